@@ -1,0 +1,1 @@
+"""How a person uses a daemon: pure prompt and view, one shell, one command."""

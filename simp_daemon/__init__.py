@@ -1,0 +1,1 @@
+"""How a daemon behaves: pure rules, one asyncio shell, one command."""

@@ -1,0 +1,248 @@
+"""The daemon's side of the client protocol, as pure rules (client.md): lines in, calls and lines out."""
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from simp_daemon.endpoint import Endpoint
+from simp_daemon.events import (
+    Connected,
+    Ended,
+    ErrorReceived,
+    Event,
+    Ignored,
+    MessageAcknowledged,
+    MessageReceived,
+    MessageUndelivered,
+    Rang,
+    RequestReceived,
+    Unanswered,
+)
+from simp_daemon.session import Session
+from simp_daemon.states import State
+from simp_proto.address import Address, format_address, parse_address
+from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
+from simp_proto.errors import AddressError, LineError, NotNowError, NotSimpError
+from simp_proto.text import Line, LineBuffer, Operation, check_user, format_line, parse_line, printable_name
+
+MAX_CONNECTIONS: Final = 8
+"""One client, and a few who ask for PONG (client 1.3)."""
+MAX_WAITING: Final = 64
+"""Datagrams of ours that wait for their ACK. Beyond that no more lines are read, so that memory doesn't grow."""
+
+Connection = Hashable
+
+
+class Clients:
+    """Every connection on the client port. `now` is the endpoint's clock."""
+
+    def __init__(self, endpoint: Endpoint, own: Address | None = None) -> None:
+        self.outbox: deque[tuple[Connection, bytes]] = deque()
+        """Lines to write, in order."""
+        self.closing: deque[Connection] = deque()
+        """Connections to close once their lines are written."""
+        self.attached: Connection | None = None
+        self._endpoint = endpoint
+        self._own = own
+        self._buffers: dict[Connection, LineBuffer] = {}
+        self._greeted: set[Connection] = set()
+        self._messages = 0
+        self._chat: Address | None = None
+        self._answers: dict[Operation, Callable[[str, float], None]] = {
+            Operation.CONNECTING: self._call,
+            Operation.CONNECTED: self._accept,
+            Operation.CHAT: self._say,
+            Operation.QUIT: self._quit,
+        }
+
+    # -- connections
+
+    def connected(self, connection: Connection, *, local: bool) -> None:
+        """A new connection; `local` says whether it may use this daemon (client 1.2)."""
+        if not local:
+            self._refuse(connection, "this daemon answers clients on its own host only; see --allow-remote-clients")
+        elif len(self._buffers) >= MAX_CONNECTIONS:
+            self._refuse(connection, f"{MAX_CONNECTIONS} connections are open already, which is the most")
+        else:
+            self._buffers[connection] = LineBuffer()
+
+    def received(self, connection: Connection, data: bytes, now: float) -> None:
+        """Bytes from a connection."""
+        if connection in self._buffers:
+            self._buffers[connection].feed(data)
+            self.resume(connection, now)
+
+    def closed(self, connection: Connection, now: float) -> None:
+        """A connection has ended; its chat ends as if it had said QUIT (client 1.4)."""
+        self._buffers.pop(connection, None)
+        self._greeted.discard(connection)
+        if connection == self.attached:
+            self.attached = None
+            current = self._endpoint.current
+            if current is not None:
+                self._endpoint.quit(current.peer, now)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for acknowledgement that no more lines should be read."""
+        current = self._endpoint.current
+        return current is not None and current.waiting >= MAX_WAITING
+
+    def resume(self, connection: Connection, now: float) -> None:
+        """Handles the lines that have arrived, unless too much waits already."""
+        while connection in self._buffers and not (connection == self.attached and self.full):
+            try:
+                line = self._buffers[connection].next_line()
+            except LineError as error:
+                self._refuse(connection, str(error), now)
+                return
+            if line is None:
+                return
+            self._line(connection, line, now)
+
+    # -- lines
+
+    def _line(self, connection: Connection, data: bytes, now: float) -> None:
+        try:
+            line = parse_line(data)
+        except LineError as error:
+            if isinstance(error, NotSimpError) and connection not in self._greeted:
+                self._refuse(connection, str(error), now)
+            else:
+                self._write(connection, Operation.ERROR, str(error))
+            return
+        self._greeted.add(connection)
+        try:
+            self._answer(connection, line, now)
+        except (LineError, AddressError, NotNowError, ValueError) as error:
+            self._write(connection, Operation.ERROR, str(error))
+
+    def _answer(self, connection: Connection, line: Line, now: float) -> None:
+        if line.operation is Operation.PING:
+            self._write(connection, Operation.PONG)
+        elif line.operation is Operation.CONNECT:
+            self._attach(connection, line.payload)
+        elif line.operation is Operation.QUIT and not line.payload:
+            self._write(connection, Operation.QUIT)
+            self._close(connection, now)
+        elif connection != self.attached:
+            raise LineError(f"read {line.operation}| before CONNECT|, expected CONNECT| and your name first")
+        elif line.operation in self._answers:
+            self._answers[line.operation](line.payload, now)
+        else:
+            raise LineError(f"read {line.operation}|, which only a daemon says")
+
+    def _attach(self, connection: Connection, name: str) -> None:
+        if self.attached is not None:
+            mine = connection == self.attached
+            raise NotNowError("you are connected already" if mine else "another client is connected to this daemon")
+        self._endpoint.user = check_user(name)
+        self.attached = connection
+        self._chat = None
+        self._write(connection, Operation.CONNECTED, name)
+        for request in self._endpoint.requests:
+            self._tell(Operation.CONNECTING, request.peer, request.name)
+
+    def _call(self, payload: str, now: float) -> None:
+        peer = parse_address(payload, DAEMON_PORT)
+        if peer == self._own:
+            raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
+        self._endpoint.call(peer, now)
+
+    def _accept(self, payload: str, now: float) -> None:
+        self._endpoint.accept(self._find(payload, self._endpoint.requests).peer, now)
+
+    def _quit(self, payload: str, now: float) -> None:
+        current = self._endpoint.current
+        candidates = ([current] if current else []) + self._endpoint.requests
+        self._endpoint.quit(self._find(payload, candidates).peer, now)
+
+    def _say(self, text: str, now: float) -> None:
+        current = self._endpoint.current
+        if current is not None and current.state is State.OPEN:
+            self._messages += 1  # counted whatever becomes of it (client 4.1)
+        size = len(text.encode("utf-8", "backslashreplace"))
+        if size > MAX_MESSAGE_SIZE:
+            raise LineError(f"read a message of {size} bytes, expected at most {MAX_MESSAGE_SIZE}; it was not sent")
+        self._endpoint.say(self._messages, text, now)
+
+    def _find(self, who: str, candidates: list[Session]) -> Session:
+        """The conversation with that peer, by name or address (client 4)."""
+        found = [session for session in candidates if printable_name(session.name) == who]
+        if not found:
+            try:
+                address = parse_address(who, DAEMON_PORT)
+            except AddressError:
+                address = None
+            found = [session for session in candidates if session.peer == address]
+        if not found:
+            names = ", ".join(f"{self._named(each)} ({format_address(each.peer)})" for each in candidates)
+            raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
+        if len(found) > 1:
+            addresses = ", ".join(format_address(session.peer) for session in found)
+            raise NotNowError(f"{len(found)} are called {who!r}; say which: {addresses}")
+        return found[0]
+
+    # -- events
+
+    def happened(self, event: Event) -> None:
+        """Tells the client of an event (client 4.2)."""
+        match event:
+            case Ignored():
+                pass
+            case Connected():
+                self._messages = 0
+                self._chat = event.peer
+                self._tell(Operation.CONNECTED, event.peer, event.name)
+            case RequestReceived():
+                self._tell(Operation.CONNECTING, event.peer, event.name)
+            case Rang():
+                self._tell(Operation.RINGING, event.peer, event.name)
+            case MessageReceived():
+                self._say_to_client(Operation.CHAT, f"{_name(event.name, event.peer)}|{event.text}")
+            case MessageAcknowledged(peer=self._chat):
+                self._say_to_client(Operation.ACK, str(event.message))
+            case MessageUndelivered(peer=self._chat):
+                self._say_to_client(Operation.UNDELIVERED, str(event.message))
+            case MessageAcknowledged() | MessageUndelivered():
+                pass  # of a chat that was left before this one began: its numbers would be mistaken for this one's
+            case Unanswered():
+                self._say_to_client(Operation.UNANSWERED, f"{_name(event.name, event.peer)}|{event.seconds}")
+            case ErrorReceived():
+                self._say_to_client(Operation.ERROR, event.text)
+            case Ended():
+                self._say_to_client(Operation.QUIT, _name(event.name, event.peer))
+
+    def warn(self, text: str) -> None:
+        """Tells the client of something that its user can mend."""
+        self._say_to_client(Operation.ERROR, text)
+
+    def _tell(self, operation: Operation, peer: Address, name: str) -> None:
+        self._say_to_client(operation, f"{_name(name, peer)}|{format_address(peer)}")
+
+    def _say_to_client(self, operation: Operation, payload: str) -> None:
+        if self.attached is not None:
+            self._write(self.attached, operation, payload)
+
+    # -- output
+
+    def _write(self, connection: Connection, operation: Operation, payload: str = "") -> None:
+        self.outbox.append((connection, format_line(Line(operation, payload))))
+
+    def _refuse(self, connection: Connection, text: str, now: float | None = None) -> None:
+        self._write(connection, Operation.ERROR, text)
+        self._close(connection, now)
+
+    def _close(self, connection: Connection, now: float | None) -> None:
+        self.closing.append(connection)
+        if now is not None:
+            self.closed(connection, now)
+
+    @staticmethod
+    def _named(session: Session) -> str:
+        return _name(session.name, session.peer)
+
+
+def _name(name: str, peer: Address) -> str:
+    """A peer's name as a field of a line, or its address where no name is known."""
+    return printable_name(name) or format_address(peer)

@@ -1,0 +1,72 @@
+"""`simp daemon`."""
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from simp_daemon.loop import Daemon, StartError
+from simp_proto.address import parse_address
+from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
+from simp_proto.errors import AddressError
+
+
+@click.command(short_help="Run the daemon that other daemons call.")
+@click.argument("ip", default="0.0.0.0")
+@click.option("--port", type=click.IntRange(1, 65535), default=DAEMON_PORT, show_default=True, help="UDP, for daemons.")
+@click.option(
+    "--client-port", type=click.IntRange(1, 65535), default=CLIENT_PORT, show_default=True, help="TCP, for the client."
+)
+@click.option(
+    "--framing",
+    type=click.Choice([framing.value for framing in Framing]),
+    help="Force one framing for all calls; without it the daemon finds out what each peer speaks.",
+)
+@click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is written to standard error; debug has a line for each datagram.",
+)
+def daemon(
+    ip: str, port: int, client_port: int, framing: str | None, allow_remote_clients: bool, log_level: str
+) -> None:
+    """Run a daemon on IP, until Ctrl-C or SIGTERM.
+
+    IP is an address of this host (IP or IP:port); without it the daemon listens on all IPv4 addresses.
+
+    \b
+    Example:
+      simp daemon 192.168.1.20
+    """
+    try:
+        address = parse_address(ip, port)
+    except AddressError as error:
+        raise click.BadParameter(str(error), param_hint="IP") from None
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("simp").setLevel(log_level.upper())
+    forced = Framing(framing) if framing else None
+
+    async def run() -> None:
+        stop = _stop_signal()
+        async with Daemon(address, client_port, framing=forced, remote_clients=allow_remote_clients):
+            await stop.wait()
+
+    try:
+        asyncio.run(run())
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _stop_signal() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return stop

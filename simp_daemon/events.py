@@ -1,0 +1,136 @@
+"""What has happened at an endpoint: frozen facts for whoever shows them to a person.
+
+`peer` is the other daemon's address, `name` its user as last heard of, unescaped.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+from simp_proto.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """A call has come in. Its repeats are no new event (spec 4.5)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    """The other daemon said that our call rings (spec 4.3)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The handshake is done: the chat is on (spec 4.1)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """The partner said something, for the first time."""
+
+    peer: Address
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAcknowledged:
+    """The partner's daemon has the whole of our message of that number."""
+
+    peer: Address
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUndelivered:
+    """Our message of that number was not acknowledged, and won't be sent again (spec 6.3)."""
+
+    peer: Address
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A call, or the oldest message, has been unanswered for so many seconds (spec 6.4)."""
+
+    peer: Address
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReceived:
+    """The peer sent an ERR, or did what its user can mend."""
+
+    peer: Address
+    name: str
+    text: str
+
+
+@unique
+class Why(Enum):
+    """How a request, call or chat came to its end."""
+
+    FIN = "the peer said FIN"
+    ERR = "the peer said ERR"
+    LOST = "the peer stopped answering"
+    RESTARTED = "the peer called anew"
+    EXPIRED = "the caller stopped calling"
+    CROWDED = "newer requests took its place"
+    BUSY = "a chat with another peer was on"
+    QUIT = "our person ended it"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A request, call or chat is over."""
+
+    peer: Address
+    name: str
+    why: Why
+
+
+@unique
+class Reason(Enum):
+    """Why a datagram was ignored: the closed list (spec 8.1)."""
+
+    MALFORMED = "malformed"
+    STRANGER = "no conversation with that peer"
+    OUT_OF_PLACE = "out of place in this state"
+    WRONG_FRAMING = "another framing than the conversation's"
+    WRONG_NUMBER = "acknowledges nothing outstanding"
+    RATE = "too many strangers"
+    SIZE = "the answer would be too large for a stranger"
+    SLOW_CLIENT = "the own client doesn't keep up"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A datagram changed nothing."""
+
+    peer: Address
+    reason: Reason
+    detail: str = ""
+
+
+Event = (
+    RequestReceived
+    | Rang
+    | Connected
+    | MessageReceived
+    | MessageAcknowledged
+    | MessageUndelivered
+    | Unanswered
+    | ErrorReceived
+    | Ended
+    | Ignored
+)

@@ -1,0 +1,37 @@
+"""Where a daemon is: an IP address and a port, and how people write them."""
+
+from ipaddress import ip_address
+
+from simp_proto.errors import AddressError
+
+Address = tuple[str, int]
+"""An IP address in its shortest spelling, and a port from 1 to 65535."""
+
+
+def parse_address(text: str, default_port: int) -> Address:
+    """`IP`, `IP:port`, `IPv6` or `[IPv6]:port`; raises `AddressError`."""
+    host, port = text.strip(), str(default_port)
+    if host.startswith("["):
+        host, bracket, rest = host[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise _refused(text)
+        port = rest[1:] if rest else port
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+    try:
+        host = str(ip_address(host))
+    except ValueError:
+        raise _refused(text) from None
+    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
+        raise AddressError(f"read port {port!r} in {text!r}, expected a number from 1 to 65535")
+    return host, int(port)
+
+
+def format_address(address: Address) -> str:
+    """`127.0.0.2:7777`, `[::1]:7777`."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _refused(text: str) -> AddressError:
+    return AddressError(f"read {text!r}, expected an IP address such as 192.168.1.20, 192.168.1.20:7777 or [::1]:7777")

@@ -1,0 +1,129 @@
+"""The numbers and words of SIMP/1, by the names that `spec/simp.md` gives them.
+
+Times are in seconds, sizes in bytes.
+"""
+
+from enum import STRICT, Enum, IntEnum, IntFlag, unique
+from typing import Final
+
+# -- ports (spec 1)
+DAEMON_PORT: Final = 7777
+"""UDP, between daemons."""
+CLIENT_PORT: Final = 7778
+"""TCP, between a client and its own daemon."""
+
+
+# -- the datagram (spec 2)
+@unique
+class Type(IntEnum):
+    """What a datagram is (spec 2.1)."""
+
+    CONTROL = 0x01
+    CHAT = 0x02
+
+    @property
+    def label(self) -> str:
+        """`control` or `chat`."""
+        return self.name.lower()
+
+
+class Control(IntFlag, boundary=STRICT):
+    """The operation of a control datagram (spec 2.2): bits, of which only these sums have a meaning."""
+
+    ERR = 0x01
+    SYN = 0x02
+    ACK = 0x04
+    FIN = 0x08
+    SYN_ACK = SYN | ACK
+    ERR_FIN = ERR | FIN
+    FIN_ACK = FIN | ACK
+
+    @property
+    def label(self) -> str:
+        """As people write it: `SYN+ACK`."""
+        return (self.name or "").replace("_", "+")
+
+
+@unique
+class Chat(IntEnum):
+    """The operation of a chat datagram (spec 2.2): there is one."""
+
+    MESSAGE = 0x01
+
+    @property
+    def label(self) -> str:
+        """`MESSAGE`."""
+        return self.name
+
+
+Operation = Control | Chat
+
+OPERATIONS: Final[dict[Type, dict[int, Operation]]] = {
+    Type.CONTROL: {
+        operation.value: operation
+        for operation in (
+            Control.ERR,
+            Control.SYN,
+            Control.ACK,
+            Control.SYN_ACK,
+            Control.FIN,
+            Control.ERR_FIN,
+            Control.FIN_ACK,
+        )
+    },
+    Type.CHAT: {Chat.MESSAGE.value: Chat.MESSAGE},
+}
+"""Every operation that may stand on the wire, by type and value (spec 2.2)."""
+
+
+@unique
+class Framing(Enum):
+    """Where the checksum is (spec 2.5)."""
+
+    HEADER = "header"
+    TRAILER = "trailer"
+    BARE = "bare"
+
+
+USER_SIZE: Final = 32
+MAX_DATAGRAM_SIZE: Final = 1200
+"""What a daemon sends at most on the wire, so that no path fragments it (spec 2.6)."""
+FOREIGN_PAYLOAD_SIZE: Final = 256
+"""The longest payload sent to a foreign peer: the smallest buffer known (spec 9.4)."""
+
+# -- the handshake (spec 4)
+OFFER: Final = b"SIMP/1 header utf-8"
+"""The payload of a SYN of ours: this daemon speaks `header`, and its text is UTF-8 (spec 4.2)."""
+RINGING: Final = b"ringing"
+"""The payload of the ACK that says that a SYN rings (spec 4.3)."""
+BUSY: Final = "User already in another chat"
+"""The text of the ERR that answers a SYN while a chat is on (spec 4.6)."""
+HANDSHAKE_SEQUENCE: Final = 0
+FIRST_CHAT_SEQUENCE: Final = 1
+"""Not the handshake's number, so that a repeated handshake ACK acknowledges no chat (spec 5.2)."""
+
+# -- times and tries (spec 6)
+RETRANSMISSION_INTERVAL: Final = 5.0
+UNKNOWN_SYN_INTERVAL: Final = 30.0
+"""Between SYNs to a peer that is not known as ours, or that rings (spec 4.4)."""
+TRIES: Final = 12
+FOREIGN_LEAVING_TRIES: Final = 3
+"""A foreign peer may never acknowledge a FIN (spec 9.6)."""
+REQUEST_LIFETIME: Final = 120.0
+"""How long a request stays pending after its last SYN (spec 4.5)."""
+UNANSWERED_INTERVAL: Final = 30.0
+"""After each of these the person is asked whether to keep waiting (spec 6.4)."""
+
+# -- bounds (spec 8)
+PENDING_REQUESTS: Final = 16
+LEAVING_SESSIONS: Final = 16
+KNOWN_PEERS: Final = 1024
+STRANGER_ANSWERS_PER_SECOND: Final = 100
+AMPLIFICATION: Final = 3
+"""No answer to a stranger is larger than this many times what it sent (spec 8.2)."""
+
+# -- the client's text protocol (client.md)
+MAX_MESSAGE_SIZE: Final = 60_000
+"""UTF-8 bytes of one message of a client (client 3)."""
+MAX_LINE_SIZE: Final = 65_536
+"""Bytes without a newline after which a client's connection is closed (client 2)."""

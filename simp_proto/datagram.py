@@ -1,0 +1,293 @@
+"""The datagram between daemons, declared once (spec 2).
+
+The Construct declaration below is the only description of the bytes: it parses, builds, and holds
+the checksum. Its one parameter is the framing. Nothing of Construct leaves this module.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, Final, Literal
+
+from construct import (
+    Adapter,
+    Bytes,
+    Construct,
+    ConstructError,
+    Int8ub,
+    Int16ub,
+    Int32ub,
+    Struct,
+    Terminated,
+)
+
+from simp_proto.constants import OPERATIONS, USER_SIZE, Framing, Operation, Type
+from simp_proto.errors import DatagramError
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One datagram. Creating one checks each field and raises `DatagramError`.
+
+    `user` holds the name's bytes without the NULs that pad it to 32. `sequence` is 0 or 1; in `bare`
+    it may be up to 255, since foreign peers count so (spec 2.3). `checksum` is what was read from
+    the wire; building always computes it anew, and `None` means not built yet, or `bare`.
+    """
+
+    type: Type
+    operation: Operation
+    sequence: int
+    user: bytes = b""
+    payload: bytes = b""
+    framing: Framing = Framing.HEADER
+    checksum: int | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if OPERATIONS.get(self.type, {}).get(self.operation) != self.operation:
+            raise _refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
+        if not 0 <= self.sequence <= _MAX_SEQUENCE[self.framing]:
+            raise _refusal("sequence", str(self.sequence), _expected_sequence(self.framing))
+        if len(self.user) > USER_SIZE or self.user.endswith(b"\0"):
+            raise _refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
+        if len(self.payload) > _MAX_PAYLOAD_SIZE:
+            raise _refusal("length", str(len(self.payload)), f"at most {_MAX_PAYLOAD_SIZE}")
+
+    @property
+    def length(self) -> int:
+        """The number of payload bytes (spec 2.4)."""
+        return len(self.payload)
+
+    @property
+    def name(self) -> str:
+        """The user's name for people: blanks that pad it are gone, bytes beyond ASCII escaped."""
+        return self.user.strip(b"\0 ").decode("ascii", "backslashreplace")
+
+    @property
+    def text(self) -> str:
+        """The payload for people: UTF-8, each byte that is not shown as `\\xHH` (spec 5.6)."""
+        return self.payload.decode("utf-8", "backslashreplace")
+
+
+class _FieldError(ConstructError):  # type: ignore[misc]  # construct has no types
+    """A value that a field must not have. Raised inside a declaration, which adds the offset."""
+
+    def __init__(self, name: str, read: str, expected: str) -> None:
+        super().__init__(f"{name}: {read}")
+        self.name = name
+        self.read = read
+        self.expected = expected
+
+
+class _Value(Adapter):  # type: ignore[misc]
+    """A field whose values are looked up; whatever is not in `values(context)` is refused."""
+
+    def __init__(self, name: str, values: Callable[[Any], dict[int, Any]]) -> None:
+        super().__init__(Int8ub)
+        self.field = name
+        self.values = values
+
+    def _decode(self, read: int, context: Any, path: str) -> Any:
+        values = self.values(context)
+        value = values.get(read)
+        if value is None:
+            names = ", ".join(f"0x{key:02x} ({value.label})" for key, value in values.items())
+            raise _FieldError(self.field, f"0x{read:02x}", names)
+        return value
+
+    def _encode(self, value: int, context: Any, path: str) -> int:
+        return int(value)
+
+
+class _Sequence(Adapter):  # type: ignore[misc]
+    def __init__(self, framing: Framing) -> None:
+        super().__init__(Int8ub)
+        self.framing = framing
+
+    def _decode(self, read: int, context: Any, path: str) -> int:
+        if read > _MAX_SEQUENCE[self.framing]:
+            raise _FieldError("sequence", str(read), _expected_sequence(self.framing))
+        return read
+
+    def _encode(self, value: int, context: Any, path: str) -> int:
+        return value
+
+
+class _User(Adapter):  # type: ignore[misc]
+    """Padded with NULs. Taking them off loses nothing, so what was read can be built again."""
+
+    def _decode(self, read: bytes, context: Any, path: str) -> bytes:
+        return read.rstrip(b"\0")
+
+    def _encode(self, value: bytes, context: Any, path: str) -> bytes:
+        return value.ljust(USER_SIZE, b"\0")
+
+
+class _Checksum(Construct):  # type: ignore[misc]
+    """The checksum's two bytes. `_Seal` fills or verifies them when the whole datagram is there."""
+
+    def _parse(self, stream: BytesIO, context: Any, path: str) -> Any:
+        context.checksum_at = stream.tell()
+        return Int16ub._parse(stream, context, path)
+
+    def _build(self, value: None, stream: BytesIO, context: Any, path: str) -> None:
+        context.checksum_at = stream.tell()
+        stream.write(b"\0\0")
+
+    def _sizeof(self, context: Any, path: str) -> int:
+        return 2
+
+
+class _Seal(Construct):  # type: ignore[misc]
+    """RFC 1071 over the whole datagram with the checksum's bytes zero (spec 2.5).
+
+    The ones' complement sum of 16-bit words is the number that all bytes make, modulo 0xFFFF, since
+    2**16 is 1 there: the big-endian one in `header`; `trailer` stores its two bytes swapped.
+    """
+
+    def __init__(self, swapped: bool) -> None:
+        super().__init__()
+        self.flagbuildnone = True
+        self.byteorder: Literal["little", "big"] = "little" if swapped else "big"
+
+    def _computed(self, stream: BytesIO, at: int) -> bytes:
+        whole = bytearray(stream.getvalue())
+        whole[at : at + 2] = b"\0\0"
+        if len(whole) % 2:
+            whole.append(0)
+        return (-int.from_bytes(whole, "big") % 0xFFFF).to_bytes(2, self.byteorder)
+
+    def _parse(self, stream: BytesIO, context: Any, path: str) -> None:
+        computed = self._computed(stream, context.checksum_at)
+        if int.from_bytes(computed, "big") != context.checksum:
+            raise _FieldError("checksum", f"0x{context.checksum:04x}", f"0x{computed.hex()}")
+
+    def _build(self, value: None, stream: BytesIO, context: Any, path: str) -> None:
+        computed = self._computed(stream, context.checksum_at)
+        stream.seek(context.checksum_at)
+        stream.write(computed)
+
+    def _sizeof(self, context: Any, path: str) -> int:
+        return 0
+
+
+def _declaration(framing: Framing) -> Struct:
+    """The datagram, field by field in the order of the wire (spec 2)."""
+    checksum = "checksum" / _Checksum()
+    return Struct(
+        "type" / _Value("type", lambda context: _TYPES),
+        "operation" / _Value("operation", lambda context: OPERATIONS[context.type]),
+        "sequence" / _Sequence(framing),
+        "user" / _User(Bytes(USER_SIZE)),
+        "length" / Int32ub,
+        *([checksum] if framing is Framing.HEADER else []),
+        "payload" / Bytes(lambda context: context.length),
+        *([checksum] if framing is Framing.TRAILER else []),
+        Terminated,
+        *([] if framing is Framing.BARE else [_Seal(swapped=framing is Framing.TRAILER)]),
+    )
+
+
+_TYPES: Final = {member.value: member for member in Type}
+_MAX_SEQUENCE: Final = {Framing.HEADER: 1, Framing.TRAILER: 1, Framing.BARE: 255}
+_DECLARATIONS: Final = {framing: _declaration(framing) for framing in Framing}
+
+
+def _offsets() -> dict[str, int]:
+    """Where each field before the payload starts, from the declaration itself."""
+    offsets, at = {}, 0
+    for subcon in _DECLARATIONS[Framing.BARE].subcons:
+        offsets[subcon.name] = at
+        if subcon.name == "payload":
+            break
+        at += subcon.sizeof()
+    return offsets
+
+
+_OFFSETS: Final = _offsets()
+HEAD_SIZE: Final = _OFFSETS["payload"]
+"""Bytes before the payload of a `bare` datagram: 39."""
+CHECKSUM_SIZE: Final = 2
+_MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
+"""What UDP over IPv4 carries at most."""
+
+
+def _expected_sequence(framing: Framing) -> str:
+    return "0 or 1" if _MAX_SEQUENCE[framing] == 1 else f"0 to {_MAX_SEQUENCE[framing]}"
+
+
+def offset(name: str, framing: Framing, length: int) -> int:
+    """The byte at which the field of that name starts in a datagram with `length` payload bytes."""
+    if name == "checksum":
+        return HEAD_SIZE + (length if framing is Framing.TRAILER else 0)
+    return _OFFSETS[name] + (CHECKSUM_SIZE if name == "payload" and framing is Framing.HEADER else 0)
+
+
+def build(datagram: Datagram) -> bytes:
+    """The datagram's bytes in its framing, with the checksum computed (spec 2)."""
+    built: bytes = _DECLARATIONS[datagram.framing].build(
+        {
+            "type": datagram.type,
+            "operation": datagram.operation,
+            "sequence": datagram.sequence,
+            "user": datagram.user,
+            "length": len(datagram.payload),
+            "checksum": None,
+            "payload": datagram.payload,
+        }
+    )
+    return built
+
+
+def parse(data: bytes, framings: Sequence[Framing] = tuple(Framing)) -> Datagram:
+    """The datagram that `data` is, in the first of `framings` that fits; raises `DatagramError`.
+
+    `bare` tells itself by its size. `header` and `trailer` have one size and are told apart by which
+    checksum is right; where both are, the order of `framings` decides (spec 2.5).
+    """
+    fitting = _fitting(data, framings)
+    refused: DatagramError | None = None
+    for framing in fitting:
+        try:
+            return _parse(data, framing)
+        except DatagramError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _fitting(data: bytes, framings: Sequence[Framing]) -> list[Framing]:
+    """Those framings in which the size is right, or else the one that will say what is wrong."""
+    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
+    extra = len(data) - HEAD_SIZE - length
+    fitting = [framing for framing in framings if extra == _EXTRA[framing]]
+    return fitting or list(framings[:1])
+
+
+_EXTRA: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
+
+
+def _parse(data: bytes, framing: Framing) -> Datagram:
+    try:
+        read = _DECLARATIONS[framing].parse(data)
+    except _FieldError as refused:
+        at = offset(refused.name, framing, len(data) - HEAD_SIZE - _EXTRA[framing])
+        raise DatagramError(refused.name, at, refused.read, refused.expected) from None
+    except ConstructError:
+        raise _wrong_size(data, framing) from None
+    return Datagram(read.type, read.operation, read.sequence, read.user, read.payload, framing, read.get("checksum"))
+
+
+def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
+    """What to say where the datagram ends too early, or goes on after its payload."""
+    if len(data) < HEAD_SIZE:
+        name = max((name for name in _OFFSETS if _OFFSETS[name] <= len(data)), key=lambda name: _OFFSETS[name])
+        return DatagramError(name, _OFFSETS[name], f"the end after {len(data)} bytes", f"at least {HEAD_SIZE} bytes")
+    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
+    after = len(data) - HEAD_SIZE
+    extra = _EXTRA[framing]
+    expected = f"{after - extra} in {framing.value}" if after >= extra else f"{extra} bytes of checksum"
+    return _refusal("length", f"{length} with {after} bytes after it", expected)
+
+
+def _refusal(name: str, read: str, expected: str) -> DatagramError:
+    return DatagramError(name, _OFFSETS[name], read, expected)

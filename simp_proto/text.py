@@ -1,0 +1,145 @@
+"""The text protocol between a client and its daemon: one `OPERATION|PAYLOAD` a line (client.md).
+
+Also what peers' text may look like on a terminal or in a log, since both sides need the same answer.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+from unicodedata import category
+
+from simp_proto.constants import MAX_LINE_SIZE, USER_SIZE
+from simp_proto.errors import LineError, NotSimpError
+
+
+@unique
+class Operation(StrEnum):
+    """The first word of a line (client 4)."""
+
+    PING = "PING"
+    PONG = "PONG"
+    CONNECT = "CONNECT"
+    CONNECTED = "CONNECTED"
+    CONNECTING = "CONNECTING"
+    RINGING = "RINGING"
+    CHAT = "CHAT"
+    ACK = "ACK"
+    UNANSWERED = "UNANSWERED"
+    UNDELIVERED = "UNDELIVERED"
+    QUIT = "QUIT"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `payload` is as its writer meant it: unescaped, with every `|` after the first."""
+
+    operation: Operation
+    payload: str = ""
+
+    def fields(self, count: int) -> list[str]:
+        """The payload cut at its first `count - 1` bars; missing fields are empty."""
+        fields = self.payload.split("|", count - 1)
+        return fields + [""] * (count - len(fields))
+
+
+# Backslash, and every character of the category Cc, which is all that could end or disturb a line.
+_ESCAPED: Final = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+_ESCAPES: Final = re.compile(r"\\(?:([\\nrt])|x([0-9A-Fa-f]{2}))")
+_SHORT: Final = {"\\": "\\", "\n": "n", "\r": "r", "\t": "t"}
+_LONG: Final = {short: character for character, short in _SHORT.items()}
+
+
+def escape(text: str) -> str:
+    """`\\\\`, `\\n`, `\\r`, `\\t`, and `\\xHH` for the other control characters (client 3)."""
+    return _ESCAPED.sub(lambda match: "\\" + _SHORT.get(match[0], f"x{ord(match[0]):02x}"), text)
+
+
+def unescape(text: str) -> str:
+    """The inverse of `escape`. A backslash that begins no escape stands for itself."""
+    return _ESCAPES.sub(lambda match: _LONG[match[1]] if match[1] else chr(int(match[2], 16)), text)
+
+
+def format_line(line: Line) -> bytes:
+    """The line's bytes, newline included."""
+    return f"{line.operation}|{escape(line.payload)}\n".encode("utf-8", "backslashreplace")
+
+
+def parse_line(data: bytes) -> Line:
+    """The line that `data` is, without its newline; raises `LineError`, or its kind `NotSimpError`."""
+    try:
+        text = data.removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LineError(f"read the byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8") from None
+    word, bar, payload = text.partition("|")
+    if word not in Operation.__members__:
+        raise NotSimpError(f"read {printable(text[:40])!r}, expected OPERATION|PAYLOAD such as PING|")
+    if not bar:
+        raise LineError(f"read {word!r} alone, expected {word}| and its payload")
+    return Line(Operation(word), unescape(payload))
+
+
+class LineBuffer:
+    """Cuts a stream of bytes into lines."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Takes what has arrived."""
+        self._buffer += data
+
+    def next_line(self) -> bytes | None:
+        """The next whole line without its newline, or `None`.
+
+        Raises `LineError` after 64 KiB without a newline: nothing that follows can be trusted (client 2).
+        """
+        end = self._buffer.find(b"\n")
+        if end > MAX_LINE_SIZE or (end < 0 and len(self._buffer) > MAX_LINE_SIZE):
+            raise LineError(f"read {MAX_LINE_SIZE} bytes without a newline, expected shorter lines")
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+
+def check_user(name: str) -> str:
+    """The name itself, if it is 1 to 32 printable ASCII characters without `|`; raises `LineError` (spec 2.3)."""
+    if not 1 <= len(name) <= USER_SIZE:
+        raise LineError(f"read a name of {len(name)} characters, expected 1 to {USER_SIZE}")
+    for character in name:
+        if character == "|" or not " " <= character <= "~":
+            raise LineError(f"read {printable(character)!r} in the name, expected printable ASCII without |")
+    if name != name.strip():
+        raise LineError("read a blank at an end of the name, expected none: blanks pad names on the wire")
+    return name
+
+
+_JOINERS: Final = "\u200c\u200d"
+
+
+def printable(text: str) -> str:
+    """The text with whatever could disturb a terminal or a log as `\\xHH`, `\\uHHHH` or `\\UHHHHHHHH`.
+
+    That is every control, format (direction overrides among them), surrogate, private and unassigned
+    character, and the line separators. Blanks, and the joiners that emoji and scripts need, stay.
+    """
+    return "".join(character if _harmless(character) else _code(character) for character in text)
+
+
+def _harmless(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS or category(character) == "Zs"
+
+
+def _code(character: str) -> str:
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def printable_name(name: str) -> str:
+    """A peer's name as one field of a line: printable, and without a `|` that would end the field."""
+    return printable(name).replace("|", "\\x7c")
