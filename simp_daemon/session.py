@@ -218,7 +218,7 @@ class Session:
         self._learn_name()
 
     def _learn_name(self) -> None:
-        """The first name that is a person's (spec 2.3)."""
+        """The first name that is a person's (spec 2.4)."""
         if self.name.lower() in _PLACEHOLDERS and self._datagram.name:
             self.name = self._datagram.name
 
@@ -230,10 +230,8 @@ class Session:
         for message in self._exchange.clear():
             self.events.append(MessageUndelivered(self.peer, message))
 
-    def _end(self, _now: float, why: Why | None = None) -> None:
+    def _end(self, why: Why) -> None:
         self._undelivered()
-        if why is None:
-            why = Why.EXPIRED if self.state is State.PENDING else Why.FIN
         self.events.append(Ended(self.peer, self.name, why))
 
     # -- its actions, by the names of the table
@@ -263,9 +261,9 @@ class Session:
         if fresh:
             self.events.append(RequestReceived(self.peer, self.name))
 
-    def _refuse(self, now: float) -> None:
+    def _refuse(self, _now: float) -> None:
         if self.state is State.PENDING:
-            self._end(now, Why.BUSY)
+            self._end(Why.BUSY)
         self._undelivered()
         self._speak(answer_framing(self._datagram, self._forced))
         self._send(Control.ERR, self._datagram.sequence, BUSY.encode("ascii"))
@@ -356,15 +354,15 @@ class Session:
 
     def _end_and_acknowledge(self, now: float) -> None:
         self._learn_if_called()
-        self._end(now, Why.FIN)
+        self._end(Why.FIN)
         self._acknowledge(now)
 
-    def _fail(self, now: float) -> None:
+    def _fail(self, _now: float) -> None:
         trailer = self._datagram.framing is Framing.TRAILER and self.framing is not Framing.TRAILER
         self._learn_if_called()
         text = self._datagram.text + (_TRAILER_HINT if trailer else "")
         self.events.append(ErrorReceived(self.peer, self.name, text))
-        self._end(now, Why.ERR)
+        self._end(Why.ERR)
 
     def _fail_and_acknowledge(self, now: float) -> None:
         self._fail(now)
@@ -374,8 +372,11 @@ class Session:
         if self.state in (State.CALLING, State.RINGING):
             self._answered()
 
-    def _lose(self, now: float) -> None:
-        self._end(now, Why.LOST)
+    def _expire(self, _now: float) -> None:
+        self._end(Why.EXPIRED)
+
+    def _lose(self, _now: float) -> None:
+        self._end(Why.LOST)
         self._fin(HANDSHAKE_SEQUENCE if self.state in (State.CALLING, State.RINGING) else None)
 
     def _drop(self, _now: float) -> None:
@@ -383,7 +384,7 @@ class Session:
         self._fin(None)
 
     def _restart(self, now: float) -> None:
-        self._end(now, Why.RESTARTED)
+        self._end(Why.RESTARTED)
         self._ring(now)
 
     def _forget(self, _now: float) -> None:

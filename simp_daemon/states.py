@@ -74,7 +74,7 @@ class Action(Enum):
     CANCEL = "cancel"
     DECLINE = "decline"
     LEAVE = "leave"
-    END = "end"
+    EXPIRE = "expire"
     END_AND_ACKNOWLEDGE = "end_and_acknowledge"
     FAIL = "fail"
     FAIL_AND_ACKNOWLEDGE = "fail_and_acknowledge"
@@ -118,12 +118,12 @@ TABLE: Final[dict[tuple[State, Input], tuple[Action, State]]] = {
     (State.PENDING, Input.BUSY_SYN): (Action.REFUSE, State.IDLE),
     (State.PENDING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
     (State.PENDING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.PENDING, Input.ERR): (Action.END, State.IDLE),
-    (State.PENDING, Input.ERR_FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
+    (State.PENDING, Input.ERR): (Action.FAIL, State.IDLE),
+    (State.PENDING, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
     (State.PENDING, Input.ACCEPT): (Action.ACCEPT, State.ACCEPTING),
     (State.PENDING, Input.CALL): (Action.ACCEPT, State.ACCEPTING),
     (State.PENDING, Input.QUIT): (Action.DECLINE, State.DECLINING),
-    (State.PENDING, Input.EXPIRE): (Action.END, State.IDLE),
+    (State.PENDING, Input.EXPIRE): (Action.EXPIRE, State.IDLE),
     # -- ACCEPTING
     (State.ACCEPTING, Input.SYN): (Action.REPEAT, State.ACCEPTING),
     (State.ACCEPTING, Input.SYN_ACK): (Action.ESTABLISH_AND_ACKNOWLEDGE, State.OPEN),

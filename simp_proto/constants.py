@@ -78,7 +78,7 @@ OPERATIONS: Final[dict[Type, dict[int, Operation]]] = {
 
 @unique
 class Framing(Enum):
-    """Where the checksum is (spec 2.5)."""
+    """Where the checksum is (spec 2.6)."""
 
     HEADER = "header"
     TRAILER = "trailer"
@@ -87,7 +87,7 @@ class Framing(Enum):
 
 USER_SIZE: Final = 32
 MAX_DATAGRAM_SIZE: Final = 1200
-"""What a daemon sends at most on the wire, so that no path fragments it (spec 2.6)."""
+"""What a daemon sends at most on the wire, so that no path fragments it (spec 2.7)."""
 FOREIGN_PAYLOAD_SIZE: Final = 256
 """The longest payload sent to a foreign peer: the smallest buffer known (spec 9.4)."""
 

@@ -54,7 +54,7 @@ class Datagram:
 
     @property
     def length(self) -> int:
-        """The number of payload bytes (spec 2.4)."""
+        """The number of payload bytes (spec 2.5)."""
         return len(self.payload)
 
     @property
@@ -138,7 +138,7 @@ class _Checksum(Construct):  # type: ignore[misc]
 
 
 class _Seal(Construct):  # type: ignore[misc]
-    """RFC 1071 over the whole datagram with the checksum's bytes zero (spec 2.5).
+    """RFC 1071 over the whole datagram with the checksum's bytes zero (spec 2.6).
 
     The ones' complement sum of 16-bit words is the number that all bytes make, modulo 0xFFFF, since
     2**16 is 1 there: the big-endian one in `header`; `trailer` stores its two bytes swapped.
@@ -242,7 +242,7 @@ def parse(data: bytes, framings: Sequence[Framing] = tuple(Framing)) -> Datagram
     """The datagram that `data` is, in the first of `framings` that fits; raises `DatagramError`.
 
     `bare` tells itself by its size. `header` and `trailer` have one size and are told apart by which
-    checksum is right; where both are, the order of `framings` decides (spec 2.5).
+    checksum is right; where both are, the order of `framings` decides (spec 2.6).
     """
     fitting = _fitting(data, framings)
     refused: DatagramError | None = None

@@ -106,7 +106,7 @@ class LineBuffer:
 
 
 def check_user(name: str) -> str:
-    """The name itself, if it is 1 to 32 printable ASCII characters without `|`; raises `LineError` (spec 2.3)."""
+    """The name itself, if it is 1 to 32 printable ASCII characters without `|`; raises `LineError` (spec 2.4)."""
     if not 1 <= len(name) <= USER_SIZE:
         raise LineError(f"read a name of {len(name)} characters, expected 1 to {USER_SIZE}")
     for character in name:

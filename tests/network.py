@@ -104,7 +104,7 @@ class Person:
 
 
 class Network:
-    """Joins people's endpoints. `run` goes on until nothing is left to happen, or until `until`."""
+    """Joins people's endpoints. `run` goes on until `until`, or else until nothing is left to happen."""
 
     def __init__(self, seed: int = 0) -> None:
         self.random = Random(seed)
@@ -141,18 +141,18 @@ class Network:
             arrival = self.now + link.latency + self.random.random() * link.jitter
             if not link.reorders:
                 arrival = link.last_arrival = max(arrival, link.last_arrival)
-            person = self.people[destination]
-            self.at(arrival, lambda: person.endpoint.receive(data, source, self.now))
+            self.at(arrival, lambda: self.people[destination].endpoint.receive(data, source, self.now))
 
-    def run(self, until: float = DEADLINE) -> None:
+    def run(self, until: float | None = None) -> None:
         while True:
             self._settle()
             timers = [timer for person in self.people.values() if (timer := person.endpoint.get_timer()) is not None]
             queued = [self._queue[0][0]] if self._queue else []
             times = queued + timers
-            if not times or min(times) > until:
-                self.now = max(self.now, until if times else self.now)
+            if not times or (until is not None and min(times) > until):
+                self.now = self.now if until is None else until
                 return
+            assert self.now < DEADLINE, "the simulation is stuck"
             self.now = max(self.now, min(times))
             if queued and queued[0] <= self.now:
                 heapq.heappop(self._queue)[2]()
