@@ -15,27 +15,35 @@ class Foreign(Conduct):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shared = True  # one counter for both directions, until its numbers say otherwise (spec 9.2)
-        self._last: int | None = None  # the number of the last chat of either side
-        self._mine: int | None = None
+        self._first = 0  # the number of the first chat of either side
+        self._last: int | None = None  # that of the last chat of either side
+        self._mine: int | None = None  # that of our last chat
         self._theirs: tuple[int, bytes] | None = None
+        self._evidence = 0  # how many more numbers spoke for a shared counter than for separate ones
         self._spoke_since = False  # something of ours was acknowledged after their last chat
         self._echoes = True  # its ACKs carry the number of what they acknowledge (spec 9.3)
-        self._tried: set[int] = set()
+        self._tried: set[int] = set()  # under which the outstanding datagram went out, once it was repeated
         self._mismatches = 0
         self._hinted = False
 
+    @property
+    def _shared(self) -> bool:
+        """One counter for both directions? One that begins with 1 has counted the handshake, too (spec 9.2)."""
+        return self._evidence > 0 or (self._evidence == 0 and self._first == 1)
+
     def next_number(self) -> int:
-        """Without a counter to go by: 1 to open the chat, 0 to answer. Those two fit most (spec 9.2)."""
-        if self._mine is None or self._last is None:
-            return 1 if self._theirs is None else 0
-        return _other(self._last if self._shared else self._mine)
+        """The one after the last, of either side or of ours; 1 where there is none (spec 9.2)."""
+        if self._last is None:
+            return 1
+        alone, together = self._expected(self._mine, self._last)
+        return together if self._shared else alone
 
     def repeated_number(self, number: int, tries: int) -> int:
-        """Hunting: each number twice, in turn (spec 9.2)."""
-        number = number if tries // 2 % 2 == 0 else _other(number)
-        self._tried.add(number)
-        return number
+        """Hunting: each number twice in turn, or once as long as none is known to be right (spec 9.2)."""
+        lost = self._mine is None and not self._shared
+        repeated = number if tries // (1 if lost else 2) % 2 == 0 else _other(number)
+        self._tried |= {number, repeated}
+        return repeated
 
     def acknowledges(self, acknowledged: int, outstanding: int) -> bool:
         if acknowledged == outstanding or acknowledged in self._tried or not self._echoes:
@@ -52,9 +60,9 @@ class Foreign(Conduct):
     def delivered(self, number: int, acknowledged: int) -> None:
         if acknowledged in self._tried:
             number = acknowledged
-        if self._mine is not None and number != self.next_number():
-            self._shared = not self._shared
-        self._mine = self._last = number
+        hunted = len(self._tried) > 1
+        self._count(number, self._mine, telling=hunted)  # many acknowledge any number, so that the first says nothing
+        self._mine = number
         self._spoke_since = True
         self._tried.clear()
         self._mismatches = 0
@@ -62,24 +70,36 @@ class Foreign(Conduct):
 
     def is_new(self, number: int, payload: bytes) -> bool:
         """A repeat has the same number and the same bytes, and no answer of ours in between (spec 9.2)."""
-        if (number, payload) == self._theirs and not (self._shared and self._spoke_since):
+        if (number, payload) == self._theirs and not (self._evidence >= 0 and self._spoke_since):
             return False
-        if self._last is not None:
-            alone = None if self._theirs is None else _other(self._theirs[0])
-            together = _other(self._last)
-            if alone != together:
-                self._shared = number == together
+        self._count(number, self._theirs and self._theirs[0], telling=True)
         self._theirs = (number, payload)
-        self._last = number
         self._spoke_since = False
         return True
+
+    def _count(self, number: int, before: int | None, *, telling: bool) -> None:
+        """A chat of a side has that number, the one before of that side had that one."""
+        if self._last is None:
+            self._first = number
+        elif telling:
+            alone, together = self._expected(before, self._last)
+            if alone != together:
+                self._evidence += 1 if number & 1 == together else -1
+        self._last = number
+
+    def _expected(self, before: int | None, last: int) -> tuple[int, int]:
+        """The number for the next chat of a side, if each side counts for itself, and if both count together."""
+        return self._first & 1 if before is None else _other(before), _other(last)
 
     def hint(self, text: str, expected: int, outstanding: int, tries: int) -> bool | None:
         """An ERR about the sequence carries the number that its sender expects; it's heeded once (spec 9.5)."""
         if self._hinted or "sequence" not in text.lower() or expected != _other(outstanding):
             return None
         self._hinted = True
-        return tries > 1
+        arrived = tries > 1
+        if not arrived:
+            self._tried = {outstanding, expected}
+        return arrived
 
     def fragments(self, text: str) -> list[bytes]:
         """ASCII alone: a byte above 0x7f ends several of the other daemons (spec 9.4)."""

@@ -48,7 +48,8 @@ class Daemon:
         self.address = address
         self.endpoint = Endpoint(framing)
         self.clients = Clients(self.endpoint, address)
-        self._client_port = client_port
+        self.client_address = (address[0], client_port)
+        """Where the client connects; a port of 0 becomes the one that was free."""
         self._remote_clients = remote_clients
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
@@ -64,12 +65,13 @@ class Daemon:
         except OSError as error:
             raise StartError(_why(error, self.address, "UDP")) from None
         try:
-            self._tcp = await self._loop.create_server(lambda: _Client(self), host, self._client_port)
+            self._tcp = await self._loop.create_server(lambda: _Client(self), *self.client_address)
         except OSError as error:
             self._udp.close()
-            raise StartError(_why(error, (host, self._client_port), "TCP")) from None
-        ours = format_address(self.address)
-        log.info("listening for daemons on %s, for the client on %s", ours, format_address((host, self._client_port)))
+            raise StartError(_why(error, self.client_address, "TCP")) from None
+        self.client_address = self._tcp.sockets[0].getsockname()[:2]
+        here, client = format_address(self.address), format_address(self.client_address)
+        log.info("listening for daemons on %s, for the client on %s", here, client)
         return self
 
     async def __aexit__(self, *_: object) -> None:

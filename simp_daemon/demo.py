@@ -1,0 +1,140 @@
+"""`simp demo`: two daemons, two people, and every datagram between them as it passes."""
+
+import asyncio
+import socket
+import sys
+import time
+
+import click
+
+from simp_daemon.loop import Daemon, StartError
+from simp_proto.address import Address, format_address
+from simp_proto.ladder import Ladder
+from simp_proto.text import Line, Operation, format_line, parse_line
+
+_WORDS = (
+    (0, "Hello Bob, no server between us!"),
+    (1, "Just two daemons and some UDP."),
+    (0, "Each message waits for its ACK."),
+    (1, "And 16 bits watch over all of them."),
+)
+
+
+@click.command()
+@click.option("--pause", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Seconds between two acts.")
+def demo(pause: float) -> None:
+    """Watch two people chat, datagram by datagram.
+
+    Starts two daemons on two loopback addresses, lets Alice call Bob, and draws each datagram from the bytes
+    that were sent. Needs no other program, and ends by itself.
+
+    \b
+    Example:
+      simp demo
+    """
+    try:
+        asyncio.run(_Show(pause).run())
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    except TimeoutError:
+        raise click.ClickException("the two daemons didn't reach each other: is loopback traffic blocked?") from None
+
+
+class _Show:
+    """The two daemons, the scripted people at their clients, and the drawing."""
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._addresses = _two_addresses()
+        self._start = time.monotonic()
+        try:
+            "│─▶◀…".encode(sys.stdout.encoding or "ascii")
+            ascii_only = False
+        except (UnicodeEncodeError, LookupError):
+            ascii_only = True
+        self._ladder = Ladder(*self._addresses, ascii_only=ascii_only)
+
+    async def run(self) -> None:
+        """Everything, from the first SYN to the last ACK."""
+        alice, bob = self._addresses
+        async with self._daemon(alice) as one, self._daemon(bob) as other:
+            click.echo(self._ladder.head(f"alice {format_address(alice)}", f"bob {format_address(bob)}"))
+            self._people = [await _Person.attach(one, "alice"), await _Person.attach(other, "bob")]
+            await self._act(0, Operation.CONNECTING, format_address(bob), "calls bob")
+            await self._hears(1, Operation.CONNECTING, "a call from alice")
+            await self._act(1, Operation.CONNECTED, "alice", "accepts")
+            await self._hears(0, Operation.CONNECTED, "the chat is on")
+            await self._hears(1, Operation.CONNECTED, "the chat is on")
+            for side, words in _WORDS:
+                await self._act(side, Operation.CHAT, words, "")
+                await self._hears(1 - side, Operation.CHAT, f'reads "{words}"')
+                await self._hears(side, Operation.ACK, "knows that it arrived")
+            await self._act(0, Operation.QUIT, "bob", "leaves")
+            await self._hears(1, Operation.QUIT, "sees that alice has left")
+            for person in self._people:
+                await person.detach()
+
+    def _daemon(self, address: Address) -> Daemon:
+        return Daemon(address, 0, tap=lambda _now, source, _to, data: self._draw(address, source, data))
+
+    def _draw(self, here: Address, source: Address, data: bytes) -> None:
+        if source == here:  # each datagram passes two taps: the sender's draws it
+            click.echo(self._ladder.rung(time.monotonic() - self._start, source, data))
+
+    def _note(self, side: int, text: str) -> None:
+        if text:
+            click.echo(self._ladder.note(time.monotonic() - self._start, self._addresses[side], text))
+
+    async def _act(self, side: int, operation: Operation, payload: str, note: str) -> None:
+        await asyncio.sleep(self._pause)
+        self._note(side, note)
+        self._people[side].say(operation, payload)
+
+    async def _hears(self, side: int, operation: Operation, note: str) -> None:
+        await asyncio.wait_for(self._people[side].hear(operation), 5)
+        self._note(side, note)
+
+
+class _Person:
+    """A client, spoken to in the client protocol."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def attach(cls, daemon: Daemon, name: str) -> "_Person":
+        person = cls(*await asyncio.open_connection(*daemon.client_address))
+        person.say(Operation.CONNECT, name)
+        await person.hear(Operation.CONNECTED)
+        return person
+
+    def say(self, operation: Operation, payload: str) -> None:
+        self._writer.write(format_line(Line(operation, payload)))
+
+    async def hear(self, operation: Operation) -> None:
+        """Reads on until the daemon says that."""
+        while parse_line((await self._reader.readline()).removesuffix(b"\n")).operation is not operation:
+            pass
+
+    async def detach(self) -> None:
+        self.say(Operation.QUIT, "")
+        await self.hear(Operation.QUIT)
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+def _two_addresses() -> tuple[Address, Address]:
+    """Two free ones; where the host has a single loopback address, two ports of it."""
+    addresses = []
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        for host, udp in (("127.0.0.1", one), ("127.0.0.2", other)):
+            try:
+                udp.bind((host, 0))
+            except OSError:
+                udp.bind(("127.0.0.1", 0))
+            addresses.append(udp.getsockname())
+    return addresses[0], addresses[1]

@@ -1,0 +1,120 @@
+"""The golden conversations, replayed as each party that is one of ours (spec/exchanges.toml)."""
+
+import tomllib
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simp_daemon.endpoint import Endpoint
+from simp_daemon.events import Event
+from simp_proto.address import Address, parse_address
+from simp_proto.constants import Framing
+
+GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "exchanges.toml").read_text("utf-8"))["exchange"]
+TOLERANCE = 0.1
+"""Seconds: conversations that were recorded from the wire have its delays in them."""
+
+REPLAYS = [
+    pytest.param(exchange, who, id=f"{exchange['name']} as {who}")
+    for exchange in GOLDEN
+    for who, party in exchange["parties"].items()
+    if not party.get("foreign")
+]
+
+Output = tuple[float, str]
+
+
+class Replay:
+    """One party: is given its person's acts and what reaches it, and notes what it sends and tells."""
+
+    def __init__(self, exchange: dict[str, Any], who: str) -> None:
+        self.parties = exchange["parties"]
+        self.addresses = {letter: parse_address(party["address"], 7777) for letter, party in self.parties.items()}
+        framing = self.parties[who].get("framing")
+        self.endpoint = Endpoint(Framing(framing) if framing else None)
+        self.endpoint.user = self.parties[who]["user"]
+        self.outputs: list[Output] = []
+        self.messages = 0
+
+    def run(self, inputs: list[tuple[float, dict[str, Any]]], until: float) -> None:
+        for at, step in inputs:
+            self._wait(at)
+            self._input(step, at)
+            self._note(at)
+        self._wait(until)
+
+    def _wait(self, until: float) -> None:
+        while (timer := self.endpoint.get_timer()) is not None and timer <= until:
+            self.endpoint.handle_timer(timer)
+            self._note(timer)
+
+    def _input(self, step: dict[str, Any], at: float) -> None:
+        match step.get("does"):
+            case None:
+                self.endpoint.receive(bytes.fromhex(step["hex"]), self.addresses[step["who"]], at)
+            case "say":
+                self.messages += 1
+                self.endpoint.say(self.messages, step["text"], at)
+            case act:
+                getattr(self.endpoint, act)(self.addresses[step["to"]], at)
+
+    def _note(self, at: float) -> None:
+        for data, destination in self.endpoint.datagrams_to_send():
+            self.outputs.append((at, f"to {self._letter(destination)}: {data.hex()}"))
+        while event := self.endpoint.next_event():
+            self.outputs.append((at, described(event)))
+
+    def _letter(self, address: Address) -> str:
+        return next(letter for letter, each in self.addresses.items() if each == address)
+
+
+def described(event: Event) -> str:
+    """The event as `expected` writes it; addresses and the words of refusals are left out."""
+    details = {}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.name not in ("peer", "detail"):
+            details[field.name] = value.name if isinstance(value, Enum) else value
+    return f"{type(event).__name__} {sorted(details.items())}"
+
+
+def expected(step: dict[str, Any]) -> str:
+    if "hex" in step:
+        return f"to {step['to']}: {step['hex']}"
+    details = {key: value for key, value in step.items() if key not in ("at", "who", "hears", "detail")}
+    return f"{step['hears']} {sorted(details.items())}"
+
+
+def split(exchange: dict[str, Any], who: str) -> tuple[list[tuple[float, dict[str, Any]]], list[Output]]:
+    """What the party is given, in the order of its arrival, and what it must answer."""
+    inputs, outputs = [], []
+    for step in exchange["steps"]:
+        if step["who"] == who and "does" not in step:
+            outputs.append((step["at"], expected(step)))
+        elif step["who"] == who:
+            inputs.append((step["at"], step))
+        elif step.get("to") == who and "hex" in step:
+            copies = {"lost": 0, "twice": 2}.get(step.get("network", ""), 1)
+            inputs += [(step["at"] + exchange["latency"], step)] * copies
+    return sorted(inputs, key=lambda each: each[0]), outputs
+
+
+@pytest.mark.parametrize(("exchange", "who"), REPLAYS)
+def test_golden_exchange(exchange: dict[str, Any], who: str) -> None:
+    inputs, outputs = split(exchange, who)
+    replay = Replay(exchange, who)
+    replay.run(inputs, until=exchange["steps"][-1]["at"])
+    sends = [what for _, what in replay.outputs if what.startswith("to ")]
+    assert sends == [what for _, what in outputs if what.startswith("to ")]
+    hears = [what for _, what in replay.outputs if not what.startswith("to ")]
+    assert hears == [what for _, what in outputs if not what.startswith("to ")]
+    for (at, what), (due, _) in zip(sorted(replay.outputs), sorted(outputs), strict=True):
+        assert abs(at - due) <= TOLERANCE, what
+
+
+def test_every_exchange_can_be_replayed_by_somebody() -> None:
+    assert len(GOLDEN) >= 20
+    assert {exchange["name"] for exchange in GOLDEN} == {replay.values[0]["name"] for replay in REPLAYS}  # type: ignore[index,call-overload]
