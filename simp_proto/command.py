@@ -48,3 +48,7 @@ def main() -> None:
       simp daemon          in one terminal
       simp client          in another
     """
+
+
+if __name__ == "__main__":
+    main()

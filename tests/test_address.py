@@ -1,0 +1,65 @@
+"""Addresses as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_proto.address import Address, format_address, parse_address
+from simp_proto.errors import AddressError
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1", ("127.0.0.1", 7777)),
+        (" 192.168.1.20 ", ("192.168.1.20", 7777)),
+        ("127.0.0.1:1", ("127.0.0.1", 1)),
+        ("127.0.0.1:65535", ("127.0.0.1", 65535)),
+        ("::1", ("::1", 7777)),
+        ("[::1]", ("::1", 7777)),
+        ("[::1]:9", ("::1", 9)),
+        ("fe80:0:0::1%eth0", ("fe80::1%eth0", 7777)),
+        ("[2001:DB8::1]:7000", ("2001:db8::1", 7000)),
+    ],
+)
+def test_read(text: str, address: Address) -> None:
+    assert parse_address(text, 7777) == address
+    assert parse_address(format_address(address), 1) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost",
+        "1.2.3",
+        "1.2.3.4:",
+        "1.2.3.4:0",
+        "1.2.3.4:65536",
+        "1.2.3.4:+1",
+        "1.2.3.4:٣",
+        "[::1",
+        "[::1]7",
+        "::g",
+    ],
+)
+def test_refused(text: str) -> None:
+    with pytest.raises(AddressError) as refused:
+        parse_address(text, 7777)
+    assert "expected" in str(refused.value)
+    assert repr(text) in str(refused.value)
+
+
+@given(st.ip_addresses().map(str), st.integers(1, 65535))
+def test_every_address_is_read_back(host: str, port: int) -> None:
+    assert parse_address(format_address((host, port)), 1) == (host, port)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_address_or_an_error(text: str) -> None:
+    try:
+        host, port = parse_address(text, 7777)
+    except AddressError:
+        return
+    assert 1 <= port <= 65535
+    assert host

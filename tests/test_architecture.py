@@ -1,0 +1,72 @@
+"""What imports what, so that rules stay pure and the declaration stays one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
+IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal", "subprocess", "secrets"}
+SHELLS = {
+    "simp_daemon.loop",
+    "simp_daemon.command",
+    "simp_daemon.demo",
+    "simp_client.link",
+    "simp_client.pipe",
+    "simp_client.terminal",
+    "simp_client.command",
+}
+CLICK = {
+    "simp_proto.command",
+    "simp_proto.decode",
+    "simp_daemon.command",
+    "simp_daemon.demo",
+    "simp_client.command",
+}
+ALLOWED = {
+    "simp_proto": {"simp_proto"},
+    "simp_daemon": {"simp_proto", "simp_daemon"},
+    "simp_client": {
+        "simp_client",
+        "simp_proto.text",
+        "simp_proto.address",
+        "simp_proto.constants",
+        "simp_proto.errors",
+    },
+}
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a module imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            found.add(node.module or "")
+            if node.module in PACKAGES:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports(path: Path) -> None:
+    name, package = name_of(path), path.parent.name
+    own = {each for each in imports(path) if each.split(".")[0] in PACKAGES}
+    for each in own - {package}:
+        assert any(each == allowed or each.startswith(allowed + ".") for allowed in ALLOWED[package]), each
+    roots = {each.split(".")[0] for each in imports(path)}
+    assert ("construct" in roots) <= (name == "simp_proto.datagram")
+    assert ("click" in roots) <= (name in CLICK)
+    assert bool(roots & IMPURE) <= (name in SHELLS), roots & IMPURE
+
+
+def test_every_shell_exists() -> None:
+    assert {name_of(path) for path in MODULES} >= SHELLS | CLICK

@@ -1,0 +1,309 @@
+"""The daemon's side of the client protocol, line by line (client.md)."""
+
+import pytest
+
+from simp_daemon.clients import MAX_CONNECTIONS, MAX_WAITING, Clients
+from simp_daemon.endpoint import Endpoint
+from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
+from tests.test_endpoint import BOB, CAROL, packet
+
+HERE = ("127.0.0.1", 7777)
+NC, OTHER = "nc", "other"
+
+
+class Table:
+    """A daemon without sockets: what clients write, what peers send, and what comes out of both."""
+
+    def __init__(self) -> None:
+        self.endpoint = Endpoint()
+        self.clients = Clients(self.endpoint, HERE)
+        self.now = 0.0
+
+    def say(self, *lines: str, connection: str = NC) -> list[str]:
+        """Lines of a client; returns what any client is told, as `said` does."""
+        self.clients.received(connection, "".join(line + "\n" for line in lines).encode(), self.now)
+        return self.said()
+
+    def peer(self, data: bytes, peer: tuple[str, int] = BOB) -> list[str]:
+        self.endpoint.receive(data, peer, self.now)
+        return self.said()
+
+    def wait(self, until: float) -> list[str]:
+        told = []
+        while (timer := self.endpoint.get_timer()) is not None and timer <= until:
+            self.now = timer
+            self.endpoint.handle_timer(timer)
+            told += self.said()
+        self.now = until
+        return told
+
+    def said(self) -> list[str]:
+        while event := self.endpoint.next_event():
+            self.clients.happened(event)
+        lines = [line.decode().removesuffix("\n") for _, line in self.clients.outbox]
+        self.clients.outbox.clear()
+        return lines
+
+    def closed(self) -> list[object]:
+        connections = list(self.clients.closing)
+        self.clients.closing.clear()
+        return connections
+
+
+@pytest.fixture
+def table() -> Table:
+    table = Table()
+    table.clients.connected(NC, local=True)
+    return table
+
+
+@pytest.fixture
+def attached(table: Table) -> Table:
+    assert table.say("CONNECT|alice") == ["CONNECTED|alice"]
+    return table
+
+
+@pytest.fixture
+def chatting(attached: Table) -> Table:
+    assert attached.say("CONNECTING|127.0.0.2") == []
+    assert attached.peer(packet(Control.SYN_ACK)) == ["CONNECTED|bob|127.0.0.2:7777"]
+    return attached
+
+
+def test_ping_at_any_time(table: Table) -> None:
+    assert table.say("PING|", "PING|anything") == ["PONG|", "PONG|"]
+
+
+def test_connect_tells_of_the_requests_that_wait(table: Table) -> None:
+    table.peer(packet(Control.SYN, 0, OFFER))
+    table.peer(packet(Control.SYN, 0, user=b"carol", framing=Framing.BARE), CAROL)
+    assert table.say("CONNECT|alice") == [
+        "CONNECTED|alice",
+        "CONNECTING|bob|127.0.0.2:7777",
+        "CONNECTING|carol|127.0.0.3:7777",
+    ]
+
+
+def test_a_call_that_is_accepted(attached: Table) -> None:
+    assert attached.say("CONNECTING|127.0.0.2") == []
+    assert attached.peer(packet(Control.ACK, 0, RINGING)) == ["RINGING|bob|127.0.0.2:7777"]
+    assert attached.peer(packet(Control.SYN_ACK)) == ["CONNECTED|bob|127.0.0.2:7777"]
+    assert attached.say("CHAT|hello") == []
+    assert attached.peer(packet(Control.ACK, 1)) == ["ACK|1"]
+    assert attached.peer(packet(Chat.MESSAGE, 1, b"hi | there")) == ["CHAT|bob|hi | there"]
+    assert attached.peer(packet(Control.FIN, 0)) == ["QUIT|bob"]
+
+
+def test_a_call_that_is_declined(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.peer(packet(Control.FIN)) == ["QUIT|bob"]
+
+
+def test_a_call_to_somebody_busy(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    busy = packet(Control.ERR, 0, b"User already in another chat")
+    assert attached.peer(busy) == ["ERROR|User already in another chat", "QUIT|bob"]
+    assert attached.peer(packet(Control.FIN)) == []
+
+
+@pytest.mark.parametrize("who", ["bob", "127.0.0.2", "127.0.0.2:7777"])
+def test_a_request_is_accepted_by_name_or_address(attached: Table, who: str) -> None:
+    assert attached.peer(packet(Control.SYN, 0, OFFER)) == ["CONNECTING|bob|127.0.0.2:7777"]
+    assert attached.say(f"CONNECTED|{who}") == []
+    assert attached.peer(packet(Control.ACK)) == ["CONNECTED|bob|127.0.0.2:7777"]
+
+
+@pytest.mark.parametrize("who", ["bob", "127.0.0.2"])
+def test_a_request_is_declined(attached: Table, who: str) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER))
+    assert attached.say(f"QUIT|{who}") == ["QUIT|bob"]
+
+
+def test_calling_who_calls_is_accepting(attached: Table) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER))
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.peer(packet(Control.ACK)) == ["CONNECTED|bob|127.0.0.2:7777"]
+
+
+def test_a_call_is_cancelled_by_its_address(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.say("QUIT|127.0.0.2") == ["QUIT|127.0.0.2:7777"]
+
+
+def test_of_two_with_one_name_the_address_decides(attached: Table) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER), BOB)
+    attached.peer(packet(Control.SYN, 0, OFFER), CAROL)
+    (error,) = attached.say("CONNECTED|bob")
+    assert error == "ERROR|2 are called 'bob'; say which: 127.0.0.2:7777, 127.0.0.3:7777"
+    attached.say("CONNECTED|127.0.0.3")
+    assert attached.peer(packet(Control.ACK), CAROL) == ["CONNECTED|bob|127.0.0.3:7777"]
+
+
+def test_unanswered_calls_and_messages_are_told_every_30_s(chatting: Table) -> None:
+    chatting.say("CHAT|hello")
+    assert chatting.wait(29.9) == []
+    assert chatting.wait(59) == ["UNANSWERED|bob|30"]
+    assert chatting.wait(60) == ["UNDELIVERED|1", "QUIT|bob"]
+    chatting.say("CONNECTING|127.0.0.9")
+    assert chatting.wait(125) == ["UNANSWERED|127.0.0.9:7777|30", "UNANSWERED|127.0.0.9:7777|60"]
+
+
+def test_every_chat_line_is_counted(chatting: Table) -> None:
+    (error,) = chatting.say("CHAT|" + "x" * 60_001)
+    assert error == "ERROR|read a message of 60001 bytes, expected at most 60000; it was not sent"
+    chatting.say("CHAT|second")
+    assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|2"]
+
+
+def test_a_message_in_parts_is_acknowledged_once(chatting: Table) -> None:
+    text = "wörd " * 1000
+    chatting.endpoint.datagrams_to_send()
+    chatting.say(f"CHAT|{text}", "CHAT|next")
+    number = 1
+    told: list[str] = []
+    parts: list[bytes] = []
+    while not told:
+        ((data, _),) = chatting.endpoint.datagrams_to_send()
+        assert len(data) <= 1200
+        parts.append(data[41:])
+        told = chatting.peer(packet(Control.ACK, number))
+        number = 1 - number
+    assert told == ["ACK|1"]
+    assert len(parts) == 6
+    assert b"".join(parts).decode() == text
+    assert all(part.decode() for part in parts), "cut inside a character"
+
+
+def test_what_a_peer_is_called_stays_one_field(attached: Table) -> None:
+    assert attached.peer(packet(Control.SYN, 0, OFFER, user=b"a|b\x1b[2J\xff")) == [
+        "CONNECTING|a\\\\x7cb\\\\x1b[2J\\\\xff|127.0.0.2:7777"
+    ]
+    attached.say("CONNECTED|a\\\\x7cb\\\\x1b[2J\\\\xff")
+    assert attached.peer(packet(Control.ACK)) == ["CONNECTED|a\\\\x7cb\\\\x1b[2J\\\\xff|127.0.0.2:7777"]
+
+
+def test_a_message_with_control_characters_stays_one_line(chatting: Table) -> None:
+    assert chatting.peer(packet(Chat.MESSAGE, 1, b"a\nb\x1b\\c")) == ["CHAT|bob|a\\nb\\x1b\\\\c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("PONG|", "ERROR|read PONG|, which only a daemon says"),
+        ("CONNECT|bob", "ERROR|you are connected already"),
+        ("CHAT|hello", "ERROR|no chat is on; call somebody first"),
+        ("CONNECTED|bob", "ERROR|nobody called 'bob' is here"),
+        ("QUIT|bob", "ERROR|nobody called 'bob' is here"),
+        ("CONNECTING|nowhere", "ERROR|read 'nowhere', expected an IP address such as"),
+        ("CONNECTING|127.0.0.1", "ERROR|127.0.0.1:7777 is this daemon itself"),
+        ("NONSENSE|", "ERROR|read 'NONSENSE|', expected OPERATION|PAYLOAD"),
+        ("PING", "ERROR|read 'PING' alone"),
+        ("", "ERROR|read ''"),
+    ],
+)
+def test_anything_wrong_is_an_error_and_the_connection_stays(attached: Table, line: str, error: str) -> None:
+    (told,) = attached.say(line)
+    assert told.startswith(error)
+    assert attached.closed() == []
+    assert attached.say("PING|") == ["PONG|"]
+
+
+@pytest.mark.parametrize("name", ["", "jörg", "a|b", "x" * 33])
+def test_a_name_that_is_none(table: Table, name: str) -> None:
+    (error,) = table.say(f"CONNECT|{name}")
+    assert error.startswith("ERROR|read ")
+    assert table.say("CONNECT|alice") == ["CONNECTED|alice"]
+
+
+def test_nothing_but_ping_and_quit_before_connect(table: Table) -> None:
+    (error,) = table.say("CHAT|hello")
+    assert error == "ERROR|read CHAT| before CONNECT|, expected CONNECT| and your name first"
+    assert table.say("QUIT|") == ["QUIT|"]
+    assert table.closed() == [NC]
+
+
+@pytest.mark.parametrize("first", ["GET / HTTP/1.1\r", "\x16\x03\x01"])
+def test_a_first_line_that_is_no_simp_closes(table: Table, first: str) -> None:
+    (error,) = table.say(first, "PING|")
+    assert error.startswith("ERROR|read ")
+    assert table.closed() == [NC]
+
+
+def test_64_kib_without_a_newline_close(attached: Table) -> None:
+    attached.clients.received(NC, b"CHAT|" + b"x" * 65_536, 0.0)
+    (error,) = attached.said()
+    assert error.startswith("ERROR|read 65536 bytes without a newline")
+    assert attached.closed() == [NC]
+    assert attached.clients.attached is None
+
+
+def test_a_second_client_is_refused(attached: Table) -> None:
+    attached.clients.connected(OTHER, local=True)
+    assert attached.say("CONNECT|eve", connection=OTHER) == ["ERROR|another client is connected to this daemon"]
+    assert attached.say("PING|", connection=OTHER) == ["PONG|"]
+    attached.clients.closed(NC, 0.0)
+    assert attached.say("CONNECT|eve", connection=OTHER) == ["CONNECTED|eve"]
+
+
+def test_only_the_own_host_and_only_so_many(table: Table) -> None:
+    table.clients.connected("far", local=False)
+    assert table.said() == ["ERROR|this daemon answers clients on its own host only; see --allow-remote-clients"]
+    assert table.closed() == ["far"]
+    for number in range(MAX_CONNECTIONS):
+        table.clients.connected(f"more {number}", local=True)
+    assert table.said() == ["ERROR|8 connections are open already, which is the most"]
+    assert table.closed() == [f"more {MAX_CONNECTIONS - 1}"]
+
+
+def test_a_client_that_vanishes_leaves_its_chat(chatting: Table) -> None:
+    chatting.endpoint.datagrams_to_send()
+    chatting.clients.closed(NC, 0.0)
+    ((data, peer),) = chatting.endpoint.datagrams_to_send()
+    assert data[:3] == bytes([1, 8, 1])
+    assert peer == BOB
+    assert chatting.endpoint.current is None
+
+
+def test_disconnecting_says_one_quit(chatting: Table) -> None:
+    assert chatting.say("QUIT|", "CHAT|too late") == ["QUIT|"]
+    assert chatting.closed() == [NC]
+    assert chatting.endpoint.current is None
+
+
+def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
+    chatting.say(*(f"CHAT|message {number}" for number in range(1000)))
+    current = chatting.endpoint.current
+    assert current is not None
+    assert current.waiting == MAX_WAITING
+    number, acknowledged = 1, 0
+    while acknowledged < 1000:
+        told = chatting.peer(packet(Control.ACK, number))
+        number = 1 - number
+        acknowledged += len(told)
+        assert current.waiting <= MAX_WAITING
+        chatting.clients.resume(NC, 0.0)
+    assert told == ["ACK|1000"]
+
+
+def test_what_is_still_being_sent_after_leaving_is_told(chatting: Table) -> None:
+    chatting.say("CHAT|bye")
+    assert chatting.say("QUIT|bob") == ["QUIT|bob"]
+    assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|1"]
+
+
+def test_the_numbers_of_an_old_chat_do_not_reach_a_new_one(chatting: Table) -> None:
+    chatting.say("CHAT|bye")
+    chatting.say("QUIT|bob")
+    chatting.peer(packet(Control.SYN, 0, OFFER, user=b"carol"), CAROL)
+    chatting.say("CONNECTED|carol")
+    assert chatting.peer(packet(Control.ACK), CAROL) == ["CONNECTED|carol|127.0.0.3:7777"]
+    assert chatting.peer(packet(Control.ACK, 1), BOB) == []
+
+
+def test_a_foreign_partner_is_sent_ascii_only(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    attached.peer(packet(Control.SYN_ACK, framing=Framing.BARE))
+    (error,) = attached.say("CHAT|grüße")
+    assert error.startswith("ERROR|read 'ü' as character 3, expected ASCII")
+    attached.say("CHAT|gruesse")
+    assert attached.peer(packet(Control.ACK, 1, framing=Framing.BARE)) == ["ACK|2"]

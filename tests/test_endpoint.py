@@ -1,0 +1,298 @@
+"""What strangers may cost, and how a daemon remembers and counts its peers (spec 4.2, 4.5, 4.6, 8)."""
+
+import pytest
+
+from simp_daemon.endpoint import Endpoint
+from simp_daemon.events import Ended, Event, Ignored, Reason, RequestReceived, Why
+from simp_daemon.states import State
+from simp_proto.address import Address
+from simp_proto.constants import BUSY, OFFER, RINGING, Chat, Control, Framing, Operation, Type
+from simp_proto.datagram import Datagram, build, parse
+from simp_proto.errors import NotNowError
+
+BOB = ("127.0.0.2", 7777)
+CAROL = ("127.0.0.3", 7777)
+
+
+def packet(
+    operation: Operation,
+    sequence: int = 0,
+    payload: bytes = b"",
+    *,
+    framing: Framing = Framing.HEADER,
+    user: bytes = b"bob",
+) -> bytes:
+    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+    return build(Datagram(kind, operation, sequence, user, payload, framing))
+
+
+def sent(endpoint: Endpoint) -> list[tuple[str, Address]]:
+    """What it sends now, in words."""
+    return [(f"{d.operation.label} {d.framing.value}", to) for d, to in datagrams(endpoint)]
+
+
+def datagrams(endpoint: Endpoint) -> list[tuple[Datagram, Address]]:
+    return [(parse(data), peer) for data, peer in endpoint.datagrams_to_send()]
+
+
+def events(endpoint: Endpoint) -> list[Event]:
+    found = []
+    while event := endpoint.next_event():
+        found.append(event)
+    return found
+
+
+def ignored(endpoint: Endpoint) -> list[Reason]:
+    return [event.reason for event in events(endpoint) if isinstance(event, Ignored)]
+
+
+def chatting(peer: Address = BOB) -> Endpoint:
+    """In a chat with that peer, one of ours."""
+    endpoint = Endpoint()
+    endpoint.user = "alice"
+    endpoint.call(peer, 0.0)
+    endpoint.receive(packet(Control.SYN_ACK), peer, 0.0)
+    assert endpoint.current is not None
+    assert endpoint.current.state is State.OPEN
+    datagrams(endpoint)
+    events(endpoint)
+    return endpoint
+
+
+@pytest.mark.parametrize("size", [0, 1, 38, 39, 40, 41, 1200, 65_507])
+def test_bytes_that_are_no_datagram_are_ignored(size: int) -> None:
+    endpoint = Endpoint()
+    endpoint.receive(b"\xff" * size, BOB, 0.0)
+    assert ignored(endpoint) == [Reason.MALFORMED]
+    assert sent(endpoint) == []
+    assert endpoint.idle
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        packet(Chat.MESSAGE, 1, b"hi"),
+        packet(Control.ACK, 1),
+        packet(Control.SYN_ACK),
+        packet(Control.ERR, 0, b"no"),
+        packet(Control.ACK, 0, RINGING),
+        packet(Chat.MESSAGE, 1, b"hi", framing=Framing.BARE),
+    ],
+)
+def test_strangers_are_ignored(data: bytes) -> None:
+    for endpoint in (Endpoint(), chatting(CAROL)):
+        endpoint.receive(data, BOB, 0.0)
+        assert ignored(endpoint) == [Reason.STRANGER]
+        assert sent(endpoint) == []
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_a_strangers_fin_is_acknowledged_in_its_framing(framing: Framing) -> None:
+    endpoint = chatting(CAROL)
+    endpoint.receive(packet(Control.FIN, 1, framing=framing), BOB, 0.0)
+    ((answer, to),) = [(parse(data, (framing,)), peer) for data, peer in endpoint.datagrams_to_send()]
+    assert (answer.operation, answer.sequence, to) == (Control.ACK, 1, BOB)
+    assert endpoint.current is not None
+
+
+def test_busy_is_err_then_fin() -> None:
+    endpoint = chatting(CAROL)
+    endpoint.receive(packet(Control.SYN, 1, framing=Framing.BARE), BOB, 0.0)
+    (err, to), (fin, also_to) = datagrams(endpoint)
+    assert (err.operation, err.text, err.sequence, err.framing) == (Control.ERR, BUSY, 1, Framing.BARE)
+    assert (fin.operation, fin.sequence, fin.framing) == (Control.FIN, 1, Framing.BARE)
+    assert to == also_to == BOB
+    assert events(endpoint) == []
+
+
+@pytest.mark.parametrize("payload", [b"", OFFER])
+@pytest.mark.parametrize("framing", [Framing.BARE, Framing.HEADER])
+def test_no_answer_to_a_stranger_is_larger_than_three_times_its_question(payload: bytes, framing: Framing) -> None:
+    question = packet(Control.SYN, 0, payload, framing=framing, user=b"")
+    for endpoint in (Endpoint(), chatting(CAROL)):
+        endpoint.receive(question, BOB, 0.0)
+        assert sum(len(data) for data, _ in endpoint.datagrams_to_send()) <= 3 * len(question)
+        assert Reason.SIZE not in ignored(endpoint)
+
+
+def test_a_hundred_strangers_a_second_are_answered() -> None:
+    endpoint = Endpoint()
+    for number in range(1000):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.0.{number // 250}.{number % 250}", 7777), 5.0)
+    assert len(endpoint.datagrams_to_send()) == 100
+    reasons = ignored(endpoint)
+    assert reasons.count(Reason.RATE) == 900
+    endpoint.receive(packet(Control.FIN, 0), BOB, 5.5)
+    assert sent(endpoint) == [("ACK header", BOB)]
+
+
+def test_a_flood_of_strangers_does_not_touch_the_chat() -> None:
+    endpoint = chatting(CAROL)
+    for number in range(1000):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.0.{number // 250}.{number % 250}", 7777), 5.0)
+    endpoint.datagrams_to_send()
+    endpoint.receive(packet(Chat.MESSAGE, 1, b"still here"), CAROL, 5.0)
+    assert sent(endpoint) == [("ACK header", CAROL)]
+
+
+def test_the_sixteen_most_recent_requests_stay() -> None:
+    endpoint = Endpoint()
+    callers = [(f"10.0.0.{number}", 7777) for number in range(20)]
+    for number, caller in enumerate(callers):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), caller, float(number))
+    assert [request.peer for request in endpoint.requests] == callers[4:]
+    ended = [event for event in events(endpoint) if isinstance(event, Ended)]
+    assert [(event.peer, event.why) for event in ended] == [(caller, Why.CROWDED) for caller in callers[:4]]
+
+
+def test_a_request_is_told_once_and_lives_two_minutes_after_its_last_syn() -> None:
+    endpoint = Endpoint()
+    for now in (0.0, 30.0, 60.0):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, now)
+    assert events(endpoint) == [RequestReceived(BOB, "bob")]
+    assert endpoint.get_timer() == 180.0
+    endpoint.handle_timer(179.9)
+    assert endpoint.requests
+    endpoint.handle_timer(180.0)
+    assert events(endpoint) == [Ended(BOB, "bob", Why.EXPIRED)]
+    assert endpoint.idle
+
+
+def test_a_request_survives_another_chat_and_its_next_syn_is_told_busy() -> None:
+    endpoint = chatting(CAROL)
+    endpoint.quit(CAROL, 0.0)
+    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 1.0)
+    endpoint.receive(packet(Control.SYN, 0, OFFER), CAROL, 1.0)
+    endpoint.accept(CAROL, 1.0)
+    events(endpoint)
+    datagrams(endpoint)
+    assert [request.peer for request in endpoint.requests] == [BOB]
+    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 2.0)
+    assert [operation for operation, _ in sent(endpoint)] == ["ERR header", "FIN header"]
+    assert events(endpoint) == [Ended(BOB, "bob", Why.BUSY)]
+
+
+def test_a_spoofed_syn_teaches_nothing() -> None:
+    endpoint = Endpoint()
+    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
+    endpoint.quit(BOB, 0.0)
+    endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
+    datagrams(endpoint)
+    endpoint.call(BOB, 1.0)
+    assert sent(endpoint) == [("SYN bare", BOB)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "then"),
+    [
+        (packet(Control.ACK, 0, RINGING), "SYN header"),
+        (packet(Control.FIN, 0), "SYN header"),
+        (packet(Control.ERR, 0, b"no"), "SYN header"),
+        (packet(Control.FIN, 0, framing=Framing.BARE), "SYN bare"),
+        (packet(Control.ERR, 0, b"Wrong payload", framing=Framing.TRAILER), "SYN trailer"),
+    ],
+)
+def test_an_answer_teaches_the_framing(answer: bytes, then: str) -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    assert sent(endpoint) == [("SYN bare", BOB)]
+    endpoint.receive(answer, BOB, 0.0)
+    if endpoint.current:
+        endpoint.quit(BOB, 0.0)
+    datagrams(endpoint)
+    endpoint.call(BOB, 1.0)
+    assert sent(endpoint) == [(then, BOB)]
+
+
+def test_a_foreign_answer_in_trailer_tells_how_to_call() -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    endpoint.receive(packet(Control.ERR, 0, b"Wrong payload", framing=Framing.TRAILER), BOB, 0.0)
+    text = next(event.text for event in events(endpoint) if hasattr(event, "text"))
+    assert text.startswith("Wrong payload")
+    assert "--framing trailer" in text
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_a_forced_framing_is_used_from_the_first_syn_on(framing: Framing) -> None:
+    endpoint = Endpoint(framing)
+    endpoint.call(BOB, 0.0)
+    ((data, _),) = endpoint.datagrams_to_send()
+    syn = parse(data, (framing,))
+    assert syn.payload == (OFFER if framing is Framing.HEADER else b"")
+
+
+@pytest.mark.parametrize("framing", [Framing.BARE, Framing.TRAILER])
+def test_in_a_chat_another_framing_is_somebody_elses(framing: Framing) -> None:
+    endpoint = chatting()
+    for data in (packet(Chat.MESSAGE, 1, b"hi", framing=framing), packet(Control.FIN, 1, framing=framing, user=b"xy")):
+        endpoint.receive(data, BOB, 0.0)
+        assert ignored(endpoint) == [Reason.WRONG_FRAMING]
+        assert sent(endpoint) == []
+
+
+def test_one_chat_at_a_time() -> None:
+    endpoint = chatting()
+    with pytest.raises(NotNowError, match="in a chat with bob"):
+        endpoint.call(CAROL, 0.0)
+    with pytest.raises(NotNowError, match="no request"):
+        endpoint.accept(CAROL, 0.0)
+    with pytest.raises(NotNowError, match="neither"):
+        endpoint.quit(CAROL, 0.0)
+
+
+def test_accepting_a_request_cancels_the_own_call() -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    endpoint.receive(packet(Control.SYN, 0, OFFER, user=b"carol"), CAROL, 0.0)
+    datagrams(endpoint)
+    endpoint.accept(CAROL, 1.0)
+    assert sent(endpoint) == [("FIN bare", BOB), ("SYN+ACK header", CAROL)]
+
+
+def test_while_the_client_is_slow_no_message_is_acknowledged() -> None:
+    endpoint = chatting()
+    endpoint.slow = True
+    endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 0.0)
+    assert ignored(endpoint) == [Reason.SLOW_CLIENT]
+    assert sent(endpoint) == []
+    endpoint.slow = False
+    endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 5.0)
+    assert sent(endpoint) == [("ACK header", BOB)]
+
+
+def test_shutting_down_tells_everybody() -> None:
+    endpoint = chatting()
+    endpoint.receive(packet(Control.SYN, 0, OFFER, user=b"carol"), CAROL, 0.0)
+    endpoint.quit(BOB, 0.0)
+    endpoint.call(BOB, 0.0)
+    datagrams(endpoint)
+    endpoint.shutdown(1.0)
+    assert sent(endpoint) == [("FIN header", CAROL), ("FIN header", BOB)] or sent(endpoint) == []
+    endpoint.receive(packet(Control.ACK, 0), BOB, 1.0)
+    endpoint.receive(packet(Control.ACK, 0, user=b"carol"), CAROL, 1.0)
+    assert endpoint.idle
+
+
+def test_timers_are_pure_and_early_calls_do_nothing() -> None:
+    endpoint = chatting()
+    endpoint.say(1, "hello", 0.0)
+    datagrams(endpoint)
+    assert endpoint.get_timer() == endpoint.get_timer() == 5.0
+    for now in (1.0, 4.999, 4.999):
+        endpoint.handle_timer(now)
+    assert sent(endpoint) == []
+    endpoint.handle_timer(5.0)
+    endpoint.handle_timer(5.0)
+    assert sent(endpoint) == [("MESSAGE header", BOB)]
+
+
+def test_memory_stays_bounded_under_many_ends() -> None:
+    endpoint = Endpoint()
+    for number in range(2000):
+        peer = (f"10.1.{number // 250}.{number % 250}", 7777)
+        endpoint.receive(packet(Control.SYN, 0, OFFER), peer, float(number))
+        endpoint.quit(peer, float(number))
+        endpoint.datagrams_to_send()
+        events(endpoint)
+    assert len(endpoint._sessions) <= 32

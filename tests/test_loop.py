@@ -1,0 +1,231 @@
+"""Daemons on real sockets: two of them and their clients in this process, on ports that were free (loopback only)."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from simp_daemon.loop import Daemon, StartError
+from simp_proto.address import Address, format_address
+from simp_proto.constants import Chat, Control
+from tests.test_endpoint import packet
+
+PATIENCE = 10.0
+"""Seconds after which a test that waits for the network fails."""
+
+
+class Client:
+    """A plain TCP client, such as `nc`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def say(self, *lines: str) -> None:
+        self.writer.write("".join(line + "\n" for line in lines).encode())
+
+    async def hear(self, expected: str) -> None:
+        """Reads one line, which must be that."""
+        line = await asyncio.wait_for(self.reader.readline(), PATIENCE)
+        assert line.decode() == expected + "\n"
+
+    async def close(self) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
+def free_address(host: str = "127.0.0.1") -> Address:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((host, 0))
+        address: Address = udp.getsockname()
+        return address
+
+
+@asynccontextmanager
+async def client(daemon: Daemon) -> AsyncIterator[Client]:
+    connection = Client(*await asyncio.open_connection(*daemon.client_address))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def pair() -> AsyncIterator[tuple[Daemon, Daemon, Client, Client]]:
+    """Two daemons whose clients are in a chat."""
+    async with (
+        Daemon(free_address(), 0) as one,
+        Daemon(free_address(), 0) as other,
+        client(one) as alice,
+        client(other) as bob,
+    ):
+        alice.say("CONNECT|alice")
+        await alice.hear("CONNECTED|alice")
+        bob.say("CONNECT|bob")
+        await bob.hear("CONNECTED|bob")
+        alice.say(f"CONNECTING|{format_address(other.address)}")
+        await bob.hear(f"CONNECTING|alice|{format_address(one.address)}")
+        await alice.hear(f"RINGING|bob|{format_address(other.address)}")
+        bob.say("CONNECTED|alice")
+        await alice.hear(f"CONNECTED|bob|{format_address(other.address)}")
+        await bob.hear(f"CONNECTED|alice|{format_address(one.address)}")
+        yield one, other, alice, bob
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(scenario(), 3 * PATIENCE)
+
+    asyncio.run(bounded())
+
+
+def test_two_people_chat() -> None:
+    async def scenario() -> None:
+        async with pair() as (_, _, alice, bob):
+            alice.say("CHAT|hello | grüße\\nnew line")
+            await bob.hear("CHAT|alice|hello | grüße\\nnew line")
+            await alice.hear("ACK|1")
+            bob.say("CHAT|hi")
+            await alice.hear("CHAT|bob|hi")
+            await bob.hear("ACK|1")
+            bob.say("QUIT|alice")
+            await bob.hear("QUIT|alice")
+            await alice.hear("QUIT|bob")
+            alice.say("QUIT|")
+            await alice.hear("QUIT|")
+            assert await asyncio.wait_for(alice.reader.read(), PATIENCE) == b""
+
+    run(scenario)
+
+
+def test_a_thousand_messages_at_once_arrive_in_order() -> None:
+    async def scenario() -> None:
+        async with pair() as (_, _, alice, bob):
+            alice.say(*(f"CHAT|message {number}" for number in range(1000)))
+            for number in range(1000):
+                await bob.hear(f"CHAT|alice|message {number}")
+                await alice.hear(f"ACK|{number + 1}")
+
+    run(scenario)
+
+
+def test_a_client_that_vanishes_ends_the_chat() -> None:
+    async def scenario() -> None:
+        async with pair() as (_, _, alice, bob):
+            alice.writer.transport.abort()
+            await bob.hear("QUIT|alice")
+
+    run(scenario)
+
+
+def test_a_daemon_that_ends_says_fin() -> None:
+    async def scenario() -> None:
+        async with pair() as (one, _, _, bob):
+            await one.__aexit__()
+            await bob.hear("QUIT|alice")
+            await one.__aenter__()  # so that the pair can end it
+
+    run(scenario)
+
+
+def test_garbage_from_the_network_leaves_the_chat_alone() -> None:
+    async def scenario() -> None:
+        async with pair() as (one, _, alice, bob):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(("127.0.0.1", 0))
+                for data in (b"", b"\xff" * 500, packet(Control.FIN), packet(Chat.MESSAGE, 1, b"spoofed")):
+                    stranger.sendto(data, one.address)
+            bob.say("CHAT|still here")
+            await alice.hear("CHAT|bob|still here")
+
+    run(scenario)
+
+
+def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> None:
+    async def scenario() -> None:
+        async with pair() as (_, other, alice, bob):
+            bob.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            for _ in range(200):
+                alice.say("CHAT|" + "x" * 50_000)
+            while not other.endpoint.slow:
+                await asyncio.sleep(0)
+            bob.reader._transport.resume_reading()  # type: ignore[attr-defined]
+            size = 0
+            while size < 200 * 50_000:
+                line = await asyncio.wait_for(bob.reader.readline(), PATIENCE)
+                size += len(line) - len(b"CHAT|alice|\n")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [(("192.0.2.1", 7777), "192.0.2.1 is not an address of this host"), (None, "is in use: does a daemon run there")],
+)
+def test_an_address_that_cannot_be_had_is_one_clear_line(address: Address | None, words: str) -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as first:
+            with pytest.raises(StartError, match=words):
+                async with Daemon(address or first.address, 0):
+                    pass
+
+    run(scenario)
+
+
+def test_a_client_port_that_is_taken_is_one_clear_line() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as first:
+            with pytest.raises(StartError, match=r"TCP .* is in use"):
+                async with Daemon(free_address(), first.client_address[1]):
+                    pass
+
+    run(scenario)
+
+
+def test_a_call_that_cannot_be_sent_is_told() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as daemon, client(daemon) as alice:
+            alice.say("CONNECT|alice", "CONNECTING|[::1]:7777")
+            await alice.hear("CONNECTED|alice")
+            line = await asyncio.wait_for(alice.reader.readline(), PATIENCE)
+            assert line.startswith(b"ERROR|nothing could be sent to [::1]:7777: ")
+
+    run(scenario)
+
+
+def test_the_log_has_a_line_a_datagram_at_debug_level_and_escapes_what_peers_wrote(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as daemon:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(("127.0.0.1", 0))
+                stranger.setblocking(False)
+                stranger.sendto(packet(Control.SYN, 0, b"\x1b[2J\n", user=b"eve\x1b]0;"), daemon.address)
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(stranger, 100), PATIENCE)
+
+    with caplog.at_level(logging.DEBUG, "simp"):
+        run(scenario)
+    assert [record for record in caplog.records if "header SYN sequence 0 user 'eve\\x1b]0;'" in record.getMessage()]
+    assert [record for record in caplog.records if record.levelname == "INFO" and "RequestReceived" in record.message]
+    assert not any(character < " " for record in caplog.records for character in record.getMessage())
+
+
+def test_the_tap_sees_every_datagram() -> None:
+    seen: list[tuple[Address, Address]] = []
+
+    async def scenario() -> None:
+        here = free_address()
+        async with Daemon(here, 0, tap=lambda _now, source, to, _data: seen.append((source, to))) as daemon:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(("127.0.0.1", 0))
+                stranger.setblocking(False)
+                stranger.sendto(packet(Control.FIN), daemon.address)
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(stranger, 100), PATIENCE)
+                there = stranger.getsockname()
+        assert seen == [(there, here), (here, there)]
+
+    run(scenario)
