@@ -161,9 +161,10 @@ def test_the_chat_survives() -> None:
         strangers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(50)]
         for number in range(COUNT // 2):
             random.choice(strangers).sendto(mutated(random, random.choice(BASES)), one.address)
-            if number % 200 == 0:  # as fast as the daemon can read, so that it gets them all
-                alice.say("PING|")
-                alice.hear("PONG|")
+            if number % 50 == 0:  # as fast as the daemon reads, one datagram or line in turn, so that it gets them all
+                for _ in range(50):
+                    alice.say("PING|")
+                    alice.hear("PONG|")
         for stranger in strangers:
             stranger.close()
         _hostile_lines(random, one)
