@@ -12,6 +12,7 @@ from simp_proto.constants import (
     LEAVING_SESSIONS,
     PENDING_REQUESTS,
     STRANGER_ANSWERS_PER_SECOND,
+    Control,
     Framing,
 )
 from simp_proto.datagram import build, parse
@@ -56,7 +57,8 @@ class Endpoint:
         except DatagramError as error:
             self._events.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return
-        unverified = session.state in _UNVERIFIED
+        repeats = session.state is State.ACCEPTING and datagram.operation is Control.SYN
+        unverified = session.state in _UNVERIFIED or repeats
         if unverified and not self._strangers.left(now):
             self._events.append(Ignored(peer, Reason.RATE))
             return

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -188,8 +189,8 @@ class _Peers(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         host, port, *rest = addr
-        if rest and rest[1]:  # an IPv6 address that means something on one interface only
-            host = f"{host}%{rest[1]}"
+        if rest and rest[1]:  # an IPv6 address that means something on one interface only, as people write it
+            host = f"{host}%{socket.if_indextoname(rest[1])}"
         self._daemon.datagram_received(data, (host, port))
 
     def error_received(self, exc: Exception) -> None:

@@ -126,6 +126,18 @@ def test_a_hundred_strangers_a_second_are_answered() -> None:
     assert sent(endpoint) == [("ACK header", BOB)]
 
 
+def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on() -> None:
+    endpoint = Endpoint()
+    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
+    endpoint.accept(BOB, 0.0)
+    for _ in range(200):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
+    assert len(endpoint.datagrams_to_send()) == 101  # the person's SYN+ACK is no answer to a stranger
+    endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
+    assert endpoint.current is not None
+    assert endpoint.current.state is State.OPEN
+
+
 def test_a_flood_of_strangers_does_not_touch_the_chat() -> None:
     endpoint = chatting(CAROL)
     for number in range(1000):
