@@ -22,7 +22,7 @@ from simp_daemon.session import Session
 from simp_daemon.states import State
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
-from simp_proto.errors import AddressError, LineError, NotNowError, NotSimpError
+from simp_proto.errors import AddressError, LineError, NotNowError, NotSimpError, SimpError
 from simp_proto.text import Line, LineBuffer, Operation, check_user, format_line, parse_line, printable_name
 
 MAX_CONNECTIONS: Final = 8
@@ -114,8 +114,18 @@ class Clients:
         self._greeted.add(connection)
         try:
             self._answer(connection, line, now)
-        except (LineError, AddressError, NotNowError, ValueError) as error:
+        except (SimpError, ValueError) as error:
             self._write(connection, Operation.ERROR, str(error))
+            self._conclude(connection, line)
+
+    def _conclude(self, connection: Connection, line: Line) -> None:
+        """A call or message that was refused at once ends like any other, so that nobody waits for it (client 4.1)."""
+        if connection != self.attached:
+            return
+        if line.operation is Operation.CONNECTING:
+            self._write(connection, Operation.QUIT, line.payload)
+        elif line.operation is Operation.CHAT and self._chatting:
+            self._write(connection, Operation.UNDELIVERED, str(self._messages))
 
     def _answer(self, connection: Connection, line: Line, now: float) -> None:
         if line.operation is Operation.PING:
@@ -158,30 +168,40 @@ class Clients:
         self._endpoint.quit(self._find(payload, candidates).peer, now)
 
     def _say(self, text: str, now: float) -> None:
-        current = self._endpoint.current
-        if current is not None and current.state is State.OPEN:
+        if self._chatting:
             self._messages += 1  # counted whatever becomes of it (client 4.1)
         size = len(text.encode("utf-8", "backslashreplace"))
         if size > MAX_MESSAGE_SIZE:
             raise LineError(f"read a message of {size} bytes, expected at most {MAX_MESSAGE_SIZE}; it was not sent")
         self._endpoint.say(self._messages, text, now)
 
+    @property
+    def _chatting(self) -> bool:
+        current = self._endpoint.current
+        return current is not None and current.state is State.OPEN
+
     def _find(self, who: str, candidates: list[Session]) -> Session:
-        """The conversation with that peer, by name or address (client 4)."""
-        found = [session for session in candidates if printable_name(session.name) == who]
-        if not found:
-            try:
-                address = parse_address(who, DAEMON_PORT)
-            except AddressError:
-                address = None
+        """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
+        try:
+            address = parse_address(who, DAEMON_PORT)
+        except AddressError:
+            found = [session for session in candidates if printable_name(session.name) == who]
+        else:
             found = [session for session in candidates if session.peer == address]
         if not found:
-            names = ", ".join(f"{self._named(each)} ({format_address(each.peer)})" for each in candidates)
+            names = ", ".join(f"{_name(each.name, each.peer)} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
         if len(found) > 1:
             addresses = ", ".join(format_address(session.peer) for session in found)
             raise NotNowError(f"{len(found)} are called {who!r}; say which: {addresses}")
         return found[0]
+
+    def _called(self, peer: Address, name: str) -> str:
+        """How a peer is called where no address stands beside it: by name, unless another has it too (client 4)."""
+        current = self._endpoint.current
+        others = self._endpoint.requests + ([current] if current else [])
+        shared = any(each.name == name and each.peer != peer for each in others)
+        return format_address(peer) if shared else _name(name, peer)
 
     # -- events
 
@@ -207,11 +227,11 @@ class Clients:
             case MessageAcknowledged() | MessageUndelivered():
                 pass  # of a chat that was left before this one began: its numbers would be mistaken for this one's
             case Unanswered():
-                self._say_to_client(Operation.UNANSWERED, f"{_name(event.name, event.peer)}|{event.seconds}")
+                self._say_to_client(Operation.UNANSWERED, f"{self._called(event.peer, event.name)}|{event.seconds}")
             case ErrorReceived():
                 self._say_to_client(Operation.ERROR, event.text)
             case Ended():
-                self._say_to_client(Operation.QUIT, _name(event.name, event.peer))
+                self._say_to_client(Operation.QUIT, self._called(event.peer, event.name))
 
     def warn(self, text: str) -> None:
         """Tells the client of something that its user can mend."""
@@ -237,10 +257,6 @@ class Clients:
         self.closing.append(connection)
         if now is not None:
             self.closed(connection, now)
-
-    @staticmethod
-    def _named(session: Session) -> str:
-        return _name(session.name, session.peer)
 
 
 def _name(name: str, peer: Address) -> str:

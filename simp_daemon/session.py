@@ -224,6 +224,8 @@ class Session:
 
     def _send(self, operation: Control | Chat, sequence: int, payload: bytes = b"") -> None:
         kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+        if self.framing is not Framing.BARE:
+            sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
         self.outbox.append(Datagram(kind, operation, sequence, self.user, payload, self.framing))
 
     def _undelivered(self) -> None:
@@ -397,5 +399,5 @@ class Session:
 
 def answer_framing(syn: Datagram, forced: Framing | None) -> Framing:
     """The framing in which a datagram is answered: its own, or `header` where a SYN offers it (spec 4.2)."""
-    offered = syn.operation is Control.SYN and syn.payload.startswith(OFFER)
+    offered = syn.operation is Control.SYN and syn.sequence <= 1 and syn.payload.startswith(OFFER)
     return forced or Framing.HEADER if offered else syn.framing

@@ -149,8 +149,9 @@ def test_unanswered_calls_and_messages_are_told_every_30_s(chatting: Table) -> N
 
 
 def test_every_chat_line_is_counted(chatting: Table) -> None:
-    (error,) = chatting.say("CHAT|" + "x" * 60_001)
+    error, undelivered = chatting.say("CHAT|" + "x" * 60_001)
     assert error == "ERROR|read a message of 60001 bytes, expected at most 60000; it was not sent"
+    assert undelivered == "UNDELIVERED|1"
     chatting.say("CHAT|second")
     assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|2"]
 
@@ -194,8 +195,6 @@ def test_a_message_with_control_characters_stays_one_line(chatting: Table) -> No
         ("CHAT|hello", "ERROR|no chat is on; call somebody first"),
         ("CONNECTED|bob", "ERROR|nobody called 'bob' is here"),
         ("QUIT|bob", "ERROR|nobody called 'bob' is here"),
-        ("CONNECTING|nowhere", "ERROR|read 'nowhere', expected an IP address such as"),
-        ("CONNECTING|127.0.0.1", "ERROR|127.0.0.1:7777 is this daemon itself"),
         ("NONSENSE|", "ERROR|read 'NONSENSE|', expected OPERATION|PAYLOAD"),
         ("PING", "ERROR|read 'PING' alone"),
         ("", "ERROR|read ''"),
@@ -206,6 +205,34 @@ def test_anything_wrong_is_an_error_and_the_connection_stays(attached: Table, li
     assert told.startswith(error)
     assert attached.closed() == []
     assert attached.say("PING|") == ["PONG|"]
+
+
+@pytest.mark.parametrize(
+    ("who", "error"),
+    [
+        ("nowhere", "ERROR|read 'nowhere', expected an IP address such as"),
+        ("127.0.0.1", "ERROR|127.0.0.1:7777 is this daemon itself"),
+    ],
+)
+def test_a_call_that_is_refused_at_once_is_over_at_once(attached: Table, who: str, error: str) -> None:
+    told, end = attached.say(f"CONNECTING|{who}")
+    assert told.startswith(error)
+    assert end == f"QUIT|{who}"
+
+
+def test_nobody_is_taken_for_the_address_that_is_his_name(attached: Table) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER, user=b"127.0.0.2:7777"), CAROL)
+    attached.peer(packet(Control.SYN, 0, OFFER), BOB)
+    attached.endpoint.datagrams_to_send()
+    attached.say("CONNECTED|127.0.0.2:7777")
+    assert [peer for _, peer in attached.endpoint.datagrams_to_send()] == [BOB]
+
+
+def test_of_two_with_one_name_who_leaves_is_told_by_address(attached: Table) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER), BOB)
+    attached.peer(packet(Control.SYN, 0, OFFER), CAROL)
+    assert attached.peer(packet(Control.FIN), CAROL) == ["QUIT|127.0.0.3:7777"]
+    assert attached.peer(packet(Control.FIN), BOB) == ["QUIT|bob"]
 
 
 @pytest.mark.parametrize("name", ["", "jörg", "a|b", "x" * 33])
@@ -303,7 +330,8 @@ def test_the_numbers_of_an_old_chat_do_not_reach_a_new_one(chatting: Table) -> N
 def test_a_foreign_partner_is_sent_ascii_only(attached: Table) -> None:
     attached.say("CONNECTING|127.0.0.2")
     attached.peer(packet(Control.SYN_ACK, framing=Framing.BARE))
-    (error,) = attached.say("CHAT|grüße")
+    error, undelivered = attached.say("CHAT|grüße")
     assert error.startswith("ERROR|read 'ü' as character 3, expected ASCII")
+    assert undelivered == "UNDELIVERED|1"
     attached.say("CHAT|gruesse")
     assert attached.peer(packet(Control.ACK, 1, framing=Framing.BARE)) == ["ACK|2"]

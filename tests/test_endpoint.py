@@ -1,14 +1,16 @@
 """What strangers may cost, and how a daemon remembers and counts its peers (spec 4.2, 4.5, 4.6, 8)."""
 
+from random import Random
+
 import pytest
 
 from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import Ended, Event, Ignored, Reason, RequestReceived, Why
 from simp_daemon.states import State
 from simp_proto.address import Address
-from simp_proto.constants import BUSY, OFFER, RINGING, Chat, Control, Framing, Operation, Type
+from simp_proto.constants import BUSY, OFFER, OPERATIONS, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse
-from simp_proto.errors import NotNowError
+from simp_proto.errors import DatagramError, NotNowError
 
 BOB = ("127.0.0.2", 7777)
 CAROL = ("127.0.0.3", 7777)
@@ -308,3 +310,47 @@ def test_memory_stays_bounded_under_many_ends() -> None:
         endpoint.datagrams_to_send()
         events(endpoint)
     assert len(endpoint._sessions) <= 32
+
+
+ACTS = ("call", "accept", "quit", "say", "wait", "receive", "receive", "receive", "receive")
+
+
+def test_whatever_comes_in_whatever_state_nothing_raises_and_all_that_is_sent_is_right() -> None:
+    """Random walks of a person, the clock and three peers in every framing, with every number."""
+    seen: set[State] = set()
+    for seed in range(1500):
+        random = Random(seed)
+        endpoint = Endpoint(random.choice([None, None, *Framing]))
+        peers, now, said = [BOB, CAROL, ("127.0.0.4", 7777)], 0.0, 0
+        for _ in range(40):
+            peer = random.choice(peers)
+            seen |= {session.state for session in endpoint._sessions.values()}
+            try:
+                match random.choice(ACTS):
+                    case "say":
+                        said += 1
+                        endpoint.say(said, random.choice(["hello", "grüße", "x" * 3000, ""]), now)
+                    case "wait":
+                        now += random.choice([0.1, 5.0, 30.0, 121.0])
+                        endpoint.handle_timer(now)
+                    case "receive":
+                        endpoint.receive(random_packet(random), peer, now)
+                    case act:
+                        getattr(endpoint, act)(peer, now)
+            except DatagramError:
+                raise
+            except (NotNowError, ValueError):
+                pass
+            for data, _ in endpoint.datagrams_to_send():
+                assert parse(data).operation not in (Control.ERR_FIN, Control.FIN_ACK), f"seed {seed}"
+                assert len(data) <= 1200
+            events(endpoint)
+    assert seen == set(State) - {State.IDLE}
+
+
+def random_packet(random: Random) -> bytes:
+    framing = random.choice(list(Framing))
+    operation = random.choice([*OPERATIONS[Type.CONTROL].values(), Chat.MESSAGE, Chat.MESSAGE])
+    sequence = random.choice([0, 1, random.randrange(256)]) if framing is Framing.BARE else random.randrange(2)
+    payload = random.choice([b"", OFFER, RINGING, b"Wrong sequence number", random.randbytes(20)])
+    return packet(operation, sequence, payload, framing=framing)

@@ -1,0 +1,68 @@
+"""`simp client`."""
+
+# ruff: noqa: PLC0415  `simp --help` reads this file, and is not to wait for the rest of the client.
+
+import os
+import sys
+
+import click
+
+from simp_proto.constants import CLIENT_PORT
+
+
+@click.command()
+@click.argument("ip", default="127.0.0.1", metavar="[IP]")
+@click.option(
+    "--client-port", type=click.IntRange(1, 65_535), default=CLIENT_PORT, show_default=True, help="Its TCP port."
+)
+@click.option("--user", metavar="NAME", help="Your name, instead of being asked for it.")
+@click.option("--call", metavar="ADDRESS", help="Call that IP or IP:port at once.")
+def client(ip: str, client_port: int, user: str | None, call: str | None) -> None:
+    """Chat, through the daemon that runs at IP (IP or IP:port; 127.0.0.1 unless told otherwise).
+
+    \b
+    Example, with `simp daemon 192.168.1.10` running on this machine:
+        simp client 192.168.1.10 --user alice
+    and, to call someone at once:
+        simp client 192.168.1.10 --user alice --call 192.168.1.20
+
+    It asks what it needs to know. `q` leaves a chat or a call, and anywhere else ends the program; `?` helps.
+
+    Where the input or the output is no terminal, it reads and prints line by line, waits at the end of the input until
+    every message is acknowledged, and with --call ends when that chat does:
+
+    \b
+        simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
+
+    Exit status: 0 all well; 1 no daemon, or it was lost; or, without a terminal, a call that failed or a message that
+    was not delivered; 2 wrong usage; 130 after Ctrl-C.
+    """
+    from simp_client.dialogue import Dialogue
+    from simp_client.link import Front, NoDaemonError, run
+    from simp_proto.address import parse_address
+    from simp_proto.errors import SimpError
+
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    piped = not (sys.stdin.isatty() and sys.stdout.isatty())
+    try:
+        address = parse_address(ip, client_port)
+        dialogue = Dialogue(user, call, piped=piped)
+    except SimpError as error:
+        raise click.UsageError(str(error)) from None
+    front: Front
+    if piped:
+        from simp_client.pipe import Pipe
+
+        front = Pipe(dialogue)
+    else:
+        from simp_client.terminal import Terminal
+
+        front = Terminal(dialogue)
+    try:
+        sys.exit(run(address, dialogue, front))
+    except NoDaemonError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,82 @@
+"""The client where its input or its output is no terminal: a line in, a line out."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from simp_client import view
+from simp_client.dialogue import Dialogue, Question
+from simp_client.view import Text
+from simp_proto.constants import MAX_MESSAGE_SIZE
+
+if TYPE_CHECKING:
+    from simp_client.link import Link
+
+CHUNK: Final = 65_536
+LONGEST: Final = 2 * MAX_MESSAGE_SIZE
+"""Bytes of a line that are kept: enough for the dialogue to refuse it, and memory stays bounded."""
+
+
+class Pipe:
+    """Prints each text and each question as one line, and reads a line whenever the dialogue holds none."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self._turns = threading.Semaphore(0)
+        self._reading = False
+
+    def show(self, texts: list[Text | Question]) -> None:
+        """Prints them, and lets the next line in if the dialogue can take it. Raises `OSError`."""
+        try:
+            for text in texts:
+                words = text.words if isinstance(text, Question) else view.plain(text)
+                print(view.fit(words, sys.stdout.encoding), flush=True)
+        except OSError:  # the reader has gone; nor may Python's own last flush fail
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+        if self._dialogue.reads and not self._reading:
+            self._reading = True
+            self._turns.release()
+
+    async def run(self, link: "Link") -> None:
+        """Starts to read, in a daemon thread: while it blocks on the input, the program can still end."""
+        threading.Thread(target=self._read, args=(link,), name="standard input", daemon=True).start()
+
+    def _read(self, link: "Link") -> None:
+        lines = read_lines(sys.stdin.fileno())
+        while self._turns.acquire():
+            try:
+                line = next(lines)
+            except (StopIteration, OSError):
+                link.from_thread(link.end_input)
+                return
+            link.from_thread(partial(self._take, link, line))
+
+    def _take(self, link: "Link", line: str) -> None:
+        self._reading = False
+        link.type_line(line)
+
+
+def read_lines(descriptor: int) -> Iterator[str]:
+    """The lines that come in there, without their newlines, cut at `LONGEST`.
+
+    What isn't UTF-8 becomes lone surrogates, which the dialogue refuses. No buffered reader: it would hold its lock
+    while the program ends.
+    """
+    line = bytearray()
+    while data := os.read(descriptor, CHUNK):
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            line += end[: LONGEST - len(line)]
+            yield _text(line)
+            line.clear()
+        line += rest[: LONGEST - len(line)]
+    if line:
+        yield _text(line)
+
+
+def _text(line: bytearray) -> str:
+    return line.removesuffix(b"\r").decode("utf-8", "surrogateescape")

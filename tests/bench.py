@@ -1,0 +1,571 @@
+"""Figures of this project on this machine: `python -m tests.bench [--quick]`.
+
+It measures the codec, two real daemons on loopback, and the start-up of the commands, and ends with a
+table of what is to be reached. It is a report and no test: the exit status says nothing.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import platform
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import timeit
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final, cast
+
+from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Chat, Framing, Type
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
+
+Address = tuple[str, int]
+
+PATIENCE: Final = 10.0
+"""Seconds without any answer after which a measurement is given up."""
+TEXT: Final = "number {:06d}, as long as people's lines are"
+"""A chat message with its number: 44 bytes."""
+IN_FLIGHT: Final = 64
+"""CHAT lines that wait for their ACK at most; half as many at least, until the last were sent."""
+WARM_UP: Final = 200
+"""Messages, or round trips, before any is measured."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: seconds, and numbers of repetitions."""
+
+    timing: float = 0.02
+    timings: int = 11
+    pairs: int = 5
+    round_trips: int = 5_000
+    messages: int = 3_000
+    latencies: int = 1_000
+    idle: float = 6.0
+    starts: int = 9
+
+
+QUICK: Final = Effort(
+    timing=0.01, timings=5, pairs=3, round_trips=2_000, messages=1_000, latencies=300, idle=5.0, starts=7
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table: `measured` in `unit`, and the bound, which is a least value or one to stay below."""
+
+    name: str
+    measured: float | None
+    unit: str
+    bound: float
+    least: bool = False
+
+    def row(self) -> tuple[str, str, str, str]:
+        """The figure, what was measured, what is to be reached, and whether it is."""
+        to_reach = f"{'at least' if self.least else 'below'} {self.bound:g} {self.unit}".rstrip()
+        if self.measured is None:
+            return self.name, "not measured", to_reach, "unknown"
+        reached = self.measured >= self.bound if self.least else self.measured < self.bound
+        digits = 0 if self.unit == "ms" else 2
+        return self.name, f"{self.measured:.{digits}f} {self.unit}".rstrip(), to_reach, "yes" if reached else "NO"
+
+
+# -- the codec, beside one written by hand
+
+_HEAD: Final = struct.Struct("!BBB32sI")
+_CHECKSUM: Final = {Framing.HEADER: struct.Struct("!H"), Framing.TRAILER: struct.Struct("<H")}
+_MEANINGS: Final = {
+    (type_.value, value): (type_, operation) for type_ in Type for value, operation in OPERATIONS[type_].items()
+}
+
+
+def rfc1071(data: bytes) -> int:
+    """The internet checksum: the complement of the ones' complement sum of all 16-bit words."""
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def struct_build(datagram: Datagram) -> bytes:
+    """What `build` does, by hand."""
+    payload, framing = datagram.payload, datagram.framing
+    head = _HEAD.pack(datagram.type, datagram.operation, datagram.sequence, datagram.user, len(payload))
+    if framing is Framing.BARE:
+        return head + payload
+    checksum = _CHECKSUM[framing].pack(
+        rfc1071(head + b"\0\0" + payload if framing is Framing.HEADER else head + payload)
+    )
+    return head + checksum + payload if framing is Framing.HEADER else head + payload + checksum
+
+
+def struct_parse(data: bytes, framing: Framing) -> Datagram:
+    """What `parse` does for one framing, by hand: each field refused by the same rules, with `ValueError`."""
+    if len(data) < _HEAD.size:
+        raise ValueError(f"read {len(data)} bytes, expected at least {_HEAD.size}")
+    type_number, operation_number, sequence, user, length = _HEAD.unpack_from(data)
+    meaning = _MEANINGS.get((type_number, operation_number))
+    if meaning is None:
+        raise ValueError(f"read type {type_number} with operation {operation_number}")
+    if sequence > 1 and framing is not Framing.BARE:
+        raise ValueError(f"read sequence {sequence}, expected 0 or 1")
+    start = _HEAD.size + (2 if framing is Framing.HEADER else 0)
+    if len(data) != start + length + (2 if framing is Framing.TRAILER else 0):
+        raise ValueError(f"read length {length} in {len(data)} bytes")
+    checksum = None
+    if framing is not Framing.BARE:
+        at = _HEAD.size if framing is Framing.HEADER else start + length
+        (checksum,) = _CHECKSUM[framing].unpack_from(data, at)
+        if checksum != rfc1071(data[:at] + b"\0\0" + data[at + 2 :]):
+            raise ValueError(f"read checksum {checksum:#06x}, expected another")
+        checksum = int.from_bytes(data[at : at + 2], "big")
+    return Datagram(*meaning, sequence, user.rstrip(b"\0"), data[start : start + length], framing, checksum)
+
+
+def measure_codec(effort: Effort) -> None:
+    """Prints µs a datagram. Both codecs give the same `Datagram` and the same bytes, which is checked first."""
+    print("\nCodec, µs a datagram with its checksum (best of several timings)")
+    print(f"  {'framing':8} {'payload':>8} {'':6} {'construct':>10} {'struct':>8} {'ratio':>6}")
+    long_text = b"a line of words " * (MAX_DATAGRAM_SIZE // 16)
+    for payload in (TEXT.format(0).encode(), long_text[: MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE]):
+        for framing in Framing:
+            datagram = Datagram(Type.CHAT, Chat.MESSAGE, 1, b"alice", payload, framing)
+            data = build(datagram)
+            first = (framing, *(other for other in Framing if other is not framing))  # as a daemon in a chat
+            assert struct_build(datagram) == data
+            assert struct_parse(data, framing) == parse(data, first) == datagram
+            assert struct_parse(data, framing).checksum == parse(data, first).checksum
+            names = {"datagram": datagram, "data": data, "framing": framing, "first": first}
+            for what, ours, by_hand in (
+                ("parse", "parse(data, first)", "struct_parse(data, framing)"),
+                ("build", "build(datagram)", "struct_build(datagram)"),
+            ):
+                times = [microseconds((ours, by_hand), names, effort.timing) for _ in range(effort.timings)]
+                best, best_by_hand = (min(column) for column in zip(*times, strict=True))
+                print(
+                    f"  {framing.value:8} {len(payload):6} B {what:6}"
+                    f" {best:10.1f} {best_by_hand:8.1f} {best / best_by_hand:6.1f}"
+                )
+
+
+def microseconds(statements: tuple[str, ...], names: dict[str, Any], seconds: float) -> list[float]:
+    """The time in µs that each statement takes, measured for about so many seconds."""
+    times = []
+    for statement in statements:
+        timer = timeit.Timer(statement, globals={**globals(), **names})
+        number = max(1, int(seconds / (timer.timeit(20) / 20)))
+        times.append(timer.timeit(number) / number * 1e6)
+    return times
+
+
+# -- two daemons, beside a ping-pong
+
+
+def loopback_addresses() -> list[str]:
+    """Two addresses of this host; one twice where 127.0.0.1 is the only one, as on macOS."""
+    try:
+        for host in ("127.0.0.2", "127.0.0.3"):
+            free_port(host, socket.SOCK_DGRAM)
+    except OSError:
+        return ["127.0.0.1", "127.0.0.1"]
+    return ["127.0.0.2", "127.0.0.3"]
+
+
+def free_port(host: str, kind: socket.SocketKind) -> int:
+    """A port there that nobody uses now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def simp_command() -> list[str]:
+    """The installed `simp` beside this Python, or else the same entry point."""
+    script = shutil.which("simp", path=Path(sys.executable).parent)
+    return [script] if script else [sys.executable, "-c", "from simp_proto.command import main; main()"]
+
+
+class Person:
+    """A daemon of its own process, and a plain socket on its client port."""
+
+    def __init__(self, name: str, host: str, stack: ExitStack) -> None:
+        self.name = name
+        self.address = f"{host}:{free_port(host, socket.SOCK_DGRAM)}"
+        client_port = free_port(host, socket.SOCK_STREAM)
+        arguments = ["daemon", self.address, "--client-port", str(client_port), "--log-level", "warning"]
+        self.process = subprocess.Popen([*simp_command(), *arguments], stdout=subprocess.DEVNULL)
+        stack.callback(end, self.process)
+        self.socket = stack.enter_context(connected(host, client_port, self.process))
+        self._buffer = b""
+        self._lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        """Writes lines at once."""
+        self.socket.sendall("".join(line + "\n" for line in lines).encode())
+
+    def read(self) -> list[str]:
+        """All lines that have come, at least one; raises `TimeoutError` or `ConnectionError`."""
+        while not self._lines:
+            data = self.socket.recv(1 << 16)
+            if not data:
+                raise ConnectionError(f"the daemon of {self.name} closed the connection")
+            *whole, self._buffer = (self._buffer + data).split(b"\n")
+            self._lines = [line.decode() for line in whole]
+        lines, self._lines = self._lines, []
+        return lines
+
+    def expect(self, start: str) -> str:
+        """The next line that starts so; those before it are dropped, but an ERROR or QUIT raises `RuntimeError`."""
+        while True:
+            for number, line in enumerate(lines := self.read()):
+                if line.startswith(start):
+                    self._lines = lines[number + 1 :]
+                    return line
+                if line.startswith(("ERROR|", "QUIT|", "UNDELIVERED|")):
+                    raise RuntimeError(f"the daemon of {self.name} said {line!r} instead of {start!r}")
+
+
+def connected(host: str, port: int, process: subprocess.Popen[bytes]) -> socket.socket:
+    """A connection to a daemon that is just starting."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection = socket.create_connection((host, port), PATIENCE)
+        except ConnectionRefusedError:
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"no daemon on {host}, exit status {process.poll()}") from None
+            time.sleep(0.02)
+        else:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process of ours, gently at first."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def open_chat(caller: Person, callee: Person) -> None:
+    """Attaches both, and lets one call the other."""
+    for person in (caller, callee):
+        person.say(f"CONNECT|{person.name}")
+        person.expect("CONNECTED|")
+    caller.say(f"CONNECTING|{callee.address}")
+    callee.expect("CONNECTING|")
+    callee.say(f"CONNECTED|{caller.name}")
+    callee.expect("CONNECTED|")
+    caller.expect("CONNECTED|")
+
+
+def messages_per_second(sender: Person, receiver: Person, before: int, count: int) -> float:
+    """From the first CHAT to the last ACK, in a chat that had so many CHATs before.
+
+    Checks that every message arrives once and in order, and that the ACKs do. Both clients look only
+    every 2 ms, so that they take as little as they can of the cores that the daemons need.
+    """
+    chats = [f"CHAT|{TEXT.format(number)}" for number in range(before + 1, before + count + 1)]
+    arrivals = iter([f"CHAT|{sender.name}|{chat.removeprefix('CHAT|')}" for chat in chats])
+    acknowledgements = iter([f"ACK|{number}" for number in range(before + 1, before + count + 1)])
+    sent = acknowledged = arrived = 0
+    start = finish = time.perf_counter()
+    while acknowledged < count or arrived < count:
+        if sent < count and sent - acknowledged <= IN_FLIGHT // 2:
+            sender.say(*chats[sent : sent + IN_FLIGHT // 2])
+            sent = min(sent + IN_FLIGHT // 2, count)
+        time.sleep(0.002)
+        ready, _, _ = select.select([sender.socket, receiver.socket], [], [], PATIENCE)
+        if not ready:
+            raise RuntimeError(f"{acknowledged} of {sent} messages were acknowledged, {arrived} arrived")
+        if sender.socket in ready:
+            acknowledged += check(sender.read(), acknowledgements)
+            finish = time.perf_counter() if acknowledged == count else finish
+        if receiver.socket in ready:
+            arrived += check(receiver.read(), arrivals)
+    return count / (finish - start)
+
+
+def check(lines: list[str], expected: Iterator[str]) -> int:
+    """How many lines came; raises `RuntimeError` unless they are those that were expected."""
+    for line in lines:
+        if line != (wanted := next(expected, "nothing more")):
+            raise RuntimeError(f"read {line!r}, expected {wanted!r}")
+    return len(lines)
+
+
+def latencies(sender: Person, receiver: Person, count: int) -> list[float]:
+    """Milliseconds from each CHAT written until it arrives at the other client, one at a time."""
+    times = []
+    for number in range(count):
+        start = time.perf_counter()
+        sender.say(f"CHAT|{TEXT.format(number)}")
+        receiver.expect("CHAT|")
+        times.append((time.perf_counter() - start) * 1e3)
+        sender.expect("ACK|")
+    return times
+
+
+class Pong(asyncio.DatagramProtocol):
+    """Answers each datagram with one as long as an ACK; the other side of the ping-pong counts them."""
+
+    answer = bytes(HEAD_SIZE + CHECKSUM_SIZE)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)  # up to Python 3.11 it doesn't say so itself
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        self.transport.sendto(self.answer, addr)
+
+
+class Ping(Pong):
+    """Answers as many times as are left with a datagram as long as a CHAT, then sets `done`."""
+
+    answer = bytes(HEAD_SIZE + CHECKSUM_SIZE + len(TEXT.format(0)))
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.done = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        self.left -= 1
+        if self.left > 0:
+            self.transport.sendto(self.answer, addr)
+        else:
+            self.done.set()
+
+
+def pong_forever(address: Address) -> None:
+    """The other process of the ping-pong, until it is ended."""
+
+    async def run() -> None:
+        await asyncio.get_running_loop().create_datagram_endpoint(Pong, local_addr=address)
+        await asyncio.Event().wait()
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(run())
+
+
+async def round_trips_per_second(host: str, peer: Address, count: int) -> float:
+    """Plain asyncio, one datagram under way at a time; raises `TimeoutError`."""
+    loop = asyncio.get_running_loop()
+    transport, ping = await loop.create_datagram_endpoint(lambda: Ping(count), local_addr=(host, 0))
+    start = time.perf_counter()
+    transport.sendto(ping.answer, peer)
+    await asyncio.wait_for(ping.done.wait(), PATIENCE)
+    seconds = time.perf_counter() - start
+    transport.close()
+    return count / seconds
+
+
+@contextmanager
+def pong_process(host: str) -> Iterator[tuple[Address, int | None]]:
+    """The address and the process id of one that answers pings."""
+    address = (host, free_port(host, socket.SOCK_DGRAM))
+    process = multiprocessing.get_context("spawn").Process(target=pong_forever, args=(address,), daemon=True)
+    process.start()
+    try:
+        until = time.monotonic() + PATIENCE
+        while True:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.settimeout(0.05)
+                probe.sendto(b"", address)
+                try:
+                    probe.recv(1 << 16)
+                    break
+                except (TimeoutError, ConnectionError):
+                    if time.monotonic() > until:
+                        raise RuntimeError("the other side of the ping-pong doesn't answer") from None
+        yield address, process.pid
+    finally:
+        process.terminate()
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def placements() -> dict[str, tuple[set[int], set[int], set[int]]]:
+    """The cores of one end, of the other, and of the clients, by what the placement is called.
+
+    Where the system places two processes that talk in turn changes a ping-pong's speed up to fourfold,
+    and it changes its mind with the load of the machine. So both kinds are measured, the daemons and
+    the ping-pong alike: own cores as on two machines, and one core, where nothing waits for a core to wake.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        return {"placed by the system": (set(), set(), set())}
+    first, second, *others = cores
+    return {
+        "own cores": ({first}, {second}, set(others) or {first, second}),
+        "one core": ({first}, {first}, {second, *others}),
+    }
+
+
+def place(process_id: int | None, cores: set[int]) -> None:
+    """Lets a process run on those cores only; 0 is this process, no cores leave it where it is."""
+    if process_id is not None and cores:
+        os.sched_setaffinity(process_id, cores)
+
+
+def measure_messages(alice: Person, bob: Person, effort: Effort) -> Iterator[Figure]:
+    """Prints messages a second beside round trips a second, in turn, and gives their ratios."""
+    here, there = (person.address.partition(":")[0] for person in (alice, bob))
+    sent = 0
+    print(f"\nTwo daemons, {alice.address} and {bob.address}, {len(TEXT.format(0))} bytes a message")
+    print(f"  a second, median of {effort.pairs} runs: {'messages':>9} {'UDP ping-pongs':>15} {'ratio':>6}")
+    with pong_process(there) as (peer, pong):
+        for name, (one_end, other_end, clients) in placements().items():
+            place(alice.process.pid, one_end)
+            place(bob.process.pid, other_end)
+            place(pong, other_end)
+            trips, messages = [], []
+            for number in range(effort.pairs + 1):
+                count, round_trips = (effort.messages, effort.round_trips) if number else (WARM_UP, WARM_UP)
+                place(0, one_end)
+                trips.append(asyncio.run(round_trips_per_second(here, peer, round_trips)))
+                place(0, clients)
+                messages.append(messages_per_second(alice, bob, sent, count))
+                sent += count
+            trips, messages = trips[1:], messages[1:]  # without the warm-up
+            ratio = median(messages) / median(trips)
+            ratios = [one / other for one, other in zip(messages, trips, strict=True)]
+            print(
+                f"  {name:28} {median(messages):9.0f} {median(trips):15.0f} {ratio:6.2f}"
+                f"   {min(ratios):.2f} to {max(ratios):.2f} by pair"
+            )
+            yield Figure(f"messages to ping-pongs, {name}", ratio, "", 0.4, least=True)
+
+
+def measure_daemons(effort: Effort) -> Iterator[Figure]:
+    """Prints what two daemons do and take, and gives the figures that have a bound."""
+    everywhere = set.union(*(clients | one | other for one, other, clients in placements().values()))
+    with ExitStack() as stack:
+        stack.callback(place, 0, everywhere)
+        names = zip(("alice", "bob"), loopback_addresses(), strict=True)
+        alice, bob = people = [Person(name, host, stack) for name, host in names]
+        time.sleep(0.5)  # what they still do for their start isn't idling
+        idle = idle_percent(people, effort.idle)
+        open_chat(alice, bob)
+        yield from measure_messages(alice, bob, effort)
+        for process_id in (0, alice.process.pid, bob.process.pid):
+            place(process_id, everywhere)
+        percentiles = quantiles(latencies(alice, bob, effort.latencies), n=100, method="inclusive")
+        print(f"  client to client   p50 {percentiles[49]:8.2f} ms")
+        print(f"                     p99 {percentiles[98]:8.2f} ms   of {effort.latencies}")
+        idle_chat = idle_percent(people, effort.idle)
+        memory = memory_mib(people)
+        if idle is None or idle_chat is None or memory is None:
+            print("  idle CPU and memory: not measured, since this system has no /proc")
+        else:
+            print(f"  idle CPU, no client    {idle:8.2f} % of a core, the busier one in {effort.idle:g} s")
+            print(f"  idle CPU, chat open    {idle_chat:8.2f} % of a core")
+            print(f"  resident memory        {memory:8.1f} MiB, the larger one, after all that")
+        yield Figure("idle CPU, no client", idle, "% of a core", 0.5)
+        yield Figure("idle CPU, chat open", idle_chat, "% of a core", 0.5)
+        yield Figure("resident memory of a daemon", memory, "MiB", 45)
+
+
+def idle_percent(people: list[Person], seconds: float) -> float | None:
+    """The CPU time of the busier daemon in so many seconds, in per cent of a core; `None` without /proc."""
+    try:
+        before = [cpu_seconds(person.process.pid) for person in people]
+        time.sleep(seconds)
+        after = [cpu_seconds(person.process.pid) for person in people]
+    except FileNotFoundError:
+        return None
+    return max(end - start for start, end in zip(before, after, strict=True)) / seconds * 100
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far, in steps of 1/100 s."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(people: list[Person]) -> float | None:
+    """The resident memory of the larger daemon in MiB; `None` without /proc."""
+    try:
+        pages = [int(Path(f"/proc/{person.process.pid}/statm").read_text("ascii").split()[1]) for person in people]
+    except FileNotFoundError:
+        return None
+    return max(pages) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+# -- start-up
+
+
+def measure_start_up(effort: Effort) -> Iterator[Figure]:
+    """Prints the ms that the commands take from start to end, and gives those that have a bound."""
+    datagram = build(Datagram(Type.CHAT, Chat.MESSAGE, 1, b"alice", TEXT.format(0).encode()))
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "simp --help": [*simp_command(), "--help"],
+        "simp decode": [*simp_command(), "decode", datagram.hex()],
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(effort.starts):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            times[name].append((time.perf_counter() - start) * 1e3)
+    print(f"\nStart-up, ms from start to end (median of {effort.starts})")
+    for name, each in times.items():
+        print(f"  {name:22} {median(each):8.0f}")
+        if name.startswith("simp"):
+            yield Figure(f"start-up of {name}", median(each), "ms", 200)
+
+
+# -- the report
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.processor() or platform.machine()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {platform.platform()}, {python}, construct {version('construct')}"
+
+
+def main() -> None:
+    """Measures, prints, and says what is reached."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Figures of SIMP on this machine.")
+    parser.add_argument("--quick", action="store_true", help="a short run, with coarser figures")
+    effort = QUICK if parser.parse_args().quick else Effort()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))  # which ends the daemons too
+    print(machine())
+    measure_codec(effort)
+    figures: list[Figure] = []
+    for measure in (measure_daemons, measure_start_up):
+        try:
+            for figure in measure(effort):
+                figures.append(figure)
+        except Exception as error:  # whatever it is, the rest is worth measuring
+            print(f"\n{measure.__name__} ended early: {type(error).__name__}: {error}")
+    rows = [("figure", "measured", "to reach", "reached"), *(figure.row() for figure in figures)]
+    print()
+    for row in rows:
+        print(f"{row[0]:40} {row[1]:>18}   {row[2]:22} {row[3]}".rstrip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,643 @@
+"""The person's conversation with the daemon: every cell of (state, input), then what no single cell shows."""
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_client import view
+from simp_client.dialogue import WINDOW, Dialogue, Question, State
+from simp_proto.constants import MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_proto.errors import AddressError, LineError
+from simp_proto.text import Line, Operation, format_line, parse_line
+
+BOB = "127.0.0.2:7777"
+CAROL = "127.0.0.3:7777"
+
+
+class Desk:
+    """A dialogue with everything that it has said so far."""
+
+    def __init__(self, user: str | None = None, call: str | None = None, *, piped: bool = False) -> None:
+        self.dialogue = Dialogue(user, call, piped=piped)
+        self.shown: list[str] = []
+        self.asked: list[str] = []
+
+    def flush(self) -> list[str]:
+        """The lines said to the daemon since the last time."""
+        for text in self.dialogue.texts_to_show():
+            if isinstance(text, Question):
+                self.asked.append(text.words)
+            else:
+                self.shown.append(view.plain(text))
+        return [f"{line.operation}|{line.payload}" for line in self.dialogue.lines_to_send()]
+
+    def type(self, *lines: str) -> list[str]:
+        """The person types these."""
+        for line in lines:
+            self.dialogue.type_line(line)
+        return self.flush()
+
+    def hear(self, *lines: str) -> list[str]:
+        """The daemon says these."""
+        for line in lines:
+            self.dialogue.receive_line(parse_line(line.encode()))
+        return self.flush()
+
+    def end(self) -> list[str]:
+        """The input ends."""
+        self.dialogue.end_input()
+        return self.flush()
+
+    def at(self, state: State) -> None:
+        assert self.dialogue.state is state
+
+
+def at_menu(*, piped: bool = False) -> Desk:
+    desk = Desk("alice", piped=piped)
+    desk.hear("CONNECTED|alice", "PONG|")
+    return desk
+
+
+def calling(*, piped: bool = False) -> Desk:
+    desk = at_menu(piped=piped)
+    desk.type("1", "127.0.0.2")
+    return desk
+
+
+def chatting(*, piped: bool = False) -> Desk:
+    desk = calling(piped=piped)
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    return desk
+
+
+def _then(desk: Desk, *, types: tuple[str, ...] = (), hears: tuple[str, ...] = ()) -> Desk:
+    desk.type(*types)
+    desk.hear(*hears)
+    return desk
+
+
+def _closing() -> Desk:
+    desk = _then(chatting(), types=("hi",))
+    desk.end()
+    return desk
+
+
+REQUEST = f"CONNECTING|bob|{BOB}"
+PLACES: dict[str, Callable[[], Desk]] = {
+    "NAME": Desk,
+    "ATTACHING": lambda: Desk("alice"),
+    "MENU": at_menu,
+    "MENU, asked about bob": lambda: _then(at_menu(), hears=(REQUEST,)),
+    "ADDRESS": lambda: _then(at_menu(), types=("1",)),
+    "WAITING": lambda: _then(at_menu(), types=("2",)),
+    "WAITING, asked about bob": lambda: _then(at_menu(), types=("2",), hears=(REQUEST,)),
+    "CALLING": calling,
+    "CALLING, asked to wait": lambda: _then(calling(), hears=("UNANSWERED|bob|30",)),
+    "CALLING, asked about carol": lambda: _then(calling(), hears=(f"CONNECTING|carol|{CAROL}",)),
+    "ACCEPTING": lambda: _then(at_menu(), hears=(REQUEST,), types=()),
+    "CHAT": chatting,
+    "CHAT, one message out": lambda: _then(chatting(), types=("hi",)),
+    "CHAT, asked to wait": lambda: _then(chatting(), types=("hi",), hears=("UNANSWERED|bob|30",)),
+    "LEAVING": lambda: _then(chatting(), types=("q",)),
+    "CLOSING": _closing,
+    "QUITTING": lambda: _then(at_menu(), types=("q",)),
+    "ENDED": lambda: _then(at_menu(), types=("q",), hears=("QUIT|",)),
+}
+
+
+def place(name: str) -> Desk:
+    desk = PLACES[name]()
+    if name == "ACCEPTING":
+        desk.type("y")
+    desk.flush()
+    desk.at(State[name.partition(",")[0]])
+    return desk
+
+
+LEAVE_BOB = [f"QUIT|{BOB}", "PING|"]
+CANCEL = ["QUIT|127.0.0.2", "PING|"]
+END = (State.QUITTING, ["QUIT|"])
+WORDS = ["q", "?", "y", "n", "1", "2", "", "hi", "127.0.0.3"]
+TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
+    "NAME": {word: (State.ATTACHING, [f"CONNECT|{word}", "PING|"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
+    | {"q": END},
+    "ATTACHING": {"q": END},
+    "MENU": {"q": END, "1": (State.ADDRESS, []), "2": (State.WAITING, [])},
+    "MENU, asked about bob": {
+        "q": END,
+        "y": (State.ACCEPTING, [f"CONNECTED|{BOB}"]),
+        "n": (State.MENU, LEAVE_BOB),
+    },
+    "ADDRESS": {"q": END, "": (State.MENU, []), "127.0.0.3": (State.CALLING, ["CONNECTING|127.0.0.3"])},
+    "WAITING": {"q": END, "": (State.MENU, [])},
+    "WAITING, asked about bob": {
+        "q": END,
+        "y": (State.ACCEPTING, [f"CONNECTED|{BOB}"]),
+        "n": (State.WAITING, LEAVE_BOB),
+    },
+    "CALLING": {"q": (State.LEAVING, CANCEL)},
+    "CALLING, asked to wait": {"q": (State.LEAVING, CANCEL), "n": (State.LEAVING, CANCEL)},
+    "CALLING, asked about carol": {
+        "q": (State.LEAVING, CANCEL),
+        "y": (State.ACCEPTING, [f"CONNECTED|{CAROL}"]),
+        "n": (State.CALLING, [f"QUIT|{CAROL}", "PING|"]),
+    },
+    "ACCEPTING": {"q": (State.LEAVING, LEAVE_BOB)},
+    "CHAT": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
+    | {"q": (State.LEAVING, LEAVE_BOB)},
+    "CHAT, asked to wait": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["1", "2", "hi", "127.0.0.3"]}
+    | {"q": (State.LEAVING, LEAVE_BOB), "n": (State.LEAVING, LEAVE_BOB)},
+    "LEAVING": {"q": END},
+    "CLOSING": {"q": END},
+    "QUITTING": {},
+    "ENDED": {},
+}
+"""What a typed line leads to, and what the daemon is told; nothing at all where a word is missing."""
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("where", TYPED)
+def test_a_typed_line_in_every_place(where: str, word: str) -> None:
+    desk = place(where)
+    before = desk.dialogue.state
+    sent = desk.type(word)
+    assert (desk.dialogue.state, sent) == TYPED[where].get(word, (before, []))
+
+
+GONE = (State.ENDED, list[str]())
+CHAT = (State.CHAT, list[str]())
+MENU = (State.MENU, list[str]())
+HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
+    "NAME": {"QUIT|": GONE},
+    "ATTACHING": {"PONG|": MENU, "QUIT|": GONE, "ERROR|no": END},
+    "MENU": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
+    "ADDRESS": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
+    "WAITING": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
+    "CALLING": {
+        f"CONNECTED|bob|{BOB}": CHAT,
+        "QUIT|": GONE,
+        # whoever is named there, and was never named before, is the callee
+        "QUIT|bob": MENU,
+        "QUIT|127.0.0.2": MENU,
+        f"QUIT|{BOB}": MENU,
+        f"QUIT|{CAROL}": MENU,
+    },
+    "ACCEPTING": {
+        f"CONNECTED|bob|{BOB}": CHAT,
+        "QUIT|": GONE,
+        "QUIT|bob": MENU,
+        f"QUIT|{BOB}": MENU,
+        "ERROR|no": MENU,
+    },
+    "CHAT, one message out": {"QUIT|": GONE, "QUIT|bob": MENU, f"QUIT|{BOB}": MENU},
+    "LEAVING": {"QUIT|": GONE, "PONG|": MENU},
+    "CLOSING": {"QUIT|": GONE, "ACK|1": END, "UNDELIVERED|1": END, "QUIT|bob": END, f"QUIT|{BOB}": END},
+    "QUITTING": {"QUIT|": GONE},
+    "ENDED": {},
+}
+"""What a line of the daemon leads to; nothing said and the same state where one is missing."""
+SAYINGS = [
+    "PING|",
+    "PONG|",
+    "CONNECT|bob",
+    f"CONNECTED|bob|{BOB}",
+    "CONNECTED|",
+    f"CONNECTING|carol|{CAROL}",
+    "CONNECTING|",
+    f"RINGING|daemon|{BOB}",
+    "CHAT|bob|hello",
+    "ACK|1",
+    "ACK|7",
+    "ACK|" + "9" * 5000,
+    "UNDELIVERED|1",
+    "UNDELIVERED|²",
+    "UNANSWERED|bob|30",
+    "QUIT|",
+    "QUIT|bob",
+    "QUIT|127.0.0.2",
+    f"QUIT|{BOB}",
+    f"QUIT|{CAROL}",
+    "ERROR|no",
+]
+
+
+@pytest.mark.parametrize("saying", SAYINGS)
+@pytest.mark.parametrize("where", HEARD)
+def test_a_line_of_the_daemon_in_every_place(where: str, saying: str) -> None:
+    desk = place(where)
+    before = desk.dialogue.state
+    sent = desk.hear(saying)
+    expected = HEARD[where].get(saying, (before, []))
+    assert (desk.dialogue.state, sent) == expected
+
+
+# -- the beginning
+
+
+def test_answers_given_beforehand_are_checked() -> None:
+    with pytest.raises(LineError):
+        Dialogue("a|b")
+    with pytest.raises(AddressError):
+        Dialogue("alice", "nowhere")
+
+
+def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
+    desk = Desk()
+    assert desk.type("ü") == []
+    assert desk.asked == [view.NAME_QUESTION, view.NAME_QUESTION]
+    assert "expected printable ASCII" in desk.shown[-1]
+
+
+def test_waiting_requests_come_before_the_menu() -> None:
+    desk = Desk("alice")
+    desk.type("y")
+    assert desk.hear("CONNECTED|alice", REQUEST) == []
+    assert desk.hear("PONG|") == [f"CONNECTED|{BOB}"]
+    assert desk.asked == ["bob (127.0.0.2:7777) wants to chat. Accept? (y/n)"]
+
+
+def test_a_daemon_that_refuses_the_client_ends_it() -> None:
+    desk = Desk("alice")
+    desk.hear("ERROR|another client is attached", "QUIT|")
+    desk.at(State.ENDED)
+    assert desk.shown == ["! another client is attached"]
+    assert desk.dialogue.status == 1
+
+
+def test_call_skips_the_menu() -> None:
+    desk = Desk("alice", "127.0.0.2")
+    assert desk.flush() == ["CONNECT|alice", "PING|"]
+    assert desk.hear("CONNECTED|alice", "PONG|") == ["CONNECTING|127.0.0.2"]
+    assert desk.asked == []
+
+
+# -- calls and requests
+
+
+def test_a_call_shows_once_that_it_rings() -> None:
+    desk = calling()
+    desk.hear(f"RINGING|daemon|{BOB}", f"RINGING|daemon|{BOB}")
+    assert desk.shown == ["* Calling 127.0.0.2. q cancels.", f"* It rings at {BOB}."]
+    assert "ringing at 127.0.0.2:7777" in desk.dialogue.bar
+
+
+def test_type_ahead_is_held_for_the_chat_and_shown_beside_its_label() -> None:
+    desk = calling()
+    assert desk.type("one", "two") == []
+    assert desk.shown[-1] == "* Kept until there is a use for it: 'two'"
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|one", "CHAT|two"]
+    assert desk.shown[-2:] == ["alice: one", "alice: two"]
+
+
+def test_a_pipe_is_not_read_on_while_a_line_is_held() -> None:
+    desk = calling(piped=True)
+    assert desk.dialogue.reads
+    desk.type("one")
+    assert not desk.dialogue.reads
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|one"]
+    assert desk.dialogue.reads
+
+
+@pytest.mark.parametrize("how", ["QUIT|bob", "q"])
+def test_lines_held_for_a_chat_that_failed_never_reach_the_menu(how: str) -> None:
+    desk = calling(piped=True)
+    desk.type("1")
+    if how == "q":
+        desk.type("q")
+        desk.hear("QUIT|bob", "PONG|")
+    else:
+        desk.hear(how)
+    desk.at(State.MENU)
+    assert "! not sent: '1': the chat is over" in desk.shown
+    assert desk.dialogue.failed
+
+
+def test_lines_typed_after_leaving_are_the_menus() -> None:
+    desk = chatting()
+    desk.type("q", "1", "127.0.0.3")
+    assert desk.hear(f"QUIT|{BOB}", "PONG|") == ["CONNECTING|127.0.0.3"]
+
+
+def test_what_crossed_our_leaving_is_not_about_the_next_call() -> None:
+    desk = calling()
+    desk.type("q", "1", "127.0.0.2")
+    desk.hear(f"CONNECTED|bob|{BOB}", "QUIT|bob", "QUIT|bob")
+    assert desk.hear("PONG|") == ["CONNECTING|127.0.0.2"]
+    desk.at(State.CALLING)
+
+
+def test_a_request_during_a_call_can_be_declined_without_ending_it() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.type("n")
+    desk.hear("QUIT|carol")  # the answer to ours, not the callee's no
+    desk.at(State.CALLING)
+    desk.hear("PONG|", "QUIT|bob")
+    desk.at(State.MENU)
+
+
+def test_a_request_during_a_call_takes_no_other_line() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.type("hello")
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|hello"]
+    assert desk.dialogue.question == ""
+    desk.hear("QUIT|bob")
+    assert desk.dialogue.question == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
+
+
+def test_a_request_during_a_chat_is_told_and_asked_about_after_it() -> None:
+    desk = chatting()
+    desk.hear(f"CONNECTING|carol|{CAROL}")
+    assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
+    assert desk.dialogue.question == ""
+    desk.hear("QUIT|bob")
+    assert desk.asked[-1] == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
+
+
+def test_an_address_being_asked_for_is_not_interrupted() -> None:
+    desk = place("ADDRESS")
+    desk.hear(REQUEST)
+    assert desk.dialogue.question == view.ADDRESS_QUESTION
+    assert desk.type("127.0.0.9") == ["CONNECTING|127.0.0.9"]
+
+
+def test_requests_are_asked_about_one_after_the_other_each_once() -> None:
+    desk = at_menu()
+    desk.hear(REQUEST, f"CONNECTING|carol|{CAROL}", f"CONNECTING|carol|{CAROL}")
+    assert desk.type("n") == LEAVE_BOB
+    assert desk.type("y") == [f"CONNECTED|{CAROL}"]
+    assert desk.dialogue.requests == []
+
+
+def test_calling_somebody_whose_request_waits_answers_it() -> None:
+    desk = place("ADDRESS")
+    desk.hear(REQUEST)
+    desk.type("127.0.0.2")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.dialogue.requests == []
+
+
+def test_a_request_of_nobody_is_none() -> None:
+    desk = at_menu()
+    desk.hear("CONNECTING|", "CONNECTING||")
+    assert desk.dialogue.requests == []
+
+
+def test_a_request_taken_back_is_no_longer_asked_about() -> None:
+    desk = place("MENU, asked about bob")
+    desk.hear("QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) no longer wants to chat."
+    assert desk.dialogue.question == view.MENU_QUESTION
+
+
+def test_a_name_that_is_anothers_address_takes_nothing_from_them() -> None:
+    desk = at_menu()
+    desk.hear(f"CONNECTING|{CAROL}|{BOB}", f"CONNECTING|bob|{CAROL}", f"QUIT|{CAROL}")
+    assert [request.address for request in desk.dialogue.requests] == [BOB]
+
+
+def test_requests_are_bounded() -> None:
+    desk = at_menu()
+    desk.hear(*(f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)))
+    assert len(desk.dialogue.requests) == PENDING_REQUESTS
+    assert desk.dialogue.requests[0].address == "10.0.0.5:7777"
+
+
+def test_a_failed_call_fails_a_pipe_only() -> None:
+    for piped in (False, True):
+        desk = calling(piped=piped)
+        desk.hear("ERROR|User already in another chat", "QUIT|bob")
+        assert desk.shown[-2:] == [
+            "! User already in another chat",
+            "* No chat with 127.0.0.2: declined, busy or out of reach.",
+        ]
+        assert desk.dialogue.status == int(piped)
+
+
+# -- no answer
+
+
+def test_the_question_comes_again_after_each_30_seconds() -> None:
+    desk = chatting()
+    desk.type("hi")
+    desk.hear("UNANSWERED|bob|30", "UNANSWERED|bob|60")
+    assert desk.asked[-2:] == [
+        f"Still no answer from bob after {seconds} s: keep waiting? (y/n)" for seconds in (30, 60)
+    ]
+    desk.type("y")
+    assert desk.dialogue.question == ""
+
+
+def test_an_acknowledgement_takes_the_question_back() -> None:
+    desk = place("CHAT, asked to wait")
+    desk.hear("ACK|1")
+    assert desk.type("n") == ["CHAT|n"]
+
+
+def test_held_lines_never_answer_the_question() -> None:
+    desk = calling()
+    desk.type("n")
+    assert desk.hear("UNANSWERED|bob|30") == []
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|n"]
+
+
+# -- messages
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (r"\q", "q"),
+        (r"\?", "?"),
+        (r"\\q", r"\q"),
+        (r" \q ", " q "),
+        (r"\quit", r"\quit"),
+        ("a|b", "a|b"),
+        ("  x ", "  x "),
+        ("\\", "\\"),
+    ],
+)
+def test_what_is_typed_is_what_is_said(typed: str, said: str) -> None:
+    assert chatting().type(typed) == [f"CHAT|{said}"]
+
+
+def test_a_message_that_is_too_long_is_not_sent_and_nothing_else_lost() -> None:
+    desk = chatting(piped=True)
+    longest = "é" * (MAX_MESSAGE_SIZE // 2)
+    assert desk.type(longest + "x") == []
+    assert f"longer than {MAX_MESSAGE_SIZE} bytes" in desk.shown[-1]
+    assert desk.dialogue.status == 1
+    assert desk.type(longest) == [f"CHAT|{longest}"]
+
+
+def test_a_message_whose_line_would_be_too_long_is_not_sent() -> None:
+    desk = chatting()
+    assert desk.type("\\" * 40_000) == []
+    assert "backslashes" in desk.shown[-1]
+
+
+def test_a_byte_that_is_no_utf_8_is_named() -> None:
+    desk = chatting(piped=True)
+    assert desk.type(b"ok \xff".decode("utf-8", "surrogateescape")) == []
+    assert "read the byte 0xff at character 4, expected UTF-8" in desk.shown[-1]
+
+
+def test_an_undelivered_message_is_shown_by_its_words() -> None:
+    desk = chatting(piped=True)
+    desk.type("first", "second " * 20)
+    desk.hear("ACK|1", "UNDELIVERED|2")
+    assert desk.shown[-1] == f"! not delivered: '{('second ' * 20)[: view.SHORT]}…'"
+    assert desk.dialogue.status == 1
+
+
+def test_the_bar_counts_what_is_not_delivered() -> None:
+    desk = chatting()
+    desk.type("one", "two")
+    assert "2 messages not yet delivered" in desk.dialogue.bar
+    desk.hear("ACK|1")
+    assert "1 message not yet delivered" in desk.dialogue.bar
+    desk.hear("ACK|2")
+    assert "✓ all delivered" in desk.dialogue.bar
+
+
+def test_a_partner_who_leaves_takes_what_was_unacknowledged() -> None:
+    desk = place("CHAT, one message out")
+    desk.hear("QUIT|bob")
+    assert desk.shown[-2:] == ["! not delivered: 'hi'", f"* bob ({BOB}) is gone; the chat is over."]
+
+
+def test_messages_are_counted_anew_in_each_chat() -> None:
+    desk = chatting()
+    desk.type("one")
+    desk.hear("ACK|1", "QUIT|bob", f"CONNECTED|carol|{CAROL}")
+    desk.type("uno")
+    desk.hear("ACK|1")
+    assert desk.dialogue.outstanding == {}
+
+
+def test_a_repeated_connected_counts_nothing_anew() -> None:
+    desk = place("CHAT, one message out")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.dialogue.said == 1
+
+
+def test_a_pipe_keeps_a_bounded_number_of_messages_in_flight() -> None:
+    desk = chatting(piped=True)
+    lines = [str(number) for number in range(WINDOW + 1)]
+    assert desk.type(*lines) == [f"CHAT|{line}" for line in lines[:WINDOW]]
+    assert not desk.dialogue.reads
+    assert desk.hear("ACK|1") == [f"CHAT|{lines[WINDOW]}"]
+    assert desk.dialogue.reads
+
+
+def test_a_terminal_says_all_at_once() -> None:
+    assert len(chatting().type(*["x"] * 100)) == 100
+
+
+# -- the end
+
+
+def test_the_end_of_the_input_waits_for_every_message() -> None:
+    desk = chatting(piped=True)
+    desk.type("one", "two")
+    assert desk.end() == []
+    assert desk.hear("ACK|1") == []
+    assert desk.hear("UNDELIVERED|2") == ["QUIT|"]
+    desk.hear("QUIT|")
+    assert desk.dialogue.status == 1
+
+
+def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
+    desk = chatting(piped=True)
+    assert desk.type("hello", "q", "q") == ["CHAT|hello", *LEAVE_BOB]
+    assert desk.end() == []
+    assert desk.hear("QUIT|bob", "PONG|") == []
+    assert desk.hear("ACK|1") == ["QUIT|"]
+    assert desk.dialogue.status == 0
+
+
+def test_a_second_end_at_a_terminal_waits_no_longer() -> None:
+    desk = place("CLOSING")
+    assert desk.end() == ["QUIT|"]
+    assert desk.shown[-1] == "! not known to have arrived: 'hi'"
+
+
+def test_a_line_typed_while_the_end_waits_is_told_as_not_sent() -> None:
+    desk = place("CLOSING")
+    desk.type("late")
+    desk.hear("ACK|1")
+    assert desk.shown[-1] == "! not sent: 'late': the chat is over"
+
+
+def test_a_call_that_the_end_cuts_short_has_failed() -> None:
+    for desk in (calling(piped=True), Desk("alice", "127.0.0.2", piped=True)):
+        desk.flush()
+        assert desk.end() == ["QUIT|"]
+        assert desk.dialogue.status == 1
+
+
+def test_with_call_a_pipe_ends_with_that_chat() -> None:
+    desk = Desk("alice", "127.0.0.2", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|", f"CONNECTED|bob|{BOB}")
+    assert desk.hear("QUIT|bob") == ["QUIT|"]
+
+
+def test_ctrl_c_ends_at_once() -> None:
+    desk = place("CHAT, one message out")
+    desk.dialogue.interrupt()
+    desk.dialogue.interrupt()
+    assert desk.flush() == ["QUIT|"]
+
+
+def test_a_lost_daemon_is_told_with_what_it_takes_along() -> None:
+    desk = place("CHAT, one message out")
+    desk.dialogue.lose()
+    desk.flush()
+    assert desk.shown[-2:] == ["! not known to have arrived: 'hi'", view.plain(view.lost())]
+    assert desk.dialogue.status == 1
+    desk.at(State.ENDED)
+
+
+def test_a_daemon_that_closes_after_our_quit_is_not_lost() -> None:
+    desk = place("QUITTING")
+    desk.dialogue.lose()
+    assert desk.dialogue.status == 0
+
+
+def test_help_is_there_and_the_question_comes_again() -> None:
+    desk = at_menu()
+    desk.type("?")
+    assert desk.shown == [f"* {line}" for line in view.HELP]
+    assert desk.asked == [view.MENU_QUESTION, view.MENU_QUESTION]
+
+
+# -- the law
+
+_PEERS = st.sampled_from(["bob", BOB, "carol", CAROL, "", "q", "\x1b[2J", "\u202ebob", "a\nb"]) | st.text(max_size=5)
+_PAYLOADS = st.lists(_PEERS | st.sampled_from(["1", "2", "30"]), max_size=3).map("|".join) | st.text()
+_HEARD = st.builds(Line, st.sampled_from(Operation), _PAYLOADS).map(format_line)
+_TYPED = st.sampled_from([*WORDS, "alice", "127.0.0.2", r"\q", "\x1b]0;x\x07", "\ud800"]) | st.text(max_size=9)
+_STEPS = st.lists(st.tuples(st.just("hear"), _HEARD) | st.tuples(st.just("type"), _TYPED), max_size=40)
+
+
+def _disturbs(character: str) -> bool:
+    return character not in "\u200c\u200d" and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+@given(st.sampled_from([None, "alice"]), st.sampled_from([None, "127.0.0.2"]), st.booleans(), _STEPS)
+def test_nothing_raises_and_nothing_disturbs_the_terminal(
+    user: str | None, call: str | None, piped: bool, steps: list[tuple[str, bytes | str]]
+) -> None:
+    desk = Desk(user, call, piped=piped)
+    for _, step in steps:
+        if isinstance(step, bytes):
+            desk.dialogue.receive_line(parse_line(step.removesuffix(b"\n")))
+        else:
+            desk.dialogue.type_line(step)
+        desk.flush()
+        visible = "".join([*desk.shown, *desk.asked, desk.dialogue.label, desk.dialogue.bar])
+        assert not any(map(_disturbs, visible))
+        desk.shown.clear()
+        desk.asked.clear()

@@ -1,0 +1,258 @@
+"""The client behind a pipe: its reading of lines, then real processes with a scripted daemon."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from simp_client.dialogue import WINDOW
+from simp_client.pipe import LONGEST, read_lines
+from simp_proto.constants import MAX_MESSAGE_SIZE
+from tests.scripted_daemon import PATIENCE, ScriptedDaemon
+
+CLIENT = [sys.executable, "-W", "error", "-c", "from simp_client.command import client; client()"]
+ENVIRONMENT = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"a\nb\n", ["a", "b"]),
+        (b"a\r\n\nb", ["a", "", "b"]),
+        (b"\xff\n", ["\udcff"]),
+        ("é\n".encode(), ["é"]),
+        (b"x" * 2 * LONGEST + b"\ny\n", ["x" * LONGEST, "y"]),
+    ],
+)
+def test_read_lines(tmp_path: Path, data: bytes, lines: list[str]) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        assert list(read_lines(descriptor)) == lines
+    finally:
+        os.close(descriptor)
+
+
+class Client:
+    """A running `simp client` between two pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        self.input, self.output, self.errors = process.stdin, process.stdout, process.stderr
+
+    def type(self, data: str | bytes) -> None:
+        """Puts that into the pipe."""
+        self.input.write(data if isinstance(data, bytes) else data.encode())
+
+    async def see(self, *lines: str) -> None:
+        """Fails unless exactly these lines come out next."""
+        for line in lines:
+            assert (await asyncio.wait_for(self.output.readline(), PATIENCE)).decode().removesuffix(os.linesep) == line
+
+    async def status(self) -> int:
+        """The exit status, once it has ended and has nothing to say on its standard error."""
+        rest = await asyncio.wait_for(self.errors.read(), PATIENCE)
+        assert rest == b""
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+
+
+def run(script: Callable[[ScriptedDaemon, Client], Awaitable[None]], *options: str) -> None:
+    """Starts daemon and client, and follows the script."""
+
+    async def both() -> None:
+        async with ScriptedDaemon() as daemon:
+            command = [*CLIENT, "127.0.0.1", "--client-port", str(daemon.port), *options]
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=ENVIRONMENT
+            )
+            try:
+                await script(daemon, Client(process))
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await process.communicate()
+
+    asyncio.run(both())
+
+
+def test_everything_typed_ahead_is_used_in_its_place() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("alice\n1\n127.0.0.2\nhello\nq\n")
+        client.input.close()
+        await client.see("Your name:")
+        await daemon.attach("alice")
+        await client.see("1 start a chat, 2 wait for a request, q quit:", "Call which IP or IP:port?")
+        await client.see("* Calling 127.0.0.2. q cancels.")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* You are in a chat with bob (127.0.0.2:7777). q leaves, ? helps.")
+        await daemon.hear("CHAT|hello", "QUIT|127.0.0.2:7777", "PING|")
+        await daemon.say("QUIT|bob", "PONG|", "ACK|1")
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script)
+
+
+def test_a_driver_can_wait_for_each_question_and_event() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("bob")
+        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        client.type("2\n")
+        await client.see("* Waiting for a request. Enter goes back to the menu, q ends the program.")
+        await daemon.say("CONNECTING|alice|127.0.0.1:7777")
+        await client.see("alice (127.0.0.1:7777) wants to chat. Accept? (y/n)")
+        client.type("maybe\n")
+        await client.see("! read 'maybe', expected y to accept, n to decline, or q to quit")
+        await client.see("alice (127.0.0.1:7777) wants to chat. Accept? (y/n)")
+        client.type("y\n")
+        await daemon.hear("CONNECTED|127.0.0.1:7777")
+        await daemon.say("CONNECTED|alice|127.0.0.1:7777", "CHAT|alice|hi\\x1b[31m ü")
+        await client.see("* You are in a chat with alice (127.0.0.1:7777). q leaves, ? helps.")
+        await client.see("alice: hi\\x1b[31m ü")
+        client.type("q\nq\n")
+        await daemon.hear("QUIT|127.0.0.1:7777", "PING|", "QUIT|")
+        await daemon.say("QUIT|alice", "PONG|", "QUIT|")
+        assert await client.status() == 0
+
+    run(script, "--user", "bob")
+
+
+def test_a_file_passes_with_a_bounded_number_in_flight() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        count = 3 * WINDOW
+        client.type("".join(f"{number}\n" for number in range(1, count + 1)))
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await daemon.hear(*(f"CHAT|{number}" for number in range(1, WINDOW + 1)))
+        await daemon.say("PONG|")
+        await daemon.say("ACK|1")
+        await daemon.hear(f"CHAT|{WINDOW + 1}")
+        await daemon.say(*(f"ACK|{number}" for number in range(2, WINDOW + 2)))
+        for number in range(WINDOW + 2, count + 1):
+            await daemon.hear(f"CHAT|{number}")
+            await daemon.say(f"ACK|{number}")
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_what_cannot_be_sent_is_told_and_the_rest_sent() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2. q cancels.")
+        await client.see("* You are in a chat with bob (127.0.0.2:7777). q leaves, ? helps.")
+        client.type(b"\xffx\n" + b"y" * (MAX_MESSAGE_SIZE + 1) + b"\nlast\n")
+        client.input.close()
+        await client.see(r"! not sent: '\udcffx': read the byte 0xff at character 1, expected UTF-8")
+        await client.see(
+            f"! not sent: '{'y' * 60}…': it is longer than {MAX_MESSAGE_SIZE} bytes of UTF-8; send it in parts"
+        )
+        await daemon.hear("CHAT|last")
+        await daemon.say("ACK|1")
+        await daemon.end()
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_a_failed_call_is_a_failure() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await daemon.hear("CONNECTING|127.0.0.2")
+        await daemon.say("ERROR|User already in another chat", "QUIT|bob")
+        await client.see("* Calling 127.0.0.2. q cancels.", "! User already in another chat")
+        await client.see("* No chat with 127.0.0.2: declined, busy or out of reach.")
+        await daemon.end()
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        await daemon.hang_up()
+        await client.see("! The daemon is gone. Start it again with: simp daemon")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals to send to a process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_politely(number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"these tests run with {number.name} ignored, as background jobs do, and so would the client")
+
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        client.process.send_signal(number)
+        await daemon.end()
+        assert await client.status() == 130
+
+    run(script, "--user", "alice")
+
+
+def test_an_output_that_nobody_reads_ends_the_client() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        reader = client.process._transport.get_pipe_transport(1)  # type: ignore[attr-defined]
+        reader.close()
+        await asyncio.wait_for(client.output.read(), PATIENCE)  # until it is closed indeed
+        await daemon.say("CHAT|bob|are you there?")
+        await daemon.end()
+        assert await client.status() == 1
+
+    run(script, "--user", "alice")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["nowhere"], "read 'nowhere', expected an IP address"),
+        (["--user", "a|b"], "read '|' in the name"),
+        (["--call", "bob"], "read 'bob', expected an IP address"),
+        (["--client-port", "0"], "0 is not in the range"),
+    ],
+)
+def test_wrong_usage_is_told(options: list[str], words: str) -> None:
+    done = subprocess.run([*CLIENT, *options], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_reads_nothing_but_click() -> None:
+    program = (
+        "import sys, simp_client.command\n"
+        "print(*sorted(name for name in sys.modules if name.startswith(('simp_', 'prompt_toolkit', 'asyncio'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert done.stdout.split() == ["simp_client", "simp_client.command", "simp_proto", "simp_proto.constants"]
+
+
+def test_no_daemon_is_one_line() -> None:
+    done = subprocess.run(
+        [*CLIENT, "--client-port", "1"], capture_output=True, text=True, timeout=PATIENCE, check=False, input=""
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "No daemon at 127.0.0.1:1 (connection refused). Start one with: simp daemon --client-port 1\n"
+    )
