@@ -42,6 +42,8 @@ class Clients:
         self.closing: deque[Connection] = deque()
         """Connections to close once their lines are written."""
         self.attached: Connection | None = None
+        self.held = False
+        """Whether the attached client has said more than is acknowledged, so that it isn't read further (spec 8.3)."""
         self._endpoint = endpoint
         self._own = own
         self._buffers: dict[Connection, LineBuffer] = {}
@@ -70,7 +72,7 @@ class Clients:
         """Bytes from a connection."""
         if connection in self._buffers:
             self._buffers[connection].feed(data)
-            self.resume(connection, now)
+            self._read(connection, now)
 
     def closed(self, connection: Connection, now: float) -> None:
         """A connection has ended; its chat ends as if it had said QUIT (client 1.4)."""
@@ -78,19 +80,28 @@ class Clients:
         self._greeted.discard(connection)
         if connection == self.attached:
             self.attached = None
+            self.held = False
             current = self._endpoint.current
             if current is not None:
                 self._endpoint.quit(current.peer, now)
 
-    @property
-    def full(self) -> bool:
-        """Whether so much waits for acknowledgement that no more lines should be read."""
-        current = self._endpoint.current
-        return current is not None and current.waiting >= MAX_WAITING
+    def resume(self, now: float) -> None:
+        """Goes on with the lines that are held, once half of what waited is acknowledged."""
+        if self.held and self.attached is not None and self._waiting <= MAX_WAITING // 2:
+            self._read(self.attached, now)
 
-    def resume(self, connection: Connection, now: float) -> None:
-        """Handles the lines that have arrived, unless too much waits already."""
-        while connection in self._buffers and not (connection == self.attached and self.full):
+    @property
+    def _waiting(self) -> int:
+        current = self._endpoint.current
+        return current.waiting if current else 0
+
+    def _read(self, connection: Connection, now: float) -> None:
+        """Handles the lines that have arrived, until too much waits for its acknowledgement."""
+        while connection in self._buffers:
+            if connection == self.attached:
+                self.held = self._waiting >= MAX_WAITING
+                if self.held:
+                    return
             try:
                 line = self._buffers[connection].next_line()
             except LineError as error:

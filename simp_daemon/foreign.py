@@ -23,6 +23,7 @@ class Foreign(Conduct):
         self._spoke_since = False  # something of ours was acknowledged after their last chat
         self._echoes = True  # its ACKs carry the number of what they acknowledge (spec 9.3)
         self._tried: set[int] = set()  # under which the outstanding datagram went out, once it was repeated
+        self._again = False  # it went out under its last number before
         self._mismatches = 0
         self._hinted = False
 
@@ -42,6 +43,7 @@ class Foreign(Conduct):
         """Hunting: each number twice in turn, or once as long as none is known to be right (spec 9.2)."""
         lost = self._mine is None and not self._shared
         repeated = number if tries // (1 if lost else 2) % 2 == 0 else _other(number)
+        self._again = repeated in (self._tried or {number})
         self._tried |= {number, repeated}
         return repeated
 
@@ -96,7 +98,7 @@ class Foreign(Conduct):
         if self._hinted or "sequence" not in text.lower() or expected != _other(outstanding):
             return None
         self._hinted = True
-        arrived = tries > 1
+        arrived = tries > 1 and self._again
         if not arrived:
             self._tried = {outstanding, expected}
         return arrived

@@ -99,8 +99,8 @@ class Daemon:
         while event := self.endpoint.next_event():
             _log_event(event)
             self.clients.happened(event)
-        if self.clients.attached is not None and not self.clients.full:
-            self.clients.resume(self.clients.attached, now)
+        if self.clients.held:
+            self.clients.resume(now)
             self._send(now)
         self._write()
         self._arm()
@@ -123,17 +123,19 @@ class Daemon:
             assert isinstance(connection, _Client)
             connection.close()
         if isinstance(self.clients.attached, _Client):
-            self.clients.attached.throttle(self.clients.full)
+            self.clients.attached.throttle(self.clients.held)
 
     def _arm(self) -> None:
+        """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
+        at = self.endpoint.get_timer()
+        if at is None or (self._timer and self._timer.when() <= at):
+            return
         if self._timer:
             self._timer.cancel()
-            self._timer = None
-        at = self.endpoint.get_timer()
-        if at is not None:
-            self._timer = self._loop.call_at(at, self._due, at)
+        self._timer = self._loop.call_at(at, self._due, at)
 
     def _due(self, at: float) -> None:
+        self._timer = None
         self.endpoint.handle_timer(max(at, self._loop.time()))  # the loop may call a moment too early
         self.step()
 
@@ -233,11 +235,11 @@ class _Client(asyncio.Protocol):
         else:
             self._transport.write(line)
 
-    def throttle(self, full: bool) -> None:
+    def throttle(self, held: bool) -> None:
         """Reads no more while the daemon has enough to send."""
-        if full is self._reading and not self._transport.is_closing():
-            self._reading = not full
-            if full:
+        if held is self._reading and not self._transport.is_closing():
+            self._reading = not held
+            if held:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()

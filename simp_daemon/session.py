@@ -125,9 +125,12 @@ class Session:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do."""
-        expiry = self._refreshed + REQUEST_LIFETIME if self.state is State.PENDING else None
-        times = (expiry, self._exchange.get_timer(), self._next_question())
-        return min((time for time in times if time is not None), default=None)
+        if self.state is State.PENDING:
+            return self._refreshed + REQUEST_LIFETIME
+        repeat, question = self._exchange.get_timer(), self._next_question()
+        if repeat is None or question is None:
+            return question if repeat is None else repeat
+        return min(repeat, question)
 
     @property
     def waiting(self) -> int:

@@ -4,8 +4,9 @@ The Construct declaration below is the only description of the bytes: it parses,
 the checksum. Its one parameter is the framing. Nothing of Construct leaves this module.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -43,7 +44,7 @@ class Datagram:
     checksum: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if OPERATIONS.get(self.type, {}).get(self.operation) != self.operation:
+        if OPERATIONS[self.type].get(int(self.operation)) is not self.operation:
             raise _refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
         if not 0 <= self.sequence <= _MAX_SEQUENCE[self.framing]:
             raise _refusal("sequence", str(self.sequence), _expected_sequence(self.framing))
@@ -224,6 +225,19 @@ def offset(name: str, framing: Framing, length: int) -> int:
 
 def build(datagram: Datagram) -> bytes:
     """The datagram's bytes in its framing, with the checksum computed (spec 2)."""
+    return _build(datagram) if datagram.payload else _build_again(datagram)
+
+
+def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram:
+    """The datagram that `data` is, in the first of `framings` that fits; raises `DatagramError`.
+
+    `bare` tells itself by its size. `header` and `trailer` have one size and are told apart by which
+    checksum is right; where both are, the order of `framings` decides (spec 2.6).
+    """
+    return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
+
+
+def _build(datagram: Datagram) -> bytes:
     built: bytes = _DECLARATIONS[datagram.framing].build(
         {
             "type": datagram.type,
@@ -238,24 +252,23 @@ def build(datagram: Datagram) -> bytes:
     return built
 
 
-def parse(data: bytes, framings: Sequence[Framing] = tuple(Framing)) -> Datagram:
-    """The datagram that `data` is, in the first of `framings` that fits; raises `DatagramError`.
-
-    `bare` tells itself by its size. `header` and `trailer` have one size and are told apart by which
-    checksum is right; where both are, the order of `framings` decides (spec 2.6).
-    """
-    fitting = _fitting(data, framings)
+def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
     refused: DatagramError | None = None
-    for framing in fitting:
+    for framing in _fitting(data, framings):
         try:
-            return _parse(data, framing)
+            return _parse_in(data, framing)
         except DatagramError as error:
             refused = refused or error
     assert refused is not None
     raise refused
 
 
-def _fitting(data: bytes, framings: Sequence[Framing]) -> list[Framing]:
+# Half of a chat's datagrams are ACKs, the same few bytes again and again: one looks them up.
+_build_again = lru_cache(maxsize=256)(_build)
+_parse_again = lru_cache(maxsize=256)(_parse)
+
+
+def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the size is right, or else the one that will say what is wrong."""
     length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
     extra = len(data) - HEAD_SIZE - length
@@ -266,7 +279,7 @@ def _fitting(data: bytes, framings: Sequence[Framing]) -> list[Framing]:
 _EXTRA: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 
 
-def _parse(data: bytes, framing: Framing) -> Datagram:
+def _parse_in(data: bytes, framing: Framing) -> Datagram:
     try:
         read = _DECLARATIONS[framing].parse(data)
     except _FieldError as refused:

@@ -308,7 +308,7 @@ def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
         number = 1 - number
         acknowledged += len(told)
         assert current.waiting <= MAX_WAITING
-        chatting.clients.resume(NC, 0.0)
+        chatting.clients.resume(0.0)
     assert told == ["ACK|1000"]
 
 
