@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from simp_daemon.clients import Clients
@@ -55,8 +56,8 @@ class Daemon:
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
         self._destination = address
-        self._idle = asyncio.Event()
         self._connections: set[_Client] = set()
+        self._ended = asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
@@ -76,21 +77,27 @@ class Daemon:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._tcp.close()
+        self._ended.clear()
         self.endpoint.shutdown(self._loop.time())
-        self._idle.clear()
         self.step()
+        for connection in self._connections:
+            connection.close()
+        if not self._over:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _GOODBYE)
         if not self.endpoint.idle:
-            try:
-                await asyncio.wait_for(self._idle.wait(), _GOODBYE)
-            except TimeoutError:
-                log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
+            log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
+        for connection in self._connections:
+            connection.abort()
         if self._timer:
             self._timer.cancel()
-        self._tcp.close()
-        for connection in list(self._connections):
-            connection.close()
         self._udp.close()
         await asyncio.sleep(0)  # lets the transports report that they are closed
+
+    @property
+    def _over(self) -> bool:
+        return self.endpoint.idle and not self._connections
 
     def step(self) -> None:
         """Does all that an input has brought: sends, tells the client, and sets the timer anew."""
@@ -104,8 +111,8 @@ class Daemon:
             self._send(now)
         self._write()
         self._arm()
-        if self.endpoint.idle:
-            self._idle.set()
+        if self._over:
+            self._ended.set()
 
     def _send(self, now: float) -> None:
         for data, destination in self.endpoint.datagrams_to_send():
@@ -245,7 +252,11 @@ class _Client(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def close(self) -> None:
+        """Once what was written has been read."""
         self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
 
 
 def _why(error: OSError, address: Address, protocol: str) -> str:
