@@ -40,9 +40,9 @@ class Foreign(Conduct):
         return together if self._shared else alone
 
     def repeated_number(self, number: int, tries: int) -> int:
-        """Hunting: each number twice in turn, or once as long as none is known to be right (spec 9.2)."""
-        lost = self._mine is None and not self._shared
-        repeated = number if tries // (1 if lost else 2) % 2 == 0 else _other(number)
+        """Hunting: each number twice in turn; the first once, where nothing speaks for it (spec 9.2)."""
+        guessed = self._mine is None and not self._shared
+        repeated = number if (tries + guessed) // 2 % 2 == 0 else _other(number)
         self._again = repeated in (self._tried or {number})
         self._tried |= {number, repeated}
         return repeated

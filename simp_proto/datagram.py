@@ -11,15 +11,15 @@ from io import BytesIO
 from typing import Any, Final, Literal
 
 from construct import (
-    Adapter,
     Bytes,
     Construct,
     ConstructError,
-    Int8ub,
     Int16ub,
     Int32ub,
     Struct,
     Terminated,
+    stream_read,
+    this,
 )
 
 from simp_proto.constants import OPERATIONS, USER_SIZE, Framing, Operation, Type
@@ -46,8 +46,8 @@ class Datagram:
     def __post_init__(self) -> None:
         if OPERATIONS[self.type].get(int(self.operation)) is not self.operation:
             raise _refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
-        if not 0 <= self.sequence <= _MAX_SEQUENCE[self.framing]:
-            raise _refusal("sequence", str(self.sequence), _expected_sequence(self.framing))
+        if self.sequence not in _SEQUENCES[self.framing]:
+            raise _refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
         if len(self.user) > USER_SIZE or self.user.endswith(b"\0"):
             raise _refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
         if len(self.payload) > _MAX_PAYLOAD_SIZE:
@@ -79,48 +79,43 @@ class _FieldError(ConstructError):  # type: ignore[misc]  # construct has no typ
         self.expected = expected
 
 
-class _Value(Adapter):  # type: ignore[misc]
-    """A field whose values are looked up; whatever is not in `values(context)` is refused."""
+class _Octet(Construct):  # type: ignore[misc]
+    """One byte with a meaning: whatever is not in `values(context)` is refused."""
 
-    def __init__(self, name: str, values: Callable[[Any], dict[int, Any]]) -> None:
-        super().__init__(Int8ub)
-        self.field = name
+    def __init__(self, field: str, values: Callable[[Any], dict[int, Any]]) -> None:
+        super().__init__()
+        self.field = field
         self.values = values
 
-    def _decode(self, read: int, context: Any, path: str) -> Any:
+    def _parse(self, stream: BytesIO, context: Any, path: str) -> Any:
+        (read,) = stream_read(stream, 1, path)
         values = self.values(context)
         value = values.get(read)
         if value is None:
-            names = ", ".join(f"0x{key:02x} ({value.label})" for key, value in values.items())
-            raise _FieldError(self.field, f"0x{read:02x}", names)
+            raise _FieldError(self.field, f"0x{read:02x}", _listed(values))
         return value
 
-    def _encode(self, value: int, context: Any, path: str) -> int:
-        return int(value)
-
-
-class _Sequence(Adapter):  # type: ignore[misc]
-    def __init__(self, framing: Framing) -> None:
-        super().__init__(Int8ub)
-        self.framing = framing
-
-    def _decode(self, read: int, context: Any, path: str) -> int:
-        if read > _MAX_SEQUENCE[self.framing]:
-            raise _FieldError("sequence", str(read), _expected_sequence(self.framing))
-        return read
-
-    def _encode(self, value: int, context: Any, path: str) -> int:
+    def _build(self, value: int, stream: BytesIO, context: Any, path: str) -> int:
+        stream.write(bytes((value,)))
         return value
 
+    def _sizeof(self, context: Any, path: str) -> int:
+        return 1
 
-class _User(Adapter):  # type: ignore[misc]
+
+class _User(Construct):  # type: ignore[misc]
     """Padded with NULs. Taking them off loses nothing, so what was read can be built again."""
 
-    def _decode(self, read: bytes, context: Any, path: str) -> bytes:
+    def _parse(self, stream: BytesIO, context: Any, path: str) -> bytes:
+        read: bytes = stream_read(stream, USER_SIZE, path)
         return read.rstrip(b"\0")
 
-    def _encode(self, value: bytes, context: Any, path: str) -> bytes:
-        return value.ljust(USER_SIZE, b"\0")
+    def _build(self, value: bytes, stream: BytesIO, context: Any, path: str) -> bytes:
+        stream.write(value.ljust(USER_SIZE, b"\0"))
+        return value
+
+    def _sizeof(self, context: Any, path: str) -> int:
+        return USER_SIZE
 
 
 class _Checksum(Construct):  # type: ignore[misc]
@@ -175,13 +170,13 @@ def _declaration(framing: Framing) -> Struct:
     """The datagram, field by field in the order of the wire (spec 2)."""
     checksum = "checksum" / _Checksum()
     return Struct(
-        "type" / _Value("type", lambda context: _TYPES),
-        "operation" / _Value("operation", lambda context: OPERATIONS[context.type]),
-        "sequence" / _Sequence(framing),
-        "user" / _User(Bytes(USER_SIZE)),
+        "type" / _Octet("type", lambda context: _TYPES),
+        "operation" / _Octet("operation", lambda context: OPERATIONS[context["type"]]),
+        "sequence" / _Octet("sequence", lambda context: _SEQUENCES[framing]),
+        "user" / _User(),
         "length" / Int32ub,
         *([checksum] if framing is Framing.HEADER else []),
-        "payload" / Bytes(lambda context: context.length),
+        "payload" / Bytes(this.length),
         *([checksum] if framing is Framing.TRAILER else []),
         Terminated,
         *([] if framing is Framing.BARE else [_Seal(swapped=framing is Framing.TRAILER)]),
@@ -189,8 +184,13 @@ def _declaration(framing: Framing) -> Struct:
 
 
 _TYPES: Final = {member.value: member for member in Type}
-_MAX_SEQUENCE: Final = {Framing.HEADER: 1, Framing.TRAILER: 1, Framing.BARE: 255}
+_SEQUENCES: Final = {
+    framing: {number: number for number in range(256 if framing is Framing.BARE else 2)} for framing in Framing
+}
 _DECLARATIONS: Final = {framing: _declaration(framing) for framing in Framing}
+# A compiled parser doesn't notice where its input ends, so that it is given only what has the right size. What hasn't
+# goes to the declaration itself, to be refused.
+_COMPILED: Final = {framing: declaration.compile() for framing, declaration in _DECLARATIONS.items()}
 
 
 def _offsets() -> dict[str, int]:
@@ -212,8 +212,13 @@ _MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
 """What UDP over IPv4 carries at most."""
 
 
-def _expected_sequence(framing: Framing) -> str:
-    return "0 or 1" if _MAX_SEQUENCE[framing] == 1 else f"0 to {_MAX_SEQUENCE[framing]}"
+def _listed(values: dict[int, Any]) -> str:
+    """What a byte may be, for people."""
+    if len(values) == 256:
+        return "0x00 to 0xff"
+    return ", ".join(
+        f"0x{key:02x} ({value.label})" if hasattr(value, "label") else f"0x{key:02x}" for key, value in values.items()
+    )
 
 
 def offset(name: str, framing: Framing, length: int) -> int:
@@ -238,7 +243,7 @@ def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagr
 
 
 def _build(datagram: Datagram) -> bytes:
-    built: bytes = _DECLARATIONS[datagram.framing].build(
+    built: bytes = _COMPILED[datagram.framing].build(
         {
             "type": datagram.type,
             "operation": datagram.operation,
@@ -256,10 +261,11 @@ def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
     refused: DatagramError | None = None
     for framing in _fitting(data, framings):
         try:
-            return _parse_in(data, framing)
+            return _read(_COMPILED[framing], data, framing)
         except DatagramError as error:
             refused = refused or error
-    assert refused is not None
+    if refused is None:
+        return _read(_DECLARATIONS[framings[0]], data, framings[0])
     raise refused
 
 
@@ -269,19 +275,18 @@ _parse_again = lru_cache(maxsize=256)(_parse)
 
 
 def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
-    """Those framings in which the size is right, or else the one that will say what is wrong."""
+    """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
     length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
     extra = len(data) - HEAD_SIZE - length
-    fitting = [framing for framing in framings if extra == _EXTRA[framing]]
-    return fitting or list(framings[:1])
+    return [framing for framing in framings if extra == _EXTRA[framing]]
 
 
 _EXTRA: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 
 
-def _parse_in(data: bytes, framing: Framing) -> Datagram:
+def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
     try:
-        read = _DECLARATIONS[framing].parse(data)
+        read = declaration.parse(data)
     except _FieldError as refused:
         at = offset(refused.name, framing, len(data) - HEAD_SIZE - _EXTRA[framing])
         raise DatagramError(refused.name, at, refused.read, refused.expected) from None

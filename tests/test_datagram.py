@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simp_proto import datagram as datagram_module
 from simp_proto.constants import OPERATIONS, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, offset, parse
 from simp_proto.errors import DatagramError
@@ -111,6 +112,27 @@ def read_or_refused(data: bytes, framings: tuple[Framing, ...]) -> Datagram | Da
         return parse(data, framings)
     except DatagramError as error:
         return error
+
+
+@given(st.one_of(datagrams().map(build), mutated()), st.sampled_from(Framing))
+def test_what_is_compiled_says_what_the_declaration_says(data: bytes, framing: Framing) -> None:
+    declaration = datagram_module._DECLARATIONS[framing]
+
+    def interpreted() -> Datagram | str:
+        try:
+            return datagram_module._read(declaration, data, framing)
+        except DatagramError as error:
+            return str(error)
+
+    read = read_or_refused(data, (framing,))
+    assert (str(read) if isinstance(read, DatagramError) else read) == interpreted()
+    if isinstance(read, Datagram):
+        assert declaration.build(vars_of(read)) == data
+
+
+def vars_of(datagram: Datagram) -> dict[str, Any]:
+    names = ("type", "operation", "sequence", "user", "length", "payload")
+    return {name: getattr(datagram, name) for name in names} | {"checksum": None}
 
 
 @given(datagrams(), datagrams())
