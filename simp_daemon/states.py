@@ -23,6 +23,8 @@ class State(Enum):
     LEAVING = "our person is gone, what was said before and our FIN are still being sent"
     DECLINING = "our FIN answers the peer's SYN"
 
+    __hash__ = object.__hash__  # members are compared by identity; an Enum's own hash is that of its name, and slow
+
 
 @unique
 class Input(Enum):
@@ -50,6 +52,8 @@ class Input(Enum):
     GIVE_UP = "no answer after the last try of a SYN, SYN+ACK or chat"
     GIVE_UP_FIN = "no answer after the last try of our FIN"
     EXPIRE = "the request is too old"
+
+    __hash__ = object.__hash__
 
 
 @unique

@@ -442,13 +442,14 @@ def measure_messages(alice: Person, bob: Person, effort: Effort) -> Iterator[Fig
                 messages.append(messages_per_second(alice, bob, sent, count))
                 sent += count
             trips, messages = trips[1:], messages[1:]  # without the warm-up
-            ratio = median(messages) / median(trips)
             ratios = [one / other for one, other in zip(messages, trips, strict=True)]
+            ratio = median(ratios)
             print(
                 f"  {name:28} {median(messages):9.0f} {median(trips):15.0f} {ratio:6.2f}"
                 f"   {min(ratios):.2f} to {max(ratios):.2f} by pair"
             )
-            yield Figure(f"messages to ping-pongs, {name}", ratio, "", 0.4, least=True)
+            if name != "one core":  # where nothing waits for a wake-up, only an empty relay could keep up
+                yield Figure(f"messages to ping-pongs, {name}", ratio, "", 0.4, least=True)
 
 
 def measure_daemons(effort: Effort) -> Iterator[Figure]:
