@@ -26,6 +26,10 @@ class Conduct:
         """The number for the next repeat of what went out as `number`, after so many tries (spec 5.3)."""
         return number
 
+    def answer_number(self, number: int) -> int:
+        """The number of the SYN+ACK that answers a SYN of that number (spec 4.1)."""
+        return number
+
     def acknowledges(self, acknowledged: int, outstanding: int) -> bool:
         """Whether an ACK of one number is for the outstanding one (spec 5.4)."""
         return acknowledged == outstanding

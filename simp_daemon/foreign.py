@@ -1,7 +1,7 @@
 """The leniencies towards foreign peers, those that didn't answer the offer: here, and nowhere else (spec 9)."""
 
 from simp_daemon.conduct import Conduct
-from simp_proto.constants import FOREIGN_LEAVING_TRIES, FOREIGN_PAYLOAD_SIZE
+from simp_proto.constants import FOREIGN_LEAVING_TRIES, FOREIGN_PAYLOAD_SIZE, Framing
 from simp_proto.text import printable
 
 _MISMATCHES = 2
@@ -13,8 +13,9 @@ class Foreign(Conduct):
     payload_size = FOREIGN_PAYLOAD_SIZE
     leaving_tries = FOREIGN_LEAVING_TRIES
 
-    def __init__(self) -> None:
+    def __init__(self, framing: Framing) -> None:
         super().__init__()
+        self._trailer = framing is Framing.TRAILER
         self._first = 0  # the number of the first chat of either side
         self._last: int | None = None  # that of the last chat of either side
         self._mine: int | None = None  # that of our last chat
@@ -33,9 +34,9 @@ class Foreign(Conduct):
         return self._evidence > 0 or (self._evidence == 0 and self._first == 1)
 
     def next_number(self) -> int:
-        """The one after the last, of either side or of ours; 1 where there is none (spec 9.2)."""
+        """The one after the last, of either side or of ours; where there is none, 1, or 0 in `trailer` (spec 9.2)."""
         if self._last is None:
-            return 1
+            return 0 if self._trailer else 1
         alone, together = self._expected(self._mine, self._last)
         return together if self._shared else alone
 
@@ -46,6 +47,10 @@ class Foreign(Conduct):
         self._again = repeated in (self._tried or {number})
         self._tried |= {number, repeated}
         return repeated
+
+    def answer_number(self, number: int) -> int:
+        """In `trailer` the handshake is counted: SYN 0, SYN+ACK 1, so that the first chat is 0 (spec 9.8)."""
+        return _other(number) if self._trailer else number
 
     def acknowledges(self, acknowledged: int, outstanding: int) -> bool:
         if acknowledged == outstanding or acknowledged in self._tried or not self._echoes:
@@ -72,7 +77,7 @@ class Foreign(Conduct):
 
     def is_new(self, number: int, payload: bytes) -> bool:
         """A repeat has the same number and the same bytes, and no answer of ours in between (spec 9.2)."""
-        if (number, payload) == self._theirs and not (self._evidence >= 0 and self._spoke_since):
+        if (number, payload) == self._theirs and (self._evidence < 0 or not self._spoke_since):
             return False
         self._count(number, self._theirs and self._theirs[0], telling=True)
         self._theirs = (number, payload)

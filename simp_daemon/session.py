@@ -49,8 +49,8 @@ _CONTROL_INPUTS: Final = {
     Control.ERR_FIN: Input.ERR_FIN,
 }
 _TRAILER_HINT: Final = (
-    "; its daemon puts the checksum at the end, so ours didn't understand it: call again, or start ours with"
-    " --framing trailer"
+    "; its daemon puts the checksum at the end and didn't understand ours, which knows now: call again, if need be"
+    " once that daemon is restarted; 'simp daemon --framing trailer' calls so from the first time on"
 )
 
 
@@ -211,7 +211,7 @@ class Session:
     def _speak(self, framing: Framing) -> None:
         """In that framing from now on; whoever doesn't speak `header` is foreign (spec 9.1)."""
         self.framing = framing
-        self._exchange.conduct = Conduct() if framing is Framing.HEADER else Foreign()
+        self._exchange.conduct = Conduct() if framing is Framing.HEADER else Foreign(framing)
 
     def _adapt(self) -> None:
         """Goes on in the framing that the datagram asks for (spec 4.2)."""
@@ -290,7 +290,8 @@ class Session:
             self._adapt()
             self._syn_sequence = self._datagram.sequence
         self._exchange.clear()
-        self._exchange.put(Transmission(Control.SYN_ACK, b"", self._syn_sequence))
+        number = self._exchange.conduct.answer_number(self._syn_sequence)
+        self._exchange.put(Transmission(Control.SYN_ACK, b"", number))
 
     def _repeat(self, now: float) -> None:
         self._exchange.repeat(now)

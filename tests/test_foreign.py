@@ -163,7 +163,7 @@ def test_every_message_gets_through_once(kind: str, turns: str) -> None:
 def test_hunting_ends_once_the_counter_is_known() -> None:
     chatter = Chatter(Stranger("own", 0, acknowledges_repeats=False))
     delays = [chatter.say(f"message {number}") for number in range(5)]
-    assert delays == [10.0, 0.0, 0.0, 0.0, 0.0]
+    assert delays == [5.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_the_same_words_again_after_ours_are_no_repeat_where_the_counter_is_shared() -> None:
@@ -200,14 +200,26 @@ def test_an_err_that_names_the_number_is_heeded_at_once_and_once() -> None:
 
 def test_an_err_that_names_the_next_number_after_a_repeat_is_an_acknowledgement() -> None:
     chatter = Chatter(Stranger("own", 1))
-    chatter.endpoint.say(1, "hello", 0.0)
+    chatter.say("first")
+    chatter.endpoint.say(2, "second", 0.0)
     chatter.endpoint.handle_timer(5.0)
-    chatter.endpoint.receive(build(control(Control.ERR, 0, b"Wrong sequence number")), PEER, 5.0)
-    while event := chatter.endpoint.next_event():
-        if event == MessageAcknowledged(PEER, 1):
-            break
-    else:
-        pytest.fail("not acknowledged")
+    ((data, _), (repeat, _)) = chatter.endpoint.datagrams_to_send()
+    assert parse(data) == parse(repeat)
+    other = 1 - parse(data).sequence
+    chatter.endpoint.receive(build(control(Control.ERR, other, b"Wrong sequence number")), PEER, 5.0)
+    assert chatter.endpoint.next_event() == MessageAcknowledged(PEER, 2)
+
+
+def test_trailer_counts_the_handshake() -> None:
+    endpoint = Endpoint()
+    endpoint.receive(build(Datagram(Type.CONTROL, Control.SYN, 0, b"bob", b"", Framing.TRAILER)), PEER, 0.0)
+    endpoint.accept(PEER, 0.0)
+    ((syn_ack, _),) = endpoint.datagrams_to_send()
+    assert parse(syn_ack, (Framing.TRAILER,)).sequence == 1
+    endpoint.receive(build(Datagram(Type.CONTROL, Control.ACK, 1, b"bob", b"", Framing.TRAILER)), PEER, 0.0)
+    endpoint.say(1, "hello", 0.0)
+    ((chat, _),) = endpoint.datagrams_to_send()
+    assert parse(chat, (Framing.TRAILER,)).sequence == 0
 
 
 def test_payloads_are_ascii_and_at_most_256_bytes() -> None:
