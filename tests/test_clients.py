@@ -335,3 +335,49 @@ def test_a_foreign_partner_is_sent_ascii_only(attached: Table) -> None:
     assert undelivered == "UNDELIVERED|1"
     attached.say("CHAT|gruesse")
     assert attached.peer(packet(Control.ACK, 1, framing=Framing.BARE)) == ["ACK|2"]
+
+
+def test_the_messages_of_each_chat_are_counted_from_one(chatting: Table) -> None:
+    chatting.say("CHAT|one")
+    chatting.peer(packet(Control.ACK, 1))
+    chatting.peer(packet(Control.FIN, 1))
+    chatting.say("CONNECTING|127.0.0.2")
+    chatting.peer(packet(Control.SYN_ACK))
+    chatting.say("CHAT|one again")
+    assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|1"]
+
+
+def test_a_new_client_hears_nothing_of_the_old_ones_messages(chatting: Table) -> None:
+    chatting.say("CHAT|bye")
+    chatting.clients.closed(NC, 0.0)
+    chatting.clients.connected(OTHER, local=True)
+    chatting.say("CONNECT|eve", connection=OTHER)
+    assert chatting.peer(packet(Control.ACK, 1)) == []
+
+
+def test_a_client_that_was_held_leaves_nothing_behind(chatting: Table) -> None:
+    chatting.say(*(f"CHAT|message {number}" for number in range(100)))
+    assert chatting.clients.held
+    chatting.clients.closed(NC, 0.0)
+    assert not chatting.clients.held
+    assert not chatting.clients._greeted
+    assert not chatting.clients._buffers
+
+
+def test_a_message_of_exactly_60_000_bytes_is_sent(chatting: Table) -> None:
+    assert chatting.say("CHAT|" + "x" * 60_000) == []
+
+
+def test_a_name_that_nobody_else_has_is_used(attached: Table) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER), BOB)
+    attached.peer(packet(Control.SYN, 0, OFFER, user=b"carol"), CAROL)
+    assert attached.peer(packet(Control.FIN), CAROL) == ["QUIT|carol"]
+
+
+def test_who_accepts_answers_by_the_own_name_though_the_request_came_before(table: Table) -> None:
+    table.peer(packet(Control.SYN, 0, OFFER))
+    table.say("CONNECT|alice")
+    table.endpoint.datagrams_to_send()
+    table.say("CONNECTED|bob")
+    ((data, _),) = table.endpoint.datagrams_to_send()
+    assert data[3:9] == b"alice\0"

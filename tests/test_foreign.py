@@ -269,3 +269,13 @@ def test_a_foreign_fin_is_tried_three_times() -> None:
         chatter.endpoint.handle_timer(timer)
     assert fins == 3
     assert chatter.endpoint.idle
+
+
+def test_two_acks_of_another_number_show_a_peer_that_does_not_echo() -> None:
+    chatter = Chatter(Stranger("none", 1, acknowledges=lambda number: None))
+    chatter.endpoint.say(1, "hello", 0.0)
+    chatter.settle()
+    for number, acknowledged in ((7, []), (9, [1])):
+        chatter.endpoint.receive(build(control(Control.ACK, number)), PEER, 0.0)
+        chatter.settle()
+        assert chatter.acknowledged == acknowledged
