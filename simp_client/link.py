@@ -13,6 +13,7 @@ from simp_client import view
 from simp_client.dialogue import Dialogue, Question, State
 from simp_client.view import Text
 from simp_proto.address import Address
+from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
 from simp_proto.text import LineBuffer, format_line, parse_line
 
@@ -88,7 +89,7 @@ class Link:
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
         """Takes what the daemon says until it closes the connection."""
-        buffer = LineBuffer()
+        buffer = LineBuffer(MAX_DAEMON_LINE_SIZE)
         with contextlib.suppress(OSError, LineError):
             while data := await reader.read(CHUNK):
                 buffer.feed(data)

@@ -15,13 +15,14 @@ from simp_daemon.events import (
     MessageReceived,
     MessageUndelivered,
     Rang,
+    Refused,
     RequestReceived,
     Unanswered,
 )
 from simp_daemon.session import Session
 from simp_daemon.states import State
 from simp_proto.address import Address, format_address, parse_address
-from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
+from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, NotSimpError, SimpError
 from simp_proto.text import Line, LineBuffer, Operation, check_user, format_line, parse_line, printable_name
 
@@ -36,7 +37,9 @@ Connection = Hashable
 class Clients:
     """Every connection on the client port. `now` is the endpoint's clock."""
 
-    def __init__(self, endpoint: Endpoint, own: Address | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, own: Address | None = None, observe: Callable[[Event], None] = lambda event: None
+    ) -> None:
         self.outbox: deque[tuple[Connection, bytes]] = deque()
         """Lines to write, in order."""
         self.closing: deque[Connection] = deque()
@@ -46,6 +49,7 @@ class Clients:
         """Whether the attached client has said more than is acknowledged, so that it isn't read further (spec 8.3)."""
         self._endpoint = endpoint
         self._own = own
+        self._observe = observe
         self._buffers: dict[Connection, LineBuffer] = {}
         self._greeted: set[Connection] = set()
         self._messages = 0
@@ -85,6 +89,11 @@ class Clients:
             if current is not None:
                 self._endpoint.quit(current.peer, now)
 
+    @property
+    def full(self) -> bool:
+        """Whether the held client shouldn't be read further; up to here one still notices that it wants to leave."""
+        return self.held and len(self._buffers[self.attached]) >= MAX_LINE_SIZE
+
     def resume(self, now: float) -> None:
         """Goes on with the lines that are held, once half of what waited is acknowledged."""
         if self.held and self.attached is not None and self._waiting <= MAX_WAITING // 2:
@@ -98,12 +107,14 @@ class Clients:
     def _read(self, connection: Connection, now: float) -> None:
         """Handles the lines that have arrived, until too much waits for its acknowledgement."""
         while connection in self._buffers:
+            buffer = self._buffers[connection]
             if connection == self.attached:
-                self.held = self._waiting >= MAX_WAITING
+                # Who wants to leave is let go at once; what was said before goes out behind his back (spec 4.7).
+                self.held = self._waiting >= MAX_WAITING and not buffer.holds(b"QUIT|")
                 if self.held:
                     return
             try:
-                line = self._buffers[connection].next_line()
+                line = buffer.next_line()
             except LineError as error:
                 self._refuse(connection, str(error), now)
                 return
@@ -114,13 +125,26 @@ class Clients:
     # -- lines
 
     def _line(self, connection: Connection, data: bytes, now: float) -> None:
+        self._handle(connection, data, now)
+        self.drain()  # each line is answered before the next is looked at (client 4.1)
+
+    def drain(self) -> None:
+        """Tells the client of everything that has happened."""
+        while event := self._endpoint.next_event():
+            self._observe(event)
+            self.happened(event)
+
+    def _handle(self, connection: Connection, data: bytes, now: float) -> None:
         try:
             line = parse_line(data)
         except LineError as error:
             if isinstance(error, NotSimpError) and connection not in self._greeted:
                 self._refuse(connection, str(error), now)
-            else:
-                self._write(connection, Operation.ERROR, str(error))
+                return
+            self._write(connection, Operation.ERROR, str(error))
+            if connection == self.attached and self._chatting and data.startswith(Operation.CHAT.encode()):
+                self._messages += 1
+                self._write(connection, Operation.UNDELIVERED, str(self._messages))
             return
         self._greeted.add(connection)
         try:
@@ -211,7 +235,7 @@ class Clients:
         """How a peer is called where no address stands beside it: by name, unless another has it too (client 4)."""
         current = self._endpoint.current
         others = self._endpoint.requests + ([current] if current else [])
-        shared = any(each.name == name and each.peer != peer for each in others)
+        shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in others)
         return format_address(peer) if shared else _name(name, peer)
 
     # -- events
@@ -219,7 +243,7 @@ class Clients:
     def happened(self, event: Event) -> None:
         """Tells the client of an event (client 4.2)."""
         match event:
-            case Ignored():
+            case Ignored() | Refused():
                 pass
             case Connected():
                 self._messages = 0
@@ -273,3 +297,11 @@ class Clients:
 def _name(name: str, peer: Address) -> str:
     """A peer's name as a field of a line, or its address where no name is known."""
     return printable_name(name) or format_address(peer)
+
+
+def _reads_as_address(name: str) -> bool:
+    try:
+        parse_address(printable_name(name), DAEMON_PORT)
+    except AddressError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from ipaddress import ip_address
 
 import click
 
@@ -44,6 +45,8 @@ def daemon(
     """
     try:
         address = parse_address(ip, port)
+        if ip_address(address[0]).is_multicast:
+            raise AddressError(f"read {ip!r}, a multicast address, expected one of this host's own")
     except AddressError as error:
         raise click.BadParameter(str(error), param_hint="IP") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)

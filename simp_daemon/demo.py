@@ -1,6 +1,8 @@
 """`simp demo`: two daemons, two people, and every datagram between them as it passes."""
 
 import asyncio
+import math
+import os
 import socket
 import sys
 import time
@@ -32,8 +34,12 @@ def demo(pause: float) -> None:
     Example:
       simp demo
     """
+    if math.isnan(pause):  # no range check catches it
+        raise click.BadParameter("read nan, expected a number of seconds", param_hint="--pause")
     try:
         asyncio.run(_Show(pause).run())
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # or Python's own last flush would fail
     except StartError as error:
         raise click.ClickException(str(error)) from None
     except TimeoutError:
@@ -47,8 +53,9 @@ class _Show:
         self._pause = pause
         self._addresses = _two_addresses()
         self._start = time.monotonic()
+        self._closed: OSError | None = None
         try:
-            "│─▶◀…".encode(sys.stdout.encoding or "ascii")
+            "│─▶◀…".encode(getattr(sys.stdout, "encoding", None) or "ascii")
             ascii_only = False
         except (UnicodeEncodeError, LookupError):
             ascii_only = True
@@ -79,15 +86,23 @@ class _Show:
 
     def _draw(self, here: Address, source: Address, data: bytes) -> None:
         if source == here:  # each datagram passes two taps: the sender's draws it
-            click.echo(self._ladder.rung(time.monotonic() - self._start, source, data))
+            self._echo(self._ladder.rung(time.monotonic() - self._start, source, data))
 
     def _note(self, side: int, text: str) -> None:
         if text:
-            click.echo(self._ladder.note(time.monotonic() - self._start, self._addresses[side], text))
+            self._echo(self._ladder.note(time.monotonic() - self._start, self._addresses[side], text))
+
+    def _echo(self, line: str) -> None:
+        try:
+            click.echo(line)
+        except OSError as error:  # nobody reads on; the show ends at the next act
+            self._closed = error
 
     async def _act(self, side: int, operation: Operation, payload: str, note: str) -> None:
         await asyncio.sleep(self._pause)
         self._note(side, note)
+        if self._closed:
+            raise self._closed
         self._people[side].say(operation, payload)
 
     async def _hears(self, side: int, operation: Operation, note: str) -> None:

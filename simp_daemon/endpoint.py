@@ -11,7 +11,8 @@ from simp_proto.constants import (
     KNOWN_PEERS,
     LEAVING_SESSIONS,
     PENDING_REQUESTS,
-    STRANGER_ANSWERS_PER_SECOND,
+    STRANGER_BURST,
+    STRANGER_RATE,
     Control,
     Framing,
 )
@@ -45,7 +46,7 @@ class Endpoint:
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._outbox: deque[tuple[bytes, Address]] = deque()
         self._events: deque[Event] = deque()
-        self._strangers = _Allowance(STRANGER_ANSWERS_PER_SECOND)
+        self._strangers = _Allowance(STRANGER_RATE, STRANGER_BURST)
 
     # -- the network
 
@@ -67,8 +68,8 @@ class Endpoint:
         ignored = session.receive(datagram, now, busy=busy, slow=self.slow)
         if ignored:
             self._events.append(Ignored(peer, ignored))
-        if unverified and session.outbox:
-            self._strangers.spend()
+        if unverified and not ignored:
+            self._strangers.spend(max(len(session.outbox), 1))  # a request without an answer costs a line, too
             # The allowance is what a lie about the sender's address can turn against a third party (spec 8.2).
             if sum(len(build(answer)) for answer in session.outbox) > AMPLIFICATION * len(data):
                 session.outbox.clear()
@@ -202,24 +203,27 @@ class Endpoint:
         crowd = [session for session in self._sessions.values() if session.state in states]
         for session in crowd[: max(len(crowd) - most, 0)]:
             del self._sessions[session.peer]
+            self._events.extend(session.undelivered())
             if session.state is State.PENDING:
                 self._events.append(Ended(session.peer, session.name, Why.CROWDED))
 
 
 class _Allowance:
-    """So many a second, as many at once."""
+    """So many a second, and so many at once."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, burst: int) -> None:
         self._rate = rate
-        self._left = float(rate)
+        self._burst = burst
+        self._left = float(burst)
         self._at: float | None = None
 
     def left(self, now: float) -> bool:
         """Whether one may be spent now."""
         if self._at is not None:
-            self._left = min(self._rate, self._left + max(now - self._at, 0.0) * self._rate)
+            self._left = min(self._burst, self._left + max(now - self._at, 0.0) * self._rate)
         self._at = now
         return self._left >= 1
 
-    def spend(self) -> None:
-        self._left -= 1
+    def spend(self, count: int) -> None:
+        """What is spent beyond what is left is missing later."""
+        self._left -= count

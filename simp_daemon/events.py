@@ -18,6 +18,14 @@ class RequestReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A call came in while a chat was on, and was told so (spec 4.6)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rang:
     """The other daemon said that our call rings (spec 4.3)."""
 
@@ -124,6 +132,7 @@ class Ignored:
 
 Event = (
     RequestReceived
+    | Refused
     | Rang
     | Connected
     | MessageReceived

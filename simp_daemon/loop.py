@@ -49,7 +49,7 @@ class Daemon:
     ) -> None:
         self.address = address
         self.endpoint = Endpoint(framing)
-        self.clients = Clients(self.endpoint, address)
+        self.clients = Clients(self.endpoint, address, _log_event)
         self.client_address = (address[0], client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
         self._remote_clients = remote_clients
@@ -61,9 +61,10 @@ class Daemon:
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
-        host, port = self.address
         try:
-            self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Peers(self), local_addr=(host, port))
+            self._udp, _ = await self._loop.create_datagram_endpoint(
+                lambda: _Peers(self), sock=_udp_socket(self.address)
+            )
         except OSError as error:
             raise StartError(_why(error, self.address, "UDP")) from None
         try:
@@ -103,13 +104,13 @@ class Daemon:
         """Does all that an input has brought: sends, tells the client, and sets the timer anew."""
         now = self._loop.time()
         self._send(now)
-        while event := self.endpoint.next_event():
-            _log_event(event)
-            self.clients.happened(event)
+        self.clients.drain()
         if self.clients.held:
             self.clients.resume(now)
             self._send(now)
         self._write()
+        attached = self.clients.attached
+        self.endpoint.slow = isinstance(attached, _Client) and attached.slow
         self._arm()
         if self._over:
             self._ended.set()
@@ -130,7 +131,7 @@ class Daemon:
             assert isinstance(connection, _Client)
             connection.close()
         if isinstance(self.clients.attached, _Client):
-            self.clients.attached.throttle(self.clients.held)
+            self.clients.attached.throttle(self.clients.full)
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
@@ -176,13 +177,8 @@ class Daemon:
         attached = connection is self.clients.attached
         self.clients.closed(connection, self._loop.time())
         if attached:
-            self.endpoint.slow = False
             log.info("the client is gone")
         self.step()
-
-    def client_slow(self, connection: "_Client", slow: bool) -> None:
-        if connection is self.clients.attached:
-            self.endpoint.slow = slow
 
     def watch(self, now: float, source: Address, destination: Address, data: bytes, way: str) -> None:
         if self._tap:
@@ -213,6 +209,7 @@ class _Client(asyncio.Protocol):
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._reading = True
+        self.slow = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -230,23 +227,26 @@ class _Client(asyncio.Protocol):
         self._daemon.client_closed(self)
 
     def pause_writing(self) -> None:
-        self._daemon.client_slow(self, True)
+        self.slow = True
 
     def resume_writing(self) -> None:
-        self._daemon.client_slow(self, False)
+        self.slow = False
+        self._daemon.step()
 
     def write(self, line: bytes) -> None:
+        if self._transport.is_closing():
+            return
         if self._transport.get_write_buffer_size() > _UNREAD:
             log.warning("the client leaves %d bytes unread and is cut off", _UNREAD)
             self._transport.abort()
         else:
             self._transport.write(line)
 
-    def throttle(self, held: bool) -> None:
+    def throttle(self, full: bool) -> None:
         """Reads no more while the daemon has enough to send."""
-        if held is self._reading and not self._transport.is_closing():
-            self._reading = not held
-            if held:
+        if full is self._reading and not self._transport.is_closing():
+            self._reading = not full
+            if full:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -257,6 +257,21 @@ class _Client(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+
+def _udp_socket(address: Address) -> socket.socket:
+    """Bound there, and non-blocking. Raises `OSError`."""
+    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
+    udp = socket.socket(family, kind, protocol)
+    try:
+        if family == socket.AF_INET6:  # an IPv4 peer would have an address there that nobody types
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        udp.setblocking(False)
+        udp.bind(where)
+    except OSError:
+        udp.close()
+        raise
+    return udp
 
 
 def _why(error: OSError, address: Address, protocol: str) -> str:

@@ -14,6 +14,7 @@ from simp_daemon.events import (
     MessageUndelivered,
     Rang,
     Reason,
+    Refused,
     RequestReceived,
     Unanswered,
     Why,
@@ -24,6 +25,7 @@ from simp_daemon.states import TABLE, Input, State
 from simp_proto.address import Address
 from simp_proto.constants import (
     BUSY,
+    ERROR_SIZE,
     HANDSHAKE_SEQUENCE,
     OFFER,
     REQUEST_LIFETIME,
@@ -132,6 +134,10 @@ class Session:
             return question if repeat is None else repeat
         return min(repeat, question)
 
+    def undelivered(self) -> list[MessageUndelivered]:
+        """Drops what is not acknowledged yet, and tells of it."""
+        return [MessageUndelivered(self.peer, message) for message in self._exchange.clear()]
+
     @property
     def waiting(self) -> int:
         """How many datagrams of ours are not acknowledged yet."""
@@ -232,8 +238,7 @@ class Session:
         self.outbox.append(Datagram(kind, operation, sequence, self.user, payload, self.framing))
 
     def _undelivered(self) -> None:
-        for message in self._exchange.clear():
-            self.events.append(MessageUndelivered(self.peer, message))
+        self.events.extend(self.undelivered())
 
     def _end(self, why: Why) -> None:
         self._undelivered()
@@ -257,8 +262,8 @@ class Session:
             self._undelivered()
             self.name = ""
             self._agreed = False
+            self._learn_name()
         self._speak(answer_framing(self._datagram, self._forced))
-        self._learn_name()
         self._syn_sequence = self._datagram.sequence
         self._refreshed = now
         if self.framing is Framing.HEADER:
@@ -273,6 +278,7 @@ class Session:
         self._speak(answer_framing(self._datagram, self._forced))
         self._send(Control.ERR, self._datagram.sequence, BUSY.encode("ascii"))
         self._send(Control.FIN, self._datagram.sequence)
+        self.events.append(Refused(self.peer, self._datagram.name))
 
     def _note_ringing(self, now: float) -> None:
         self._answered()
@@ -335,7 +341,7 @@ class Session:
             self.events.append(MessageReceived(self.peer, self.name, self._datagram.text))
 
     def _report(self, _now: float) -> None:
-        self.events.append(ErrorReceived(self.peer, self.name, self._datagram.text))
+        self.events.append(ErrorReceived(self.peer, self.name, self._error_text()))
 
     def _renumber(self, now: float) -> None:
         self._exchange.renumber(now)
@@ -366,9 +372,13 @@ class Session:
     def _fail(self, _now: float) -> None:
         trailer = self._datagram.framing is Framing.TRAILER and self.framing is not Framing.TRAILER
         self._learn_if_called()
-        text = self._datagram.text + (_TRAILER_HINT if trailer else "")
+        text = self._error_text() + (_TRAILER_HINT if trailer else "")
         self.events.append(ErrorReceived(self.peer, self.name, text))
         self._end(Why.ERR)
+
+    def _error_text(self) -> str:
+        text = self._datagram.text
+        return text if len(text) <= ERROR_SIZE else f"{text[:ERROR_SIZE]}..."
 
     def _fail_and_acknowledge(self, now: float) -> None:
         self._fail(now)
@@ -377,6 +387,9 @@ class Session:
     def _learn_if_called(self) -> None:
         if self.state in (State.CALLING, State.RINGING):
             self._answered()
+
+    def _withdraw(self, _now: float) -> None:
+        self._end(Why.ERR)  # its text is nobody's who is talked to: it stays unsaid
 
     def _expire(self, _now: float) -> None:
         self._end(Why.EXPIRED)

@@ -78,6 +78,7 @@ class Action(Enum):
     CANCEL = "cancel"
     DECLINE = "decline"
     LEAVE = "leave"
+    WITHDRAW = "withdraw"
     EXPIRE = "expire"
     END_AND_ACKNOWLEDGE = "end_and_acknowledge"
     FAIL = "fail"
@@ -122,8 +123,8 @@ TABLE: Final[dict[tuple[State, Input], tuple[Action, State]]] = {
     (State.PENDING, Input.BUSY_SYN): (Action.REFUSE, State.IDLE),
     (State.PENDING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
     (State.PENDING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.PENDING, Input.ERR): (Action.FAIL, State.IDLE),
-    (State.PENDING, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
+    (State.PENDING, Input.ERR): (Action.WITHDRAW, State.IDLE),
+    (State.PENDING, Input.ERR_FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
     (State.PENDING, Input.ACCEPT): (Action.ACCEPT, State.ACCEPTING),
     (State.PENDING, Input.CALL): (Action.ACCEPT, State.ACCEPTING),
     (State.PENDING, Input.QUIT): (Action.DECLINE, State.DECLINING),

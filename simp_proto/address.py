@@ -1,5 +1,6 @@
 """Where a daemon is: an IP address and a port, and how people write them."""
 
+import re
 from ipaddress import ip_address
 
 from simp_proto.errors import AddressError
@@ -18,11 +19,13 @@ def parse_address(text: str, default_port: int) -> Address:
         port = rest[1:] if rest else port
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
+    if "%" in host and not re.fullmatch(r"[0-9A-Fa-f:.]+%[0-9A-Za-z_.-]{1,32}", host):
+        raise _refused(text)
     try:
         host = str(ip_address(host))
     except ValueError:
         raise _refused(text) from None
-    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535):
         raise AddressError(f"read port {port!r} in {text!r}, expected a number from 1 to 65535")
     return host, int(port)
 

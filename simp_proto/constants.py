@@ -120,7 +120,11 @@ UNANSWERED_INTERVAL: Final = 30.0
 PENDING_REQUESTS: Final = 16
 LEAVING_SESSIONS: Final = 16
 KNOWN_PEERS: Final = 1024
-STRANGER_ANSWERS_PER_SECOND: Final = 100
+STRANGER_RATE: Final = 80
+STRANGER_BURST: Final = 20
+"""Answers to strangers a second, and at once: together 100 in any second (spec 8.2)."""
+ERROR_SIZE: Final = 500
+"""Characters of a peer's ERR that a person is shown (spec 8.3)."""
 AMPLIFICATION: Final = 3
 """No answer to a stranger is larger than this many times what it sent (spec 8.2)."""
 
@@ -129,3 +133,5 @@ MAX_MESSAGE_SIZE: Final = 60_000
 """UTF-8 bytes of one message of a client (client 3)."""
 MAX_LINE_SIZE: Final = 65_536
 """Bytes without a newline after which a client's connection is closed (client 2)."""
+MAX_DAEMON_LINE_SIZE: Final = 8 * MAX_LINE_SIZE
+"""The same for a daemon's lines: what a peer says in one datagram may be all escapes (client 2)."""

@@ -81,10 +81,18 @@ def parse_line(data: bytes) -> Line:
 
 
 class LineBuffer:
-    """Cuts a stream of bytes into lines."""
+    """Cuts a stream of bytes into lines of at most `limit` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_LINE_SIZE) -> None:
         self._buffer = bytearray()
+        self._limit = limit
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def holds(self, beginning: bytes) -> bool:
+        """Whether a line that begins so is waiting."""
+        return self._buffer.startswith(beginning) or b"\n" + beginning in self._buffer
 
     def feed(self, data: bytes) -> None:
         """Takes what has arrived."""
@@ -93,11 +101,11 @@ class LineBuffer:
     def next_line(self) -> bytes | None:
         """The next whole line without its newline, or `None`.
 
-        Raises `LineError` after 64 KiB without a newline: nothing that follows can be trusted (client 2).
+        Raises `LineError` after more bytes than that without a newline: nothing that follows can be trusted (client 2).
         """
         end = self._buffer.find(b"\n")
-        if end > MAX_LINE_SIZE or (end < 0 and len(self._buffer) > MAX_LINE_SIZE):
-            raise LineError(f"read {MAX_LINE_SIZE} bytes without a newline, expected shorter lines")
+        if end > self._limit or (end < 0 and len(self._buffer) > self._limit):
+            raise LineError(f"read {self._limit} bytes without a newline, expected shorter lines")
         if end < 0:
             return None
         line = bytes(self._buffer[:end])

@@ -381,3 +381,39 @@ def test_who_accepts_answers_by_the_own_name_though_the_request_came_before(tabl
     table.say("CONNECTED|bob")
     ((data, _),) = table.endpoint.datagrams_to_send()
     assert data[3:9] == b"alice\0"
+
+
+def test_each_line_is_answered_before_the_next(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.say("QUIT|127.0.0.2", "PING|") == ["QUIT|127.0.0.2:7777", "PONG|"]
+
+
+def test_nobody_ends_a_chat_by_the_partners_address_as_his_name(chatting: Table) -> None:
+    chatting.say("QUIT|bob")
+    chatting.peer(packet(Control.ACK, 1))
+    chatting.peer(packet(Control.SYN, 0, OFFER, user=b"127.0.0.2:7777"), CAROL)
+    chatting.say("CONNECTING|127.0.0.2")
+    chatting.peer(packet(Control.SYN_ACK))
+    assert chatting.peer(packet(Control.SYN, 0, OFFER, user=b"127.0.0.2:7777"), CAROL) == ["QUIT|127.0.0.3:7777"]
+
+
+def test_who_is_held_may_still_leave(chatting: Table) -> None:
+    chatting.say(*(f"CHAT|message {number}" for number in range(200)))
+    assert chatting.clients.held
+    assert not chatting.clients.full
+    assert chatting.say("QUIT|bob") == ["QUIT|bob"]
+    assert not chatting.clients.held
+
+
+def test_a_held_client_is_read_up_to_64_kib(chatting: Table) -> None:
+    chatting.say(*(f"CHAT|{number:01000}" for number in range(150)))
+    assert chatting.clients.full
+
+
+@pytest.mark.parametrize("line", [b"CHAT|caf\xe9", b"CHAT"])
+def test_a_chat_line_that_cannot_be_read_is_counted_too(chatting: Table, line: bytes) -> None:
+    chatting.clients.received(NC, line + b"\nCHAT|second\n", 0.0)
+    error, undelivered = chatting.said()
+    assert error.startswith("ERROR|read ")
+    assert undelivered == "UNDELIVERED|1"
+    assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|2"]

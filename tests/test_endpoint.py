@@ -7,7 +7,18 @@ from random import Random
 import pytest
 
 from simp_daemon.endpoint import Endpoint
-from simp_daemon.events import Ended, Event, Ignored, Reason, RequestReceived, Unanswered, Why
+from simp_daemon.events import (
+    Ended,
+    ErrorReceived,
+    Event,
+    Ignored,
+    MessageUndelivered,
+    Reason,
+    Refused,
+    RequestReceived,
+    Unanswered,
+    Why,
+)
 from simp_daemon.states import State
 from simp_proto.address import Address
 from simp_proto.constants import BUSY, OFFER, OPERATIONS, RINGING, Chat, Control, Framing, Operation, Type
@@ -107,7 +118,7 @@ def test_busy_is_err_then_fin() -> None:
     assert (err.operation, err.text, err.sequence, err.framing) == (Control.ERR, BUSY, 1, Framing.BARE)
     assert (fin.operation, fin.sequence, fin.framing) == (Control.FIN, 1, Framing.BARE)
     assert to == also_to == BOB
-    assert events(endpoint) == []
+    assert events(endpoint) == [Refused(BOB, "bob")]
 
 
 @pytest.mark.parametrize("payload", [b"", OFFER])
@@ -120,15 +131,26 @@ def test_no_answer_to_a_stranger_is_larger_than_three_times_its_question(payload
         assert Reason.SIZE not in ignored(endpoint)
 
 
-def test_a_hundred_strangers_a_second_are_answered() -> None:
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("operation", [Control.SYN, Control.FIN])
+def test_strangers_get_at_most_a_hundred_answers_in_any_second(operation: Control, busy: bool) -> None:
+    endpoint = chatting(CAROL) if busy else Endpoint()
+    sent_at = []
+    for number in range(5000):
+        now = number / 1000
+        peer = (f"10.0.{number // 250}.{number % 250}", 7777)
+        endpoint.receive(packet(operation, 0, OFFER if operation is Control.SYN else b""), peer, now)
+        sent_at += [now] * len(endpoint.datagrams_to_send())
+    assert max(sum(start <= at < start + 1 for at in sent_at) for start in sent_at) <= 101  # an answer may be two
+    assert len(sent_at) > 300
+    assert Reason.RATE in ignored(endpoint)
+
+
+def test_requests_that_get_no_answer_are_strangers_too() -> None:
     endpoint = Endpoint()
-    for number in range(1000):
-        endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.0.{number // 250}.{number % 250}", 7777), 5.0)
-    assert len(endpoint.datagrams_to_send()) == 100
-    reasons = ignored(endpoint)
-    assert reasons.count(Reason.RATE) == 900
-    endpoint.receive(packet(Control.FIN, 0), BOB, 5.5)
-    assert sent(endpoint) == [("ACK header", BOB)]
+    for number in range(300):
+        endpoint.receive(packet(Control.SYN, framing=Framing.BARE), (f"10.0.0.{number}", 7777), 0.0)
+    assert ignored(endpoint).count(Reason.RATE) == 280
 
 
 def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on() -> None:
@@ -137,7 +159,7 @@ def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on() -> No
     endpoint.accept(BOB, 0.0)
     for _ in range(200):
         endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    assert len(endpoint.datagrams_to_send()) == 101  # the person's SYN+ACK is no answer to a stranger
+    assert len(endpoint.datagrams_to_send()) == 21  # the person's SYN+ACK is no answer to a stranger
     endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
     assert endpoint.current is not None
     assert endpoint.current.state is State.OPEN
@@ -186,7 +208,7 @@ def test_a_request_survives_another_chat_and_its_next_syn_is_told_busy() -> None
     assert [request.peer for request in endpoint.requests] == [BOB]
     endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 2.0)
     assert [operation for operation, _ in sent(endpoint)] == ["ERR header", "FIN header"]
-    assert events(endpoint) == [Ended(BOB, "bob", Why.BUSY)]
+    assert events(endpoint) == [Ended(BOB, "bob", Why.BUSY), Refused(BOB, "bob")]
 
 
 def test_a_spoofed_syn_teaches_nothing() -> None:
@@ -321,12 +343,12 @@ def test_a_declined_caller_that_repeats_itself_is_a_stranger_too() -> None:
     endpoint.quit(BOB, 0.0)
     for _ in range(200):
         endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    assert len(endpoint.datagrams_to_send()) == 101
+    assert len(endpoint.datagrams_to_send()) == 21
 
 
-def test_the_allowance_for_strangers_comes_back_at_a_hundred_a_second() -> None:
+def test_the_allowance_for_strangers_comes_back() -> None:
     endpoint = Endpoint()
-    for now, answers in ((0.0, 100), (0.5, 50), (0.5, 0), (100.0, 100)):
+    for now, answers in ((0.0, 20), (0.125, 10), (0.125, 0), (100.0, 20)):
         for number in range(200):
             endpoint.receive(packet(Control.FIN, 0), (f"10.0.0.{number}", 7777), now)
         assert len(endpoint.datagrams_to_send()) == answers
@@ -357,6 +379,34 @@ def test_in_a_conversation_in_trailer_what_could_be_header_too_is_trailer() -> N
     endpoint.datagrams_to_send()
     endpoint.receive(bytes.fromhex(both["hex"]), BOB, 0.0)
     assert Reason.WRONG_FRAMING not in ignored(endpoint)
+
+
+def test_whoever_gives_way_is_told_undelivered() -> None:
+    endpoint = chatting()
+    endpoint.say(1, "bye", 0.0)
+    endpoint.quit(BOB, 0.0)
+    events(endpoint)
+    for number in range(16):
+        peer = (f"10.0.0.{number}", 7777)
+        endpoint.receive(packet(Control.SYN, 0, OFFER), peer, float(number))
+        endpoint.quit(peer, float(number))
+    assert MessageUndelivered(BOB, 1) in events(endpoint)
+
+
+def test_who_only_waits_shows_nothing_and_keeps_the_first_name() -> None:
+    endpoint = chatting(CAROL)
+    endpoint.quit(CAROL, 0.0)
+    for user in (b"daemon", b"zed", b"127.0.0.3:7777"):
+        endpoint.receive(packet(Control.SYN, 0, OFFER, user=user), BOB, 1.0)
+    endpoint.receive(packet(Control.ERR, 0, b"alice is an impostor"), BOB, 1.0)
+    assert events(endpoint)[-2:] == [RequestReceived(BOB, "daemon"), Ended(BOB, "daemon", Why.ERR)]
+
+
+def test_an_err_is_shown_up_to_500_characters() -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    endpoint.receive(packet(Control.ERR, 0, b"\x01" * 60_000), BOB, 0.0)
+    assert events(endpoint)[0] == ErrorReceived(BOB, "bob", "\x01" * 500 + "...")
 
 
 def test_repeated_syns_cost_no_tries() -> None:

@@ -196,7 +196,7 @@ def _hostile_lines(random: Random, daemon: Process) -> None:
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65_536):
                 pass
-        except ConnectionError:
+        except OSError:  # the daemon closed it meanwhile
             pass
         finally:
             connection.close()

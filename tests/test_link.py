@@ -10,7 +10,7 @@ from simp_client import link as link_module
 from simp_client.dialogue import Dialogue, Question
 from simp_client.link import INTERRUPTED, Link, NoDaemonError, converse
 from simp_client.view import Text, plain
-from simp_proto.constants import MAX_LINE_SIZE
+from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
 
@@ -124,7 +124,7 @@ def test_lines_that_are_none_are_ignored() -> None:
 def test_a_line_without_end_is_the_end() -> None:
     async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
         await daemon.attach("alice")
-        await daemon.say(b"CHAT|bob|" + b"x" * MAX_LINE_SIZE)
+        await daemon.say(b"CHAT|bob|" + b"x" * MAX_DAEMON_LINE_SIZE)
         await paper.see("The daemon is gone")
 
     assert talk(script)[0] == 1

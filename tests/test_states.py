@@ -17,7 +17,7 @@ PEER = ("127.0.0.2", 7777)
 EXPECTED = {
     State.IDLE: {
         Input.SYN: "PENDING: ACK 0 ringing; RequestReceived",
-        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0;",
+        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0; Refused",
         Input.FIN: "IDLE: ACK 0;",
         Input.FIN_ACK: "IDLE: ACK 0;",
         Input.ERR_FIN: "IDLE: ACK 0;",
@@ -47,11 +47,11 @@ EXPECTED = {
     },
     State.PENDING: {
         Input.SYN: "PENDING: ACK 0 ringing;",
-        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0; Ended BUSY",
+        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0; Ended BUSY, Refused",
         Input.FIN: "IDLE: ACK 0; Ended FIN",
         Input.FIN_ACK: "IDLE: ACK 0; Ended FIN",
-        Input.ERR: "IDLE: ; ErrorReceived, Ended ERR",
-        Input.ERR_FIN: "IDLE: ACK 0; ErrorReceived, Ended ERR",
+        Input.ERR: "IDLE: ; Ended ERR",
+        Input.ERR_FIN: "IDLE: ACK 0; Ended FIN",
         Input.CALL: "ACCEPTING: SYN+ACK 0;",
         Input.ACCEPT: "ACCEPTING: SYN+ACK 0;",
         Input.QUIT: "DECLINING: FIN 0; Ended QUIT",
@@ -85,7 +85,7 @@ EXPECTED = {
     },
     State.LEAVING: {
         Input.SYN: "PENDING: ACK 0 ringing; RequestReceived",
-        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0;",
+        Input.BUSY_SYN: "IDLE: ERR 0 User already in another chat, FIN 0; Refused",
         Input.ACK: "LEAVING: FIN 0; MessageAcknowledged",
         Input.ACK_OF_FIN: "IDLE: ;",
         Input.FIN: "IDLE: ACK 0;",
