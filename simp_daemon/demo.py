@@ -11,7 +11,7 @@ import click
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.ladder import Ladder
+from simp_proto.ladder import Ladder, needs_ascii
 from simp_proto.text import Line, Operation, format_line, parse_line
 
 _WORDS = (
@@ -54,12 +54,7 @@ class _Show:
         self._addresses = _two_addresses()
         self._start = time.monotonic()
         self._closed: OSError | None = None
-        try:
-            "│─▶◀…".encode(getattr(sys.stdout, "encoding", None) or "ascii")
-            ascii_only = False
-        except (UnicodeEncodeError, LookupError):
-            ascii_only = True
-        self._ladder = Ladder(*self._addresses, ascii_only=ascii_only)
+        self._ladder = Ladder(*self._addresses, ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)))
 
     async def run(self) -> None:
         """Everything, from the first SYN to the last ACK."""

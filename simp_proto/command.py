@@ -10,12 +10,16 @@ _SUBCOMMANDS: Final = {
     "daemon": "simp_daemon.command:daemon",
     "decode": "simp_proto.decode:decode",
     "demo": "simp_daemon.demo:demo",
+    "dissector": "simp_proto.dissector:dissector",
+    "encode": "simp_proto.encode:encode",
 }
 _HELP: Final = {
     "client": "Chat through a daemon.",
     "daemon": "Run the daemon that other daemons call.",
     "decode": "Show what a datagram's bytes mean.",
     "demo": "Watch two people chat, datagram by datagram.",
+    "dissector": "Print a Wireshark dissector.",
+    "encode": "Make the bytes of a datagram.",
 }
 
 

@@ -50,8 +50,8 @@ class Datagram:
             raise _refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
         if len(self.user) > USER_SIZE or self.user.endswith(b"\0"):
             raise _refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
-        if len(self.payload) > _MAX_PAYLOAD_SIZE:
-            raise _refusal("length", str(len(self.payload)), f"at most {_MAX_PAYLOAD_SIZE}")
+        if len(self.payload) > MAX_PAYLOAD_SIZE:
+            raise _refusal("length", str(len(self.payload)), f"at most {MAX_PAYLOAD_SIZE}")
 
     @property
     def length(self) -> int:
@@ -208,8 +208,8 @@ _OFFSETS: Final = _offsets()
 HEAD_SIZE: Final = _OFFSETS["payload"]
 """Bytes before the payload of a `bare` datagram: 39."""
 CHECKSUM_SIZE: Final = 2
-_MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
-"""What UDP over IPv4 carries at most."""
+MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
+"""Bytes of payload that UDP over IPv4 carries at most, with a checksum."""
 
 
 def _listed(values: dict[int, Any]) -> str:

@@ -1,8 +1,11 @@
 """A datagram as people and scripts read it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from simp_proto.address import format_address
+from simp_proto.capture import Captured
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, build, offset
 from simp_proto.errors import DatagramError
@@ -13,8 +16,11 @@ _FIELDS: Final = ("type", "operation", "sequence", "user", "length", "checksum",
 
 
 def as_json(datagram: Datagram) -> dict[str, Any]:
-    """The object that `simp decode --json` prints for a datagram."""
-    return {
+    """The object that `simp decode --json` prints for a datagram.
+
+    Where a text doesn't tell its bytes, as where they aren't UTF-8, `user_hex` or `payload_hex` has them.
+    """
+    read = {
         "framing": datagram.framing.value,
         "type": datagram.type.label,
         "operation": datagram.operation.label,
@@ -24,6 +30,33 @@ def as_json(datagram: Datagram) -> dict[str, Any]:
         "checksum": None if datagram.checksum is None else f"{datagram.checksum:04x}",
         "payload": datagram.text,
     }
+    for name, data in (("user", datagram.user), ("payload", datagram.payload)):
+        if str(read[name]).encode("utf-8") != data:
+            read[f"{name}_hex"] = data.hex()
+    return read
+
+
+def capture_as_json(captured: Captured) -> dict[str, Any]:
+    """What comes before that in the object of a captured datagram: seconds since 1970, UTC, and two addresses."""
+    return {
+        "time": captured.time,
+        "source": format_address(captured.source),
+        "destination": format_address(captured.destination),
+    }
+
+
+def capture_as_text(captured: Captured) -> str:
+    """The same as a line for people."""
+    return f"{_moment(captured.time)}  {format_address(captured.source)} > {format_address(captured.destination)}"
+
+
+def _moment(time: float | None) -> str:
+    if time is None:
+        return "(no time)"
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+    except (OverflowError, OSError, ValueError):  # a capture may say any 64 bits
+        return f"{time:.6f} seconds after 1970"
 
 
 def refusal_as_json(error: DatagramError) -> dict[str, Any]:

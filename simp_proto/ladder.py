@@ -1,7 +1,10 @@
 """A conversation between two daemons as a ladder: one rung a datagram, decoded from its bytes."""
 
-from simp_proto.address import Address
-from simp_proto.datagram import parse
+from typing import NamedTuple
+
+from simp_proto.address import Address, format_address
+from simp_proto.constants import Control
+from simp_proto.datagram import Datagram, parse
 from simp_proto.dump import refusal_as_text, summary
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
@@ -10,6 +13,24 @@ _RUNG = 46
 """Columns between the two rails."""
 _TEXT = 34
 """Columns of a rung's text; longer ones are cut."""
+_LINES = ("│", "─", "▶", "◀", "…")
+_ASCII = ("|", "-", ">", "<", "~")
+
+
+def needs_ascii(encoding: str | None) -> bool:
+    """Whether an output of that encoding lacks the characters of a ladder."""
+    try:
+        "".join(_LINES).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+class Rung(NamedTuple):
+    """One line of a ladder, and whether its datagram is a repeat."""
+
+    text: str
+    again: bool
 
 
 class Ladder:
@@ -18,25 +39,49 @@ class Ladder:
     def __init__(self, left: Address, right: Address, *, ascii_only: bool = False) -> None:
         self._left = left
         self._right = right
-        self._rail, self._dash, self._to_right, self._to_left, self._more = "|-><~" if ascii_only else "│─▶◀…"
+        self._rail, self._dash, self._to_right, self._to_left, self._more = _ASCII if ascii_only else _LINES
+        self._latest: dict[Address, bytes] = {}
+        self._news_from: Address | None = None
 
-    def head(self, left: str, right: str) -> str:
-        """The names above the rails."""
+    def head(self, left: str = "", right: str = "") -> str:
+        """The names above the rails; the addresses, where there are none."""
+        left, right = left or format_address(self._left), right or format_address(self._right)
         return f"{'':9}{left:<{_RUNG // 2 + 1}}{right:>{_RUNG // 2 + 1}}"
 
     def rung(self, seconds: float, source: Address, data: bytes) -> str:
         """One datagram, from whichever side `source` is, with its framing and size."""
         try:
-            datagram = parse(data)
+            return self.draw(seconds, source, data, parse(data)).text
         except DatagramError as error:
-            text, note = f"{len(data)} bytes", refusal_as_text(error)
+            return self.draw(seconds, source, data, error).text
+
+    def draw(self, seconds: float, source: Address, data: bytes, read: Datagram | DatagramError) -> Rung:
+        """The same for one that has been parsed, or refused, before."""
+        if isinstance(read, DatagramError):
+            text, note = f"{len(data)} bytes", refusal_as_text(read)
         else:
-            text, note = summary(datagram), f"{datagram.framing.value}, {len(data)} bytes"
+            text, note = summary(read), f"{read.framing.value}, {len(data)} bytes"
+        again = self._is_repeat(source, data, read)
+        if again:
+            note += ", again"
         if len(text) > _TEXT:
             text = text[: _TEXT - 1] + self._more
         line = f" {text} ".center(_RUNG - 1, self._dash)
         arrow = line + self._to_right if source == self._left else self._to_left + line
-        return f"{seconds:8.3f} {self._rail}{arrow}{self._rail}  {note}"
+        return Rung(f"{seconds:8.3f} {self._rail}{arrow}{self._rail}  {note}", again)
+
+    def _is_repeat(self, source: Address, data: bytes, read: Datagram | DatagramError) -> bool:
+        """Whether that side sent the same bytes just before (spec 5.3).
+
+        An ACK may be the same and yet a new one, for what the other side has said since (spec 5.4).
+        """
+        repeat = self._latest.get(source) == data
+        if isinstance(read, Datagram) and read.operation is Control.ACK:
+            repeat = repeat and self._news_from == source
+        self._latest[source] = data
+        if not repeat:
+            self._news_from = source
+        return repeat
 
     def note(self, seconds: float, side: Address, text: str) -> str:
         """What the person on that side did or saw."""

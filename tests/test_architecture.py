@@ -20,6 +20,8 @@ SHELLS = {
 CLICK = {
     "simp_proto.command",
     "simp_proto.decode",
+    "simp_proto.dissector",
+    "simp_proto.encode",
     "simp_daemon.command",
     "simp_daemon.demo",
     "simp_client.command",

@@ -1,8 +1,15 @@
 """`simp decode` and `simp`, as they are typed."""
 
 import json
+import signal
+import struct
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -11,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_proto.command import main
+from tests.scripted_daemon import PATIENCE
+from tests.test_capture import HEAD, TIME, V4, block, enhanced, ethernet, interface, ipv4, option, pcap, section, udp
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
 SYN = "010200616c696365" + "00" * 27 + "00000013" + b"SIMP/1 header utf-8".hex()
@@ -26,7 +35,11 @@ def test_json_has_the_golden_fields(packet: dict[str, Any]) -> None:
     result = simp("decode", "--json", "--framing", packet["framing"], packet["hex"])
     assert result.exit_code == 0
     read = json.loads(result.stdout)
-    assert list(read) == ["framing", "type", "operation", "sequence", "user", "length", "checksum", "payload"]
+    names = ["framing", "type", "operation", "sequence", "user", "length", "checksum", "payload"]
+    names += [f"{name}_hex" for name in ("user", "payload") if read[name].encode() != bytes.fromhex(packet[name])]
+    assert list(read) == names
+    for name in names[8:]:
+        assert read[name] == packet[name.removesuffix("_hex")]
     for field in ("framing", "type", "operation", "sequence", "length"):
         assert read[field] == packet[field]
     assert read["checksum"] == packet.get("checksum")
@@ -79,11 +92,11 @@ def test_several_and_standard_input() -> None:
 
 
 def test_standard_input_goes_on_after_what_is_wrong() -> None:
-    result = simp("decode", "--json", "-", stdin=b"zz\n\xff\n" + SYN[:-2].encode() + b"\n" + SYN.encode())
+    result = simp("decode", "--json", "-", stdin=b"zz zz\n\xff\n" + SYN[:-2].encode() + b"\n" + SYN.encode())
     assert result.exit_code == 1
     read = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line.get("field") for line in read] == ["hex", "hex", "length", None]
-    assert "in line 1" in read[0]["error"]
+    assert read[0]["error"].startswith("hex at offset 0: read 'z' as digit 1 in line 1, expected")
 
 
 def test_the_dump() -> None:
@@ -104,6 +117,193 @@ def test_the_dump() -> None:
     ]
 
 
+ACK = "0104" + "00" * 37
+PACKETS = [
+    ethernet(ipv4(udp(bytes.fromhex(data)))) for data in (SYN, ACK, "0102", CHAT, CHAT)
+]  # all of them from the same side
+CAPTURED = {"time": TIME, "source": "192.0.2.1:7777", "destination": "192.0.2.2:7777"}
+
+
+def written(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    return str(path)
+
+
+@pytest.mark.parametrize("file", [pcap(*PACKETS), HEAD + b"".join(map(enhanced, PACKETS))], ids=["pcap", "pcapng"])
+def test_a_capture_as_json(tmp_path: Path, file: bytes) -> None:
+    for result in (simp("decode", "--json", written(tmp_path / "a", file)), simp("decode", "--json", "-", stdin=file)):
+        assert result.exit_code == 1
+        read = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [{name: line.pop(name) for name in CAPTURED} for line in read] == [CAPTURED] * 5
+        hexadecimal = simp("decode", "--json", SYN, ACK, CHAT)
+        assert [line for line in read if "error" not in line][:3] == [
+            json.loads(line) for line in hexadecimal.stdout.splitlines()
+        ]
+        assert read[2]["field"] == "sequence"
+
+
+def test_a_capture_as_text(tmp_path: Path) -> None:
+    result = simp("decode", written(tmp_path / "a.pcap", pcap(*PACKETS[1:3], ethernet(V4, 0x0806))), CHAT)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "2023-11-14 22:13:20.250000 UTC  192.0.2.1:7777 > 192.0.2.2:7777"
+    assert lines[1] == "control ACK, bare framing, 39 bytes"
+    at = lines.index("")
+    assert lines[at + 1 : at + 3] == [
+        lines[0],
+        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+    ]
+    assert lines[at + 3 : at + 5] == ["", "chat MESSAGE, header framing, 46 bytes"]
+    assert result.stderr.endswith("a.pcap: passed over packets: 1 other than UDP port 7777\n")
+
+
+def test_times_that_no_calendar_has() -> None:
+    file = section() + interface(101) + block(3, struct.pack("<I", len(V4)) + V4)
+    assert simp("decode", "-", stdin=file).stdout.startswith("(no time)  192.0.2.1:7777 > ")
+    file = section() + interface(101, option(9, b"\0")) + enhanced(V4, ticks=1 << 60)
+    assert simp("decode", "-", stdin=file).stdout.startswith("1152921504606846976.000000 seconds after 1970  192.")
+
+
+def ladder(*packets: bytes) -> list[str]:
+    """The lines that are drawn for these, a quarter of a second after one another."""
+    file = HEAD + b"".join(enhanced(packet, ticks=ticks * 250_000) for ticks, packet in enumerate(packets))
+    result = simp("decode", "--ladder", "-", stdin=file)
+    assert result.exit_code == 1
+    return result.stdout.splitlines()
+
+
+def test_a_ladder_of_a_capture() -> None:
+    answer = ethernet(ipv4(udp(bytes.fromhex(ACK)), hosts=(2, 1)))
+    other_port = ethernet(ipv4(udp(bytes.fromhex(ACK), 9999)))
+    lines = ladder(*PACKETS, answer, other_port, PACKETS[4])
+    assert [line.split("  ")[-1] for line in lines] == [
+        "192.0.2.2:7777",
+        "bare, 58 bytes",
+        "bare, 39 bytes",
+        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "header, 46 bytes",
+        "header, 46 bytes, again",
+        "bare, 39 bytes",
+        "",
+        "192.0.2.2:7777",
+        "bare, 39 bytes",
+        "",
+        "192.0.2.2:7777",
+        "header, 46 bytes, again",
+    ]
+    assert [line[:9].strip() for line in lines if "bytes" in line] == [f"{at / 4:.3f}" for at in range(8)]
+
+
+def test_ladders_that_are_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    other_port = ethernet(ipv4(udp(bytes.fromhex(ACK), 9999)))
+    packets = (PACKETS[2], PACKETS[3], other_port, PACKETS[3])
+    assert ladder(*packets)[-1].endswith(", again")
+    monkeypatch.setattr("simp_proto.decode._MAX_LADDERS", 1)
+    assert ladder(*packets)[-1].endswith("header, 46 bytes")
+
+
+def test_what_the_capture_cut() -> None:
+    whole = PACKETS[0]
+    result = simp("decode", "--json", "-", stdin=pcap(whole[:-30], whole=len(whole)))
+    assert result.exit_code == 1
+    read = json.loads(result.stdout)
+    assert (read["source"], read["field"], read["offset"]) == ("192.0.2.1:7777", "capture", 28)
+    assert read["error"].endswith("read the end after 28 bytes, expected 58: the capture cut the packet")
+
+
+def test_after_a_broken_capture_the_others_are_read(tmp_path: Path) -> None:
+    broken = written(tmp_path / "broken", pcap(*PACKETS[:2])[:-1])
+    result = simp("decode", "--json", broken, str(tmp_path), written(tmp_path / "whole", pcap(PACKETS[3])))
+    assert result.exit_code == 1
+    assert [json.loads(line)["operation"] for line in result.stdout.splitlines()] == ["SYN", "MESSAGE"]
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"Error: {broken}: record at offset 140: read the end of the capture at ")
+    assert second.startswith(f"Error: {tmp_path}: ")
+
+
+def test_files_that_are_no_captures(tmp_path: Path) -> None:
+    raw = written(tmp_path / "raw", bytes.fromhex(SYN))
+    text = written(tmp_path / "text", f"{SYN}\n{SPACED}\n".encode())
+    result = simp("decode", "--json", raw, text, written(tmp_path / "empty", b""), SYN)
+    assert result.exit_code == 0
+    assert len(set(result.stdout.splitlines())) == 1
+    assert len(result.stdout.splitlines()) == 4
+    assert simp("decode", "--json", "-", stdin=bytes.fromhex(SYN)).stdout == result.stdout.splitlines()[0] + "\n"
+    result = simp("decode", written(tmp_path / "other", b"\x89PNG\r\n"))
+    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+    assert result.stdout.startswith("refused: type at offset 0: read 0x89, expected 0x01")
+
+
+def test_hexadecimal_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "cafe", bytes.fromhex(SYN))
+    assert simp("decode", "cafe").exit_code == 1
+    assert simp("decode", "./cafe").exit_code == 0
+
+
+def test_colour_only_where_a_person_looks_and_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def coloured(*options: str) -> str:
+        return CliRunner().invoke(main, ["decode", *options, "-"], input=pcap(*PACKETS), color=True).stdout
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31mrefused" in coloured()
+    assert "\x1b[36m2023" in coloured()
+    assert coloured("--ladder").count("\x1b[31m") == 1
+    assert coloured("--ladder").count("\x1b[36m") == 2
+    assert "\x1b" not in coloured("--json")
+    assert "\x1b" not in simp("decode", "-", stdin=pcap(*PACKETS)).stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in coloured()
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b" in coloured()
+
+
+@contextmanager
+def running(*options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "simp_proto.command", "decode", *options, "-"]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to one process")
+@pytest.mark.parametrize("options", [["--json"], ["--ladder"], []])
+def test_traffic_is_shown_as_it_comes_until_one_has_enough(options: list[str]) -> None:
+    with running(*options) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(pcap(PACKETS[0]))
+        process.stdin.flush()
+        assert b"192.0.2.1:7777" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells a closed pipe otherwise")
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    with running("--json") as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        process.stdin.write(pcap(PACKETS[0]))
+        process.stdin.flush()
+        assert process.wait(PATIENCE) == 1
+        assert process.stderr.read() == b""
+
+
+@given(st.binary(max_size=400))
+def test_no_input_brings_a_traceback(data: bytes) -> None:
+    for options in ([], ["--json"], ["--ladder"]):
+        for start in (b"", pcap(), HEAD, b"\x0a\x0d\x0d\x0a"):
+            result = simp("decode", *options, "-", stdin=start + data)
+            assert result.exit_code in (0, 1, 2)
+            assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
 def test_what_a_peer_wrote_is_escaped() -> None:
     hostile = "020101" + b"\x1b[2J".hex() + "00" * 28 + "00000005" + b"\x1b]0;\x07".hex()
     result = simp("decode", hostile)
@@ -119,6 +319,13 @@ def test_what_a_peer_wrote_is_escaped() -> None:
         (["decode", "--framing", "round", SYN], "'round' is not one of"),
         (["decode", "0102zz"], "read 'z' as digit 5"),
         (["decode", SYN + "0"], f"read {len(SYN) + 1} digits"),
+        (
+            ["decode", "no-such.pcap"],
+            "read 'n' as digit 1, expected hexadecimal digits, two a byte, or the name of a file",
+        ),
+        (["decode", "--json", "--ladder", SYN], "give either --json or --ladder"),
+        (["decode", "--ladder", SYN], "--ladder draws what a capture has"),
+        (["decode", "--port", "0", SYN], "0 is not in the range"),
         (["nonsense"], "No such command 'nonsense'"),
         (["daemon", "nowhere"], "read 'nowhere'"),
     ],

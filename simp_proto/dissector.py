@@ -1,0 +1,118 @@
+"""`simp dissector`: Wireshark's view of the datagram, from the declaration (spec 2).
+
+What the declaration and the constants say becomes tables of Lua: where fields stand, the labels, the framings, the
+words of refusals. `dissector.lua` follows them.
+"""
+
+import json
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, Final, TextIO
+
+import click
+
+from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
+from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
+from simp_proto.errors import DatagramError
+
+_HEAD: Final = ("type", "operation", "sequence", "user", "length")
+
+
+@click.command()
+@click.option("--output", type=click.File("w", "utf-8", lazy=True), default="-", help="Write to this file.")
+def dissector(output: TextIO) -> None:
+    """Print a Wireshark dissector for SIMP, in Lua.
+
+    It shows each field of the datagrams on UDP port 7777, verifies their checksums, and says what is wrong with those
+    that a daemon refuses. Wireshark loads it from its personal Lua plugins folder (Help > About > Folders).
+
+    \b
+    Examples:
+      simp dissector --output ~/.local/lib/wireshark/plugins/simp.lua
+      simp dissector --output simp.lua && tshark -X lua_script:simp.lua -i any udp port 7777
+    """
+    output.write(lua())
+
+
+def lua() -> str:
+    """The dissector."""
+    tables = "".join(f"local {name} = {_literal(value)}\n" for name, value in _tables().items())
+    rules = files("simp_proto").joinpath("dissector.lua").read_text("utf-8")
+    return _COMMENT.format(version=version("simp-chat")) + tables + rules
+
+
+_COMMENT: Final = """\
+-- Wireshark dissector for SIMP/1, chat over UDP. Made by `simp dissector` of simp-chat {version}; don't edit it.
+--
+-- Put it into Wireshark's personal Lua plugins folder (Help > About > Folders), or run
+--     tshark -X lua_script:simp.lua
+-- Preferences: `-o simp.ports:7777,8777` for other ports; `-o simp.framing:trailer` reads that framing alone.
+--
+-- SPDX-License-Identifier: MIT
+
+"""
+
+
+def _tables() -> dict[str, Any]:
+    starts = [offset(name, Framing.BARE, 0) for name in _HEAD]
+    ends = [*starts[1:], HEAD_SIZE]
+    return {
+        "PORT": DAEMON_PORT,
+        "HEAD_SIZE": HEAD_SIZE,
+        "MAX_PAYLOAD_SIZE": MAX_PAYLOAD_SIZE,
+        "NAMES": list(_HEAD),
+        "HEAD": {
+            name: {"at": start, "size": end - start} for name, start, end in zip(_HEAD, starts, ends, strict=True)
+        },
+        "TYPES": {kind.value: kind.label for kind in Type},
+        "OPERATIONS": {
+            kind.value: {value: operation.label for value, operation in operations.items()}
+            for kind, operations in OPERATIONS.items()
+        },
+        "FRAMINGS": [_framing(framing) for framing in Framing],
+        "EXPECTED": {
+            "type": _refusal(b"\0").expected,
+            "operation": {kind.value: _refusal(bytes((kind, 0))).expected for kind in Type},
+            "sequence": _refusal(b"\1\1\xff").expected,
+        },
+    }
+
+
+def _framing(framing: Framing) -> dict[str, Any]:
+    """What is a framing's own, read off an example: an empty datagram ends with its checksum (spec 2.6)."""
+    checksums = {each: build(Datagram(Type.CONTROL, Control.ACK, 0, framing=each))[HEAD_SIZE:] for each in Framing}
+    numbers = range(256)
+    return {
+        "name": framing.value,
+        "payload": offset("payload", framing, 0),
+        "extra": len(checksums[framing]),
+        "checksum": offset("checksum", framing, 0),
+        "behind_payload": offset("checksum", framing, 1) > offset("checksum", framing, 0),
+        "swapped": checksums[framing] == checksums[Framing.HEADER][::-1],
+        "greatest_sequence": max(n for n in numbers if _refusal(bytes((1, 1, n)), framing).field != "sequence"),
+    }
+
+
+def _refusal(data: bytes, framing: Framing = Framing.HEADER) -> DatagramError:
+    """What `parse` itself says of the beginning of a datagram, which ends too early in any case."""
+    try:
+        parse(data, (framing,))
+    except DatagramError as error:
+        return error
+    raise AssertionError(data)
+
+
+def _literal(value: Any, separator: str = "\n    ") -> str:
+    """A value as Lua writes it, what is in a table a line each."""
+    match value:
+        case dict():
+            items = [f"{_key(key)} = {_literal(each, ' ')}" for key, each in value.items()]
+        case list():
+            items = [_literal(each, " ") for each in value]
+        case _:
+            return json.dumps(value)
+    return f"{{{separator}{f',{separator}'.join(items)}{separator.rstrip(' ') or ' '}}}"
+
+
+def _key(key: str | int) -> str:
+    return key if isinstance(key, str) else f"[{key}]"

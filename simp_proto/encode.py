@@ -1,0 +1,154 @@
+"""`simp encode`: the inverse of `simp decode`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import click
+
+from simp_proto.constants import OPERATIONS, Framing, Operation, Type
+from simp_proto.datagram import Datagram, build, offset
+from simp_proto.errors import DatagramError, SimpError
+from simp_proto.text import printable
+
+_OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
+    operation.label: (kind, operation) for kind, operations in OPERATIONS.items() for operation in operations.values()
+}
+
+
+class ObjectError(SimpError, ValueError):
+    """A JSON object that says no datagram."""
+
+
+@click.command()
+@click.argument("source", required=False, metavar="[-]")
+@click.option("--operation", type=click.Choice(list(_OPERATIONS)), help="What it is; MESSAGE for a chat.")
+@click.option("--sequence", type=click.IntRange(0, 255), default=0, show_default=True)
+@click.option("--user", default="", help="The sender's name.")
+@click.option("--payload", default="", help="Text, sent as UTF-8.")
+@click.option(
+    "--framing",
+    type=click.Choice([framing.value for framing in Framing]),
+    default=Framing.HEADER.value,
+    show_default=True,
+)
+@click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Say this length, whatever the payload's is.")
+@click.option("--checksum", metavar="HEX", help="Put this checksum in, right or wrong: four hexadecimal digits.")
+@click.option("--raw", is_flag=True, help="Write the bytes themselves instead of hexadecimal lines.")
+def encode(  # one argument an option
+    source: str | None,
+    operation: str | None,
+    sequence: int,
+    user: str,
+    payload: str,
+    framing: str,
+    length: int | None,
+    checksum: str | None,
+    raw: bool,
+) -> None:
+    """Make the bytes of a datagram, from options or from the JSON that `simp decode --json` prints.
+
+    With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
+    checksum are computed anew, and time and addresses don't matter.
+
+    Exit status: 0; 1 when an object can't be encoded; 2 for wrong usage.
+
+    \b
+    Examples:
+      simp encode --operation SYN --user alice --framing bare
+      simp encode --operation MESSAGE --sequence 1 --user alice --payload hello
+      simp decode --json 0102... | simp encode -
+    """
+    if (source == "-") is (operation is not None) or source not in (None, "-"):
+        raise click.UsageError("give either --operation, or - to read JSON from standard input")
+    if source == "-":
+        _encode_lines(raw)
+    assert operation is not None
+    kind, code = _OPERATIONS[operation]
+    try:
+        datagram = Datagram(kind, code, sequence, user.encode("utf-8"), payload.encode("utf-8"), Framing(framing))
+    except DatagramError as error:
+        raise click.UsageError(str(error)) from None
+    _write(_spoilt(datagram, length, checksum), raw)
+
+
+def from_json(read: Any) -> Datagram:
+    """The datagram that an object of `simp decode --json` describes; raises `ObjectError` or `DatagramError`."""
+    if not isinstance(read, dict):
+        raise ObjectError(f"read {_shown(read)}, expected an object")
+    if "error" in read:
+        raise ObjectError("read a refused datagram, which has no fields")
+    kind, operation = _OPERATIONS.get(str(read.get("operation")), (None, None))
+    if kind is None or operation is None or read.get("type", kind.label) != kind.label:
+        what = f"{_shown(read.get('type'))} {_shown(read.get('operation'))}"
+        raise ObjectError(
+            f"read type and operation {what}, expected an operation of that type: {', '.join(_OPERATIONS)}"
+        )
+    try:
+        framing = Framing(read.get("framing"))
+    except ValueError:
+        names = ", ".join(each.value for each in Framing)
+        raise ObjectError(f"read framing {_shown(read.get('framing'))}, expected {names}") from None
+    sequence = read.get("sequence")
+    if type(sequence) is not int:
+        raise ObjectError(f"read sequence {_shown(sequence)}, expected a number")
+    return Datagram(kind, operation, sequence, _bytes(read, "user"), _bytes(read, "payload"), framing)
+
+
+def _bytes(read: dict[str, Any], name: str) -> bytes:
+    """A text field's bytes: the ones in hexadecimal, where the text alone doesn't tell them."""
+    text, digits = read.get(name, ""), read.get(f"{name}_hex")
+    with suppress(ValueError):
+        if digits is None and isinstance(text, str):
+            return text.encode("utf-8")
+        if isinstance(digits, str):
+            return bytes.fromhex(digits)
+    raise ObjectError(f"read {name} {_shown(digits or text)}, expected text, or hexadecimal in {name}_hex")
+
+
+def _shown(value: Any) -> str:
+    return printable(json.dumps(value))[:60]
+
+
+def _encode_lines(raw: bool) -> None:
+    failed = False
+    for number, line in enumerate(_lines(), 1):
+        try:
+            _write(build(from_json(json.loads(line))), raw)
+        except (SimpError, json.JSONDecodeError) as error:
+            failed = True
+            click.echo(f"line {number}: {printable(str(error))}", err=True)
+    sys.exit(1 if failed else 0)
+
+
+def _lines() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        text = line.decode("utf-8", "backslashreplace").strip()
+        if text:
+            yield text
+
+
+def _spoilt(datagram: Datagram, length: int | None, checksum: str | None) -> bytes:
+    """The datagram with fields that are not its own, for trying what others do with it."""
+    data = bytearray(build(datagram))
+    if checksum is not None:
+        digits = checksum.lower().removeprefix("0x")
+        if datagram.framing is Framing.BARE:
+            raise click.BadParameter("bare has no checksum", param_hint="--checksum")
+        if len(digits) != 4 or not all(digit in "0123456789abcdef" for digit in digits):
+            raise click.BadParameter(f"read {checksum!r}, expected four hexadecimal digits", param_hint="--checksum")
+        at = offset("checksum", datagram.framing, datagram.length)
+        data[at : at + 2] = bytes.fromhex(digits)
+    if length is not None:
+        at = offset("length", datagram.framing, datagram.length)
+        data[at : at + 4] = length.to_bytes(4, "big")
+    return bytes(data)
+
+
+def _write(data: bytes, raw: bool) -> None:
+    if raw:
+        sys.stdout.buffer.write(data)
+    else:
+        click.echo(data.hex())

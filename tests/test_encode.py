@@ -1,0 +1,133 @@
+"""`simp encode`, the inverse of `simp decode`."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_proto import dump
+from simp_proto.command import main
+from simp_proto.constants import Framing
+from simp_proto.datagram import Datagram, build, parse
+from simp_proto.encode import from_json
+from simp_proto.errors import SimpError
+from tests.test_datagram import datagrams
+
+PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]
+
+
+def simp(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, list(arguments), input=stdin)
+
+
+@given(datagrams())
+def test_what_is_decoded_is_encoded_again(datagram: Datagram) -> None:
+    read = parse(build(datagram), (datagram.framing,))
+    assert from_json(json.loads(json.dumps(dump.as_json(read)))) == datagram
+
+
+def test_decode_piped_into_encode_gives_the_same_bytes() -> None:
+    for framing in Framing:
+        hexes = [packet["hex"] for packet in PACKETS if packet["framing"] == framing.value]
+        decoded = simp("decode", "--json", "--framing", framing.value, *hexes)
+        encoded = simp("encode", "-", stdin=decoded.stdout)
+        assert encoded.exit_code == 0
+        assert encoded.stdout.split() == hexes
+
+
+@pytest.mark.parametrize("packet", PACKETS, ids=lambda packet: packet["name"])
+def test_options(packet: dict[str, Any]) -> None:
+    try:
+        user, payload = (bytes.fromhex(packet[name]).decode("utf-8") for name in ("user", "payload"))
+    except UnicodeDecodeError:
+        return  # options are text
+    options = [
+        "--operation",
+        packet["operation"],
+        "--sequence",
+        str(packet["sequence"]),
+        "--framing",
+        packet["framing"],
+    ]
+    result = simp("encode", *options, "--user", user, "--payload", payload)
+    assert (result.exit_code, result.stdout.strip()) == (0, packet["hex"])
+
+
+def test_raw_bytes() -> None:
+    result = simp("encode", "--operation", "ACK", "--framing", "bare", "--raw")
+    assert result.stdout_bytes == b"\x01\x04" + bytes(37)
+
+
+def test_a_wrong_datagram_can_be_made_on_purpose() -> None:
+    right = simp("encode", "--operation", "MESSAGE", "--payload", "hello").stdout.strip()
+    wrong = simp("encode", "--operation", "MESSAGE", "--payload", "hello", "--checksum", "0xDEAD").stdout.strip()
+    assert bytes.fromhex(wrong)[39:41] == b"\xde\xad"
+    assert simp("decode", right).exit_code == 0
+    assert "checksum at offset 39: read 0xdead" in simp("decode", wrong).stdout
+    longer = simp("encode", "--operation", "MESSAGE", "--payload", "hello", "--length", "9").stdout.strip()
+    assert "length at offset 35: read 9 with" in simp("decode", longer).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give either --operation, or -"),
+        (["-", "--operation", "SYN"], "give either --operation, or -"),
+        (["nonsense"], "give either --operation, or -"),
+        (["--operation", "WAVE"], "'WAVE' is not one of"),
+        (["--operation", "SYN", "--sequence", "2"], "sequence at offset 2: read 2"),
+        (["--operation", "SYN", "--user", "x" * 33], "user at offset 3"),
+        (["--operation", "SYN", "--checksum", "12"], "expected four hexadecimal digits"),
+        (["--operation", "SYN", "--framing", "bare", "--checksum", "1234"], "bare has no checksum"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], words: str) -> None:
+    result = simp("encode", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("nonsense", "Expecting value"),
+        ("[]", "read [], expected an object"),
+        ('{"error": "no"}', "read a refused datagram"),
+        ('{"operation": "WAVE"}', 'read type and operation null "WAVE"'),
+        ('{"type": "chat", "operation": "SYN"}', 'read type and operation "chat" "SYN"'),
+        ('{"operation": "SYN", "framing": "round"}', 'read framing "round"'),
+        ('{"operation": "SYN", "framing": "bare", "sequence": true}', "read sequence true"),
+        ('{"operation": "SYN", "framing": "bare", "sequence": 0, "user": 7}', "read user 7"),
+        ('{"operation": "SYN", "framing": "bare", "sequence": 0, "user_hex": "zz"}', 'read user "zz"'),
+        ('{"operation": "SYN", "framing": "header", "sequence": 9}', "sequence at offset 2"),
+    ],
+)
+def test_what_cannot_be_encoded_is_told_by_its_line_and_the_rest_goes_on(line: str, words: str) -> None:
+    good = '{"operation": "ACK", "framing": "bare", "sequence": 0}'
+    result = simp("encode", "-", stdin=f"{good}\n\n{line}\n{good}\n")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert result.stderr.startswith("line 2: ")
+    assert len(result.stdout.split()) == 2
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.dictionaries(
+            st.sampled_from(["framing", "type", "operation", "sequence", "user", "payload", "user_hex", "payload_hex"]),
+            inner,
+        ),
+    )
+)
+def test_no_object_raises_anything_else(read: Any) -> None:
+    try:
+        from_json(read)
+    except SimpError as error:
+        text = str(error)
+        assert text.isprintable()
