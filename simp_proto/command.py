@@ -12,6 +12,7 @@ _SUBCOMMANDS: Final = {
     "demo": "simp_daemon.demo:demo",
     "dissector": "simp_proto.dissector:dissector",
     "encode": "simp_proto.encode:encode",
+    "vectors": "simp_proto.vectors:vectors",
 }
 _HELP: Final = {
     "client": "Chat through a daemon.",
@@ -20,6 +21,7 @@ _HELP: Final = {
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
+    "vectors": "Print the golden packets and conversations as JSON.",
 }
 
 

@@ -22,6 +22,7 @@ CLICK = {
     "simp_proto.decode",
     "simp_proto.dissector",
     "simp_proto.encode",
+    "simp_proto.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",
     "simp_client.command",
