@@ -11,7 +11,8 @@ local sequence_field = ProtoField.uint8("simp.sequence", "Sequence", base.DEC)
 local user_field = ProtoField.string("simp.user", "User")
 local length_field = ProtoField.uint32("simp.length", "Length", base.DEC)
 local checksum_field = ProtoField.uint16("simp.checksum", "Checksum", base.HEX)
-local status_field = ProtoField.uint8("simp.checksum.status", "Checksum status", base.DEC, { [0] = "bad", [1] = "good" })
+local statuses = { [0] = "bad", [1] = "good" }
+local status_field = ProtoField.uint8("simp.checksum.status", "Checksum status", base.DEC, statuses)
 local payload_field = ProtoField.string("simp.payload", "Payload")
 simp.fields = {
     framing_field, type_field, operation_field, sequence_field, user_field, length_field, checksum_field, status_field,
@@ -23,8 +24,10 @@ local checksum_expert =
     ProtoExpert.new("simp.checksum.bad", "Wrong checksum", expert.group.CHECKSUM, expert.severity.ERROR)
 local number_expert =
     ProtoExpert.new("simp.sequence.foreign", "Number beyond 1", expert.group.PROTOCOL, expert.severity.NOTE)
-local cut_expert = ProtoExpert.new("simp.cut", "Cut when captured", expert.group.UNDECODED, expert.severity.NOTE)
+local cut_expert = ProtoExpert.new("simp.cut", "Not whole", expert.group.UNDECODED, expert.severity.NOTE)
 simp.experts = { refused_expert, checksum_expert, number_expert, cut_expert }
+
+local udp_length = Field.new("udp.length")
 
 simp.prefs.ports = Pref.range("UDP ports", tostring(PORT), "The ports that daemons use", 65535)
 local choices = { { 0, "any", 0 } }
@@ -280,12 +283,18 @@ local function show_checksum(tree, tvb, data, framing, refused)
     return item
 end
 
+-- What UDP says, since a capture may have less of it, and an ICMP error quotes only its beginning.
+local function sent_size(tvb)
+    local lengths = { udp_length() }
+    return #lengths > 0 and lengths[#lengths].value - 8 or tvb:reported_len()
+end
+
 function simp.dissector(tvb, pinfo, tree)
     local data = tvb:len() > 0 and tvb:raw() or ""
     local branch = tree:add(simp, tvb())
     pinfo.cols.protocol = "SIMP"
-    if tvb:len() < tvb:reported_len() then
-        local cut = "cut when captured: " .. tvb:len() .. " of " .. tvb:reported_len() .. " bytes"
+    if tvb:len() < sent_size(tvb) then
+        local cut = "not whole: " .. tvb:len() .. " of " .. sent_size(tvb) .. " bytes"
         show_head(branch, tvb, data)
         branch:add_proto_expert_info(cut_expert, cut)
         pinfo.cols.info = cut

@@ -23,6 +23,7 @@ from simp_proto.datagram import Datagram, build, offset, parse
 from simp_proto.dissector import lua
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
+from tests.test_datagram import rfc1071
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
 # Wireshark hands an empty datagram to no dissector.
@@ -185,7 +186,7 @@ def mutated(chance: random.Random) -> bytes:
     framing = chance.choice(list(Framing))
     kind = chance.choice(list(Type))
     operation = chance.choice(list(OPERATIONS[kind].values()))
-    sequence = chance.choice((0, 1, 1, chance.randrange(256) if framing is Framing.BARE else 0))
+    sequence = chance.choice((0, 1, 2, chance.randrange(256)) if framing is Framing.BARE else (0, 1))
     user = chance.choice((b"alice", b" bob ", chance.randbytes(chance.randint(0, 32)).rstrip(b"\0")))
     payload = chance.choice((b"", b"hello", characters(chance), chance.randbytes(chance.randint(0, 300))))
     data = bytearray(build(Datagram(kind, operation, sequence, user, payload, framing)))
@@ -237,14 +238,23 @@ def test_mutated_datagrams_are_shown_as_decode_shows_them(tshark: Tshark) -> Non
 
 @needs_tshark
 @pytest.mark.parametrize("kept", [1, 2, 20, 38, 39, 40, 45])
-def test_a_datagram_that_was_cut_when_captured_is_not_called_wrong(tshark: Tshark, kept: int) -> None:
+def test_a_datagram_that_is_not_whole_is_not_called_wrong(tshark: Tshark, kept: int) -> None:
     data = build(Datagram(Type.CHAT, Chat.MESSAGE, 1, b"alice", b"hello"))
-    (shown,) = fields(tshark, capture([frame(HERE, THERE, data)], cut=len(data) - kept))
-    assert shown["_ws.expert.message"] == f"cut when captured: {kept} of {len(data)} bytes"
-    assert "cut" in shown
-    assert not {"refused", "checksum.bad", "framing"} & set(shown)
-    assert shown.get("operation") == ("MESSAGE" if kept > 1 else None)
-    assert shown.get("length") == ("5" if kept >= 39 else None)
+    sent = frame(HERE, THERE, data)
+    for frames in (capture([sent], cut=len(data) - kept), capture([unreachable(sent[: len(sent) - len(data) + kept])])):
+        (shown,) = fields(tshark, frames)
+        assert shown["_ws.expert.message"] == f"not whole: {kept} of {len(data)} bytes"
+        assert "cut" in shown
+        assert not {"refused", "checksum.bad", "framing"} & set(shown)
+        assert shown.get("operation") == ("MESSAGE" if kept > 1 else None)
+        assert shown.get("length") == ("5" if kept >= 39 else None)
+
+
+def unreachable(quoted: bytes) -> bytes:
+    """What a machine without a daemon answers, with the beginning of what it got."""
+    checksum = rfc1071(struct.pack("!BBHI", 3, 3, 0, 0) + quoted)
+    data = struct.pack("!BBHI", 3, 3, checksum, 0) + quoted
+    return struct.pack("!BBHIBBH4s4s", 0x45, 0, 20 + len(data), 0, 64, 1, 0, THERE, HERE) + data
 
 
 @needs_tshark
