@@ -24,7 +24,7 @@ _CALLING = (State.CALLING, State.RINGING)
 _UNVERIFIED = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be a lie: it has never answered anything that only it could see."""
 
-_BARE_FIRST = (Framing.HEADER, Framing.TRAILER, Framing.BARE)
+_HEADER_FIRST = (Framing.HEADER, Framing.TRAILER, Framing.BARE)
 _TRAILER_FIRST = (Framing.TRAILER, Framing.HEADER, Framing.BARE)
 
 
@@ -54,7 +54,7 @@ class Endpoint:
         """Bytes from a peer. Nothing that they hold makes this raise."""
         session = self._sessions.get(peer) or Session(peer, self._user(), Framing.BARE, self._framing)
         try:
-            datagram = parse(data, _TRAILER_FIRST if session.framing is Framing.TRAILER else _BARE_FIRST)
+            datagram = parse(data, _TRAILER_FIRST if session.framing is Framing.TRAILER else _HEADER_FIRST)
         except DatagramError as error:
             self._events.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return

@@ -6,7 +6,7 @@ import pytest
 
 from simp_daemon.events import Reason
 from simp_daemon.session import Session
-from simp_daemon.states import TABLE, Input, State, render
+from simp_daemon.states import TABLE, Action, Input, State, render
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
@@ -232,6 +232,11 @@ def test_the_table_has_the_expected_cells_and_no_others() -> None:
     expected = {(state, what) for state, cells in EXPECTED.items() for what in cells}
     assert set(TABLE) == expected
     assert not expected & IMPOSSIBLE
+
+
+def test_every_action_is_a_method_and_is_used() -> None:
+    assert {action for action, _ in TABLE.values()} == set(Action)
+    assert [action for action in Action if not hasattr(Session, f"_{action.value}")] == []
 
 
 def test_states_md_is_current() -> None:
