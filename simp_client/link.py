@@ -116,7 +116,13 @@ async def converse(address: Address, dialogue: Dialogue, front: Front) -> int:
     except OSError as error:  # `TimeoutError` is one
         why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
         raise NoDaemonError(view.unreachable(address, why)) from None
-    link = Link(dialogue, front, writer)
+    try:
+        return await _converse(Link(dialogue, front, writer), dialogue, front, reader)
+    finally:
+        writer.transport.abort()  # whatever has ended this; it does nothing to a connection that is closed
+
+
+async def _converse(link: Link, dialogue: Dialogue, front: Front, reader: asyncio.StreamReader) -> int:
     link.pump()
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, link.interrupt)
