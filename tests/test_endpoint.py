@@ -1,6 +1,7 @@
 """What strangers may cost, and how a daemon remembers and counts its peers (spec 4.2, 4.5, 4.6, 8)."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -153,16 +154,20 @@ def test_requests_that_get_no_answer_are_strangers_too() -> None:
     assert ignored(endpoint).count(Reason.RATE) == 280
 
 
-def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on() -> None:
+@pytest.mark.parametrize("answer", [Endpoint.accept, Endpoint.quit])
+def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on(
+    answer: Callable[[Endpoint, Address, float], None],
+) -> None:
     endpoint = Endpoint()
     endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    endpoint.accept(BOB, 0.0)
+    answer(endpoint, BOB, 0.0)
     for _ in range(200):
         endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    assert len(endpoint.datagrams_to_send()) == 21  # the person's SYN+ACK is no answer to a stranger
-    endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
-    assert endpoint.current is not None
-    assert endpoint.current.state is State.OPEN
+    assert len(endpoint.datagrams_to_send()) == 21  # the person's SYN+ACK or FIN is no answer to a stranger
+    if answer is Endpoint.accept:
+        endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
+        assert endpoint.current is not None
+        assert endpoint.current.state is State.OPEN
 
 
 def test_a_flood_of_strangers_does_not_touch_the_chat() -> None:
@@ -335,15 +340,6 @@ def test_memory_stays_bounded_under_many_ends() -> None:
         endpoint.datagrams_to_send()
         events(endpoint)
     assert len(endpoint._sessions) <= 32
-
-
-def test_a_declined_caller_that_repeats_itself_is_a_stranger_too() -> None:
-    endpoint = Endpoint()
-    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    endpoint.quit(BOB, 0.0)
-    for _ in range(200):
-        endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    assert len(endpoint.datagrams_to_send()) == 21
 
 
 def test_the_allowance_for_strangers_comes_back() -> None:
