@@ -195,7 +195,8 @@ class _Peers(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         host, port, *rest = addr
         if rest and rest[1]:  # an IPv6 address that means something on one interface only, as people write it
-            host = f"{host}%{socket.if_indextoname(rest[1])}"
+            with suppress(OSError):  # the interface may be gone again
+                host = f"{host}%{socket.if_indextoname(rest[1])}"
         self._daemon.datagram_received(data, (host, port))
 
     def error_received(self, exc: Exception) -> None:

@@ -93,10 +93,6 @@ def decode(
             view.show(item, read)
     except KeyboardInterrupt:
         pass  # so one ends a capture that goes on
-    except BrokenPipeError:
-        raise  # Click ends quietly then
-    except OSError as error:
-        raise click.ClickException(f"standard output: {error.strerror}") from None
     sys.exit(1 if failed else 0)
 
 

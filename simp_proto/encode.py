@@ -68,10 +68,15 @@ def encode(  # one argument an option
     assert operation is not None
     kind, code = _OPERATIONS[operation]
     try:
-        datagram = Datagram(kind, code, sequence, user.encode("utf-8"), payload.encode("utf-8"), Framing(framing))
-    except DatagramError as error:
+        datagram = Datagram(kind, code, sequence, _typed(user), _typed(payload), Framing(framing))
+    except (DatagramError, UnicodeEncodeError) as error:
         raise click.UsageError(str(error)) from None
     _write(_spoilt(datagram, length, checksum), raw)
+
+
+def _typed(text: str) -> bytes:
+    """An argument's own bytes: what isn't UTF-8 in it stays as it was typed."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def from_json(read: Any) -> Datagram:
@@ -113,11 +118,13 @@ def _shown(value: Any) -> str:
 
 
 def _encode_lines(raw: bool) -> None:
+    if sys.stdin is None:
+        raise click.ClickException("standard input: it is closed")
     failed = False
     for number, line in enumerate(_lines(), 1):
         try:
             _write(build(from_json(json.loads(line))), raw)
-        except (SimpError, json.JSONDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(1 if failed else 0)

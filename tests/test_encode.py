@@ -1,6 +1,9 @@
 """`simp encode`, the inverse of `simp decode`."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -92,11 +95,35 @@ def test_wrong_usage_is_status_2(arguments: list[str], words: str) -> None:
     assert words in result.output
 
 
+def test_bytes_that_are_no_text_are_sent_as_typed() -> None:
+    result = simp("encode", "--operation", "MESSAGE", "--framing", "bare", "--payload", "\udcff\udcfe")
+    assert result.stdout.strip().endswith("00000002fffe")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["encode", "--operation", "ACK"], ["vectors", "packets"], ["demo", "--pause=0"]])
+def test_an_output_that_is_full_is_one_line(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "simp_proto.command", *arguments]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "Error: standard output: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes the input as a shell's <&- does")
+def test_a_closed_input_is_one_line() -> None:
+    command = [sys.executable, "-m", "simp_proto.command", "encode", "-"]
+    result = subprocess.run(command, preexec_fn=lambda: os.close(0), capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "Error: standard input: it is closed\n")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("nonsense", "Expecting value"),
         ("[]", "read [], expected an object"),
+        ("[" * 100_000, "recursion"),
+        ('{"operation": "ACK", "framing": "bare", "sequence": ' + "1" * 5000 + "}", "4300 digits"),
         ('{"error": "no"}', "read a refused datagram"),
         ('{"operation": "WAVE"}', 'read type and operation null "WAVE"'),
         ('{"type": "chat", "operation": "SYN"}', 'read type and operation "chat" "SYN"'),
