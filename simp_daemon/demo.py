@@ -11,8 +11,8 @@ import click
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.ladder import Ladder, needs_ascii
 from simp_proto.text import Line, Operation, format_line, parse_line
+from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
 _WORDS = (
     (0, "Hello Bob, no server between us!"),

@@ -8,11 +8,11 @@ import click
 _SUBCOMMANDS: Final = {
     "client": "simp_client.command:client",
     "daemon": "simp_daemon.command:daemon",
-    "decode": "simp_proto.decode:decode",
+    "decode": "simp_proto.toolkit.decode:decode",
     "demo": "simp_daemon.demo:demo",
-    "dissector": "simp_proto.dissector:dissector",
-    "encode": "simp_proto.encode:encode",
-    "vectors": "simp_proto.vectors:vectors",
+    "dissector": "simp_proto.toolkit.dissector:dissector",
+    "encode": "simp_proto.toolkit.encode:encode",
+    "vectors": "simp_proto.toolkit.vectors:vectors",
 }
 _HELP: Final = {
     "client": "Chat through a daemon.",

@@ -19,10 +19,10 @@ SHELLS = {
 }
 CLICK = {
     "simp_proto.command",
-    "simp_proto.decode",
-    "simp_proto.dissector",
-    "simp_proto.encode",
-    "simp_proto.vectors",
+    "simp_proto.toolkit.decode",
+    "simp_proto.toolkit.dissector",
+    "simp_proto.toolkit.encode",
+    "simp_proto.toolkit.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",
     "simp_client.command",
@@ -38,11 +38,11 @@ ALLOWED = {
         "simp_proto.errors",
     },
 }
-MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
-    return f"{path.parent.name}.{path.stem}"
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
 def imports(path: Path) -> set[str]:
@@ -54,14 +54,14 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
             found.add(node.module or "")
-            if node.module in PACKAGES:
+            if (node.module or "").split(".")[0] in PACKAGES:
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports(path: Path) -> None:
-    name, package = name_of(path), path.parent.name
+    name, package = name_of(path), path.relative_to(ROOT).parts[0]
     own = {each for each in imports(path) if each.split(".")[0] in PACKAGES}
     for each in own - {package}:
         assert any(each == allowed or each.startswith(allowed + ".") for allowed in ALLOWED[package]), each
@@ -69,6 +69,11 @@ def test_imports(path: Path) -> None:
     assert ("construct" in roots) <= (name == "simp_proto.datagram")
     assert ("click" in roots) <= (name in CLICK)
     assert bool(roots & IMPURE) <= (name in SHELLS), roots & IMPURE
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "simp_proto").glob("*.py")), ids=name_of)
+def test_what_is_on_the_wire_needs_no_tool(path: Path) -> None:
+    assert not any(each.startswith("simp_proto.toolkit") for each in imports(path))
 
 
 def test_every_shell_exists() -> None:

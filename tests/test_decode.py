@@ -197,7 +197,7 @@ def test_ladders_that_are_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
     other_port = ethernet(ipv4(udp(bytes.fromhex(ACK), 9999)))
     packets = (PACKETS[2], PACKETS[3], other_port, PACKETS[3])
     assert ladder(*packets)[-1].endswith(", again")
-    monkeypatch.setattr("simp_proto.decode._MAX_LADDERS", 1)
+    monkeypatch.setattr("simp_proto.toolkit.decode._MAX_LADDERS", 1)
     assert ladder(*packets)[-1].endswith("header, 46 bytes")
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from simp_proto import dump
 from simp_proto.command import main
 from simp_proto.constants import OPERATIONS, Chat, Framing, Type
 from simp_proto.datagram import Datagram, build, offset, parse
-from simp_proto.dissector import lua
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
+from simp_proto.toolkit import dump
+from simp_proto.toolkit.dissector import lua
 from tests.test_datagram import rfc1071
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))

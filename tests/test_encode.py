@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_proto import dump
 from simp_proto.command import main
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, build, parse
-from simp_proto.encode import from_json
 from simp_proto.errors import SimpError
+from simp_proto.toolkit import dump
+from simp_proto.toolkit.encode import from_json
 from tests.test_datagram import datagrams
 
 PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]

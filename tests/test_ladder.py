@@ -5,7 +5,7 @@ import pytest
 from simp_proto.constants import Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build
 from simp_proto.errors import DatagramError
-from simp_proto.ladder import Ladder, needs_ascii
+from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
 ALICE, BOB = ("127.0.0.1", 7777), ("127.0.0.2", 7777)
 

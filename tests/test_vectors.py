@@ -28,5 +28,5 @@ def test_a_wheel_carries_the_golden_files(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as files:
         for what in ("packets", "exchanges"):
-            assert files.read(f"simp_proto/golden/{what}.toml") == (ROOT / "spec" / f"{what}.toml").read_bytes()
-        assert "simp_proto/dissector.lua" in files.namelist()
+            assert files.read(f"simp_proto/toolkit/golden/{what}.toml") == (ROOT / "spec" / f"{what}.toml").read_bytes()
+        assert "simp_proto/toolkit/dissector.lua" in files.namelist()

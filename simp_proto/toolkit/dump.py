@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from simp_proto.address import format_address
-from simp_proto.capture import Captured
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, build, offset
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
+from simp_proto.toolkit.capture import Captured
 
 _BYTES_A_LINE: Final = 12
 _FIELDS: Final = ("type", "operation", "sequence", "user", "length", "checksum", "payload")

@@ -11,14 +11,14 @@ from typing import BinaryIO, Final
 
 import click
 
-from simp_proto import dump
 from simp_proto.address import Address
-from simp_proto.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.datagram import HEAD_SIZE, Datagram, parse
 from simp_proto.errors import DatagramError, SimpError
-from simp_proto.ladder import Ladder, needs_ascii
 from simp_proto.text import printable
+from simp_proto.toolkit import dump
+from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
+from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
 _STANDARD_INPUT: Final = "-"
 _MAX_RAW_SIZE: Final = 65_536

@@ -37,7 +37,7 @@ def dissector(output: TextIO) -> None:
 def lua() -> str:
     """The dissector."""
     tables = "".join(f"local {name} = {_literal(value)}\n" for name, value in _tables().items())
-    rules = files("simp_proto").joinpath("dissector.lua").read_text("utf-8")
+    rules = files("simp_proto.toolkit").joinpath("dissector.lua").read_text("utf-8")
     return _COMMENT.format(version=version("simp-chat")) + tables + rules
 
 

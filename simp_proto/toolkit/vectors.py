@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 _HERE: Final = Path(__file__).parent
-_FOLDERS: Final = (_HERE / "golden", _HERE.parent / "spec")
+_FOLDERS: Final = (_HERE / "golden", _HERE.parent.parent / "spec")
 """Where an installed package has the files, and where a checkout has them."""
 
 

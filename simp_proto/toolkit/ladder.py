@@ -5,9 +5,9 @@ from typing import NamedTuple
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Control
 from simp_proto.datagram import Datagram, parse
-from simp_proto.dump import refusal_as_text, summary
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
+from simp_proto.toolkit.dump import refusal_as_text, summary
 
 _RUNG = 46
 """Columns between the two rails."""

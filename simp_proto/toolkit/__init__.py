@@ -1,0 +1,1 @@
+"""The tools that show, make and judge datagrams, each a subcommand of `simp`."""
