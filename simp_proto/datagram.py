@@ -242,6 +242,18 @@ def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagr
     return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
 
 
+def sealed(data: bytes, framing: Framing) -> bytes:
+    """Those bytes with the checksum that they should carry, for making datagrams that are wrong in another field.
+
+    `data` is at least `HEAD_SIZE + CHECKSUM_SIZE` long; `bare` has no checksum, and stays as it is.
+    """
+    if framing is Framing.BARE:
+        return data
+    at = HEAD_SIZE if framing is Framing.HEADER else len(data) - CHECKSUM_SIZE
+    checksum = _Seal(swapped=framing is Framing.TRAILER)._computed(BytesIO(data), at)
+    return data[:at] + checksum + data[at + CHECKSUM_SIZE :]
+
+
 def _build(datagram: Datagram) -> bytes:
     built: bytes = _COMPILED[datagram.framing].build(
         {

@@ -1,0 +1,864 @@
+"""The cases: one rule of `spec/simp.md` each, in its own words, and how a daemon is seen to keep it.
+
+What only a person at the other side sees, such as that a message is shown once, can't be judged from here, nor what
+takes minutes: giving up (spec 6.3) and the age of requests (spec 4.5).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from simp_proto.conformance.tester import (
+    Action,
+    NotApplicableError,
+    Received,
+    Side,
+    Tester,
+    is_plain_ack,
+    is_ringing,
+    size,
+)
+from simp_proto.constants import (
+    AMPLIFICATION,
+    BUSY,
+    MAX_DATAGRAM_SIZE,
+    OFFER,
+    RETRANSMISSION_INTERVAL,
+    STRANGER_BURST,
+    STRANGER_RATE,
+    USER_SIZE,
+    Chat,
+    Control,
+    Framing,
+)
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, offset, sealed
+
+MESSAGE: Final = Chat.MESSAGE
+SYN, ACK, ERR, FIN = Control.SYN, Control.ACK, Control.ERR, Control.FIN
+_LONG: Final = 2000
+"""Characters of a message that no single datagram takes (spec 2.7)."""
+_BURST: Final = 300
+_MOST: Final = STRANGER_RATE + STRANGER_BURST
+
+
+@unique
+class Level(Enum):
+    """How binding a rule is (RFC 2119)."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One rule, and what judges it: `judge` raises what `tester` defines, or returns where the daemon kept the rule.
+
+    `rule` stands so in the section. `listens`: the daemon calls, and the tester answers.
+    """
+
+    name: str
+    section: str
+    rule: str
+    level: Level
+    needs: frozenset[Action]
+    listens: bool
+    judge: Callable[[Tester], None]
+
+
+CASES: Final[list[Case]] = []
+"""In the order of the specification, which is that of a run."""
+
+_Judge = Callable[[Tester], None]
+
+
+def _case(
+    section: str, *needs: Action, level: Level = Level.MUST, only: Iterable[Framing] = tuple(Framing)
+) -> Callable[[_Judge], _Judge]:
+    """Registers what judges the rule that its docstring quotes."""
+    framings = tuple(only)
+
+    def register(judge: _Judge) -> _Judge:
+        def judge_if_applicable(tester: Tester) -> None:
+            if tester.framing is not None and tester.framing not in framings:
+                raise NotApplicableError(f"the daemon speaks {tester.framing.value} with the tester")
+            judge(tester)
+
+        name = judge.__name__.replace("_", "-")
+        rule = " ".join((judge.__doc__ or "").split())
+        CASES.append(Case(name, section, rule, level, frozenset(needs), Action.CALL in needs, judge_if_applicable))
+        return judge
+
+    return register
+
+
+_CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
+
+
+# -- 1 and 2: the datagram
+
+
+@_case("1.1", Action.ACCEPT)
+def answers_from_its_port(tester: Tester) -> None:
+    """Datagrams travel over UDP, IPv4 or IPv6, from port 7777 to port 7777 unless their users agreed on others."""
+    accepted = tester.call()
+    acknowledged = tester.say(b"hello")
+    for received in (accepted, acknowledged):
+        if received.source != tester.wire.daemon:
+            raise tester.failure("every datagram from the port that was called")
+
+
+@_case("2.1", Action.ACCEPT)
+def unknown_type(tester: Tester) -> None:
+    """**Type** is `01` control or `02` chat."""
+    tester.call()
+    for kind in (0x00, 0x03, 0xFF):
+        _ignored(tester, _changed(tester, tester.chat(b"type"), "type", bytes((kind,))))
+
+
+@_case("2.2", Action.ACCEPT)
+def unknown_chat_operation(tester: Tester) -> None:
+    """**Operation** of a chat is `01`, MESSAGE."""
+    tester.call()
+    for operation in (0x00, 0x02, 0x81):
+        _ignored(tester, _changed(tester, tester.chat(b"operation"), "operation", bytes((operation,))))
+
+
+@_case("2.2", Action.ACCEPT)
+def unknown_control_operation(tester: Tester) -> None:
+    """MUST be one of ERR `01`, SYN `02`, ACK `04`, SYN+ACK `06`, FIN `08`."""
+    tester.call()
+    for operation in (0x00, 0x0A, 0x10, 0x18, 0x88):  # of which some have FIN's bit, and none is a FIN
+        _ignored(tester, _changed(tester, tester.make(FIN, tester.number), "operation", bytes((operation,))))
+
+
+@_case("2.3", Action.ACCEPT, only=_CHECKED)
+def unknown_sequence(tester: Tester) -> None:
+    """**Sequence** is `00` or `01`."""
+    tester.call()
+    for number in (0x02, 0x03, 0xFF):
+        _ignored(tester, _changed(tester, tester.chat(b"sequence"), "sequence", bytes((number,))))
+
+
+@_case("2.3", Action.ACCEPT, only=[Framing.BARE])
+def sequence_beyond_one(tester: Tester) -> None:
+    """In `bare`, 0 to 255 MUST be understood (9.2)"""
+    tester.call()
+    tester.say(b"one")
+    tester.send(tester.chat(b"two", 2))
+    tester.expect("an ACK of the chat numbered 2", is_plain_ack)
+
+
+@_case("2.4", Action.ACCEPT, Action.TYPE)
+def user_sent(tester: Tester) -> None:
+    """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
+    heard = [tester.call(), tester.hear("hello")]
+    tester.acknowledge(heard[-1])
+    heard.append(tester.say(b"hello"))
+    for received in heard:
+        user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
+        name = user.rstrip(b"\0")
+        if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
+            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r},")
+
+
+@_case("2.4", Action.ACCEPT)
+def user_received(tester: Tester) -> None:
+    """A reader strips NULs and blanks at both ends, takes any bytes"""
+    tester.call()
+    for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
+        tester.say(b"who am I?", user)
+
+
+@_case("2.5", Action.ACCEPT)
+def wrong_length(tester: Tester) -> None:
+    """**Length** is the number of payload bytes, big-endian; exactly so many MUST follow."""
+    tester.call()
+    chat = tester.chat(b"length")
+    for length in (0, 5, 7, 6 << 24, 0xFFFF_FFFF):  # 6 << 24: six, little-endian
+        _ignored(tester, _changed(tester, chat, "length", length.to_bytes(4, "big")))
+    _ignored(tester, sealed(chat + b"\0", tester.framing or Framing.BARE))
+
+
+@_case("2.5", Action.ACCEPT)
+def payload_ignored(tester: Tester) -> None:
+    """otherwise it SHOULD be empty and MUST be ignored."""
+    tester.send(tester.make(SYN, 0, b"hello there"))
+    early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
+    tester.ask(Action.ACCEPT)
+    accepted = early or tester.expect(
+        "a SYN+ACK after a SYN with a payload that is no offer", _is_syn_ack, within=tester.wire.patience
+    )
+    tester.send(tester.make(ACK, accepted.datagram.sequence, framing=accepted.datagram.framing))
+    tester.send(tester.make(FIN, tester.first_number(), b"goodbye", framing=accepted.datagram.framing))
+    tester.expect("an ACK of a FIN with a payload", is_plain_ack)
+
+
+@_case("2.5", Action.ACCEPT, level=Level.SHOULD)
+def payload_empty(tester: Tester) -> None:
+    """otherwise it SHOULD be empty"""
+    accepted = tester.call()
+    tester.send(tester.chat(b"hello"))
+    acknowledged = tester.expect("an ACK of the chat", lambda datagram: datagram.operation is ACK)
+    if accepted.datagram.payload or acknowledged.datagram.payload:
+        raise tester.failure("a SYN+ACK and an ACK without a payload")
+
+
+@_case("2.6", Action.ACCEPT, only=_CHECKED)
+def wrong_checksum(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    chat = tester.chat(b"checksum")
+    at = offset("checksum", tester.framing or Framing.HEADER, 8)
+    right = int.from_bytes(chat[at : at + CHECKSUM_SIZE], "big")
+    for wrong in (right ^ 1, right ^ 0x8000, right ^ 0xFFFF):
+        _ignored(tester, chat[:at] + wrong.to_bytes(CHECKSUM_SIZE, "big") + chat[at + CHECKSUM_SIZE :])
+
+
+@_case("2.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def checksum_of_an_odd_number_of_bytes(tester: Tester) -> None:
+    """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
+    number of bytes), big-endian
+    """
+    tester.call()
+    for text in ("four", "seven"):  # with 41 bytes around them, odd and even
+        heard = tester.hear(text)
+        tester.acknowledge(heard)
+
+
+@_case("2.7", Action.ACCEPT, Action.TYPE)
+def size_sent(tester: Tester) -> None:
+    """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
+    tester.call()
+    text = ("0123456789" * _LONG)[:_LONG]
+    for received in _whole(tester, text):
+        if size(received.datagram) > MAX_DATAGRAM_SIZE:
+            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)},")
+
+
+@_case("2.7", Action.ACCEPT)
+def size_received(tester: Tester) -> None:
+    """so that no path fragments it, and MUST accept what UDP carries."""
+    tester.call()
+    for length in (257, 1_100, MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE, 60_000):
+        tester.say(b"x" * length)
+
+
+@_case("2.8")
+def malformed_when_idle(tester: Tester) -> None:
+    """It MUST be ignored, in every state, and never answered."""
+    fin = tester.make(FIN, 0)
+    kind, length = _changed(tester, fin, "type", b"\x04"), _changed(tester, fin, "length", b"\0\0\0\1")
+    for data in (b"", b"\0", fin[:1], fin[:-3], fin + b"\0", fin + bytes(5), kind, length, bytes(range(256))):
+        tester.send(data)
+    tester.silence("no answer to what is malformed")
+
+
+# -- 3: ERR and FIN
+
+
+@_case("3.1", Action.ACCEPT)
+def err_unanswered(tester: Tester) -> None:
+    """An ERR MUST NOT be answered"""
+    tester.send(tester.make(ERR, 0, b"out of the blue"))
+    tester.silence("no answer to a stranger's ERR")
+    tester.call()
+    tester.send(tester.make(ERR, tester.number, b"just a remark"))
+    tester.silence("no answer to the partner's ERR")
+
+
+@_case("3.2", Action.ACCEPT)
+def fin_acknowledged(tester: Tester) -> None:
+    """Every FIN MUST be acknowledged by an ACK with its sequence number"""
+    tester.call()
+    tester.say(b"goodbye")
+    _say_fin(tester, FIN, tester.number)
+
+
+@_case("3.2")
+def fin_of_a_stranger(tester: Tester) -> None:
+    """Every FIN MUST be acknowledged by an ACK with its sequence number, also a stranger's"""
+    for number in (0, 1):
+        _say_fin(tester, FIN, number, Side.STRANGER)
+
+
+@_case("3.2", Action.ACCEPT)
+def err_fin_acknowledged(tester: Tester) -> None:
+    """also a stranger's, and also an ERR+FIN."""
+    tester.call()
+    _say_fin(tester, Control.ERR_FIN, tester.number)
+
+
+@_case("3.2", Action.ACCEPT)
+def fin_ack_ends(tester: Tester) -> None:
+    """A FIN+ACK ends the conversation as a FIN does"""
+    tester.call()
+    tester.send(tester.make(Control.FIN_ACK, tester.number))
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.send(tester.chat(b"is anybody there?"))
+    tester.silence("no answer to a chat after FIN+ACK")
+
+
+@_case("3.3")
+def stranger_when_idle(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    _be_strange(tester)
+    tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR", side=Side.STRANGER)
+
+
+@_case("3.3", Action.ACCEPT)
+def stranger_in_a_chat(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    tester.call()
+    _be_strange(tester)
+    tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
+    tester.send(tester.make(FIN, 1), Side.STRANGER)
+    tester.collect(side=Side.STRANGER)
+    tester.silence("nothing to the partner for what a stranger said", within=0)
+    tester.say(b"we are still here")
+
+
+# -- 4: calls
+
+
+@_case("4.1", Action.ACCEPT, only=[Framing.HEADER, Framing.BARE])
+def handshake(tester: Tester) -> None:
+    """the callee sends SYN+ACK with the SYN's sequence number"""
+    if tester.call().datagram.sequence != 0:
+        raise tester.failure("a SYN+ACK numbered 0")
+
+
+@_case("4.1")
+def nothing_before_the_person(tester: Tester) -> None:
+    """When the callee's person accepts, the callee sends SYN+ACK"""
+    tester.say_syn()
+    received = tester.collect(within=2 * tester.wire.wait)
+    if any(_is_syn_ack(each.datagram) for each in received):
+        raise tester.failure("no SYN+ACK before anybody has accepted")
+
+
+@_case("4.1", Action.ACCEPT)
+def chat_for_a_lost_ack(tester: Tester) -> None:
+    """A chat counts as a lost ACK."""
+    tester.be_accepted()
+    tester.say(b"my ACK got lost")
+
+
+@_case("4.1", Action.CALL)
+def ack_of_the_syn_ack(tester: Tester) -> None:
+    """the caller answers with ACK, with the SYN+ACK's."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(Control.SYN_ACK, number))
+    tester.expect(f"ACK {number}", lambda datagram: is_plain_ack(datagram) and datagram.sequence == number)
+
+
+@_case("4.1", Action.CALL)
+def handshake_number(tester: Tester) -> None:
+    """Handshakes have sequence number 0."""
+    if tester.be_called().datagram.sequence != 0:
+        raise tester.failure("a SYN numbered 0")
+
+
+@_case("4.1", Action.CALL)
+def repeated_syn_ack(tester: Tester) -> None:
+    """A repeated SYN+ACK is acknowledged again."""
+    acknowledged = tester.answer_call().datagram
+    if acknowledged.operation is MESSAGE:
+        raise NotApplicableError("its person spoke at once, which counts as the ACK")
+    tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
+    tester.expect("the ACK again", is_plain_ack)
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def offer_answered(tester: Tester) -> None:
+    """MUST answer it in `header`, and both stay in it."""
+    tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
+    ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
+    tester.ask(Action.ACCEPT)
+    accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=tester.wire.patience)
+    for received in (ringing, accepted):
+        if received and received.datagram.framing is not Framing.HEADER:
+            raise tester.failure("all answers to an offer in header")
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def other_framing_in_a_chat(tester: Tester) -> None:
+    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    tester.call()
+    for framing in (Framing.BARE, Framing.TRAILER):
+        _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing))
+
+
+@_case("4.2", Action.CALL, only=[Framing.HEADER])
+def first_syn(tester: Tester) -> None:
+    """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
+    side = Side.UNKNOWN
+    tester.ask(Action.CALL, side=side)
+    syn = tester.expect("a SYN", lambda datagram: datagram.operation is SYN, within=tester.wire.patience, side=side)
+    if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
+        raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
+
+
+@_case("4.2", Action.CALL, level=Level.SHOULD, only=[Framing.HEADER])
+def offer_in_header(tester: Tester) -> None:
+    """A `header` SYN SHOULD carry the offer too."""
+    syn = _be_called_as_known(tester).datagram
+    if syn.framing is Framing.HEADER and not syn.payload.startswith(OFFER):
+        raise tester.failure(f"a SYN with the payload {OFFER.decode()!r}")
+
+
+@_case("4.2", Action.CALL, level=Level.SHOULD, only=[Framing.HEADER])
+def framing_remembered(tester: Tester) -> None:
+    """A daemon SHOULD remember the framing in which a peer answered a call, or had a chat, and use it from the
+    first SYN on
+    """
+    if _be_called_as_known(tester).datagram.framing is not Framing.HEADER:
+        raise tester.failure("a SYN in header to a peer that had a chat in it")
+
+
+@_case("4.3", only=[Framing.HEADER])
+def ringing(tester: Tester) -> None:
+    """A callee MUST answer each SYN in `header`, or with an offer, by an ACK in `header` with the SYN's sequence
+    number and the ASCII payload `ringing`, at once
+    """
+    for _ in range(2):
+        tester.say_syn()
+        tester.expect("ACK 0 'ringing'", lambda datagram: is_ringing(datagram) and datagram.sequence == 0)
+
+
+@_case("4.4", Action.CALL, only=[Framing.HEADER])
+def syn_repeated(tester: Tester) -> None:
+    """The caller repeats its SYN every 5 s to a peer known to speak `header`"""
+    syn = _be_called_as_known(tester)
+    tester.expect_again("the SYN", syn, lambda datagram: datagram.operation is SYN)
+
+
+@_case("4.4", Action.CALL, only=[Framing.HEADER])
+def syn_while_it_rings(tester: Tester) -> None:
+    """and, once it rings, every 30 s."""
+    syn = _be_called_as_known(tester)
+    tester.send(tester.make(ACK, syn.datagram.sequence, b"ringing"))
+    tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
+
+
+@_case("4.5", Action.ACCEPT)
+def repeated_syn(tester: Tester) -> None:
+    """A repeated SYN changes nothing at the callee but the request's age."""
+    tester.say_syn()
+    tester.say_syn()
+    tester.collect(within=min(tester.wire.wait, 0.5))
+    accepted = tester.be_accepted()
+    more = [each for each in tester.collect() if _is_syn_ack(each.datagram)]
+    if more:
+        raise tester.failure("one SYN+ACK for a SYN that was repeated before it was accepted")
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.say(b"hello")
+
+
+@_case("4.5", Action.ACCEPT)
+def repeated_syn_once_accepted(tester: Tester) -> None:
+    """Once accepted, a repeated SYN is answered by the SYN+ACK"""
+    tester.be_accepted()
+    tester.say_syn()
+    tester.expect("the SYN+ACK again, at once", _is_syn_ack)
+
+
+@_case("4.5", Action.DECLINE)
+def repeated_syn_once_declined(tester: Tester) -> None:
+    """once declined, by the FIN."""
+    _be_declined(tester)
+    tester.say_syn()
+    tester.expect("the FIN again, at once", _is_fin)
+
+
+@_case("4.6", Action.ACCEPT)
+def busy(tester: Tester) -> None:
+    """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR with
+    the text `User already in another chat`, then a FIN, both with the SYN's sequence number.
+    """
+    tester.call()
+    tester.say_syn(Side.STRANGER)
+    received = [each.datagram for each in tester.collect(side=Side.STRANGER)]
+    answers = [(each.operation, each.sequence, each.text if each.operation is ERR else "") for each in received]
+    if answers != [(ERR, 0, BUSY), (FIN, 0, "")]:
+        raise tester.failure(f"ERR 0 {BUSY!r}, then FIN 0")
+    tester.say(b"we are still here")
+
+
+@_case("4.6", Action.CALL)
+def busy_answer_taken(tester: Tester) -> None:
+    """The caller takes either one for the end of its call."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(ERR, number, BUSY.encode()))
+    tester.collect(within=min(tester.wire.wait, 0.5))
+    tester.send(tester.make(Control.SYN_ACK, number))
+    tester.silence("no answer to a SYN+ACK after ERR")
+
+
+@_case("4.7", Action.DECLINE)
+def declining(tester: Tester) -> None:
+    """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
+    if _be_declined(tester).datagram.sequence != 0:
+        raise tester.failure("FIN 0")
+
+
+@_case("4.7", Action.CALL, Action.LEAVE)
+def cancelling(tester: Tester) -> None:
+    """All three are a FIN."""
+    tester.be_called()
+    tester.ask(Action.LEAVE)
+    tester.expect("a FIN of the call that was cancelled", _is_fin, within=tester.wire.patience)
+
+
+@_case("4.7", Action.ACCEPT, Action.LEAVE)
+def leaving(tester: Tester) -> None:
+    """and afterwards the one that the next chat would have."""
+    _judge_numbers(tester)
+    tester.call()
+    tester.ask(Action.LEAVE)
+    fin = tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+    if fin.datagram.sequence != 1:
+        raise tester.failure("FIN 1, the first chat's number,")
+
+
+@_case("4.7", Action.ACCEPT, Action.LEAVE)
+def unheard(tester: Tester) -> None:
+    """A message that arrives after one's person has left MUST NOT be acknowledged"""
+    tester.call()
+    tester.ask(Action.LEAVE)
+    tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+    tester.send(tester.chat(b"wait!"))
+    if any(is_plain_ack(each.datagram) for each in tester.collect()):
+        raise tester.failure("no ACK of a message that nobody will read")
+
+
+@_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE, level=Level.SHOULD)
+def leaving_after_the_last_word(tester: Tester) -> None:
+    """Who leaves a chat SHOULD first let what its person said before be acknowledged"""
+    tester.call()
+    heard = tester.hear("one last word")
+    tester.ask(Action.LEAVE)
+    if any(_is_fin(each.datagram) for each in tester.collect()):
+        raise tester.failure("no FIN before the last message is acknowledged")
+    tester.acknowledge(heard)
+    tester.expect("the FIN after the ACK", _is_fin, within=tester.wire.patience)
+
+
+@_case("4.8", Action.CALL)
+def crossed_calls(tester: Tester) -> None:
+    """Who calls a peer and gets that peer's SYN MUST take it for an accepted request, and answer with SYN+ACK."""
+    tester.be_called()
+    tester.say_syn()
+    tester.expect("a SYN+ACK, without anybody accepting,", _is_syn_ack)
+
+
+@_case("4.9", Action.ACCEPT)
+def new_start(tester: Tester) -> None:
+    """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over, and the SYN is a
+    new request.
+    """
+    tester.call()
+    tester.say(b"hello")
+    tester.call()
+    tester.say(b"hello again")
+
+
+# -- 5: messages
+
+
+@_case("5.1", Action.ACCEPT)
+def handshake_ack_with_another_number(tester: Tester) -> None:
+    """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
+    _judge_numbers(tester)
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
+    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+
+
+@_case("5.2", Action.ACCEPT, Action.TYPE)
+def first_number(tester: Tester) -> None:
+    """The first chat has number 1"""
+    _judge_numbers(tester)
+    tester.call()
+    if tester.hear("first").datagram.sequence != 1:
+        raise tester.failure("a first chat numbered 1")
+
+
+@_case("5.2", Action.ACCEPT, Action.TYPE)
+def next_number(tester: Tester) -> None:
+    """After its ACK the next chat, or the FIN, carries the other number."""
+    tester.call()
+    numbers = []
+    for text in ("one", "two", "three"):
+        heard = tester.hear(text)
+        tester.acknowledge(heard)
+        numbers.append(heard.datagram.sequence)
+    if numbers[0] == numbers[1] or numbers[0] != numbers[2] or max(numbers) > 1:
+        raise tester.failure(f"numbers that alternate, not {numbers},")
+
+
+@_case("5.2", Action.ACCEPT, Action.TYPE)
+def counter_of_each_direction(tester: Tester) -> None:
+    """Each direction counts for itself."""
+    _judge_numbers(tester)
+    tester.call()
+    first = tester.hear("one")
+    tester.acknowledge(first)
+    tester.say(b"a word of mine between")
+    second = tester.hear("two")
+    if first.datagram.sequence == second.datagram.sequence:
+        raise tester.failure("a number that what the tester said has not moved")
+
+
+@_case("5.3", Action.ACCEPT, Action.TYPE)
+def repeat_is_the_same(tester: Tester) -> None:
+    """**A repeat** has the same number and the same bytes."""
+    _judge_numbers(tester)
+    tester.call()
+    heard = tester.hear("once more")
+    repeat = tester.find(_is_message, within=RETRANSMISSION_INTERVAL + 2)
+    if repeat is None:
+        raise NotApplicableError("it doesn't repeat")
+    if repeat.data != heard.data:
+        raise tester.failure("the same bytes again")
+
+
+@_case("5.4", Action.ACCEPT)
+def ack_number(tester: Tester) -> None:
+    """**An ACK** carries the number of what it acknowledges, and no payload."""
+    tester.call()
+    for text in (b"one", b"two", b"three"):
+        number = tester.number
+        acknowledged = tester.say(text).datagram.sequence
+        if acknowledged != 1 - tester.number:
+            raise tester.failure(f"ACK {number}, not ACK {acknowledged},")
+
+
+@_case("5.4", Action.ACCEPT, Action.TYPE)
+def ack_with_another_number(tester: Tester) -> None:
+    """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
+    _judge_numbers(tester)
+    tester.call()
+    heard = tester.hear("one")
+    tester.send(tester.make(ACK, 1 - (heard.datagram.sequence & 1)))
+    tester.ask(Action.TYPE, "two")
+    if any(_is_message(each.datagram) and each.data != heard.data for each in tester.collect()):
+        raise tester.failure("no other chat before the first is acknowledged with its number")
+
+
+@_case("5.5", Action.ACCEPT)
+def repeat_acknowledged(tester: Tester) -> None:
+    """A chat of the partner MUST be acknowledged each time it arrives"""
+    tester.call()
+    tester.say(b"once more")
+    for _ in range(2):
+        tester.send(tester.chat(b"once more", 1 - tester.number))
+        tester.expect("an ACK of the repeat", is_plain_ack)
+
+
+@_case("5.5", Action.ACCEPT)
+def either_first_number(tester: Tester) -> None:
+    """The first chat that arrives may have either number."""
+    for number in (0, 1):
+        tester.call()
+        tester.send(tester.chat(b"first", number))
+        if not tester.find(is_plain_ack):
+            raise tester.failure(f"an ACK of a first chat numbered {number}")
+        tester.part()
+
+
+@_case("5.6", Action.ACCEPT)
+def not_utf_8(tester: Tester) -> None:
+    r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
+    tester.call()
+    tester.say(b"caf\xe9 \xff\xfe \xc3")
+
+
+@_case("5.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def utf_8(tester: Tester) -> None:
+    """**Text** is UTF-8 where `header` is spoken."""
+    tester.call()
+    text = "café → ☕"
+    if tester.hear(text).datagram.payload != text.encode():
+        raise tester.failure(f"a chat with {text!r} in UTF-8")
+
+
+@_case("5.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def cut_between_characters(tester: Tester) -> None:
+    """A message that is too long for one datagram is sent as several chats, cut between characters"""
+    tester.call()
+    for received in _whole(tester, "é" * _LONG):
+        try:
+            received.datagram.payload.decode("utf-8")
+        except UnicodeDecodeError:
+            raise tester.failure("payloads that are UTF-8 each for itself") from None
+
+
+@_case("5.6", Action.ACCEPT, Action.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
+def cut_after_a_blank(tester: Tester) -> None:
+    """where it can be, after a blank."""
+    tester.call()
+    *cut, _ = _whole(tester, ("twelve chars " * _LONG)[:_LONG])
+    if not all(received.datagram.payload.endswith(b" ") for received in cut):
+        raise tester.failure("payloads that are cut after a blank")
+
+
+# -- 6: time
+
+
+@_case("6.1", Action.ACCEPT, Action.TYPE)
+def stop_and_wait(tester: Tester) -> None:
+    """One SYN+ACK, chat or FIN is outstanding at a time in each direction of a conversation; the next is sent when
+    it is acknowledged.
+    """
+    tester.call()
+    first = tester.hear("one")
+    tester.ask(Action.TYPE, "two")
+    if any(_is_message(each.datagram) and each.datagram.payload != b"one" for each in tester.collect()):
+        raise tester.failure("no other chat before the first is acknowledged")
+    tester.acknowledge(first)
+    tester.expect(
+        "the next chat, after the ACK", lambda datagram: datagram.payload == b"two", within=tester.wire.patience
+    )
+
+
+@_case("6.2", Action.ACCEPT, Action.TYPE)
+def chat_repeated(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.call()
+    heard = tester.hear("is it lost?")
+    tester.expect_again("the chat", heard, lambda datagram: datagram.payload == heard.datagram.payload)
+
+
+@_case("6.2", Action.ACCEPT)
+def syn_ack_repeated(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    accepted = tester.be_accepted()
+    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+
+
+@_case("6.2", Action.DECLINE)
+def fin_repeated(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.expect_again("the FIN", _be_declined(tester), _is_fin)
+
+
+# -- 8: robustness
+
+
+@_case("8.1", Action.ACCEPT)
+def survival(tester: Tester) -> None:
+    """Whatever arrives, a daemon goes on."""
+    for data in _barrage(tester):
+        tester.send(data, Side.STRANGER)
+    tester.collect(side=Side.STRANGER)
+    tester.call()
+    for data in _barrage(tester):
+        tester.send(data, Side.STRANGER)
+        tester.send(data)
+    tester.collect()
+    tester.collect(side=Side.STRANGER)
+    tester.say(b"we are still here")
+
+
+@_case("8.2", Action.ACCEPT)
+def amplification(tester: Tester) -> None:
+    """An answer to it MUST NOT be larger than three times the datagram that it answers"""
+    tester.call()
+    syn = tester.make(SYN, 0)
+    tester.send(syn, Side.STRANGER)
+    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
+    if answered > AMPLIFICATION * len(syn):
+        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered},")
+
+
+@_case("8.2")
+def rate(tester: Tester) -> None:
+    """all such answers together MUST NOT be more than 100 in any second."""
+    fin = tester.make(FIN, 1)
+    for _ in range(_BURST):
+        tester.send(fin, Side.STRANGER)
+    answers = tester.collect(within=1.0, side=Side.STRANGER)
+    if len(answers) > _MOST:
+        raise tester.failure(f"at most {_MOST} answers to {_BURST} FINs, not {len(answers)},")
+
+
+# -- what several cases say and look for
+
+
+def _judge_numbers(tester: Tester) -> None:
+    """Towards a foreign peer a daemon's numbers are guesses (spec 9)."""
+    if tester.foreign:
+        raise NotApplicableError("without an offer the tester is a foreign peer, towards which numbers are guesses (9)")
+
+
+def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
+    """That datagram with another value in a field, and the checksum that fits it: wrong in this one thing."""
+    at = offset(name, Framing.BARE, 0)
+    return sealed(data[:at] + value + data[at + len(value) :], tester.framing or Framing.BARE)
+
+
+def _ignored(tester: Tester, data: bytes) -> None:
+    tester.send(data)
+    tester.silence("no answer to what is malformed")
+    tester.say(b"this is right")
+
+
+def _be_strange(tester: Tester) -> None:
+    for operation in (ACK, Control.SYN_ACK, MESSAGE, ERR):
+        tester.send(tester.make(operation, 1, b"" if operation is ACK else b"who is it?"), Side.STRANGER)
+
+
+def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.TESTER) -> None:
+    tester.send(tester.make(operation, number), side)
+    tester.expect(f"ACK {number}", lambda datagram: is_plain_ack(datagram) and datagram.sequence == number, side=side)
+
+
+def _be_declined(tester: Tester) -> Received:
+    tester.say_syn()
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.ask(Action.DECLINE)
+    return tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+
+
+def _be_called_as_known(tester: Tester) -> Received:
+    """Has a chat in the conversation's framing first, so that the daemon knows it. The SYN after it."""
+    tester.answer_call()
+    tester.part()
+    return tester.be_called()
+
+
+def _whole(tester: Tester, text: str) -> list[Received]:
+    """Has the person say a long text, and acknowledges its parts until all of it has come."""
+    parts = [tester.hear(text)]
+    tester.acknowledge(parts[-1])
+    while sum(part.datagram.length for part in parts) < len(text.encode()):
+        parts.append(tester.expect("the rest of the message", _is_message, within=tester.wire.patience))
+        tester.acknowledge(parts[-1])
+    if b"".join(part.datagram.payload for part in parts) != text.encode():
+        raise tester.failure("the text that was typed, in its parts")
+    return parts
+
+
+def _barrage(tester: Tester) -> list[bytes]:
+    """What a hostile peer might send: each is malformed, out of place, or both."""
+    fin = tester.make(FIN, 0)
+    chat = tester.make(MESSAGE, 1, b"\x1b[2J|\r\n\0%s{}\xff" * 20, user=b"\xff" * USER_SIZE)
+    return [
+        b"", b"\0", b"\1", fin[:1], fin[:3], fin[:20], fin[:-1], fin * 9, bytes(60), b"\xff" * 60, b"\xff" * 1_400,
+        b"\1\1\0" + b"\xff" * 32 + b"\xff\xff\xff\xff", chat[:-1], chat, chat + b"\0", bytes(range(256)) * 4,
+        b"CONNECT|mallory\n", b"GET / HTTP/1.1\r\n\r\n",
+        tester.make(Control.SYN_ACK, 1), tester.make(ACK, 0, b"ringing"), tester.make(ACK, 1, b"\0" * 300),
+    ]  # fmt: skip
+
+
+def _is_syn_ack(datagram: Datagram) -> bool:
+    return datagram.operation is Control.SYN_ACK
+
+
+def _is_fin(datagram: Datagram) -> bool:
+    return datagram.operation in (Control.FIN, Control.ERR_FIN)
+
+
+def _is_message(datagram: Datagram) -> bool:
+    return datagram.operation is Chat.MESSAGE

@@ -1,0 +1,71 @@
+"""A run: cases, one after the other, and what came of each."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, unique
+
+from simp_proto.conformance.cases import Case
+from simp_proto.conformance.tester import Action, NotApplicableError, NotRunError, Passage, RuleBrokenError, Tester
+
+
+@unique
+class Verdict(Enum):
+    """What can be said of a case."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a case. `expected` and `seen` are a failure's, `why` says what kept it from being judged."""
+
+    case: Case
+    verdict: Verdict
+    seconds: float
+    trace: tuple[Passage, ...]
+    why: str = ""
+    expected: str = ""
+    seen: tuple[Passage, ...] = ()
+
+
+def run(tester: Tester, cases: Iterable[Case]) -> Iterator[Result]:
+    """Judges each case. After each the daemon must still answer (spec 8.1); where it doesn't, it is started anew."""
+    for case in cases:
+        result = _judge(tester, case)
+        if result.trace:
+            tester.part()
+        if result.verdict is Verdict.PASSED and tester.alive is False:
+            result = replace(result, verdict=Verdict.FAILED, expected="a daemon that still answers after this (8.1)")
+        yield result
+
+
+def _judge(tester: Tester, case: Case) -> Result:
+    tester.trace.clear()
+    start = tester.wire.now()
+    verdict, why, failure = Verdict.PASSED, "", RuleBrokenError("", [])
+    try:
+        _prepare(tester, case)
+        case.judge(tester)
+    except NotApplicableError as reason:
+        verdict, why = Verdict.NOT_APPLICABLE, str(reason)
+    except NotRunError as reason:
+        verdict, why = Verdict.NOT_RUN, str(reason)
+    except RuleBrokenError as broken:
+        verdict, failure = Verdict.FAILED, broken
+    seconds = tester.wire.now() - start
+    return Result(case, verdict, seconds, tuple(tester.trace), why, failure.expected, tuple(failure.seen))
+
+
+def _prepare(tester: Tester, case: Case) -> None:
+    """Sees that somebody can act at the other side, and that a daemon is there; raises `NotRunError`."""
+    missing = sorted(action.name.lower() for action in case.needs - tester.wire.actions)
+    if missing:
+        raise NotRunError(f"nobody to {' and '.join(missing)}: run it in a terminal, or give --{missing[0]}-command")
+    if tester.wire.restarts or tester.alive is False:
+        if Action.RESTART not in tester.wire.actions:
+            raise NotRunError("the daemon doesn't answer any more: start it anew, or give --restart-command")
+        tester.ask(Action.RESTART)
+        tester.alive = None if tester.alive is None else True

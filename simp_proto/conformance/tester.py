@@ -1,0 +1,401 @@
+"""The tester: it plays the daemon at the other end, sees what comes back, and judges it.
+
+Pure but for the `Wire` that it is given: the wire has the clock, the sockets and the person at the other side.
+The helpers are lenient, so that a case fails for the one rule that it judges and not for another on the way to it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import Final, Protocol
+
+from simp_proto.address import Address
+from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, RINGING, Chat, Control, Framing, Operation, Type
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
+from simp_proto.errors import DatagramError, SimpError
+
+NAME: Final = b"tester"
+"""The tester's user, in every datagram."""
+_EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
+_LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
+"""Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
+
+
+@unique
+class Side(Enum):
+    """Which of the tester's addresses: its own, that of a third party, or one that no daemon can know."""
+
+    TESTER = "tester"
+    STRANGER = "stranger"
+    UNKNOWN = "unknown"
+
+    __hash__ = object.__hash__
+
+
+@unique
+class Action(Enum):
+    """What the person at the other side has to do, in words that ask for it."""
+
+    ACCEPT = "accept the call"
+    DECLINE = "decline the call"
+    TYPE = "type the message"
+    LEAVE = "leave the chat, or cancel the call"
+    CALL = "call the tester"
+    RESTART = "start the daemon and its client anew"
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A datagram that was sent or received, `data`, at `time` in seconds; or, with none, what the person was asked for.
+
+    `source` is the address that a datagram of the daemon came from, and `None` for the tester's own.
+    """
+
+    time: float
+    side: Side
+    data: bytes | None
+    source: Address | None = None
+    note: str = ""
+
+
+class RuleBrokenError(SimpError):
+    """A rule was broken: what was expected, and what came instead."""
+
+    def __init__(self, expected: str, seen: list[Passage]) -> None:
+        super().__init__(f"expected {expected}")
+        self.expected = expected
+        self.seen = seen
+
+
+class NotApplicableError(SimpError):
+    """A rule has nothing to say to this daemon."""
+
+
+class NotRunError(SimpError):
+    """A case couldn't be run: nobody acted at the other side, or nothing answers there any more."""
+
+
+class Wire(Protocol):
+    """The tester's way to the daemon and to its person."""
+
+    wait: float
+    """Seconds in which a daemon answers what it answers at once; silence of that length is no answer."""
+    patience: float
+    """Seconds in which the effect of what the person did is seen."""
+    daemon: Address | None
+    """Where the daemon is; `None` until it has called, if nobody said."""
+    restarts: bool
+    """Whether the daemon is started anew before each case."""
+    actions: frozenset[Action]
+    """What the person can be asked for."""
+
+    def now(self) -> float: ...
+
+    def send(self, side: Side, data: bytes) -> None: ...
+
+    def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
+        """The next datagram of the daemon, with its time; `None` if there is none until then."""
+        ...
+
+    def ask(self, action: Action, text: str, side: Side) -> None:
+        """Has it done; `text` is the message to type, `side` the one to call. Raises `NotRunError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A datagram of the daemon that could be read."""
+
+    time: float
+    datagram: Datagram
+    source: Address
+    data: bytes
+
+
+@dataclass
+class _Conversation:
+    """What the tester knows of one of its sides: the number of its next chat, and what has come in."""
+
+    number: int = 0
+    arrived: deque[Passage] = field(default_factory=deque)
+    busy: bool = False
+
+
+Matches = Callable[[Datagram], bool]
+
+
+class Tester:
+    """Plays the other daemon. `framing`: the one to speak throughout, as a foreign peer does that makes no offer."""
+
+    def __init__(self, wire: Wire, framing: Framing | None = None) -> None:
+        self.wire = wire
+        self.foreign = framing in (Framing.BARE, Framing.TRAILER)
+        """Whether the daemon has to take the tester for a foreign peer (spec 9.1)."""
+        self.framing = framing
+        """What the daemon has answered in; `None` until it has."""
+        self.alive: bool | None = None
+        """Whether the daemon acknowledged the last FIN; `None` while it has never acknowledged one."""
+        self.trace: list[Passage] = []
+        self._sides = {side: _Conversation() for side in Side}
+
+    # -- one datagram
+
+    def make(
+        self,
+        operation: Operation,
+        number: int = 0,
+        payload: bytes = b"",
+        *,
+        framing: Framing | None = None,
+        user: bytes = NAME,
+    ) -> bytes:
+        """A datagram of the tester's, in the framing of the conversation if no other is given."""
+        kind = Type.CHAT if isinstance(operation, Chat) else Type.CONTROL
+        return build(Datagram(kind, operation, number, user, payload, framing or self.framing or Framing.BARE))
+
+    def send(self, data: bytes, side: Side = Side.TESTER) -> None:
+        """Sends those bytes, whatever they are."""
+        self.trace.append(Passage(self.wire.now(), side, data))
+        self._sides[side].busy = True
+        self.wire.send(side, data)
+
+    def say_syn(self, side: Side = Side.TESTER) -> None:
+        """Calls: with the offer, unless the tester plays a foreign peer (spec 4.2)."""
+        self.send(self.make(Control.SYN, 0, b"" if self.foreign else OFFER), side)
+
+    def ask(self, action: Action, text: str = "", side: Side = Side.TESTER) -> None:
+        """Has the person at the other side do that."""
+        words = action.value + (f" {text!r}" if len(text) < 40 else f" of {len(text)} characters") * bool(text)
+        self.trace.append(Passage(self.wire.now(), side, None, note=words))
+        self.wire.ask(action, text, side)
+
+    def expect(
+        self, expected: str, matches: Matches, *, within: float | None = None, side: Side = Side.TESTER
+    ) -> Received:
+        """The first datagram that matches; what comes before it is passed over. Raises `RuleBrokenError`."""
+        start = len(self.trace)
+        received = self.find(matches, within=within, side=side)
+        if received is None:
+            raise RuleBrokenError(expected, self._seen(start))
+        return received
+
+    def find(self, matches: Matches, *, within: float | None = None, side: Side = Side.TESTER) -> Received | None:
+        """The same, or `None`."""
+        for received in self._incoming(within, side):
+            if matches(received.datagram):
+                return received
+        return None
+
+    def collect(self, *, within: float | None = None, side: Side = Side.TESTER) -> list[Received]:
+        """All that comes in that time."""
+        return list(self._incoming(within, side))
+
+    def silence(self, instead_of: str, *, within: float | None = None, side: Side = Side.TESTER) -> None:
+        """Nothing at all may come. Raises `RuleBrokenError`."""
+        start = len(self.trace)
+        if any(True for _ in self._passages(within, side)):
+            raise RuleBrokenError(instead_of, self._seen(start))
+
+    def failure(self, expected: str) -> RuleBrokenError:
+        """A failure of which all that came since the case began is shown."""
+        return RuleBrokenError(expected, self._seen(0))
+
+    def _seen(self, start: int) -> list[Passage]:
+        return [passage for passage in self.trace[start:] if passage.source is not None]
+
+    def _incoming(self, within: float | None, side: Side) -> Iterator[Received]:
+        for passage in self._passages(within, side):
+            assert passage.data is not None
+            assert passage.source is not None
+            try:
+                datagram = parse(passage.data, self._framings())
+            except DatagramError:
+                continue
+            yield Received(passage.time, datagram, passage.source, passage.data)
+
+    def _framings(self) -> tuple[Framing, ...]:
+        """The conversation's own first: an empty payload may have one checksum for both (spec 2.6)."""
+        return (Framing.TRAILER, *Framing) if self.framing is Framing.TRAILER else tuple(Framing)
+
+    def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
+        until = self.wire.now() + (self.wire.wait if within is None else within)
+        arrived = self._sides[side].arrived
+        while True:
+            while arrived:
+                passage = arrived.popleft()
+                self._sides[side].busy = True
+                yield passage
+            if not self._pump(until):
+                return
+
+    def _pump(self, until: float) -> bool:
+        """Files the next datagram that arrives; whether one did."""
+        incoming = self.wire.receive(until)
+        if incoming is None:
+            return False
+        time, side, source, data = incoming
+        passage = Passage(time, side, data, source)
+        self.trace.append(passage)
+        self._sides[side].arrived.append(passage)
+        return True
+
+    # -- conversations
+
+    @property
+    def number(self) -> int:
+        """The sequence number of the tester's next chat or FIN."""
+        return self._sides[Side.TESTER].number
+
+    def first_number(self) -> int:
+        """That of its first chat (spec 5.2, 9.8)."""
+        return 0 if self.framing is Framing.TRAILER else 1
+
+    def meet(self) -> None:
+        """Finds out what the daemon speaks: rings it, and takes the call back. `NotRunError` if nobody is there."""
+        self.say_syn()
+        answer = self.find(lambda datagram: True, within=max(self.wire.wait, 1.0))
+        if answer is None and Action.ACCEPT in self.wire.actions:  # one that rings in silence
+            self.ask(Action.ACCEPT)
+            answer = self.find(lambda datagram: True, within=self.wire.patience)
+        if answer:
+            self.framing = self.framing or answer.datagram.framing
+        self.part()
+        if not answer and not self.alive:
+            raise NotRunError("no SIMP daemon answered")
+
+    def call(self) -> Received:
+        """Calls the daemon and has its person accept: the chat is on. The SYN+ACK."""
+        accepted = self.be_accepted()
+        self.send(self.make(Control.ACK, accepted.datagram.sequence))
+        self._open(accepted)
+        return accepted
+
+    def be_accepted(self) -> Received:
+        """The same, but for the ACK that the tester owes."""
+        self.say_syn()
+        early = self.find(_answers_syn, within=min(self.wire.wait, 0.5))
+        early = early if early and early.datagram.operation is Control.SYN_ACK else None
+        self.ask(Action.ACCEPT)
+        accepted = early or self.expect(
+            "a SYN+ACK", lambda datagram: datagram.operation is Control.SYN_ACK, within=self.wire.patience
+        )
+        self.framing = accepted.datagram.framing
+        self._sides[Side.TESTER].number = self.first_number()
+        return accepted
+
+    def be_called(self, side: Side = Side.TESTER) -> Received:
+        """Has the person call the tester. The SYN, whose framing, or offer, is from then on the conversation's."""
+        self.ask(Action.CALL, side=side)
+        syn = self.expect(
+            "a SYN", lambda datagram: datagram.operation is Control.SYN, within=self.wire.patience, side=side
+        )
+        if not self.foreign:
+            offered = syn.datagram.payload.startswith(OFFER)
+            self.framing = Framing.HEADER if offered else syn.datagram.framing
+        return syn
+
+    def answer_call(self) -> Received:
+        """Is called, and accepts: the chat is on. What acknowledged the SYN+ACK."""
+        syn = self.be_called()
+        number = syn.datagram.sequence ^ (self.framing is Framing.TRAILER)  # spec 9.8
+        self.send(self.make(Control.SYN_ACK, number))
+        acknowledged = self.expect(
+            "the ACK of the SYN+ACK", lambda datagram: datagram.operation in (Control.ACK, Chat.MESSAGE)
+        )
+        self._sides[Side.TESTER].number = self.first_number()
+        return acknowledged
+
+    def _open(self, accepted: Received) -> None:
+        """Some accept by a chat, after a SYN+ACK that came of itself (spec 9.7): it is acknowledged here."""
+        if accepted.datagram.framing is not Framing.HEADER:
+            for received in self.collect(within=min(self.wire.wait, 0.3)):
+                if received.datagram.operation is Chat.MESSAGE:
+                    self.acknowledge(received)
+
+    def chat(self, payload: bytes, number: int | None = None, user: bytes = NAME) -> bytes:
+        """A chat of the tester's, with its next number."""
+        return self.make(Chat.MESSAGE, self.number if number is None else number, payload, user=user)
+
+    def say(self, payload: bytes, user: bytes = NAME) -> Received:
+        """Says something that must be acknowledged; where it isn't, the number may be at fault. The ACK."""
+        conversation = self._sides[Side.TESTER]
+        start = len(self.trace)
+        for number in (conversation.number, 1 - conversation.number):
+            self.send(self.chat(payload, number, user))
+            acknowledged = self.find(is_plain_ack)
+            if acknowledged:
+                conversation.number = 1 - number
+                return acknowledged
+        raise RuleBrokenError("an ACK of the chat, under one number or the other", self._seen(start))
+
+    def hear(self, text: str) -> Received:
+        """Has the person say that. The chat, which is not acknowledged yet."""
+        self.ask(Action.TYPE, text)
+        return self.expect(
+            f"a chat with {text!r}" if len(text) < 40 else "a chat",
+            lambda datagram: datagram.operation is Chat.MESSAGE,
+            within=self.wire.patience,
+        )
+
+    def acknowledge(self, received: Received) -> None:
+        """The ACK that the daemon expects of what it sent."""
+        self.send(self.make(Control.ACK, received.datagram.sequence))
+
+    def expect_again(self, expected: str, first: Received, matches: Matches) -> Received:
+        """Another one, 5 s after the first: not sooner, and not much later (spec 6.2)."""
+        start = len(self.trace)
+        due = first.time + _LATEST
+        again = self.find(matches, within=due - self.wire.now())
+        if again is None or again.time < first.time + _EARLIEST:
+            raise RuleBrokenError(f"{expected} again after {RETRANSMISSION_INTERVAL:g} s", self._seen(start))
+        return again
+
+    # -- between two cases
+
+    def part(self) -> None:
+        """Ends what is going on, acknowledges what the daemon still says, and sees whether it is alive."""
+        for side, conversation in self._sides.items():
+            if conversation.busy or side is Side.TESTER:
+                self._leave(side, conversation)
+            conversation.number = 0
+            conversation.busy = False
+
+    def _leave(self, side: Side, conversation: _Conversation) -> None:
+        acknowledged = False
+        for number in (conversation.number, 1 - conversation.number):  # some take no other than the one they expect
+            self.send(self.make(Control.FIN, number), side)
+            for received in self._incoming(self.wire.wait, side):
+                if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
+                    self.send(self.make(Control.ACK, received.datagram.sequence), side)
+                acknowledged = acknowledged or is_plain_ack(received.datagram)
+                if acknowledged and not conversation.arrived:
+                    break
+            if acknowledged:
+                break
+        if side is Side.TESTER and (acknowledged or self.alive is not None):
+            self.alive = acknowledged
+        for received in self._incoming(min(self.wire.wait, 0.3), side):
+            if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
+                self.send(self.make(Control.ACK, received.datagram.sequence), side)
+
+
+def is_plain_ack(datagram: Datagram) -> bool:
+    """Whether it acknowledges something: not that it rings (spec 4.3)."""
+    return datagram.operation is Control.ACK and not datagram.payload
+
+
+def is_ringing(datagram: Datagram) -> bool:
+    """Whether it says that a SYN rings (spec 4.3)."""
+    return datagram.operation is Control.ACK and datagram.payload == RINGING
+
+
+def _answers_syn(datagram: Datagram) -> bool:
+    return is_ringing(datagram) or datagram.operation is Control.SYN_ACK
+
+
+def size(datagram: Datagram) -> int:
+    """Its bytes on the wire."""
+    return HEAD_SIZE + datagram.length + (0 if datagram.framing is Framing.BARE else CHECKSUM_SIZE)

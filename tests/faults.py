@@ -1,0 +1,680 @@
+"""A daemon that is wrong in one thing for each conformance case: what it does to the datagrams of one that is right."""
+
+from collections.abc import Callable, Iterable
+
+from simp_daemon.states import State
+from simp_proto.conformance.tester import Action, Side
+from simp_proto.constants import OFFER, Chat, Control, Framing, Type
+from simp_proto.datagram import Datagram, build, parse, sealed
+from simp_proto.errors import DatagramError
+from tests.simulated_wire import SIDES, Fault
+
+FAULTS: dict[str, type[Fault]] = {}
+"""By the name of the case that must find it."""
+MESSAGE = Chat.MESSAGE
+
+
+def breaks(case: str) -> Callable[[type[Fault]], type[Fault]]:
+    def register(fault: type[Fault]) -> type[Fault]:
+        assert case not in FAULTS
+        FAULTS[case] = fault
+        return fault
+
+    return register
+
+
+def read(data: bytes) -> Datagram | None:
+    try:
+        return parse(data)
+    except DatagramError:
+        return None
+
+
+def is_a(data: bytes, *operations: object) -> bool:
+    datagram = read(data)
+    return datagram is not None and any(datagram.operation is each for each in operations)
+
+
+def remade(data: bytes, **changes: object) -> bytes:
+    """That datagram with other fields."""
+    it = parse(data)
+    fields = {name: getattr(it, name) for name in ("type", "operation", "sequence", "user", "payload", "framing")}
+    return build(Datagram(**(fields | changes)))
+
+
+def flipped(data: bytes) -> bytes:
+    return remade(data, sequence=1 - parse(data).sequence)
+
+
+def with_byte(data: bytes, at: int, value: int) -> bytes:
+    return sealed(data[:at] + bytes((value,)) + data[at + 1 :], Framing.HEADER)
+
+
+def answer(data: bytes, operation: Control, payload: bytes = b"") -> bytes:
+    return build(Datagram(Type.CONTROL, operation, parse(data).sequence, b"bob", payload))
+
+
+class Rewritten(Fault):
+    """One octet of what comes in has a second value that is taken for the right one."""
+
+    at: int
+    wrong: int
+    right: int
+    kind: int
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        wrong = len(data) > 41 - 1 and data[0] in (self.kind, self.wrong) and data[self.at] == self.wrong
+        return [with_byte(data, self.at, self.right) if wrong and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("unknown-type")
+class TypeThree(Rewritten):
+    at, wrong, right, kind = 0, 3, 2, 3
+
+
+@breaks("unknown-chat-operation")
+class OperationTwo(Rewritten):
+    at, wrong, right, kind = 1, 2, 1, 2
+
+
+@breaks("unknown-control-operation")
+class FinByItsBit(Rewritten):
+    at, wrong, right, kind = 1, 0x0A, 0x08, 1
+
+
+@breaks("unknown-sequence")
+class ModuloTwo(Rewritten):
+    at, wrong, right, kind = 2, 2, 0, 2
+
+
+@breaks("answers-from-its-port")
+class OtherSocket(Fault):
+    def port(self) -> int:
+        return 40_000
+
+
+@breaks("sequence-beyond-one")
+class OneBitInBare(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        return [] if datagram and datagram.sequence > 1 else [data]
+
+
+@breaks("user-sent")
+class BlankPadded(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, user=b"bob".ljust(32))]
+
+
+@breaks("user-received")
+class AsciiUsers(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        return [] if datagram and not datagram.user.isascii() else [data]
+
+
+@breaks("wrong-length")
+class AllTheRest(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        sound = 45 <= len(data) < 60 and data == sealed(data, Framing.HEADER)
+        if side is Side.TESTER and data[:2] == b"\2\1" and sound and not read(data):
+            length = (len(data) - 41).to_bytes(4, "big")
+            return [sealed(data[:35] + length + data[39:], Framing.HEADER)]
+        return [data]
+
+
+@breaks("payload-ignored")
+class NoPayloadInSyn(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        odd = datagram and datagram.operation is Control.SYN and not (OFFER + b" ").startswith(datagram.payload[:19])
+        return [] if odd else [data]
+
+
+@breaks("payload-empty")
+class Welcome(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, payload=b"welcome") if is_a(data, Control.SYN_ACK) else data]
+
+
+@breaks("wrong-checksum")
+class NotVerified(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        exact = len(data) > 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
+        return [sealed(data, Framing.HEADER) if exact and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("checksum-of-an-odd-number-of-bytes")
+class OddByteForgotten(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        odd = is_a(data, MESSAGE) and len(data) % 2 and len(data) < 100
+        return [data[:39] + sealed(data[:-1], Framing.HEADER)[39:41] + data[41:] if odd else data]
+
+
+@breaks("size-sent")
+class AllInOne(Fault):
+    text = ""
+
+    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+        self.text = text
+        return []
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        whole = is_a(data, MESSAGE) and len(data) > 1_000 and self.text.isdigit()
+        return [remade(data, payload=self.text.encode()) if whole else data]
+
+
+@breaks("size-received")
+class SmallBuffer(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [data[:1024]]
+
+
+@breaks("malformed-when-idle")
+class ShortFin(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [build(parse(data + bytes(1)))] if len(data) == 38 and data[1] == Control.FIN else []
+
+
+@breaks("err-unanswered")
+class ErrAnswered(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if is_a(data, Control.ERR) and side is Side.TESTER else []
+
+
+@breaks("fin-acknowledged")
+class OneForEveryFin(Fault):
+    fin = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.fin = is_a(data, Control.FIN) and side is Side.TESTER and self.state() is State.OPEN
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, sequence=1) if self.fin and is_a(data, Control.ACK) else data]
+
+
+@breaks("fin-of-a-stranger")
+class StrangersIgnored(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if side is Side.STRANGER and is_a(data, Control.ACK) else [data]
+
+
+@breaks("err-fin-acknowledged")
+class OnlyErr(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, operation=Control.ERR) if is_a(data, Control.ERR_FIN) else data]
+
+
+@breaks("fin-ack-ends")
+class OnlyAck(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.FIN_ACK) else [data]
+
+
+@breaks("stranger-when-idle")
+class EveryChatAcknowledged(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return (
+            [answer(data, Control.ACK)] if is_a(data, MESSAGE) and side is Side.STRANGER and self.endpoint.idle else []
+        )
+
+
+@breaks("stranger-in-a-chat")
+class AnybodysFin(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if side is Side.STRANGER and is_a(data, Control.FIN) and self.state() is State.OPEN:
+            self.endpoint.receive(data, SIDES[Side.TESTER], self.now)
+        return [data]
+
+
+@breaks("handshake")
+class HandshakeOne(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.SYN_ACK) else data]
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.ACK) and self.state(side) is State.ACCEPTING else data]
+
+
+@breaks("nothing-before-the-person")
+class ImpatientDaemon(Fault):
+    """Accepts by itself what nobody has answered for a while."""
+
+    syn = b""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN) and side is Side.TESTER:
+            self.timer, self.syn = self.now + 1.5, data
+        return [data]
+
+    def expired(self) -> Iterable[bytes]:
+        return [answer(self.syn, Control.SYN_ACK)] if self.state() is State.PENDING else []
+
+
+@breaks("chat-for-a-lost-ack")
+class OnlyAnAckOpens(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, MESSAGE) and self.state(side) is State.ACCEPTING else [data]
+
+
+class AfterOne(Fault):
+    """What answers one kind of datagram of the tester has the other number."""
+
+    answered: object
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = data
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.ACK) and is_a(self.latest, self.answered) else data]
+
+
+@breaks("ack-of-the-syn-ack")
+class OtherAckOfSynAck(AfterOne):
+    answered = Control.SYN_ACK
+
+
+@breaks("handshake-number")
+class SynOne(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.SYN) else data]
+
+
+class Deaf(Fault):
+    """Drops one kind of datagram of the tester in one state."""
+
+    operation: object
+    states: tuple[State, ...] = tuple(State)
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        deaf = is_a(data, self.operation) and side is Side.TESTER and self.state() in self.states
+        return [] if deaf else [data]
+
+
+@breaks("repeated-syn-ack")
+class SynAckOnce(Deaf):
+    operation, states = Control.SYN_ACK, (State.OPEN,)
+
+
+@breaks("repeated-syn-once-accepted")
+class SynOnceAccepted(Deaf):
+    operation, states = Control.SYN, (State.ACCEPTING,)
+
+
+@breaks("repeated-syn-once-declined")
+class SynOnceDeclined(Deaf):
+    operation, states = Control.SYN, (State.DECLINING,)
+
+
+@breaks("busy-answer-taken")
+class StubbornCaller(Deaf):
+    operation, states = Control.ERR, (State.CALLING, State.RINGING)
+
+
+@breaks("crossed-calls")
+class NoCrossing(Deaf):
+    operation, states = Control.SYN, (State.CALLING, State.RINGING)
+
+
+@breaks("new-start")
+class NoNewStart(Deaf):
+    operation, states = Control.SYN, (State.OPEN,)
+
+
+@breaks("syn-while-it-rings")
+class DeafToRinging(Deaf):
+    operation, states = Control.ACK, (State.CALLING, State.RINGING)
+
+
+@breaks("offer-answered")
+class ExactOffer(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        longer = datagram and datagram.payload.startswith(OFFER + b" ")
+        return [remade(data, payload=b"") if longer else data]
+
+
+@breaks("other-framing-in-a-chat")
+class AnyFraming(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.HEADER) if is_a(data, MESSAGE) else data]
+
+
+@breaks("first-syn")
+class HeaderAtOnce(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.HEADER) if side is Side.UNKNOWN else data]
+
+
+@breaks("offer-in-header")
+class NoOfferInHeader(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        header = is_a(data, Control.SYN) and parse(data).framing is Framing.HEADER
+        return [remade(data, payload=b"") if header else data]
+
+
+@breaks("framing-remembered")
+class Forgetful(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.BARE) if is_a(data, Control.SYN) else data]
+
+
+@breaks("ringing")
+class RingsOnce(Fault):
+    again = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.again = is_a(data, Control.SYN) and self.state(side) is State.PENDING
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if self.again and is_a(data, Control.ACK) else [data]
+
+
+@breaks("repeated-syn")
+class AnswerForEachSyn(Fault):
+    calls = 0
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if self.state() is State.IDLE:
+            self.calls = 0
+        self.calls += is_a(data, Control.SYN) and self.state() in (State.IDLE, State.PENDING)
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [data] * (self.calls if is_a(data, Control.SYN_ACK) else 1)
+
+
+@breaks("busy")
+class OtherWords(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, payload=b"busy") if is_a(data, Control.ERR) else data]
+
+
+class OtherFin(Fault):
+    """A FIN that is sent in one state has the other number."""
+
+    state_of_fin: State
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is self.state_of_fin else data]
+
+
+@breaks("declining")
+class DecliningOne(OtherFin):
+    state_of_fin = State.DECLINING
+
+
+@breaks("leaving")
+class LeavingOther(OtherFin):
+    state_of_fin = State.LEAVING
+
+
+@breaks("cancelling")
+class SilentCancel(Fault):
+    latest = b""
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        cancel = is_a(data, Control.FIN) and is_a(self.latest, Control.SYN)
+        self.latest = self.latest if cancel else data
+        return [] if cancel else [data]
+
+
+@breaks("unheard")
+class AcknowledgedUnread(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if is_a(data, MESSAGE) and self.state() is State.LEAVING else []
+
+
+class Outstanding(Fault):
+    """Keeps which chat of the daemon is not acknowledged yet, and whether anything was answered to it."""
+
+    chat = b""
+    answered = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if side is Side.TESTER:
+            self.answered = True
+            if is_a(data, Control.ACK, Control.FIN) and self.chat:
+                self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, MESSAGE):
+            self.chat, self.answered = data, False
+        return [data]
+
+
+@breaks("leaving-after-the-last-word")
+class LeavesAtOnce(Outstanding):
+    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+        return [answer(self.chat, Control.FIN)] if action is Action.LEAVE and self.chat else []
+
+
+@breaks("stop-and-wait")
+class WindowOfTwo(Outstanding):
+    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+        two = action is Action.TYPE and self.chat and not self.answered
+        return [remade(flipped(self.chat), payload=text.encode())] if two else []
+
+
+@breaks("ack-with-another-number")
+class AnyAck(Outstanding):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if self.chat and is_a(data, Control.ACK):
+            data = remade(data, sequence=parse(self.chat).sequence)
+        return super().incoming(data, side)
+
+
+@breaks("handshake-ack-with-another-number")
+class AnyHandshakeAck(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        accepting = is_a(data, Control.ACK) and self.state(side) is State.ACCEPTING
+        return [remade(data, sequence=0) if accepting else data]
+
+
+class Renumbered(Fault):
+    """Some chats of the daemon have the other number, and so have the ACKs that it expects for them."""
+
+    latest = b""
+    count = 0
+    theirs: int | None = None
+    moved = 0
+
+    def other(self) -> bool:
+        raise NotImplementedError
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN_ACK):
+            self.latest, self.count, self.theirs, self.moved = b"", 0, None, 0
+        if is_a(data, MESSAGE):
+            self.count += data != self.latest
+            self.latest = data
+            return [flipped(data) if self.other() else data]
+        if is_a(data, Control.FIN):
+            self.count = 0
+        return [data]
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if side is Side.TESTER and is_a(data, MESSAGE):
+            self.moved += parse(data).sequence != self.theirs
+            self.theirs = parse(data).sequence
+        expected = is_a(data, Control.ACK) and side is Side.TESTER and self.count and self.other()
+        return [flipped(data) if expected else data]
+
+
+@breaks("first-number")
+class ChatsFromZero(Renumbered):
+    def other(self) -> bool:
+        return True
+
+
+@breaks("next-number")
+class StuckNumber(Renumbered):
+    def other(self) -> bool:
+        return self.count == 3
+
+
+@breaks("counter-of-each-direction")
+class SharedCounter(Renumbered):
+    def other(self) -> bool:
+        return self.moved % 2 == 1
+
+
+class Repeats(Fault):
+    """Keeps what was sent last of some kind, to know its repeat, and whether the tester has said anything since."""
+
+    operation: object
+    latest = b""
+    heard = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.heard = True
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        repeat = is_a(data, self.operation) and data == self.latest and not self.heard
+        if is_a(data, self.operation):
+            self.latest, self.heard = data, False
+        return self.repeated(data) if repeat else [data]
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return []
+
+
+@breaks("repeat-is-the-same")
+class RepeatsUnderTheOtherNumber(Repeats):
+    operation = MESSAGE
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return [flipped(data)]
+
+
+@breaks("chat-repeated")
+class ChatOnce(Repeats):
+    operation = MESSAGE
+
+
+@breaks("syn-ack-repeated")
+class SynAckOnceSent(Repeats):
+    operation = Control.SYN_ACK
+
+
+@breaks("fin-repeated")
+class FinOnce(Repeats):
+    operation = Control.FIN
+
+
+@breaks("syn-repeated")
+class SynOnce(Repeats):
+    operation = Control.SYN
+
+
+@breaks("ack-number")
+class OneForEveryChat(Fault):
+    latest = b""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = data
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, sequence=1) if is_a(data, Control.ACK) and is_a(self.latest, MESSAGE) else data]
+
+
+@breaks("repeat-acknowledged")
+class RepeatsIgnored(Fault):
+    latest = b""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        repeat = data == self.latest and is_a(data, MESSAGE)
+        self.latest = data
+        return [] if repeat else [data]
+
+
+@breaks("either-first-number")
+class FirstIsOne(Fault):
+    begun = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN):
+            self.begun = False
+        if is_a(data, MESSAGE) and side is Side.TESTER:
+            self.begun = self.begun or parse(data).sequence == 1
+            return [data] if self.begun else []
+        return [data]
+
+
+@breaks("not-utf-8")
+class DropsWhatIsNotUtf8(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        try:
+            if datagram := read(data):
+                datagram.payload.decode()
+        except UnicodeDecodeError:
+            return []
+        return [data]
+
+
+@breaks("utf-8")
+class QuestionMarks(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = parse(data)
+        arrow = is_a(data, MESSAGE) and "→" in datagram.text
+        return [remade(data, payload=datagram.text.encode("ascii", "replace")) if arrow else data]
+
+
+class CutElsewhere(Fault):
+    """Cuts a long text one byte earlier than it should."""
+
+    start: bytes
+    carried = b""
+    count = 0
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        payload = parse(data).payload
+        if not is_a(data, MESSAGE) or not (self.carried or payload.startswith(self.start)):
+            return [data]
+        payload = self.carried + payload
+        self.carried = payload[-1:] if len(payload) > 1_100 else b""
+        return [remade(data, payload=payload[: len(payload) - len(self.carried)])]
+
+
+@breaks("cut-between-characters")
+class CutInCharacters(CutElsewhere):
+    start = "éé".encode()
+
+
+@breaks("cut-after-a-blank")
+class CutBeforeBlanks(CutElsewhere):
+    start = b"twelve"
+
+
+@breaks("survival")
+class Fragile(Fault):
+    """Ends for good at a datagram of 1,400 bytes."""
+
+    dead = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.dead = self.dead or data == b"\xff" * 1_400
+        return [] if self.dead else [data]
+
+    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+        self.dead = self.dead and action is not Action.RESTART
+        return []
+
+
+@breaks("amplification")
+class Insisting(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        terse = side is Side.STRANGER and is_a(data, Control.SYN) and not parse(data).payload
+        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if terse else []
+
+
+@breaks("rate")
+class Unlimited(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if side is Side.STRANGER and is_a(data, Control.FIN) else []

@@ -1,0 +1,67 @@
+"""The conformance suite: it quotes the specification, passes a daemon that is right, and finds each planted fault."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from simp_proto.conformance import tester
+from simp_proto.conformance.cases import CASES, Case
+from simp_proto.conformance.run import Result, Verdict, run
+from simp_proto.constants import Framing
+from tests.faults import FAULTS
+from tests.simulated_wire import Fault, SimulatedWire
+
+SPEC = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
+
+
+def results_of(fault: Fault | None = None, framing: Framing | None = None) -> list[Result]:
+    judge = tester.Tester(SimulatedWire(fault), framing)
+    judge.meet()
+    return list(run(judge, CASES))
+
+
+def names(results: list[Result], verdict: Verdict) -> list[str]:
+    return [result.case.name for result in results if result.verdict is verdict]
+
+
+def section(number: str) -> str:
+    """The paragraph, list and table of a section, on one line."""
+    start = re.search(rf"^{re.escape(number)} ", SPEC, re.MULTILINE)
+    assert start, number
+    end = re.compile(r"^(#|\d+\.\d+ )", re.MULTILINE).search(SPEC, start.end())
+    return " ".join(SPEC[start.start() : end.start() if end else None].split())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_rules_stand_so_in_their_section(case: Case) -> None:
+    assert case.rule
+    assert case.rule in section(case.section)
+
+
+def test_cases_are_told_apart_and_in_order() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+    sections = [tuple(map(int, case.section.split("."))) for case in CASES]
+    assert sections == sorted(sections)
+
+
+@pytest.mark.parametrize("framing", [None, Framing.HEADER, Framing.BARE, Framing.TRAILER])
+def test_a_daemon_that_is_right_passes(framing: Framing | None) -> None:
+    results = results_of(framing=framing)
+    assert names(results, Verdict.FAILED) == []
+    assert names(results, Verdict.NOT_RUN) == []
+    assert len(names(results, Verdict.PASSED)) >= (68 if framing in (None, Framing.HEADER) else 49)
+
+
+def test_each_case_has_its_fault() -> None:
+    assert set(FAULTS) == {case.name for case in CASES}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_exactly_its_case_finds_a_fault(name: str) -> None:
+    bare = name == "sequence-beyond-one"  # there is no such number in the other framings
+    results = results_of(FAULTS[name](), Framing.BARE if bare else None)
+    assert names(results, Verdict.FAILED) == [name]
+    assert names(results, Verdict.NOT_RUN) == []
+    (failed,) = (result for result in results if result.verdict is Verdict.FAILED)
+    assert failed.expected
