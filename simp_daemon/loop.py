@@ -1,9 +1,7 @@
 """The daemon's shell: sockets, one timer and the log around `Endpoint` and `Clients`. The only asyncio here."""
 
 import asyncio
-import errno
 import logging
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +14,7 @@ from simp_proto.constants import Framing
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.text import printable
+from simp_proto.udp import address_of, bind, why_not
 
 log = logging.getLogger("simp.daemon")
 
@@ -62,16 +61,16 @@ class Daemon:
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
         try:
-            self._udp, _ = await self._loop.create_datagram_endpoint(
-                lambda: _Peers(self), sock=_udp_socket(self.address)
-            )
+            udp = bind(self.address)
         except OSError as error:
-            raise StartError(_why(error, self.address, "UDP")) from None
+            raise StartError(why_not(error, self.address)) from None
+        udp.setblocking(False)
+        self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Peers(self), sock=udp)
         try:
             self._tcp = await self._loop.create_server(lambda: _Client(self), *self.client_address)
         except OSError as error:
             self._udp.close()
-            raise StartError(_why(error, self.client_address, "TCP")) from None
+            raise StartError(why_not(error, self.client_address, "TCP")) from None
         self.client_address = self._tcp.sockets[0].getsockname()[:2]
         here, client = format_address(self.address), format_address(self.client_address)
         log.info("listening for daemons on %s, for the client on %s", here, client)
@@ -193,11 +192,7 @@ class _Peers(asyncio.DatagramProtocol):
         self._daemon = daemon
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        host, port, *rest = addr
-        if rest and rest[1]:  # an IPv6 address that means something on one interface only, as people write it
-            with suppress(OSError):  # the interface may be gone again
-                host = f"{host}%{socket.if_indextoname(rest[1])}"
-        self._daemon.datagram_received(data, (host, port))
+        self._daemon.datagram_received(data, address_of(addr))
 
     def error_received(self, exc: Exception) -> None:
         if isinstance(exc, OSError):
@@ -258,32 +253,6 @@ class _Client(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
-
-
-def _udp_socket(address: Address) -> socket.socket:
-    """Bound there, and non-blocking. Raises `OSError`."""
-    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
-    udp = socket.socket(family, kind, protocol)
-    try:
-        if family == socket.AF_INET6:  # an IPv4 peer would have an address there that nobody types
-            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        udp.setblocking(False)
-        udp.bind(where)
-    except OSError:
-        udp.close()
-        raise
-    return udp
-
-
-def _why(error: OSError, address: Address, protocol: str) -> str:
-    where = f"{protocol} {format_address(address)}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use: does a daemon run there already? Give another address, or other ports"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}: {address[0]} is not an address of this host; 'simp daemon 0.0.0.0' listens on all that are"
-    if error.errno == errno.EACCES:
-        return f"{where} may not be used by this user; ports from 1024 on may"
-    return f"{where} can't be used: {error.strerror or error}"
 
 
 def _log_event(event: Event) -> None:

@@ -12,6 +12,7 @@ _SUBCOMMANDS: Final = {
     "demo": "simp_daemon.demo:demo",
     "dissector": "simp_proto.toolkit.dissector:dissector",
     "encode": "simp_proto.toolkit.encode:encode",
+    "probe": "simp_proto.conformance.probe:probe",
     "vectors": "simp_proto.toolkit.vectors:vectors",
 }
 _HELP: Final = {
@@ -21,6 +22,7 @@ _HELP: Final = {
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
+    "probe": "Find out how a daemon behaves.",
     "vectors": "Print the golden packets and conversations as JSON.",
 }
 

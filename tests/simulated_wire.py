@@ -110,7 +110,7 @@ class SimulatedWire:
             self.endpoint.handle_timer(self._time)
             self._settle()
 
-    def ask(self, action: Action, text: str, side: Side) -> None:
+    def ask(self, action: Action, text: str, side: Side) -> str:
         for each in self.fault.acted(action, text):
             self._deliver(each, Side.TESTER)
         ringing = [request.peer for request in self.endpoint.requests][-1:]
@@ -132,6 +132,7 @@ class SimulatedWire:
             case Action.RESTART:
                 self._start()
         self._settle()
+        return ""
 
     def _settle(self) -> None:
         while self.endpoint.next_event():

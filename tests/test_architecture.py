@@ -9,6 +9,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal", "subprocess", "secrets"}
 SHELLS = {
+    "simp_proto.conformance.wire",
+    "simp_proto.udp",
     "simp_daemon.loop",
     "simp_daemon.command",
     "simp_daemon.demo",
@@ -18,6 +20,7 @@ SHELLS = {
     "simp_client.command",
 }
 CLICK = {
+    "simp_proto.conformance.probe",
     "simp_proto.command",
     "simp_proto.toolkit.decode",
     "simp_proto.toolkit.dissector",

@@ -314,7 +314,8 @@ def stranger_in_a_chat(tester: Tester) -> None:
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
     tester.send(tester.make(FIN, 1), Side.STRANGER)
     tester.collect(side=Side.STRANGER)
-    tester.silence("nothing to the partner for what a stranger said", within=0)
+    if tester.collect(within=0):
+        raise tester.failure("nothing to the partner for what a stranger said")
     tester.say(b"we are still here")
 
 

@@ -100,8 +100,11 @@ class Wire(Protocol):
         """The next datagram of the daemon, with its time; `None` if there is none until then."""
         ...
 
-    def ask(self, action: Action, text: str, side: Side) -> None:
-        """Has it done; `text` is the message to type, `side` the one to call. Raises `NotRunError`."""
+    def ask(self, action: Action, text: str, side: Side) -> str:
+        """Has it done; `text` is the message to type, `side` the one to call.
+
+        Returns what went wrong with it, or nothing; raises `NotRunError` where it can't be done at all.
+        """
         ...
 
 
@@ -168,9 +171,10 @@ class Tester:
 
     def ask(self, action: Action, text: str = "", side: Side = Side.TESTER) -> None:
         """Has the person at the other side do that."""
-        words = action.value + (f" {text!r}" if len(text) < 40 else f" of {len(text)} characters") * bool(text)
-        self.trace.append(Passage(self.wire.now(), side, None, note=words))
-        self.wire.ask(action, text, side)
+        self.trace.append(Passage(self.wire.now(), side, None, note=in_words(action, text)))
+        trouble = self.wire.ask(action, text, side)
+        if trouble:
+            self.trace.append(Passage(self.wire.now(), side, None, note=trouble))
 
     def expect(
         self, expected: str, matches: Matches, *, within: float | None = None, side: Side = Side.TESTER
@@ -194,10 +198,11 @@ class Tester:
         return list(self._incoming(within, side))
 
     def silence(self, instead_of: str, *, within: float | None = None, side: Side = Side.TESTER) -> None:
-        """Nothing at all may come. Raises `RuleBrokenError`."""
-        start = len(self.trace)
-        if any(True for _ in self._passages(within, side)):
-            raise RuleBrokenError(instead_of, self._seen(start))
+        """Nothing at all may come from now on. Raises `RuleBrokenError`."""
+        now = self.wire.now()
+        late = [passage for passage in self._passages(within, side) if passage.time >= now]
+        if late:
+            raise RuleBrokenError(instead_of, late)
 
     def failure(self, expected: str) -> RuleBrokenError:
         """A failure of which all that came since the case began is shown."""
@@ -265,6 +270,14 @@ class Tester:
         self.part()
         if not answer and not self.alive:
             raise NotRunError("no SIMP daemon answered")
+
+    def meet_caller(self) -> None:
+        """The same where the daemon is to call the tester, and declines. Raises `NotRunError`."""
+        try:
+            self.be_called()
+        except RuleBrokenError:
+            raise NotRunError("no SIMP daemon has called") from None
+        self.part()
 
     def call(self) -> Received:
         """Calls the daemon and has its person accept: the chat is on. The SYN+ACK."""
@@ -380,6 +393,13 @@ class Tester:
         for received in self._incoming(min(self.wire.wait, 0.3), side):
             if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
                 self.send(self.make(Control.ACK, received.datagram.sequence), side)
+
+
+def in_words(action: Action, text: str) -> str:
+    """What the person is asked to do."""
+    if not text:
+        return action.value
+    return f"{action.value} {text!r}" if len(text) < 40 else f"{action.value}, {len(text)} characters: {text[:16]!r}..."
 
 
 def is_plain_ack(datagram: Datagram) -> bool:

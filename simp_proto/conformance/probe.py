@@ -1,0 +1,181 @@
+"""`simp probe`: is a SIMP daemon there, and how does it behave before its person does anything?"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import click
+
+from simp_proto.address import Address, format_address, parse_address
+from simp_proto.conformance.tester import Received, Tester, is_plain_ack, is_ringing
+from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.constants import DAEMON_PORT, Control, Framing
+from simp_proto.errors import AddressError
+from simp_proto.text import printable
+from simp_proto.udp import local_host, why_not
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a daemon has shown. `None` where it has shown nothing."""
+
+    framing: str | None = None
+    user: str | None = None
+    """The name in its datagrams."""
+    rings: bool = False
+    """Whether it says that a call rings (spec 4.3)."""
+    accepts_unasked: bool = False
+    """Whether it sent SYN+ACK before its person can have accepted (spec 9.7)."""
+    syn_ack_number: int | None = None
+    refusal: str | None = None
+    """The text of an ERR, or empty for a FIN: it is busy, say."""
+    fin_acks: tuple[int | None, int | None] = (None, None)
+    """The numbers of its ACKs of a FIN numbered 0, and of one numbered 1 (spec 3.2)."""
+    unreadable: int = 0
+    """Datagrams that were no SIMP/1 datagrams."""
+
+    @property
+    def there(self) -> bool:
+        """Whether anything that speaks SIMP has answered."""
+        return self.framing is not None
+
+
+_MORE: Final = 0.3
+"""Seconds after an answer in which more may follow, such as a FIN after an ERR."""
+
+
+def find(tester: Tester) -> Findings:
+    """Rings the daemon until it has answered, for one `wait` at most, and takes the call back."""
+    tester.say_syn()
+    first = tester.find(lambda datagram: True)
+    answers = [first, *tester.collect(within=_MORE)] if first else []
+    if tester.framing is None and answers:
+        tester.framing = answers[0].datagram.framing
+    acknowledged = [_acknowledgement(tester, number, answers) for number in (0, 1)]
+    datagrams = [received.datagram for received in answers]
+    syn_acks = [each.sequence for each in datagrams if each.operation is Control.SYN_ACK]
+    refusals = [each for each in datagrams if each.operation in (Control.ERR, Control.FIN, Control.ERR_FIN)]
+    names = [name for each in datagrams if (name := each.name) and name.lower() != "daemon"]
+    received = sum(passage.source is not None for passage in tester.trace)
+    return Findings(
+        framing=datagrams[0].framing.value if datagrams else None,
+        user=names[0] if names else None,
+        rings=any(is_ringing(each) for each in datagrams),
+        accepts_unasked=bool(syn_acks),
+        syn_ack_number=syn_acks[0] if syn_acks else None,
+        refusal=max((each.text for each in refusals), default=None),
+        fin_acks=(acknowledged[0], acknowledged[1]),
+        unreadable=received - len(answers),
+    )
+
+
+def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> int | None:
+    """Says FIN, and reads on; the number of the ACK."""
+    tester.send(tester.make(Control.FIN, number))
+    acknowledged = None
+    for received in tester.collect(within=min(tester.wire.wait, 1.0)):
+        answers.append(received)
+        if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
+            tester.acknowledge(received)
+        if is_plain_ack(received.datagram) and acknowledged is None:
+            acknowledged = received.datagram.sequence
+    return acknowledged
+
+
+@click.command()
+@click.argument("host")
+@click.option("--bind", "bound", metavar="ADDRESS", help="Ask from this IP or IP:port; port 7777 if it is free.")
+@click.option(
+    "--framing",
+    type=click.Choice([framing.value for framing in Framing]),
+    help="Speak this framing. Without it the SYN is bare with an offer, which all but one kind of daemon understand.",
+)
+@click.option(
+    "--wait", type=click.FloatRange(0.1, 60), default=2.0, show_default=True, help="Seconds to wait for an answer."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def probe(host: str, bound: str | None, framing: str | None, wait: float, as_json: bool) -> None:
+    """Find out whether a SIMP daemon is at HOST (IP or IP:port), and how it behaves.
+
+    Sends a SYN, as a call does, and takes it back with a FIN: for as long as --wait its user sees a call from "tester".
+    Says which framing the daemon speaks, whether it rings, whether it accepts before anybody can have, and which
+    numbers its ACKs carry. How it numbers its messages shows in a chat alone: `simp conformance` has one.
+
+    Exit status: 0 a daemon answered; 1 nothing did; 2 wrong usage.
+
+    \b
+    Examples:
+      simp probe 192.168.1.20
+      simp probe 192.168.1.20 --framing trailer --json
+    """
+    try:
+        daemon = parse_address(host, DAEMON_PORT)
+        own = parse_address(bound, DAEMON_PORT) if bound else None
+    except AddressError as error:
+        raise click.UsageError(str(error)) from None
+    with _sockets(daemon, own, wait) as sockets:
+        findings = find(Tester(sockets, Framing(framing) if framing else None))
+    if as_json:
+        click.echo(json.dumps({"daemon": format_address(daemon), "there": findings.there} | asdict(findings)))
+    else:
+        click.echo("\n".join(in_words(format_address(daemon), findings, asked=framing)))
+    if not findings.there:
+        click.get_current_context().exit(1)
+
+
+def _sockets(daemon: Address, own: Address | None, wait: float) -> Sockets:
+    """At port 7777, to which some daemons send whatever port they hear from; or, where that is taken, at any."""
+    where = own or daemon
+    try:
+        near, _ = addresses_near(daemon)
+        where = own or near
+        with suppress(OSError):
+            return Sockets(daemon, where, (where[0], 0), Hands({}, terminal=False), wait)
+        if own is None:
+            where = (local_host(daemon), 0)
+        return Sockets(daemon, where, (where[0], 0), Hands({}, terminal=False), wait)
+    except OSError as error:
+        raise click.ClickException(why_not(error, where)) from None
+
+
+def in_words(daemon: str, findings: Findings, *, asked: str | None) -> list[str]:
+    """What was found, for people; `asked` is the framing that the daemon was spoken to in, if one was forced."""
+    if not findings.there:
+        heard = f"{findings.unreadable} datagrams, none of which is one of SIMP/1" if findings.unreadable else "nothing"
+        return [
+            f"{daemon}: no SIMP daemon answered; heard {heard}. If one is there, is UDP open in between?",
+            "Some ring their user in silence and acknowledge no FIN: ask that user. One kind needs --framing trailer.",
+        ]
+    whose = f", its user is '{printable(findings.user)}'" if findings.user else ""
+    lines = [f"{daemon}: a SIMP daemon answered in {findings.framing}{whose}"]
+    if findings.rings:
+        lines.append("  calls         it says that they ring")
+    elif findings.accepts_unasked:
+        lines.append(f"  calls         it answers SYN+ACK {findings.syn_ack_number} before its user can have accepted")
+    elif findings.refusal is not None:
+        lines.append(f"  calls         it refuses them: '{printable(findings.refusal)}'")
+    else:
+        lines.append("  calls         nothing answers them before its user does")
+    lines.append(
+        f"  FIN           {_ACKS[findings.fin_acks] if findings.fin_acks in _ACKS else _odd(findings.fin_acks)}"
+    )
+    if findings.unreadable:
+        lines.append(f"  unreadable    {findings.unreadable} datagrams that are none of SIMP/1")
+    if findings.framing == Framing.TRAILER.value and not asked:
+        lines.append("  to call it    simp daemon --framing trailer; some such daemons end at a SYN in another framing")
+    return lines
+
+
+_ACKS: Final = {
+    (0, 1): "acknowledged with its number",
+    (None, None): "not acknowledged",
+    (0, 0): "acknowledged with 0, whatever its number",
+    (1, 1): "acknowledged with 1, whatever its number",
+    (0, None): "acknowledged once, not a stranger's",
+}
+
+
+def _odd(numbers: tuple[int | None, int | None]) -> str:
+    said = ["not at all" if number is None else f"with {number}" for number in numbers]
+    return f"acknowledged {said[0]} where its number is 0, {said[1]} where it is 1"

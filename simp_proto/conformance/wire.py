@@ -1,0 +1,226 @@
+"""The tester's wire over real sockets, and the person at the other side: commands, or somebody at this terminal."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from simp_proto.address import Address, format_address
+from simp_proto.conformance.tester import Action, NotRunError, Side, in_words
+from simp_proto.constants import DAEMON_PORT
+from simp_proto.text import printable
+from simp_proto.udp import address_of, bind, local_host
+
+COMMAND_PATIENCE: Final = 10.0
+"""Seconds in which the effect of a command is seen."""
+PERSON_PATIENCE: Final = 60.0
+_COMMAND_TIME: Final = 60.0
+"""Seconds after which a command that hasn't ended is ended."""
+_NOT_FOUND: Final = (126, 127)
+"""Exit statuses of a shell that couldn't run the command at all."""
+_TICK: Final = 0.2
+"""Seconds after which a waiting thread looks whether it is still wanted."""
+
+
+def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
+    """Where a tester and a stranger can be: with port 7777, to which some daemons send whatever port they hear from.
+
+    Raises `OSError` where there is no way to the daemon.
+    """
+    if daemon is None:
+        return ("0.0.0.0", DAEMON_PORT), ("0.0.0.0", 0)
+    host = daemon[0]
+    if ip_address(host.partition("%")[0]) in ip_network("127.0.0.0/8"):
+        one, other = [each for each in ("127.0.0.2", "127.0.0.3", "127.0.0.4") if each != host][:2]
+        return (one, DAEMON_PORT), (other, DAEMON_PORT)
+    local = local_host(daemon)
+    return (local, 0 if local == host else DAEMON_PORT), (local, 0)
+
+
+class Sockets:
+    """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
+
+    def __init__(self, daemon: Address | None, own: Address, stranger: Address, hands: "Hands", wait: float) -> None:
+        """Raises `OSError` where an address can't be had."""
+        self.wait = wait
+        self.patience = hands.patience
+        self.daemon = daemon
+        self.restarts = hands.restarts
+        self.actions = hands.actions
+        self._hands = hands
+        self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
+        self._news = threading.Condition()
+        self._known: set[bytes] = set()  # what has arrived since the tester last said something
+        self._fresh = False
+        self._readers: dict[Side, _Reader] = {}
+        self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self._arrive)
+        try:
+            self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self._arrive)
+        except OSError:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Sockets":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the addresses back."""
+        for reader in self._readers.values():
+            reader.stop()
+
+    def address(self, side: Side = Side.TESTER) -> Address:
+        """Where that side is."""
+        return address_of(self._readers[side].udp.getsockname())
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def send(self, side: Side, data: bytes) -> None:
+        with self._news:
+            self._known.clear()
+        if self.daemon is None or side not in self._readers:  # nobody has called yet, or not there
+            return
+        try:
+            self._readers[side].udp.sendto(data, self.daemon)
+        except OSError as error:
+            raise NotRunError(f"nothing can be sent to {format_address(self.daemon)}: {error.strerror}") from None
+
+    def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
+        with self._news:
+            while not self._arrived:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return None
+                self._news.wait(left)
+            return self._arrived.popleft()
+
+    def ask(self, action: Action, text: str, side: Side) -> str:
+        if side is Side.UNKNOWN:
+            if side in self._readers:
+                self._readers.pop(side).stop()
+            self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self._arrive)
+        with self._news:
+            self._fresh = False
+        return self._hands.act(action, text, self.address(side), lambda: self._fresh)
+
+    def _arrive(self, side: Side, source: Address, data: bytes) -> None:
+        now = time.monotonic()
+        with self._news:
+            if self.daemon is None:
+                self.daemon = source
+            if source[0] != self.daemon[0]:
+                return
+            self._fresh = self._fresh or data not in self._known
+            self._known.add(data)
+            self._arrived.append((now, side, source, data))
+            self._news.notify()
+
+
+class _Reader(threading.Thread):
+    """Takes what arrives at one socket, which is its own from then on."""
+
+    def __init__(self, udp: socket.socket, side: Side, arrive: Callable[[Side, Address, bytes], None]) -> None:
+        super().__init__(name=f"{side.value} socket", daemon=True)
+        self.udp = udp
+        self._side = side
+        self._arrive = arrive
+        self._wanted = True
+        udp.settimeout(_TICK)
+        self.start()
+
+    def run(self) -> None:
+        while self._wanted:
+            try:
+                data, source = self.udp.recvfrom(65_535)
+            except OSError:  # no datagram yet; or a port that nobody listens at has answered
+                continue
+            self._arrive(self._side, address_of(source), data)
+
+    def stop(self) -> None:
+        """Ends it, and closes the socket."""
+        self._wanted = False
+        self.join()
+        self.udp.close()
+
+
+class Hands:
+    """Who acts at the other side: a command for an action, or else whoever sits at this terminal, if anybody does."""
+
+    def __init__(self, commands: Mapping[Action, str], *, terminal: bool) -> None:
+        self._commands = commands
+        self._terminal = _Terminal() if terminal else None
+        self.actions = frozenset(Action) if terminal else frozenset(commands)
+        self.restarts = Action.RESTART in commands
+        self.patience = PERSON_PATIENCE if set(Action) - set(commands) and terminal else COMMAND_PATIENCE
+
+    def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool]) -> str:
+        """Has it done; `moved` says whether the daemon has sent something new. What went wrong, or nothing."""
+        if action in self._commands:
+            return _run(self._commands[action], text, address)
+        assert self._terminal
+        asked = in_words(action, text) if len(text) < 40 else f"{action.value}:\n{text}\n"
+        where = f" at {format_address(address)}" if action is Action.CALL else ""
+        return self._terminal.ask(f"{asked}{where}", moved if action is not Action.RESTART else lambda: False)
+
+
+def _run(command: str, text: str, address: Address) -> str:
+    environment = os.environ | {"SIMP_TEXT": text, "SIMP_HOST": address[0], "SIMP_PORT": str(address[1])}
+    try:
+        done = subprocess.run(
+            command, shell=True, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIME,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"{command!r} had not ended after {_COMMAND_TIME:g} s"
+    if done.returncode in _NOT_FOUND:
+        raise NotRunError(f"{command!r} can't be run: {_last_line(done.stderr)}")
+    return f"{command!r} ended with status {done.returncode}: {_last_line(done.stderr)}" if done.returncode else ""
+
+
+def _last_line(data: bytes) -> str:
+    lines = data.decode("utf-8", "backslashreplace").strip().splitlines()
+    return printable(lines[-1]) if lines else "it said nothing"
+
+
+class _Terminal:
+    """Somebody at this terminal, who is told what to do at the other side, and presses Enter when it is done."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._ended = False
+        self._news = threading.Condition()
+        self._reader: threading.Thread | None = None
+
+    def ask(self, what: str, moved: Callable[[], bool]) -> str:
+        """Goes on at Enter, or when the daemon has done something new, since that is what was asked for."""
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
+            self._reader.start()
+        print(f"    At the other side, {what}; then press Enter here.", file=sys.stderr, flush=True)
+        with self._news:
+            before = self._lines
+            while self._lines == before:
+                if self._ended:
+                    raise NotRunError("the input has ended: nobody can say that it is done")
+                if moved():
+                    return ""
+                self._news.wait(_TICK)
+        return ""
+
+    def _read(self) -> None:
+        for _ in iter(sys.stdin.readline, ""):
+            with self._news:
+                self._lines += 1
+                self._news.notify()
+        with self._news:
+            self._ended = True
+            self._news.notify()

@@ -1,0 +1,51 @@
+"""A UDP socket at an address, and what went wrong with one, in words."""
+
+import errno
+import socket
+from contextlib import suppress
+from typing import Any
+
+from simp_proto.address import Address, format_address
+
+
+def bind(address: Address) -> socket.socket:
+    """A socket bound there; port 0 is any that is free. Raises `OSError`."""
+    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
+    udp = socket.socket(family, kind, protocol)
+    try:
+        if family == socket.AF_INET6:  # an IPv4 peer would have an address there that nobody types
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        udp.bind(where)
+    except OSError:
+        udp.close()
+        raise
+    return udp
+
+
+def address_of(where: tuple[Any, ...]) -> Address:
+    """The address that a socket names, as people write it."""
+    host, port, *rest = where
+    if rest and rest[1]:  # an IPv6 address that means something on one interface only
+        with suppress(OSError):  # the interface may be gone again
+            host = f"{host.partition('%')[0]}%{socket.if_indextoname(rest[1])}"
+    return host, port
+
+
+def why_not(error: OSError, address: Address, protocol: str = "UDP") -> str:
+    """Why that address can't be had, and what to do."""
+    where = f"{protocol} {format_address(address)}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use: does a daemon run there already? Give another address, or other ports"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}: {address[0]} is not an address of this host"
+    if error.errno == errno.EACCES:
+        return f"{where} may not be used by this user; ports from 1024 on may"
+    return f"{where} can't be used: {error.strerror or error}"
+
+
+def local_host(towards: Address) -> str:
+    """The address of this host that datagrams to that one come from. Raises `OSError` where there is no way to it."""
+    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*towards, type=socket.SOCK_DGRAM)
+    with socket.socket(family, kind, protocol) as udp:
+        udp.connect(where)  # sends nothing
+        return address_of(udp.getsockname())[0]
