@@ -21,7 +21,7 @@ _HELP: Final = {
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
-    "vectors": "Print the golden packets and conversations as JSON.",
+    "vectors": "Print golden packets and conversations, and a Kaitai description.",
 }
 
 
