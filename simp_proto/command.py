@@ -23,7 +23,7 @@ _HELP: Final = {
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
     "probe": "Find out how a daemon behaves.",
-    "vectors": "Print the golden packets and conversations as JSON.",
+    "vectors": "Print golden packets and conversations, and a Kaitai description.",
 }
 
 

@@ -1,7 +1,8 @@
-"""`simp vectors`: the golden files of the specification as JSON, for tests in other languages."""
+"""`simp vectors`: what the specification gives to implementers in other languages."""
 
 import json
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -10,20 +11,42 @@ import click
 _HERE: Final = Path(__file__).parent
 _FOLDERS: Final = (_HERE / "golden", _HERE.parent.parent / "spec")
 """Where an installed package has the files, and where a checkout has them."""
+_FILES: Final = {"packets": "packets.toml", "exchanges": "exchanges.toml", "kaitai": "simp.ksy"}
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["packets", "exchanges"]))
-def vectors(what: str) -> None:
-    """Print the golden packets or the golden conversations of SIMP/1 as one JSON object.
-
-    packets: `packet` has datagrams with their bytes and fields, `refused` those that must be refused.
-    exchanges: `exchange` has conversations step by step. What each key means stands at the head of spec/packets.toml
-    and spec/exchanges.toml, which these are.
+@click.argument("what", type=click.Choice(list(_FILES)))
+@click.option("--explain", is_flag=True, help="Print what is in it, and how to test with it, instead.")
+def vectors(what: str, explain: bool) -> None:
+    """Print what tests an implementation of SIMP/1 in any language, or helps to write one.
 
     \b
-    Example:
+    packets    golden datagrams, with their bytes and fields, and those that must be
+               refused: one JSON object, for testing a parser and a builder
+    exchanges  golden conversations, step by step: one JSON object, for testing a daemon
+    kaitai     the datagram's description for the Kaitai Struct compiler, which makes
+               a parser of it in many languages
+
+    Read the explanations first: they say what each key means, and what a test does with it. (They stand at the heads
+    of the files in spec/, too.)
+
+    \b
+    Examples:
+      simp vectors packets --explain
       simp vectors packets > packets.json
+      simp vectors kaitai > simp.ksy
     """
-    file = next(folder / f"{what}.toml" for folder in _FOLDERS if (folder / f"{what}.toml").exists())
-    click.echo(json.dumps(tomllib.loads(file.read_text("utf-8")), indent=1))
+    file = next(folder / _FILES[what] for folder in _FOLDERS if (folder / _FILES[what]).exists())
+    text = file.read_text("utf-8")
+    if explain:
+        click.echo(_head(text))
+    elif what == "kaitai":
+        click.echo(text, nl=False)
+    else:
+        click.echo(json.dumps(tomllib.loads(text), indent=1))
+
+
+def _head(text: str) -> str:
+    """The comment with which a file begins."""
+    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)

@@ -1,0 +1,192 @@
+# Kaitai Struct description of SIMP/1's datagram (simp.md, section 2), for implementers in other languages.
+#
+# Kaitai's compiler, version 0.11, makes a parser of it: `kaitai-struct-compiler --target java simp.ksy`, or `go`,
+# `javascript`, `python` and others. One asks for the framing in which a datagram is to be read; in Python:
+#
+#     simp = Simp.from_bytes(data)
+#     datagram = simp.header  # or simp.trailer, or simp.bare
+#     print(datagram.datagram_type, datagram.sequence, datagram.payload)
+#
+# That raises an error where the bytes are no datagram in that framing. What Kaitai can't say is left to you:
+#   - whether the checksum is right, and so whether it is `header` or `trailer`, which have the same size (2.6)
+#   - how names and texts are shown (2.4, 5.6)
+#   - what a payload means (2.5, 4.2, 4.3), and whatever concerns more than one datagram
+#
+# The golden packets (packets.toml; `simp vectors packets`) test what you make of it, as they test this file.
+
+meta:
+  id: simp
+  title: SIMP/1, the datagram between two chat daemons
+  license: MIT
+  ks-version: 0.11
+  endian: be
+
+doc: |
+  SIMP (Simple IMC Messaging Protocol) lets two people chat with no server
+  between them: each runs a daemon, and daemons send these datagrams to each
+  other over UDP, port 7777.
+
+  The stream is one whole datagram, as UDP delivers it. Where the checksum
+  stands is its framing, of which nothing in it tells. The instances read the
+  same bytes in each of the three framings, once they are asked for:
+
+    1. `bare` is told by its size; reading it fails for any other.
+    2. `header` and `trailer` have one size, and are told apart by which
+       checksum is right. Kaitai can't compute it: read both, and compare
+       each one's `checksum` with what its documentation says.
+    3. Where both are right, as they can be when the payload is empty, it is
+       the framing of the conversation, otherwise `header`.
+
+  What can't be read, and what has a wrong checksum, is malformed: it MUST be
+  ignored, and never answered (section 2.8).
+doc-ref: spec/simp.md, section 2
+
+instances:
+  header:
+    pos: 0
+    type: datagram(framing::header)
+    doc: The datagram in the framing that daemons of SIMP/1 speak with each other.
+    doc-ref: spec/simp.md, section 2.6
+  trailer:
+    pos: 0
+    type: datagram(framing::trailer)
+    doc: The datagram in a framing that some foreign daemons speak.
+    doc-ref: spec/simp.md, sections 2.6 and 9.8
+  bare:
+    pos: 0
+    type: datagram(framing::bare)
+    doc: |
+      The datagram in the framing that other foreign daemons speak, and in
+      which a daemon of which nothing is known is called.
+    doc-ref: spec/simp.md, sections 2.6 and 4.2
+
+types:
+  datagram:
+    params:
+      - id: framing
+        type: u1
+        enum: framing
+        doc: Where the checksum stands. It isn't on the wire.
+    seq:
+      - id: datagram_type # `type` is a reserved word in some languages
+        type: u1
+        enum: datagram_type
+        valid:
+          in-enum: true
+        doc: What kind of operation follows.
+        doc-ref: spec/simp.md, section 2.1
+      - id: control_operation
+        type: u1
+        enum: control_operation
+        valid:
+          in-enum: true
+        if: datagram_type == datagram_type::control
+        doc: |
+          The operation of a control datagram: a sum of the bits ERR 0x01,
+          SYN 0x02, ACK 0x04 and FIN 0x08, but only those in the enum.
+        doc-ref: spec/simp.md, section 2.2
+      - id: chat_operation
+        type: u1
+        enum: chat_operation
+        valid:
+          in-enum: true
+        if: datagram_type == datagram_type::chat
+        doc: The operation of a chat datagram, at the same place. There is one.
+        doc-ref: spec/simp.md, section 2.2
+      - id: sequence
+        type: u1
+        valid:
+          max: 'framing == framing::bare ? 255 : 1'
+        doc: 0 or 1; in `bare`, where foreign daemons count on, up to 255 MUST be understood.
+        doc-ref: spec/simp.md, sections 2.3, 5.2 and 9.2
+      - id: user
+        size: 32
+        pad-right: 0
+        doc: |
+          The name of the sender's person. Daemons send 1 to 32 printable
+          ASCII characters without `|`, padded with NUL, but any bytes MUST be
+          taken, so this is no string. The NULs at its end are gone here; to
+          show it, strip NULs and blanks at both ends, and escape each byte
+          beyond ASCII.
+        doc-ref: spec/simp.md, section 2.4
+      - id: length
+        type: u4
+        valid:
+          eq: '_io.size - (framing == framing::bare ? 39 : 41)'
+        doc: |
+          The number of payload bytes. Exactly so many follow, and a checksum
+          of two bytes where there is one: the datagram neither ends earlier
+          nor goes on.
+        doc-ref: spec/simp.md, section 2.5
+      - id: header_checksum
+        type: u2
+        if: framing == framing::header
+        doc: See `checksum`.
+      - id: payload
+        size: length
+        doc: |
+          Of a chat the message, of an ERR a text that a person can read: in
+          UTF-8 where `header` is spoken, otherwise in ASCII. A byte that
+          doesn't belong there is escaped, never dropped, and so is what could
+          disturb a terminal. Of a SYN it may be the offer
+          `SIMP/1 header utf-8`, of an ACK the sign that it rings, `ringing`.
+          What else has a payload is read, and the payload ignored.
+        doc-ref: spec/simp.md, sections 2.5, 4.2, 4.3 and 5.6
+      - id: trailer_checksum
+        type: u2le
+        if: framing == framing::trailer
+        doc: See `checksum`.
+    instances:
+      checksum:
+        value: 'framing == framing::header ? header_checksum : trailer_checksum'
+        if: framing != framing::bare
+        doc: |
+          The number that the datagram says for its own RFC 1071 checksum: the
+          ones' complement of the ones' complement sum of its 16-bit
+          big-endian words. In `header` the sum is over all bytes, these two
+          taken for zero; in `trailer` it is over all before these two, which
+          are swapped, and so read as little-endian. An odd number of bytes
+          has a zero byte added. The two numbers MUST be equal bit for bit:
+          0xffff isn't 0x0000.
+        doc-ref: spec/simp.md, section 2.6
+
+enums:
+  framing:
+    0:
+      id: header
+      doc: The checksum stands between length and payload.
+    1:
+      id: trailer
+      doc: The checksum stands at the end, its two bytes swapped.
+    2:
+      id: bare
+      doc: There is no checksum.
+  datagram_type:
+    0x01: control
+    0x02: chat
+  control_operation:
+    0x01:
+      id: err
+      doc: Says what is wrong.
+    0x02:
+      id: syn
+      doc: Calls.
+    0x04:
+      id: ack
+      doc: Acknowledges, or says that it rings.
+    0x06:
+      id: syn_ack
+      doc: Accepts a call.
+    0x08:
+      id: fin
+      doc: Declines, cancels or leaves.
+    0x09:
+      id: err_fin
+      doc: An ERR and a FIN in one. MUST be understood, and MUST NOT be sent.
+    0x0c:
+      id: fin_ack
+      doc: A FIN and an ACK in one. MUST be understood, and MUST NOT be sent.
+  chat_operation:
+    0x01:
+      id: message
+      doc: Says something to the person.
