@@ -22,6 +22,8 @@ COMMAND_PATIENCE: Final = 10.0
 PERSON_PATIENCE: Final = 60.0
 _COMMAND_TIME: Final = 60.0
 """Seconds after which a command that hasn't ended is ended."""
+_MOMENT: Final = 0.2
+"""Seconds that a client gets to show what there is to act on, before a command acts."""
 _NOT_FOUND: Final = (126, 127)
 """Exit statuses of a shell that couldn't run the command at all."""
 _TICK: Final = 0.2
@@ -165,6 +167,7 @@ class Hands:
     def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool]) -> str:
         """Has it done; `moved` says whether the daemon has sent something new. What went wrong, or nothing."""
         if action in self._commands:
+            time.sleep(_MOMENT)
             return _run(self._commands[action], text, address)
         assert self._terminal
         asked = in_words(action, text) if len(text) < 40 else f"{action.value}:\n{text}\n"
