@@ -1,7 +1,6 @@
 """`simp demo`: two daemons, two people, and every datagram between them as it passes."""
 
 import asyncio
-import math
 import os
 import socket
 import sys
@@ -11,6 +10,7 @@ import click
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
+from simp_proto.number import Number
 from simp_proto.text import Line, Operation, format_line, parse_line
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
@@ -23,7 +23,7 @@ _WORDS = (
 
 
 @click.command()
-@click.option("--pause", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Seconds between two acts.")
+@click.option("--pause", type=Number(0, 10), default=0.5, show_default=True, help="Seconds between two acts.")
 def demo(pause: float) -> None:
     """Watch two people chat, datagram by datagram.
 
@@ -34,8 +34,6 @@ def demo(pause: float) -> None:
     Example:
       simp demo
     """
-    if math.isnan(pause):  # no range check catches it
-        raise click.BadParameter("read nan, expected a number of seconds", param_hint="--pause")
     try:
         asyncio.run(_Show(pause).run())
     except BrokenPipeError:

@@ -20,6 +20,7 @@ SHELLS = {
     "simp_client.command",
 }
 CLICK = {
+    "simp_proto.number",
     "simp_proto.conformance.probe",
     "simp_proto.command",
     "simp_proto.toolkit.decode",

@@ -12,6 +12,7 @@ from simp_proto.conformance.tester import Received, Tester, is_plain_ack, is_rin
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Control, Framing
 from simp_proto.errors import AddressError
+from simp_proto.number import Number
 from simp_proto.text import printable
 from simp_proto.udp import local_host, why_not
 
@@ -91,9 +92,7 @@ def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> in
     type=click.Choice([framing.value for framing in Framing]),
     help="Speak this framing. Without it the SYN is bare with an offer, which all but one kind of daemon understand.",
 )
-@click.option(
-    "--wait", type=click.FloatRange(0.1, 60), default=2.0, show_default=True, help="Seconds to wait for an answer."
-)
+@click.option("--wait", type=Number(0.1, 60), default=2.0, show_default=True, help="Seconds to wait for an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def probe(host: str, bound: str | None, framing: str | None, wait: float, as_json: bool) -> None:
     """Find out whether a SIMP daemon is at HOST (IP or IP:port), and how it behaves.

@@ -1,0 +1,151 @@
+"""`simp probe`: what it makes of daemons of each kind, in virtual time, and of a real one."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simp_daemon.loop import Daemon
+from simp_proto.address import format_address
+from simp_proto.command import main
+from simp_proto.conformance import tester
+from simp_proto.conformance.probe import Findings, find, in_words
+from simp_proto.conformance.tester import Side
+from simp_proto.constants import BUSY, Control, Framing
+from simp_proto.datagram import parse
+from tests.faults import answer, is_a, remade
+from tests.simulated_wire import Fault, SimulatedWire
+from tests.test_loop import PATIENCE, free_address
+
+
+class Dumb(Fault):
+    """A daemon of the course text: it speaks bare, and its person is asked before anything is answered."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, payload=b"")]
+
+
+class Eager(Dumb):
+    """Answers a SYN at once, and each FIN by an ACK numbered 1."""
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(answer(data, Control.SYN_ACK), framing=Framing.BARE)] if is_a(data, Control.SYN) else []
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, sequence=1)]
+
+
+class TrailerOnly(Fault):
+    """Answers a SYN that it doesn't understand, and never anything again."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return []
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        wrong = remade(answer(data, Control.ERR, b"Wrong payload"), framing=Framing.TRAILER)
+        return [wrong] if is_a(data, Control.SYN) else []
+
+
+class Busy(Fault):
+    """Is in a chat."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN):
+            return []
+        return [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, Control.SYN):
+            return []
+        return [answer(data, Control.ERR, BUSY.encode()), answer(data, Control.FIN)]
+
+
+class Garbage(Fault):
+    """Something else listens there."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return []
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+
+
+def found(fault: Fault, framing: Framing | None = None) -> Findings:
+    wire = SimulatedWire(fault)
+    findings = find(tester.Tester(wire, framing))
+    assert fault.endpoint.idle  # whoever was rung is left in peace
+    return findings
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "words"),
+    [
+        (Fault(), Findings("header", "bob", rings=True, fin_acks=(0, 1)), "it says that they ring"),
+        (Dumb(), Findings("bare", "bob", fin_acks=(0, 1)), "nothing answers them before its user does"),
+        (
+            Eager(),
+            Findings("bare", "bob", accepts_unasked=True, syn_ack_number=0, fin_acks=(1, 1)),
+            "acknowledged with 1, whatever its number",
+        ),
+        (TrailerOnly(), Findings("trailer", "bob", refusal="Wrong payload"), "simp daemon --framing trailer"),
+        (Busy(), Findings("header", "bob", refusal=BUSY, fin_acks=(0, 1)), f"it refuses them: '{BUSY}'"),
+        (Garbage(), Findings(unreadable=3), "heard 3 datagrams, none of which is one of SIMP/1"),
+    ],
+    ids=["ours", "bare", "eager", "trailer", "busy", "garbage"],
+)
+def test_what_is_found(fault: Fault, expected: Findings, words: str) -> None:
+    findings = found(fault)
+    assert findings == expected
+    assert words in "\n".join(in_words("192.0.2.1:7777", findings, asked=None))
+
+
+def test_a_forced_framing_is_spoken_throughout() -> None:
+    for framing in (Framing.BARE, Framing.TRAILER):
+        wire = SimulatedWire()
+        judge = tester.Tester(wire, framing)
+        assert find(judge).framing == framing.value
+        sent = [passage.data for passage in judge.trace if passage.source is None and passage.data]
+        assert {parse(data, (framing,)).payload for data in sent} == {b""}
+
+
+def test_peer_text_is_escaped() -> None:
+    findings = Findings("bare", user="\x1b[2J", refusal="\x1b]0;mine\a")
+    assert "\x1b" not in "\n".join(in_words("192.0.2.1:7777", findings, asked=None))
+
+
+def probed(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["probe", "--bind", format_address(free_address()), *arguments])
+
+
+def test_a_real_daemon_is_found() -> None:
+    async def run() -> Result:
+        async with Daemon(free_address(), 0) as daemon:
+            task = asyncio.to_thread(probed, "--json", format_address(daemon.address))
+            result = await asyncio.wait_for(task, PATIENCE)
+            assert daemon.endpoint.idle
+            return result
+
+    result = asyncio.run(run())
+    assert result.exit_code == 0
+    assert json.loads(result.stdout).items() >= {"there": True, "framing": "header", "fin_acks": [0, 1]}.items()
+
+
+def test_nobody_is_there() -> None:
+    result = probed("--wait", "0.1", format_address(free_address()))
+    assert result.exit_code == 1
+    assert "no SIMP daemon answered; heard nothing" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["nobody"], ["127.0.0.1", "--bind", "x"], ["127.0.0.1", "--wait", "nan"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, ["probe", *arguments])
+    assert result.exit_code == 2
+    assert "expected" in result.output or "range" in result.output
+
+
+def test_an_address_that_is_not_ours_is_said() -> None:
+    result = CliRunner().invoke(main, ["probe", "127.0.0.1", "--bind", "192.0.2.1"])
+    assert result.exit_code == 1
+    assert "192.0.2.1 is not an address of this host" in result.output
