@@ -1,9 +1,15 @@
 """The `simp` command, whose subcommands load only when they run."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
 import click
+
+from simp_proto.exit_status import ExitStatus
 
 _SUBCOMMANDS: Final = {
     "client": "simp_client.command:client",
@@ -41,18 +47,37 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Writes to nowhere where whoever started it has closed its output."""
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+        return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _told():  # --help and --version are printed here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Says in one line what the output didn't take; a closed pipe ends quietly, which is Click's own."""
-        try:
+        with _told():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise click.ClickException(f"standard output: {error.strerror or error}") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_HELP.items()))
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status.value), status.meaning) for status in ExitStatus])
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says in one line what the output didn't take; a closed pipe ends quietly, which is Click's own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(ExitStatus.INTERRUPTED) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"standard output: {error.strerror or error}") from None
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,9 +86,9 @@ def main() -> None:
     """SIMP: chat on one network, with no server and no account.
 
     \b
-    On each of two machines:
-      simp daemon          in one terminal
-      simp client          in another
+    Example, on each of two machines:
+      simp daemon          # in one terminal
+      simp client          # in another
     """
 
 

@@ -39,6 +39,7 @@ ALLOWED = {
         "simp_proto.address",
         "simp_proto.constants",
         "simp_proto.errors",
+        "simp_proto.exit_status",
     },
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
