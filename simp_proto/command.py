@@ -4,30 +4,38 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from simp_proto.exit_status import ExitStatus
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 _SUBCOMMANDS: Final = {
     "client": "simp_client.command:client",
+    "completion": "simp_proto.toolkit.completion:completion",
     "daemon": "simp_daemon.command:daemon",
     "decode": "simp_proto.toolkit.decode:decode",
     "demo": "simp_daemon.demo:demo",
     "dissector": "simp_proto.toolkit.dissector:dissector",
     "encode": "simp_proto.toolkit.encode:encode",
+    "manual": "simp_proto.toolkit.manual:manual",
     "probe": "simp_proto.conformance.probe:probe",
     "vectors": "simp_proto.toolkit.vectors:vectors",
 }
 _HELP: Final = {
     "client": "Chat through a daemon.",
+    "completion": "Let a shell complete commands, options and files.",
     "daemon": "Run the daemon that other daemons call.",
     "decode": "Show what a datagram's bytes mean.",
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
+    "manual": "Print manual pages.",
     "probe": "Find out how a daemon behaves.",
     "vectors": "Print golden packets and conversations, and a Kaitai description.",
 }
@@ -45,7 +53,24 @@ class _Lazy(click.Group):
         module, name = _SUBCOMMANDS[cmd_name].split(":")
         command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
+        command.short_help = _HELP[cmd_name]
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Says which command was perhaps meant, which Click does from 8.4 on, and only of those that are loaded."""
+        name = args[0]
+        if not ctx.resilient_parsing and (near := get_close_matches(name, _SUBCOMMANDS)) and name not in near:
+            ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
+        """Completes names without loading what they name."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only a shell needs it
+
+        names = [CompletionItem(name, help=text) for name, text in _HELP.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Writes to nowhere where whoever started it has closed its output."""

@@ -22,9 +22,11 @@ SHELLS = {
 CLICK = {
     "simp_proto.conformance.probe",
     "simp_proto.command",
+    "simp_proto.toolkit.completion",
     "simp_proto.toolkit.decode",
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
+    "simp_proto.toolkit.manual",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",

@@ -26,6 +26,7 @@ JSON = '{"operation": "ACK", "framing": "bare", "sequence": 0}'
 PRINTING = [
     ["--help"],
     ["--version"],
+    ["completion", "fish"],
     ["decode", "--help"],
     ["decode", ACK],
     ["decode", "--json", ACK],
@@ -33,6 +34,7 @@ PRINTING = [
     ["dissector"],
     ["encode", "--operation", "ACK"],
     ["encode", "--operation", "ACK", "--raw"],
+    ["manual"],
     ["vectors", "packets"],
 ]
 """Commands that print at once."""
@@ -82,6 +84,8 @@ def test_no_command_ends_with_a_bare_number(path: Path) -> None:
         (["daemon", "nowhere"], ExitStatus.USAGE),
         (["probe", "nowhere"], ExitStatus.USAGE),
         (["vectors", "none"], ExitStatus.USAGE),
+        (["completion", "tcsh"], ExitStatus.USAGE),
+        (["manual", "none"], ExitStatus.USAGE),
         (["none"], ExitStatus.USAGE),
     ],
 )

@@ -40,7 +40,7 @@ class _SourceError(SimpError):
 
 
 @click.command()
-@click.argument("sources", metavar="HEX|FILE|-...", nargs=-1, required=True)
+@click.argument("sources", metavar="HEX|FILE|-...", nargs=-1, required=True, shell_complete=click.Path().shell_complete)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
 @click.option(
