@@ -8,6 +8,7 @@ import sys
 import click
 
 from simp_proto.constants import CLIENT_PORT
+from simp_proto.exit_status import ExitStatus
 
 
 @click.command()
@@ -20,22 +21,19 @@ from simp_proto.constants import CLIENT_PORT
 def client(ip: str, client_port: int, user: str | None, call: str | None) -> None:
     """Chat, through the daemon that runs at IP (IP or IP:port; 127.0.0.1 unless told otherwise).
 
-    \b
-    Example, with `simp daemon 192.168.1.10` running on this machine:
-        simp client 192.168.1.10 --user alice
-    and, to call someone at once:
-        simp client 192.168.1.10 --user alice --call 192.168.1.20
-
     It asks what it needs to know. `q` leaves a chat or a call, and anywhere else ends the program; `?` helps.
 
     Where the input or the output is no terminal, it reads and prints line by line, waits at the end of the input until
-    every message is acknowledged, and with --call ends when that chat does:
+    every message is acknowledged, and with --call ends when that chat does.
+
+    Exit status: 1 when there is no daemon, or it was lost; without a terminal, also when the call failed or a message
+    was not delivered; 130 after SIGTERM, as after Ctrl-C.
 
     \b
-        simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
-
-    Exit status: 0 all well; 1 no daemon, or it was lost; or, without a terminal, a call that failed or a message that
-    was not delivered; 2 wrong usage; 130 after Ctrl-C.
+    Examples, with `simp daemon 192.168.1.10` running on this machine:
+      simp client 192.168.1.10 --user alice
+      simp client 192.168.1.10 --user alice --call 192.168.1.20
+      simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
     """
     from simp_client.dialogue import Dialogue
     from simp_client.link import Front, NoDaemonError, run
@@ -43,7 +41,6 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     piped = not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
         address = parse_address(ip, client_port)
@@ -63,6 +60,6 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
         sys.exit(run(address, dialogue, front))
     except NoDaemonError as error:
         click.echo(error, err=True)
-        sys.exit(1)
+        sys.exit(ExitStatus.FAILURE)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitStatus.INTERRUPTED)

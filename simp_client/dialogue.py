@@ -27,6 +27,7 @@ from simp_client.view import Text
 from simp_proto.address import parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError
+from simp_proto.exit_status import ExitStatus
 from simp_proto.text import Line, Operation, check_user, format_line
 
 WINDOW: Final = 32
@@ -188,9 +189,9 @@ class Dialogue:
         return not self.held and self.state not in (State.QUITTING, State.ENDED)
 
     @property
-    def status(self) -> int:
-        """The exit status: 1 if the daemon was lost, or where a pipe's call or message failed."""
-        return int(self._broken or (self._piped and self.failed))
+    def status(self) -> ExitStatus:
+        """A failure if the daemon was lost, or where a pipe's call or message failed."""
+        return ExitStatus.FAILURE if self._broken or (self._piped and self.failed) else ExitStatus.SUCCESS
 
     # -- what the person does
 

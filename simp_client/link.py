@@ -15,14 +15,13 @@ from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
+from simp_proto.exit_status import ExitStatus
 from simp_proto.text import LineBuffer, format_line, parse_line
 
 CONNECT_TIMEOUT: Final = 10.0
 GOODBYE_TIMEOUT: Final = 1.0
 """Seconds that the daemon has to answer the last QUIT."""
 CHUNK: Final = 65_536
-INTERRUPTED: Final = 130
-"""The exit status after Ctrl-C or SIGTERM, as shells have it."""
 
 
 class NoDaemonError(SimpError):
@@ -109,8 +108,8 @@ class Link:
             await asyncio.wait_for(self._writer.wait_closed(), GOODBYE_TIMEOUT)
 
 
-async def converse(address: Address, dialogue: Dialogue, front: Front) -> int:
-    """Runs the dialogue with the daemon at that address; returns the exit status, or raises `NoDaemonError`."""
+async def converse(address: Address, dialogue: Dialogue, front: Front) -> ExitStatus:
+    """Runs the dialogue with the daemon at that address; raises `NoDaemonError`."""
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_TIMEOUT)
     except OSError as error:  # `TimeoutError` is one
@@ -122,7 +121,7 @@ async def converse(address: Address, dialogue: Dialogue, front: Front) -> int:
         writer.transport.abort()  # whatever has ended this; it does nothing to a connection that is closed
 
 
-async def _converse(link: Link, dialogue: Dialogue, front: Front, reader: asyncio.StreamReader) -> int:
+async def _converse(link: Link, dialogue: Dialogue, front: Front, reader: asyncio.StreamReader) -> ExitStatus:
     link.pump()
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, link.interrupt)
@@ -140,9 +139,9 @@ async def _converse(link: Link, dialogue: Dialogue, front: Front, reader: asynci
     for result in results:
         if isinstance(result, Exception):
             raise result
-    return INTERRUPTED if link.interrupted else dialogue.status
+    return ExitStatus.INTERRUPTED if link.interrupted else dialogue.status
 
 
-def run(address: Address, dialogue: Dialogue, front: Front) -> int:
+def run(address: Address, dialogue: Dialogue, front: Front) -> ExitStatus:
     """`converse`, in a loop of its own."""
     return asyncio.run(converse(address, dialogue, front))

@@ -13,7 +13,7 @@ from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
 
 
-@click.command(short_help="Run the daemon that other daemons call.")
+@click.command()
 @click.argument("ip", default="0.0.0.0")
 @click.option("--port", type=click.IntRange(1, 65535), default=DAEMON_PORT, show_default=True, help="UDP, for daemons.")
 @click.option(
@@ -39,9 +39,12 @@ def daemon(
 
     IP is an address of this host (IP or IP:port); without it the daemon listens on all IPv4 addresses.
 
+    Exit status: 0 after Ctrl-C or SIGTERM; 1 when an address or a port can't be had.
+
     \b
-    Example:
+    Examples:
       simp daemon 192.168.1.20
+      simp daemon 127.0.0.2 --log-level debug
     """
     try:
         address = parse_address(ip, port)

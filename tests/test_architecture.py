@@ -23,9 +23,11 @@ CLICK = {
     "simp_proto.number",
     "simp_proto.conformance.probe",
     "simp_proto.command",
+    "simp_proto.toolkit.completion",
     "simp_proto.toolkit.decode",
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
+    "simp_proto.toolkit.manual",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",
@@ -40,6 +42,7 @@ ALLOWED = {
         "simp_proto.address",
         "simp_proto.constants",
         "simp_proto.errors",
+        "simp_proto.exit_status",
     },
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -344,15 +344,6 @@ def test_no_argument_brings_a_traceback(text: str) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.parametrize("command", ["daemon", "client", "decode", "demo", "encode", "dissector", "vectors"])
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    assert command in simp("--help").stdout
-    result = simp(command, "--help")
-    assert result.exit_code == 0
-    assert "Example" in result.stdout
-    assert f"simp {command}" in result.stdout
-
-
 def test_demo_shows_a_whole_conversation() -> None:
     result = simp("demo", "--pause", "0")
     assert result.exit_code == 0

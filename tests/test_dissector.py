@@ -294,13 +294,6 @@ def test_it_begins_with_what_it_is_and_where_to_put_it() -> None:
         assert words in comment
 
 
-def test_help_has_an_example() -> None:
-    result = CliRunner().invoke(main, ["dissector", "--help"])
-    assert result.exit_code == 0
-    assert "simp dissector --output" in result.stdout
-    assert "dissector" in CliRunner().invoke(main, ["--help"]).stdout
-
-
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["dissector", "--output", str(tmp_path / "none" / "simp.lua")])
     assert result.exit_code in (1, 2)

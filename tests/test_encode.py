@@ -100,16 +100,6 @@ def test_bytes_that_are_no_text_are_sent_as_typed() -> None:
     assert result.stdout.strip().endswith("00000002fffe")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("arguments", [["encode", "--operation", "ACK"], ["vectors", "packets"], ["demo", "--pause=0"]])
-def test_an_output_that_is_full_is_one_line(arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "simp_proto.command", *arguments]
-    with open("/dev/full", "w") as full:
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr == "Error: standard output: No space left on device\n"
-
-
 @pytest.mark.skipif(os.name != "posix", reason="closes the input as a shell's <&- does")
 def test_a_closed_input_is_one_line() -> None:
     command = [sys.executable, "-m", "simp_proto.command", "encode", "-"]

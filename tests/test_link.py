@@ -8,9 +8,10 @@ import pytest
 
 from simp_client import link as link_module
 from simp_client.dialogue import Dialogue, Question
-from simp_client.link import INTERRUPTED, Link, NoDaemonError, converse
+from simp_client.link import Link, NoDaemonError, converse
 from simp_client.view import Text, plain
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
+from simp_proto.exit_status import ExitStatus
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
 
@@ -158,7 +159,7 @@ def test_an_interrupt_leaves_politely() -> None:
         (await paper.link()).interrupt()
         await daemon.end()
 
-    assert talk(script)[0] == INTERRUPTED
+    assert talk(script)[0] == ExitStatus.INTERRUPTED
 
 
 def test_a_cancelled_conversation_leaves_politely() -> None:
@@ -172,7 +173,7 @@ def test_a_cancelled_conversation_leaves_politely() -> None:
             await daemon.end()
             return await asyncio.wait_for(conversation, PATIENCE)
 
-    assert asyncio.run(both()) == INTERRUPTED
+    assert asyncio.run(both()) == ExitStatus.INTERRUPTED
 
 
 def test_a_front_that_nobody_reads_ends_the_conversation() -> None:

@@ -245,7 +245,13 @@ def test_help_reads_nothing_but_click() -> None:
         "print(*sorted(name for name in sys.modules if name.startswith(('simp_', 'prompt_toolkit', 'asyncio'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
-    assert done.stdout.split() == ["simp_client", "simp_client.command", "simp_proto", "simp_proto.constants"]
+    assert done.stdout.split() == [
+        "simp_client",
+        "simp_client.command",
+        "simp_proto",
+        "simp_proto.constants",
+        "simp_proto.exit_status",
+    ]
 
 
 def test_no_daemon_is_one_line() -> None:

@@ -1,6 +1,7 @@
 """`simp probe`: is a SIMP daemon there, and how does it behave before its person does anything?"""
 
 import json
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from simp_proto.conformance.tester import Received, Tester, is_plain_ack, is_rin
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Control, Framing
 from simp_proto.errors import AddressError
+from simp_proto.exit_status import ExitStatus
 from simp_proto.number import Number
 from simp_proto.text import printable
 from simp_proto.udp import local_host, why_not
@@ -101,7 +103,7 @@ def probe(host: str, bound: str | None, framing: str | None, wait: float, as_jso
     Says which framing the daemon speaks, whether it rings, whether it accepts before anybody can have, and which
     numbers its ACKs carry. How it numbers its messages shows in a chat alone: `simp conformance` has one.
 
-    Exit status: 0 a daemon answered; 1 nothing did; 2 wrong usage.
+    Exit status: 1 when nothing answered that speaks SIMP.
 
     \b
     Examples:
@@ -120,7 +122,7 @@ def probe(host: str, bound: str | None, framing: str | None, wait: float, as_jso
     else:
         click.echo("\n".join(in_words(format_address(daemon), findings, asked=framing)))
     if not findings.there:
-        click.get_current_context().exit(1)
+        sys.exit(ExitStatus.FAILURE)
 
 
 def _sockets(daemon: Address, own: Address | None, wait: float) -> Sockets:

@@ -15,6 +15,7 @@ from simp_proto.address import Address
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.datagram import HEAD_SIZE, Datagram, parse
 from simp_proto.errors import DatagramError, SimpError
+from simp_proto.exit_status import ExitStatus
 from simp_proto.text import printable
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
@@ -39,7 +40,7 @@ class _SourceError(SimpError):
 
 
 @click.command()
-@click.argument("sources", metavar="HEX|FILE|-...", nargs=-1, required=True)
+@click.argument("sources", metavar="HEX|FILE|-...", nargs=-1, required=True, shell_complete=click.Path().shell_complete)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
 @click.option(
@@ -66,11 +67,12 @@ def decode(
     tcpdump or Wireshark, lines of hexadecimal, or the bytes of one datagram. A single - reads the same from standard
     input, as it comes.
 
-    Exit status: 0; 1 when a datagram was refused, or a file couldn't be read to its end; 2 for wrong usage.
+    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end. Ctrl-C, by which one
+    ends a capture on standard input, is an end like any other.
 
     \b
     Examples:
-      simp decode 010200616c696365000000000000000000000000000000000000000000000000000000
+      simp decode 010200616c696365000000000000000000000000000000000000000000000000000000 \\
                   00000000
       simp decode --ladder chat.pcap
       tcpdump -i any -U -w - udp port 7777 | simp decode -
@@ -92,8 +94,9 @@ def decode(
             failed |= isinstance(read, DatagramError)
             view.show(item, read)
     except KeyboardInterrupt:
-        pass  # so one ends a capture that goes on
-    sys.exit(1 if failed else 0)
+        if _STANDARD_INPUT not in sources:  # or else it is how one ends a capture that goes on
+            raise
+    sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
 def _checked(arguments: tuple[str, ...]) -> list[str | bytes]:

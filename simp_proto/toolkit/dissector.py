@@ -14,6 +14,7 @@ import click
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
 from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
 from simp_proto.errors import DatagramError
+from simp_proto.text import printable
 
 _HEAD: Final = ("type", "operation", "sequence", "user", "length")
 
@@ -31,7 +32,13 @@ def dissector(output: TextIO) -> None:
       simp dissector --output ~/.local/lib/wireshark/plugins/simp.lua
       simp dissector --output simp.lua && tshark -X lua_script:simp.lua -i any udp port 7777
     """
-    output.write(lua())
+    try:
+        output.write(lua())
+        output.flush()
+    except OSError as error:
+        if output.name == "-":  # told as for every command
+            raise
+        raise click.ClickException(printable(f"{output.name}: {error.strerror}")) from None
 
 
 def lua() -> str:

@@ -11,6 +11,7 @@ import click
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, offset
 from simp_proto.errors import DatagramError, SimpError
+from simp_proto.exit_status import ExitStatus
 from simp_proto.text import printable
 
 _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
@@ -53,7 +54,7 @@ def encode(  # one argument an option
     With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
     checksum are computed anew, and time and addresses don't matter.
 
-    Exit status: 0; 1 when an object can't be encoded; 2 for wrong usage.
+    Exit status: 1 when an object can't be encoded; the others are, all the same.
 
     \b
     Examples:
@@ -127,7 +128,7 @@ def _encode_lines(raw: bool) -> None:
         except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
-    sys.exit(1 if failed else 0)
+    sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
 def _lines() -> Iterator[str]:

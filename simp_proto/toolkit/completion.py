@@ -1,0 +1,26 @@
+"""`simp completion`: Click's own scripts, by which a shell asks `simp` how what is typed may go on."""
+
+import click
+from click.shell_completion import get_completion_class
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(_SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script with which a shell completes commands, options, their values and files.
+
+    The examples install it, each for one shell, where it takes effect in those that are started from then on. simp
+    has to be on the PATH, and ~/.zshrc to have run compinit before.
+
+    \b
+    Examples:
+      simp completion bash > ~/.simp.bash && echo '. ~/.simp.bash' >> ~/.bashrc
+      simp completion zsh > ~/.simp.zsh && echo '. ~/.simp.zsh' >> ~/.zshrc
+      mkdir -p ~/.config/fish/completions && simp completion fish > ~/.config/fish/completions/simp.fish
+    """
+    completer = get_completion_class(shell)
+    assert completer is not None
+    click.echo(completer(ctx.find_root().command, {}, "simp", "_SIMP_COMPLETE").source())
