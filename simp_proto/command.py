@@ -12,6 +12,7 @@ _SUBCOMMANDS: Final = {
     "demo": "simp_daemon.demo:demo",
     "dissector": "simp_proto.toolkit.dissector:dissector",
     "encode": "simp_proto.toolkit.encode:encode",
+    "proxy": "simp_proto.toolkit.proxy:proxy",
     "vectors": "simp_proto.toolkit.vectors:vectors",
 }
 _HELP: Final = {
@@ -21,6 +22,7 @@ _HELP: Final = {
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",
+    "proxy": "Be a bad network between two daemons.",
     "vectors": "Print the golden packets and conversations as JSON.",
 }
 

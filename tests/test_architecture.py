@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal", "subprocess", "secrets"}
 SHELLS = {
+    "simp_proto.toolkit.proxy",
     "simp_daemon.loop",
     "simp_daemon.command",
     "simp_daemon.demo",
@@ -22,6 +23,8 @@ CLICK = {
     "simp_proto.toolkit.decode",
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
+    "simp_proto.toolkit.output",
+    "simp_proto.toolkit.proxy",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",

@@ -344,7 +344,7 @@ def test_no_argument_brings_a_traceback(text: str) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.parametrize("command", ["daemon", "client", "decode", "demo", "encode", "dissector", "vectors"])
+@pytest.mark.parametrize("command", ["daemon", "client", "decode", "demo", "encode", "dissector", "proxy", "vectors"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     assert command in simp("--help").stdout
     result = simp(command, "--help")
