@@ -25,6 +25,7 @@ _SUBCOMMANDS: Final = {
     "encode": "simp_proto.toolkit.encode:encode",
     "manual": "simp_proto.toolkit.manual:manual",
     "probe": "simp_proto.conformance.probe:probe",
+    "proxy": "simp_proto.toolkit.proxy:proxy",
     "vectors": "simp_proto.toolkit.vectors:vectors",
 }
 _HELP: Final = {
@@ -37,6 +38,7 @@ _HELP: Final = {
     "encode": "Make the bytes of a datagram.",
     "manual": "Print manual pages.",
     "probe": "Find out how a daemon behaves.",
+    "proxy": "Be a bad network between two daemons.",
     "vectors": "Print golden packets and conversations, and a Kaitai description.",
 }
 

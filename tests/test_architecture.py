@@ -11,6 +11,7 @@ IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal
 SHELLS = {
     "simp_proto.conformance.wire",
     "simp_proto.udp",
+    "simp_proto.toolkit.proxy",
     "simp_daemon.loop",
     "simp_daemon.command",
     "simp_daemon.demo",
@@ -28,6 +29,8 @@ CLICK = {
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
     "simp_proto.toolkit.manual",
+    "simp_proto.toolkit.output",
+    "simp_proto.toolkit.proxy",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
     "simp_daemon.demo",

@@ -1,6 +1,5 @@
 """`simp decode`."""
 
-import io
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from simp_proto.datagram import HEAD_SIZE, Datagram, parse
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.exit_status import ExitStatus
 from simp_proto.text import printable
-from simp_proto.toolkit import dump
+from simp_proto.toolkit import dump, output
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
@@ -81,8 +80,7 @@ def decode(
         raise click.UsageError("give either --json or --ladder")
     framings = (Framing(framing),) if framing else tuple(Framing)
     view: _Json | _Ladders | _Dump = _Json() if as_json else _Ladders() if as_ladder else _Dump()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what a peer wrote may be beyond the terminal's encoding
+    output.prepare()
     failed = False
     try:
         for item in _items(_checked(sources), ports):
@@ -203,7 +201,7 @@ class _Json:
     def show(self, item: _Item, read: Datagram | DatagramError) -> None:
         shown = dump.capture_as_json(item) if isinstance(item, Captured) else {}
         shown |= dump.refusal_as_json(read) if isinstance(read, DatagramError) else dump.as_json(read)
-        _echo(json.dumps(shown))
+        output.echo(json.dumps(shown))
 
 
 class _Dump:
@@ -215,14 +213,14 @@ class _Dump:
     def show(self, item: _Item, read: Datagram | DatagramError) -> None:
         refused = isinstance(read, DatagramError)
         if not self._first and (isinstance(item, Captured) or not refused):
-            _echo("")
+            output.echo("")
         self._first = False
         if isinstance(item, Captured):
-            _echo(dump.capture_as_text(item), _NOTE)
+            output.echo(dump.capture_as_text(item), _NOTE)
         if isinstance(read, DatagramError):
-            _echo(dump.refusal_as_text(read), _REFUSED)
+            output.echo(dump.refusal_as_text(read), _REFUSED)
         else:
-            _echo("\n".join(dump.as_text(read)))
+            output.echo("\n".join(dump.as_text(read)))
 
 
 class _Ladders:
@@ -239,13 +237,13 @@ class _Ladders:
             raise click.UsageError("--ladder draws what a capture has: other datagrams have no addresses")
         ladder = self._between(item.source, item.destination)
         if ladder is not self._latest:
-            _echo(("\n" if self._latest else "") + ladder.head(), _NOTE)
+            output.echo(("\n" if self._latest else "") + ladder.head(), _NOTE)
             self._latest = ladder
         if item.time is not None:
             self._start = item.time if self._start is None else self._start
             self._seconds = item.time - self._start
         rung = ladder.draw(self._seconds, item.source, item.data, read)
-        _echo(rung.text, _REFUSED if isinstance(read, DatagramError) else _NOTE if rung.again else None)
+        output.echo(rung.text, _REFUSED if isinstance(read, DatagramError) else _NOTE if rung.again else None)
 
     def _between(self, source: Address, destination: Address) -> Ladder:
         pair = frozenset((source, destination))
@@ -256,9 +254,3 @@ class _Ladders:
         if len(self._ladders) > _MAX_LADDERS:  # the one that has been silent for longest
             del self._ladders[next(iter(self._ladders))]
         return ladder
-
-
-def _echo(text: str, colour: str | None = None) -> None:
-    """Prints at once; in colour only on a terminal, and not where its user wants none (https://no-color.org)."""
-    plain = False if os.environ.get("NO_COLOR") else None
-    click.echo(click.style(text, fg=colour) if colour else text, color=plain)

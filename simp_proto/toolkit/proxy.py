@@ -1,0 +1,420 @@
+"""`simp proxy`: a bad network between two daemons, for whom the proxy is the other daemon."""
+
+import errno
+import json
+import math
+import select
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from random import Random
+from typing import Any, Final
+
+import click
+
+from simp_proto.address import Address, format_address, parse_address
+from simp_proto.constants import DAEMON_PORT
+from simp_proto.datagram import Datagram, parse
+from simp_proto.errors import AddressError, DatagramError
+from simp_proto.toolkit import dump, output
+from simp_proto.toolkit.capture import Captured
+from simp_proto.toolkit.impairment import Fate, Impairment, Rates
+from simp_proto.toolkit.ladder import Ladder, needs_ascii
+
+_MAX_DELAY: Final = 60.0
+"""Seconds; a daemon has given up by then (spec 6.3)."""
+_MAX_SIZE: Final = 65_535
+"""More bytes than UDP carries."""
+_QUIET: Final = 1.0
+"""Seconds between two lines about what anybody can cause."""
+_WAYS: Final = ("a-to-b", "b-to-a")
+_REFUSED: Final = "red"
+_ALTERED: Final = "yellow"
+_NOTE: Final = "cyan"
+
+_IP_RECVERR: Final = 11
+"""From <linux/in.h>; Python has no name for it before 3.14."""
+_IPV6_RECVERR: Final = 25
+"""From <linux/in6.h>."""
+
+
+def _rate(text: str) -> float:
+    """Raises `BadParameter`."""
+    try:
+        rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate <= 1:
+        raise click.BadParameter(f"read {text!r}, expected 0% to 100%, such as 20% or 0.2")
+    return rate
+
+
+@click.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option(
+    "--listen", metavar="ADDRESS", help="The proxy's own address; without it, port 7777 of all this host has."
+)
+@click.option("--lose", type=_rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
+@click.option("--repeat", type=_rate, default="0%", metavar="RATE", help="How many go on twice.")
+@click.option("--reorder", type=_rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
+@click.option("--corrupt", type=_rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, _MAX_DELAY),
+    default=0.0,
+    metavar="SECONDS",
+    help="Delay each by up to so long; their order stays.",
+)
+@click.option("--only", type=click.Choice(_WAYS), help="Do all that one way; the other way nothing happens.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decide as in the run that named this seed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
+def proxy(
+    a: str,
+    b: str,
+    listen: str | None,
+    lose: float,
+    repeat: float,
+    reorder: float,
+    corrupt: float,
+    delay: float,
+    only: str | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Be a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
+
+    A and B are IP or IP:port. What A sends to the proxy goes on to B, what B sends to A, both from the proxy's own
+    address: each daemon takes the proxy for the other one, and one calls the proxy's address. Where this host has
+    several, name the one to be called with --listen.
+
+    Rates are per cent or fractions: 20% or 0.2. To be overtaken, a datagram is held until the next one that way has
+    gone, or for one second; of one that is repeated too, the second copy is held. Loss, repeats and corruption follow
+    from the seed and from how many datagrams came before that way; reordering also from when they come. No checksum
+    tells that a `bare` datagram, such as a first SYN, is corrupted.
+
+    Each datagram is drawn as it came, with what was done to it. With --json it has `time`, `source` and `destination`,
+    the fields of `simp decode --json`, and `fate`: `lost`, `repeated`, `reordered`, `corrupted` (the offset of the
+    changed byte, or null) and `delays` (seconds, one for each copy).
+
+    \b
+    Example, each in a terminal of its own:
+      simp daemon 127.0.0.1
+      simp daemon 127.0.0.2
+      simp proxy 127.0.0.1 127.0.0.2 --listen 127.0.0.3 --lose 20% --repeat 20%
+      simp client 127.0.0.2
+      simp client 127.0.0.1 --call 127.0.0.3
+    """
+    if math.isnan(delay):  # no range check catches it
+        raise click.BadParameter("read nan, expected a number of seconds", param_hint="--delay")
+    left, right = _daemon(a, "A"), _daemon(b, "B")
+    here = _address(listen or ("::" if ":" in left[0] else "0.0.0.0"), "--listen")
+    _check_apart(left, right, here)
+    seed = Random().getrandbits(32) if seed is None else seed
+    rates = Rates(lose, repeat, reorder, corrupt, delay)
+    ways = [
+        _Way(source, destination, rates if only in (None, name) else Rates(), f"{seed} {name}")
+        for name, source, destination in zip(_WAYS, (left, right), (right, left), strict=True)
+    ]
+    output.prepare()
+    with _listening(here) as udp:
+        relay = _Relay(udp, ways, _Json() if as_json else _Rungs(left, right))
+        with _stop_signals() as stop:
+            click.echo(f"Listening on {format_address(here)}, with --seed {seed}. Ctrl-C ends it.", err=True)
+            relay.run(stop)
+        relay.report()
+
+
+# -- addresses
+
+
+def _address(text: str, name: str) -> Address:
+    """Raises `BadParameter`."""
+    try:
+        address = parse_address(text, DAEMON_PORT)
+        _resolved(address)
+        if ip_address(address[0]).is_multicast:
+            raise AddressError(f"read {text!r}, a multicast address, expected one of a single host")
+    except (AddressError, OSError) as error:  # an interface may be unknown
+        why = error if isinstance(error, AddressError) else f"read {text!r}: {error.strerror}"
+        raise click.BadParameter(str(why), param_hint=name) from None
+    return address
+
+
+def _daemon(text: str, name: str) -> Address:
+    """Raises `BadParameter`."""
+    address = _address(text, name)
+    if ip_address(address[0]).is_unspecified:
+        raise click.BadParameter(f"read {text!r}, expected the address of one daemon", param_hint=name)
+    return address
+
+
+def _check_apart(left: Address, right: Address, here: Address) -> None:
+    """Raises `UsageError` where datagrams couldn't get from one to the other, or the proxy would be one of them."""
+    if left == right:
+        raise click.UsageError(f"read {format_address(left)} as A and as B, expected two daemons")
+    if len({ip_address(host).version for host, _ in (left, right, here)}) > 1:
+        raise click.UsageError("read IPv4 and IPv6 addresses, expected A, B and --listen to be of one kind")
+    for name, (host, port) in (("A", left), ("B", right)):
+        if (host, port) == here or (port == here[1] and ip_address(here[0]).is_unspecified and _is_own(host)):
+            daemon, proxy = format_address((host, port)), format_address(here)
+            raise click.UsageError(
+                f"read {daemon} as {name}, where the proxy is to listen itself ({proxy}): give --listen another "
+                "address of this host, or another port; 'simp proxy --help' has an example"
+            )
+
+
+def _is_own(host: str) -> bool:
+    """Whether that is an address of this host."""
+    try:
+        _bound((host, 0)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _resolved(address: Address) -> tuple[Any, ...]:
+    """As sockets have it, with the interface of an IPv6 address as a number. Raises `OSError`."""
+    where: tuple[Any, ...] = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
+    return where
+
+
+def _bound(address: Address) -> socket.socket:
+    """A socket on that address, non-blocking. Raises `OSError`."""
+    udp = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        if udp.family == socket.AF_INET6:  # a daemon may have the same port of IPv4
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        udp.setblocking(False)
+        udp.bind(_resolved(address))
+    except OSError:
+        udp.close()
+        raise
+    return udp
+
+
+def _listening(here: Address) -> socket.socket:
+    """The proxy's socket. Raises `ClickException`."""
+    try:
+        udp = _bound(here)
+    except OSError as error:
+        where = f"UDP {format_address(here)}"
+        if error.errno == errno.EADDRINUSE:
+            why = f"{where} is in use: does a daemon run there? Give --listen another address, or another port"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            why = f"{where}: {here[0]} is not an address of this host; without --listen the proxy has all that are"
+        else:
+            why = f"{where} can't be used: {error.strerror or error}"
+        raise click.ClickException(why) from None
+    if sys.platform == "linux":  # asked, it tells also a socket with more than one peer that a datagram was refused
+        udp.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        if udp.family == socket.AF_INET6:
+            udp.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    return udp
+
+
+# -- datagrams
+
+
+class _Way:
+    """From one daemon to the other."""
+
+    def __init__(self, source: Address, destination: Address, rates: Rates, seed: str) -> None:
+        self.source = source
+        self.destination = destination
+        self.where = _resolved(destination)
+        self.impairment = Impairment(rates, Random(seed).random)
+        self.counts: Counter[str] = Counter()
+
+    def pass_on(self, data: bytes, now: float) -> Fate:
+        """What becomes of a datagram; it is counted for the totals."""
+        fate = self.impairment.pass_on(data, now)
+        self.counts["came"] += 1
+        self.counts["lost"] += fate.lost
+        self.counts["repeated"] += fate.repeated
+        self.counts["reordered"] += fate.reordered
+        self.counts["corrupted"] += fate.corrupted is not None
+        return fate
+
+    def totals(self) -> str:
+        """For people."""
+        names = ("came", "lost", "repeated", "reordered", "corrupted", "went on")
+        counts = ", ".join(f"{self.counts[name]} {name}" for name in names)
+        return f"{format_address(self.source)} > {format_address(self.destination)}: {counts}"
+
+
+class _Relay:
+    """Receives, shows and sends."""
+
+    def __init__(self, udp: socket.socket, ways: list[_Way], view: "_Json | _Rungs") -> None:
+        self._udp = udp
+        self._ways = ways
+        self._from = {_resolved(way.source): way for way in ways}
+        self._view = view
+        self._strangers = _Nuisance("Dropped from others than A and B")
+        self._failures = _Nuisance("Couldn't be delivered")
+
+    def run(self, stop: socket.socket) -> None:
+        """Goes on until `stop` has something to read."""
+        while True:
+            timers = [timer for way in self._ways if (timer := way.impairment.get_timer()) is not None]
+            wait = max(min(timers) - time.monotonic(), 0.0) if timers else None
+            ready, _, _ = select.select([self._udp, stop], [], [], wait)
+            if stop in ready:
+                return
+            if self._udp in ready:
+                self._receive()
+            for way in self._ways:
+                for data in way.impairment.due(time.monotonic()):
+                    self._send(data, way)
+
+    def _receive(self) -> None:
+        try:
+            data, source = self._udp.recvfrom(_MAX_SIZE)
+        except BlockingIOError:  # what it woke up for had a wrong UDP checksum
+            return
+        except OSError as error:  # of a datagram that was sent before; Windows reports it so, too
+            self._failed(error, self._refused())
+            return
+        way = self._from.get(source)
+        if way is None:
+            self._strangers.happened(f"from {format_address(source[:2])}")
+            return
+        fate = way.pass_on(data, time.monotonic())
+        self._view.show(Captured(time.time(), way.source, way.destination, data), fate)
+
+    def _send(self, data: bytes, way: _Way) -> None:
+        try:
+            try:
+                self._udp.sendto(data, way.where)
+            except OSError as error:
+                refused = self._refused()
+                if refused is None:
+                    raise
+                self._failed(error, refused)  # an earlier datagram; this one hasn't been sent yet
+                self._udp.sendto(data, way.where)
+        except OSError as error:
+            self._failed(error, way.where)
+            return
+        way.counts["went on"] += 1
+
+    def _refused(self) -> tuple[Any, ...] | None:
+        """Where the last of the datagrams went that were refused since the last call, if the system says so.
+
+        Linux does, and wakes the proxy up until it has been asked.
+        """
+        where = None
+        if sys.platform == "linux":
+            with suppress(OSError):
+                while True:
+                    *_, where = self._udp.recvmsg(0, 0, socket.MSG_ERRQUEUE)
+        return where
+
+    def _failed(self, error: OSError, where: tuple[Any, ...] | None) -> None:
+        to = f"to {format_address(where[:2])}: " if where else ""
+        self._failures.happened(f"{to}{error.strerror or error}")
+
+    def report(self) -> None:
+        """The totals, on standard error."""
+        for nuisance in (self._strangers, self._failures):
+            nuisance.tell()
+        for way in self._ways:
+            click.echo(way.totals(), err=True)
+
+
+class _Nuisance:
+    """What anybody can cause, any number of times: told by its number and the last case, not too often."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._last = ""
+        self._count = self._told = 0
+        self._quiet_until = -math.inf
+
+    def happened(self, last: str) -> None:
+        """Counts it, and tells it unless that was done just before."""
+        self._last = last
+        self._count += 1
+        if time.monotonic() >= self._quiet_until:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tells what hasn't been told."""
+        if self._count > self._told:
+            self._told = self._count
+            self._quiet_until = time.monotonic() + _QUIET
+            click.echo(f"{self._what}: {self._count}, the last {self._last}", err=True)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[socket.socket]:
+    """A socket that has something to read once Ctrl-C or SIGTERM has come; a second one ends the process where it is.
+
+    So the first one ends it between two datagrams, and wakes up Windows, too.
+    """
+    reader, writer = socket.socketpair()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def restore(*_: object) -> None:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+    with reader, writer:
+        writer.setblocking(False)
+        descriptor = signal.set_wakeup_fd(writer.fileno())
+        for number in numbers:
+            signal.signal(number, restore)
+        try:
+            yield reader
+        finally:
+            restore()
+            signal.set_wakeup_fd(descriptor)
+
+
+# -- what is shown
+
+
+class _Json:
+    """Datagrams as objects, a line each."""
+
+    def show(self, captured: Captured, fate: Fate) -> None:
+        read = _read(captured.data)
+        shown = dump.capture_as_json(captured)
+        shown["fate"] = {
+            "lost": fate.lost,
+            "repeated": fate.repeated,
+            "reordered": fate.reordered,
+            "corrupted": fate.corrupted,
+            "delays": [round(delay, 6) for delay in fate.delays],
+        }
+        shown |= dump.refusal_as_json(read) if isinstance(read, DatagramError) else dump.as_json(read)
+        output.echo(json.dumps(shown))
+
+
+class _Rungs:
+    """Datagrams as rungs of a ladder between A and B."""
+
+    def __init__(self, left: Address, right: Address) -> None:
+        self._ladder = Ladder(left, right, ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)))
+        self._start = time.monotonic()
+        output.echo(self._ladder.head(), _NOTE)
+
+    def show(self, captured: Captured, fate: Fate) -> None:
+        read = _read(captured.data)
+        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, captured.data, read)
+        altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
+        colour = _ALTERED if altered else _REFUSED if isinstance(read, DatagramError) else None
+        output.echo(f"{rung.text}; {fate}" if str(fate) else rung.text, colour)
+
+
+def _read(data: bytes) -> Datagram | DatagramError:
+    try:
+        return parse(data)
+    except DatagramError as error:
+        return error
