@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SUBCOMMANDS: Final = {
     "client": "simp_client.command:client",
     "completion": "simp_proto.toolkit.completion:completion",
+    "conformance": "simp_proto.conformance.command:conformance",
     "daemon": "simp_daemon.command:daemon",
     "decode": "simp_proto.toolkit.decode:decode",
     "demo": "simp_daemon.demo:demo",
@@ -31,6 +32,7 @@ _SUBCOMMANDS: Final = {
 _HELP: Final = {
     "client": "Chat through a daemon.",
     "completion": "Let a shell complete commands, options and files.",
+    "conformance": "Judge a daemon by the specification.",
     "daemon": "Run the daemon that other daemons call.",
     "decode": "Show what a datagram's bytes mean.",
     "demo": "Watch two people chat, datagram by datagram.",

@@ -10,16 +10,21 @@ from simp_proto.address import Address, format_address
 
 def bind(address: Address) -> socket.socket:
     """A socket bound there; port 0 is any that is free. Raises `OSError`."""
-    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
-    udp = socket.socket(family, kind, protocol)
+    udp = _socket(address)
     try:
-        if family == socket.AF_INET6:  # an IPv4 peer would have an address there that nobody types
+        if udp.family == socket.AF_INET6:  # an IPv4 peer would have an address there that nobody types
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        udp.bind(where)
+        udp.bind(resolved(address))
     except OSError:
         udp.close()
         raise
     return udp
+
+
+def resolved(address: Address) -> tuple[Any, ...]:
+    """As sockets have it, with the interface of an IPv6 address as a number. Raises `OSError`."""
+    where: tuple[Any, ...] = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
+    return where
 
 
 def address_of(where: tuple[Any, ...]) -> Address:
@@ -45,7 +50,10 @@ def why_not(error: OSError, address: Address, protocol: str = "UDP") -> str:
 
 def local_host(towards: Address) -> str:
     """The address of this host that datagrams to that one come from. Raises `OSError` where there is no way to it."""
-    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(*towards, type=socket.SOCK_DGRAM)
-    with socket.socket(family, kind, protocol) as udp:
-        udp.connect(where)  # sends nothing
+    with _socket(towards) as udp:
+        udp.connect(resolved(towards))  # sends nothing
         return address_of(udp.getsockname())[0]
+
+
+def _socket(address: Address) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)

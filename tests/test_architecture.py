@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal", "subprocess", "secrets"}
 SHELLS = {
+    "simp_proto.conformance.command",
     "simp_proto.conformance.wire",
     "simp_proto.udp",
     "simp_proto.toolkit.proxy",
@@ -21,6 +22,8 @@ SHELLS = {
     "simp_client.command",
 }
 CLICK = {
+    "simp_proto.conformance.command",
+    "simp_proto.toolkit.output",
     "simp_proto.number",
     "simp_proto.conformance.probe",
     "simp_proto.command",
@@ -29,7 +32,6 @@ CLICK = {
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
     "simp_proto.toolkit.manual",
-    "simp_proto.toolkit.output",
     "simp_proto.toolkit.proxy",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",

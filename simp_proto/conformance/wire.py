@@ -158,7 +158,7 @@ class Hands:
     """Who acts at the other side: a command for an action, or else whoever sits at this terminal, if anybody does."""
 
     def __init__(self, commands: Mapping[Action, str], *, terminal: bool) -> None:
-        self._commands = commands
+        self.commands = commands
         self._terminal = _Terminal() if terminal else None
         self.actions = frozenset(Action) if terminal else frozenset(commands)
         self.restarts = Action.RESTART in commands
@@ -166,9 +166,9 @@ class Hands:
 
     def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool]) -> str:
         """Has it done; `moved` says whether the daemon has sent something new. What went wrong, or nothing."""
-        if action in self._commands:
+        if action in self.commands:
             time.sleep(_MOMENT)
-            return _run(self._commands[action], text, address)
+            return _run(self.commands[action], text, address)
         assert self._terminal
         asked = in_words(action, text) if len(text) < 40 else f"{action.value}:\n{text}\n"
         where = f" at {format_address(address)}" if action is Action.CALL else ""

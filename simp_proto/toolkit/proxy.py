@@ -1,6 +1,5 @@
 """`simp proxy`: a bad network between two daemons, for whom the proxy is the other daemon."""
 
-import errno
 import json
 import math
 import select
@@ -21,10 +20,12 @@ from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.datagram import Datagram, parse
 from simp_proto.errors import AddressError, DatagramError
+from simp_proto.number import Number
 from simp_proto.toolkit import dump, output
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
+from simp_proto.udp import bind, resolved, why_not
 
 _MAX_DELAY: Final = 60.0
 """Seconds; a daemon has given up by then (spec 6.3)."""
@@ -66,7 +67,7 @@ def _rate(text: str) -> float:
 @click.option("--corrupt", type=_rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
 @click.option(
     "--delay",
-    type=click.FloatRange(0, _MAX_DELAY),
+    type=Number(0, _MAX_DELAY),
     default=0.0,
     metavar="SECONDS",
     help="Delay each by up to so long; their order stays.",
@@ -103,15 +104,13 @@ def proxy(
     changed byte, or null) and `delays` (seconds, one for each copy).
 
     \b
-    Example, each in a terminal of its own:
+    Examples, each in a terminal of its own:
       simp daemon 127.0.0.1
       simp daemon 127.0.0.2
       simp proxy 127.0.0.1 127.0.0.2 --listen 127.0.0.3 --lose 20% --repeat 20%
       simp client 127.0.0.2
       simp client 127.0.0.1 --call 127.0.0.3
     """
-    if math.isnan(delay):  # no range check catches it
-        raise click.BadParameter("read nan, expected a number of seconds", param_hint="--delay")
     left, right = _daemon(a, "A"), _daemon(b, "B")
     here = _address(listen or ("::" if ":" in left[0] else "0.0.0.0"), "--listen")
     _check_apart(left, right, here)
@@ -137,7 +136,7 @@ def _address(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
     try:
         address = parse_address(text, DAEMON_PORT)
-        _resolved(address)
+        resolved(address)
         if ip_address(address[0]).is_multicast:
             raise AddressError(f"read {text!r}, a multicast address, expected one of a single host")
     except (AddressError, OSError) as error:  # an interface may be unknown
@@ -172,45 +171,19 @@ def _check_apart(left: Address, right: Address, here: Address) -> None:
 def _is_own(host: str) -> bool:
     """Whether that is an address of this host."""
     try:
-        _bound((host, 0)).close()
+        bind((host, 0)).close()
     except OSError:
         return False
     return True
 
 
-def _resolved(address: Address) -> tuple[Any, ...]:
-    """As sockets have it, with the interface of an IPv6 address as a number. Raises `OSError`."""
-    where: tuple[Any, ...] = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
-    return where
-
-
-def _bound(address: Address) -> socket.socket:
-    """A socket on that address, non-blocking. Raises `OSError`."""
-    udp = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        if udp.family == socket.AF_INET6:  # a daemon may have the same port of IPv4
-            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        udp.setblocking(False)
-        udp.bind(_resolved(address))
-    except OSError:
-        udp.close()
-        raise
-    return udp
-
-
 def _listening(here: Address) -> socket.socket:
     """The proxy's socket. Raises `ClickException`."""
     try:
-        udp = _bound(here)
+        udp = bind(here)
     except OSError as error:
-        where = f"UDP {format_address(here)}"
-        if error.errno == errno.EADDRINUSE:
-            why = f"{where} is in use: does a daemon run there? Give --listen another address, or another port"
-        elif error.errno == errno.EADDRNOTAVAIL:
-            why = f"{where}: {here[0]} is not an address of this host; without --listen the proxy has all that are"
-        else:
-            why = f"{where} can't be used: {error.strerror or error}"
-        raise click.ClickException(why) from None
+        raise click.ClickException(f"{why_not(error, here)}; --listen chooses another") from None
+    udp.setblocking(False)
     if sys.platform == "linux":  # asked, it tells also a socket with more than one peer that a datagram was refused
         udp.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         if udp.family == socket.AF_INET6:
@@ -227,7 +200,7 @@ class _Way:
     def __init__(self, source: Address, destination: Address, rates: Rates, seed: str) -> None:
         self.source = source
         self.destination = destination
-        self.where = _resolved(destination)
+        self.where = resolved(destination)
         self.impairment = Impairment(rates, Random(seed).random)
         self.counts: Counter[str] = Counter()
 
@@ -254,7 +227,7 @@ class _Relay:
     def __init__(self, udp: socket.socket, ways: list[_Way], view: "_Json | _Rungs") -> None:
         self._udp = udp
         self._ways = ways
-        self._from = {_resolved(way.source): way for way in ways}
+        self._from = {resolved(way.source): way for way in ways}
         self._view = view
         self._strangers = _Nuisance("Dropped from others than A and B")
         self._failures = _Nuisance("Couldn't be delivered")

@@ -1,0 +1,210 @@
+"""`simp conformance`."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from simp_proto.address import Address, format_address, parse_address
+from simp_proto.conformance import report
+from simp_proto.conformance.cases import CASES, Case, Level
+from simp_proto.conformance.run import Result, Verdict, run
+from simp_proto.conformance.tester import Action, NotRunError, Tester
+from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.constants import DAEMON_PORT, Framing
+from simp_proto.errors import AddressError
+from simp_proto.exit_status import ExitStatus
+from simp_proto.number import Number
+from simp_proto.toolkit import output
+from simp_proto.udp import why_not
+
+_COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_RUN: "yellow", Verdict.NOT_APPLICABLE: None}
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+def _command_options(function: Callable[..., None]) -> Callable[..., None]:
+    """`--accept-command` and its kin."""
+    for action in reversed(Action):
+        name, help_text = f"--{action.name.lower()}-command", f"Shell command to {action.value}."
+        function = click.option(name, metavar="COMMAND", help=help_text)(function)
+    return function
+
+
+@click.command()
+@click.argument("host", required=False)
+@click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
+@click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
+@click.option("--case", "wanted", multiple=True, metavar="CASE", help="Only this case or section; may be repeated.")
+@click.option("--list", "only_list", is_flag=True, help="Print the cases, and run nothing.")
+@click.option("--bind", "own", metavar="ADDRESS", help="The tester's own IP or IP:port.")
+@click.option("--stranger", metavar="ADDRESS", help="IP or IP:port of a third party, which the tester plays as well.")
+@click.option(
+    "--framing",
+    type=click.Choice([framing.value for framing in Framing]),
+    help="Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).",
+)
+@_command_options
+@click.option(
+    "--wait",
+    type=Number(0.05, 30),
+    default=1.0,
+    show_default=True,
+    help="Seconds in which the daemon answers what it answers at once; silence of that length is no answer.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, at the end.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write the report to this file as JUnit XML.")
+@click.option("--html", type=_FILE, metavar="FILE", help="Write the report to this file as a page.")
+def conformance(
+    host: str | None,
+    listen: bool,
+    should: bool,
+    wanted: tuple[str, ...],
+    only_list: bool,
+    own: str | None,
+    stranger: str | None,
+    framing: str | None,
+    wait: float,
+    as_json: bool,
+    junit: Path | None,
+    html: Path | None,
+    **commands: str | None,
+) -> None:
+    """Judge the daemon at HOST (IP or IP:port) by the rules of the SIMP/1 specification.
+
+    Plays the daemon at the other end, and a stranger, and goes through the specification case by case. A failed case
+    shows the rule, what was expected, what came instead, and the whole conversation, decoded.
+
+    In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
+    to do, and when. A run that needs no hands has commands for it: $SIMP_TEXT is the message for --type-command,
+    $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon.
+    A case in which nobody can act is not run.
+
+    With --listen, HOST may be left out: it is whoever calls first.
+
+    Exit status: 0 when no case failed; 1 when one failed; 2 also when no daemon answered, so that nothing was judged.
+
+    \b
+    Examples:
+      simp conformance 192.168.1.20 --html report.html
+      simp conformance 192.168.1.20 --case 2 --case busy
+      simp conformance 127.0.0.1 --accept-command 'tmux send-keys -t bob y Enter'
+      simp conformance --listen
+      simp conformance --list
+    """
+    cases = _chosen(wanted, should)
+    if only_list:
+        for case in cases:
+            needs = ", ".join(sorted(action.name.lower() for action in case.needs)) or "nobody"
+            click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<35} needs {needs}")
+        return
+    if not host and not listen:
+        raise click.UsageError("give the HOST of the daemon, or --listen for one that calls")
+    hands = Hands(
+        {action: command for action in Action if (command := commands[f"{action.name.lower()}_command"])},
+        terminal=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
+    )
+    calls = listen or Action.CALL in hands.commands
+    cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
+    daemon, near, third = (_address(each) for each in (host, own, stranger))
+    forced = Framing(framing) if framing else None
+    output.prepare()
+    with _sockets(daemon, near, third, hands, wait) as sockets:
+        tester = Tester(sockets, forced)
+        start = time.time()
+        _meet(tester, listen)
+        assert sockets.daemon
+        head = report.Head(
+            format_address(sockets.daemon),
+            format_address(sockets.address()),
+            tester.framing,
+            forced,
+            version("simp-chat"),
+            start,
+            Level.SHOULD if should else Level.MUST,
+        )
+        results = list(_shown(head, run(tester, cases), quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(report.as_json(head, results)))
+    for file, made in ((junit, report.as_junit), (html, report.as_html)):
+        if file is not None:
+            _write(file, made(head, results))
+    if any(result.verdict is Verdict.FAILED for result in results):
+        raise click.exceptions.Exit(ExitStatus.FAILURE)
+
+
+def _shown(head: report.Head, results: Iterable[Result], *, quiet: bool) -> Iterable[Result]:
+    """Passes them on, and prints each as it comes."""
+    seen = []
+    if not quiet:
+        _print(report.opening(head))
+    for result in results:
+        seen.append(result)
+        if not quiet:
+            _print(report.lines(head, result))
+        yield result
+    if not quiet:
+        _print(report.summary(head, seen))
+
+
+def _print(lines: Iterable[report.Line]) -> None:
+    for line in lines:
+        output.echo(line.text, _COLOURS[line.verdict] if line.verdict else None)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror or error}") from None
+
+
+def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
+    """Those of these names and sections; raises `click.BadParameter`."""
+    for each in wanted:
+        if not any(_is(case, each) for case in CASES):
+            raise click.BadParameter(f"read {each!r}, expected a case or section of --list", param_hint="--case")
+    if wanted:
+        return [case for case in CASES if any(_is(case, each) for each in wanted)]
+    return [case for case in CASES if should or case.level is Level.MUST]
+
+
+def _is(case: Case, wanted: str) -> bool:
+    return wanted in (case.name, case.section) or case.section.startswith(f"{wanted}.")
+
+
+def _address(text: str | None) -> Address | None:
+    try:
+        return parse_address(text, DAEMON_PORT) if text else None
+    except AddressError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _sockets(daemon: Address | None, own: Address | None, third: Address | None, hands: Hands, wait: float) -> Sockets:
+    where = daemon or ("0.0.0.0", DAEMON_PORT)
+    try:
+        near, further = addresses_near(daemon)
+        where = own or near
+        further = third or (further if own is None else (own[0], 0))
+        return Sockets(daemon, where, further, hands, wait)
+    except OSError as error:
+        raise _NothingJudgedError(f"{why_not(error, where)}; --bind and --stranger choose others") from None
+
+
+def _meet(tester: Tester, listen: bool) -> None:
+    try:
+        if tester.wire.restarts:
+            tester.ask(Action.RESTART)
+        if listen:
+            tester.meet_caller()
+        else:
+            tester.meet()
+    except NotRunError as error:
+        raise _NothingJudgedError(str(error)) from None
+
+
+class _NothingJudgedError(click.ClickException):
+    exit_code = ExitStatus.USAGE

@@ -1,0 +1,145 @@
+"""`simp conformance` against real processes, in real time: our own daemon and client, whose input is a named pipe."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from simp_proto.address import format_address
+from simp_proto.conformance.cases import CASES
+from tests.test_hostile import Process
+from tests.test_loop import PATIENCE, free_address
+
+if sys.platform == "win32":
+    pytest.skip("named pipes and pseudo terminals are POSIX", allow_module_level=True)
+else:
+    import pexpect
+
+SIMP = [sys.executable, "-m", "simp_proto.command"]
+LIMIT = 150.0
+"""Seconds after which a run counts as stuck."""
+
+
+class Side:
+    """A daemon, and a client whose person does what is written into a pipe."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.pipe = folder / "input"
+        os.mkfifo(self.pipe)
+        self._held = os.open(self.pipe, os.O_RDWR)  # so that the client's input doesn't end with a writer
+
+    def __enter__(self) -> Self:
+        self.daemon = Process()
+        self.daemon.client().close()  # waits until it listens
+        command = [*SIMP, "client", f"127.0.0.1:{self.daemon.client_port}", "--user", "bob"]
+        self.client = subprocess.Popen(command, stdin=self._held, stdout=subprocess.DEVNULL)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.terminate()
+        self.client.wait(PATIENCE)
+        self.daemon.end()
+        os.close(self._held)
+
+    def press(self, line: str) -> None:
+        os.write(self._held, line.encode() + b"\n")
+
+    def command(self, *arguments: str) -> list[str]:
+        """`simp conformance`, from two addresses of its own."""
+        own, stranger = format_address(free_address()), format_address(free_address())
+        host = format_address(self.daemon.address)
+        return [*SIMP, "conformance", host, "--bind", own, "--stranger", stranger, "--wait", "0.3", *arguments]
+
+    def hands(self) -> list[str]:
+        """Its commands for everything that the person has to do."""
+        keys = {
+            "accept": "echo y",
+            "decline": "echo n",
+            "type": "printf '%s\\n' \"$SIMP_TEXT\"",
+            "leave": "echo q",
+            "call": "printf '1\\n%s:%s\\n' $SIMP_HOST $SIMP_PORT",
+        }
+        return [word for name, key in keys.items() for word in (f"--{name}-command", f"{key} > '{self.pipe}'")]
+
+
+def test_our_daemon_passes_strict_and_should(tmp_path: Path) -> None:
+    shares: list[list[str]] = [[] for _ in range(4)]  # most of the time is waiting, which four runs can do at once
+    for number, case in enumerate(CASES):
+        shares[number % len(shares)].append(case.name)
+
+    def judged(number: int) -> list[dict[str, Any]]:
+        wanted = [word for name in shares[number] for word in ("--case", name)]
+        with Side(tmp_path / str(number)) as side:
+            command = [*side.command("--should", "--json", *wanted), *side.hands()]
+            done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        cases: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
+        return cases
+
+    with ThreadPoolExecutor(len(shares)) as pool:
+        results = [case for cases in pool.map(judged, range(len(shares))) for case in cases]
+    verdicts = {case["name"]: case["verdict"] for case in results}
+    assert verdicts.pop("sequence-beyond-one") == "not_applicable"  # ours speaks header, which has no such number
+    assert set(verdicts.values()) == {"passed"}
+    assert len(verdicts) == len(CASES) - 1
+
+
+def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "handshake", "--case", "stop-and-wait")
+        screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE, dimensions=(40, 160))
+        screen.expect("accept the call; then press Enter here")
+        side.press("y")  # the tester sees the SYN+ACK, and goes on by itself
+        screen.expect("passed +4.1 +handshake")
+        screen.expect("accept the call; then")
+        side.press("y")
+        screen.expect("type the message 'one'; then")
+        side.press("one")
+        screen.expect("type the message 'two'; then")
+        side.press("two")
+        screen.sendline()  # nothing may come, so that somebody has to say that it is done
+        screen.expect("passed +6.1 +stop-and-wait")
+        screen.expect(pexpect.EOF)
+        assert screen.wait() == 0
+
+
+def test_what_nobody_can_do_is_not_run(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "4.6", "--case", "ringing")
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0
+    assert b"nobody to accept: run it in a terminal, or give --accept-command" in done.stdout
+    assert b"1 passed, 0 failed, 0 not applicable, 1 not run" in done.stdout
+
+
+def test_nobody_is_there() -> None:
+    command = [*SIMP, "conformance", format_address(free_address()), "--bind", format_address(free_address())]
+    done = subprocess.run([*command, "--wait", "0.1"], capture_output=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no SIMP daemon answered" in done.stderr
+
+
+def test_the_reports_are_written(tmp_path: Path) -> None:
+    page, junit = tmp_path / "report.html", tmp_path / "report.xml"
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "ringing", "--html", str(page), "--junit", str(junit))
+        subprocess.run(command, check=True, capture_output=True, timeout=LIMIT)
+    assert "ringing" in page.read_text("utf-8")
+    assert "ringing" in junit.read_text("utf-8")
+
+
+def test_wrong_usage() -> None:
+    for arguments in (["--case", "4.99", "127.0.0.1"], [], ["nobody"], ["127.0.0.1", "--html", "/"]):
+        done = subprocess.run([*SIMP, "conformance", *arguments], capture_output=True, check=False, timeout=LIMIT)
+        assert done.returncode == 2
+        assert done.stderr
+        assert b"Traceback" not in done.stderr

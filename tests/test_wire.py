@@ -1,0 +1,116 @@
+"""The tester's wire on real sockets (loopback only), and the commands that act for a person."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simp_proto.conformance.tester import Action, NotRunError, Side
+from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from tests.test_loop import PATIENCE, free_address
+
+NOBODY = Hands({}, terminal=False)
+
+
+@pytest.fixture
+def daemon() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(PATIENCE)
+        yield udp
+
+
+def wire(daemon: socket.socket | None, hands: Hands = NOBODY) -> Sockets:
+    return Sockets(daemon.getsockname() if daemon else None, free_address(), free_address(), hands, 0.1)
+
+
+def test_each_side_has_its_address(daemon: socket.socket) -> None:
+    with wire(daemon) as sockets:
+        for side in (Side.TESTER, Side.STRANGER):
+            sockets.send(side, side.value.encode())
+            data, source = daemon.recvfrom(100)
+            assert (data, source) == (side.value.encode(), sockets.address(side))
+            daemon.sendto(b"answer to " + data, source)
+            received = sockets.receive(sockets.now() + PATIENCE)
+            assert received is not None
+            assert received[1:] == (side, daemon.getsockname(), b"answer to " + data)
+            assert received[0] <= sockets.now()
+        assert sockets.receive(sockets.now()) is None
+
+
+def test_only_the_daemon_s_host_is_heard_whatever_its_port(daemon: socket.socket) -> None:
+    with wire(daemon) as sockets, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.9", 0))
+        other.sendto(b"from another host", sockets.address())
+        other_port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with other_port:
+            other_port.bind(("127.0.0.1", 0))
+            other_port.sendto(b"from another port", sockets.address())
+            received = sockets.receive(sockets.now() + PATIENCE)
+            assert received is not None
+            assert received[2:] == (other_port.getsockname(), b"from another port")
+
+
+def test_who_calls_first_is_the_daemon(daemon: socket.socket) -> None:
+    with wire(None) as sockets:
+        sockets.send(Side.TESTER, b"to nobody")
+        daemon.sendto(b"hello", sockets.address())
+        received = sockets.receive(sockets.now() + PATIENCE)
+        assert received is not None
+        assert sockets.daemon == daemon.getsockname()
+
+
+def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    hands = Hands({Action.CALL: f'echo "$SIMP_HOST:$SIMP_PORT" >> "{seen}"'}, terminal=False)
+    with wire(daemon, hands) as sockets:
+        for _ in range(2):
+            assert sockets.ask(Action.CALL, "", Side.UNKNOWN) == ""
+        assert sockets.ask(Action.CALL, "", Side.TESTER) == ""
+        own = sockets.address()
+    called = seen.read_text().split()
+    assert len(set(called)) == 3
+    assert called[2] == f"{own[0]}:{own[1]}"
+
+
+def test_a_command_gets_the_text_as_it_is(tmp_path: Path, daemon: socket.socket) -> None:
+    seen = tmp_path / "seen"
+    text = 'it\'s $HOME, `id` "quoted" é\\n'
+    hands = Hands({Action.TYPE: f'printf %s "$SIMP_TEXT" > "{seen}"'}, terminal=False)
+    with wire(daemon, hands) as sockets:
+        assert sockets.ask(Action.TYPE, text, Side.TESTER) == ""
+    assert seen.read_text("utf-8") == text
+
+
+def test_a_command_that_fails_is_told_and_one_that_is_none_ends_the_case(daemon: socket.socket) -> None:
+    hands = Hands({Action.ACCEPT: "echo no window >&2; exit 3", Action.LEAVE: "no-such-command-at-all"}, terminal=False)
+    with wire(daemon, hands) as sockets:
+        told = sockets.ask(Action.ACCEPT, "", Side.TESTER)
+        assert "status 3" in told
+        assert "no window" in told
+        with pytest.raises(NotRunError, match="no-such-command-at-all"):
+            sockets.ask(Action.LEAVE, "", Side.TESTER)
+
+
+def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:
+    own = free_address()
+    with pytest.raises(OSError, match="in use"):
+        Sockets(("127.0.0.1", 1), own, daemon.getsockname(), NOBODY, 0.1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(own)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
+@pytest.mark.parametrize(
+    ("daemon", "own", "stranger"),
+    [
+        (("127.0.0.1", 7777), ("127.0.0.2", 7777), ("127.0.0.3", 7777)),
+        (("127.0.0.2", 9), ("127.0.0.3", 7777), ("127.0.0.4", 7777)),
+        (("::1", 7777), ("::1", 0), ("::1", 0)),
+        (None, ("0.0.0.0", 7777), ("0.0.0.0", 0)),
+    ],
+)
+def test_addresses_that_suit_a_daemon(daemon: object, own: object, stranger: object) -> None:
+    assert addresses_near(daemon) == (own, stranger)  # type: ignore[arg-type]
