@@ -159,7 +159,7 @@ def user_sent(tester: Tester) -> None:
         user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
         name = user.rstrip(b"\0")
         if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
-            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r},")
+            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r}")
 
 
 @_case("2.4", Action.ACCEPT)
@@ -233,7 +233,7 @@ def size_sent(tester: Tester) -> None:
     text = ("0123456789" * _LONG)[:_LONG]
     for received in _whole(tester, text):
         if size(received.datagram) > MAX_DATAGRAM_SIZE:
-            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)},")
+            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)}")
 
 
 @_case("2.7", Action.ACCEPT)
@@ -518,7 +518,7 @@ def leaving(tester: Tester) -> None:
     tester.ask(Action.LEAVE)
     fin = tester.expect("a FIN", _is_fin, within=tester.wire.patience)
     if fin.datagram.sequence != 1:
-        raise tester.failure("FIN 1, the first chat's number,")
+        raise tester.failure("FIN 1, the first chat's number")
 
 
 @_case("4.7", Action.ACCEPT, Action.LEAVE)
@@ -549,7 +549,7 @@ def crossed_calls(tester: Tester) -> None:
     """Who calls a peer and gets that peer's SYN MUST take it for an accepted request, and answer with SYN+ACK."""
     tester.be_called()
     tester.say_syn()
-    tester.expect("a SYN+ACK, without anybody accepting,", _is_syn_ack)
+    tester.expect("a SYN+ACK, without anybody accepting", _is_syn_ack)
 
 
 @_case("4.9", Action.ACCEPT)
@@ -594,7 +594,7 @@ def next_number(tester: Tester) -> None:
         tester.acknowledge(heard)
         numbers.append(heard.datagram.sequence)
     if numbers[0] == numbers[1] or numbers[0] != numbers[2] or max(numbers) > 1:
-        raise tester.failure(f"numbers that alternate, not {numbers},")
+        raise tester.failure(f"numbers that alternate, not {numbers}")
 
 
 @_case("5.2", Action.ACCEPT, Action.TYPE)
@@ -631,7 +631,7 @@ def ack_number(tester: Tester) -> None:
         number = tester.number
         acknowledged = tester.say(text).datagram.sequence
         if acknowledged != 1 - tester.number:
-            raise tester.failure(f"ACK {number}, not ACK {acknowledged},")
+            raise tester.failure(f"ACK {number}, not ACK {acknowledged}")
 
 
 @_case("5.4", Action.ACCEPT, Action.TYPE)
@@ -769,7 +769,7 @@ def amplification(tester: Tester) -> None:
     tester.send(syn, Side.STRANGER)
     answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
     if answered > AMPLIFICATION * len(syn):
-        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered},")
+        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
 
 
 @_case("8.2")
@@ -780,7 +780,7 @@ def rate(tester: Tester) -> None:
         tester.send(fin, Side.STRANGER)
     answers = tester.collect(within=1.0, side=Side.STRANGER)
     if len(answers) > _MOST:
-        raise tester.failure(f"at most {_MOST} answers to {_BURST} FINs, not {len(answers)},")
+        raise tester.failure(f"at most {_MOST} answers to {_BURST} FINs, not {len(answers)}")
 
 
 # -- what several cases say and look for
