@@ -387,7 +387,7 @@ def other_framing_in_a_chat(tester: Tester) -> None:
     """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
     tester.call()
     for framing in (Framing.BARE, Framing.TRAILER):
-        _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing))
+        _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
 
 
 @_case("4.2", Action.CALL, only=[Framing.HEADER])
@@ -799,9 +799,9 @@ def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
     return sealed(data[:at] + value + data[at + len(value) :], tester.framing or Framing.BARE)
 
 
-def _ignored(tester: Tester, data: bytes) -> None:
+def _ignored(tester: Tester, data: bytes, what: str = "what is malformed") -> None:
     tester.send(data)
-    tester.silence("no answer to what is malformed")
+    tester.silence(f"no answer to {what}")
     tester.say(b"this is right")
 
 

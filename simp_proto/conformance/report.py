@@ -164,18 +164,19 @@ class _Row(NamedTuple):
 def _rows(head: Head, result: Result, passages: Iterable[Passage]) -> list[_Row]:
     """In the order in which they were on the wire, without what only repeats the row before it again and again."""
     start = _start(result)
-    users = {side.value: NAME for side in Side}
-    rows = []
+    shown: list[Passage | _Row] = []
     for _, group in groupby(_in_order(passages), key=lambda each: (each.side, each.source, each.data, each.note)):
         alike = list(group)
-        shown = alike if len(alike) <= _MOST_ALIKE else alike[:1]
-        rows += [_row(head, passage, passage.time - start, users) for passage in shown]
-        if len(alike) > _MOST_ALIKE:
-            rows.append(_Row(what=f"and {len(alike) - 1} more of these until {alike[-1].time - start:.3f}"))
-    left_out = len(rows) - _FIRST_ROWS - _LAST_ROWS
-    if left_out > 0:
-        rows[_FIRST_ROWS:-_LAST_ROWS] = [_Row(what=f"({_some(left_out, 'row')} left out: the JSON report has all)")]
-    return rows
+        if len(alike) <= _MOST_ALIKE:
+            shown += alike
+        else:
+            until = f"{alike[-1].time - start:.3f}"
+            shown += [alike[0], _Row(what=f"and {len(alike) - 1} more of these until {until}")]
+    left_out = len(shown) - _FIRST_ROWS - _LAST_ROWS
+    if left_out > 0:  # before any is decoded: a flood is long
+        shown[_FIRST_ROWS:-_LAST_ROWS] = [_Row(what=f"({_some(left_out, 'row')} left out: the JSON report has all)")]
+    users = {side.value: NAME for side in Side}
+    return [each if isinstance(each, _Row) else _row(head, each, each.time - start, users) for each in shown]
 
 
 def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) -> _Row:
