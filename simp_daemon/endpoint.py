@@ -16,16 +16,13 @@ from simp_proto.constants import (
     Control,
     Framing,
 )
-from simp_proto.datagram import build, parse
+from simp_proto.datagram import build, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
 _CHATTING = (State.ACCEPTING, State.OPEN)
 _CALLING = (State.CALLING, State.RINGING)
 _UNVERIFIED = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be a lie: it has never answered anything that only it could see."""
-
-_HEADER_FIRST = (Framing.HEADER, Framing.TRAILER, Framing.BARE)
-_TRAILER_FIRST = (Framing.TRAILER, Framing.HEADER, Framing.BARE)
 
 
 class Endpoint:
@@ -54,7 +51,7 @@ class Endpoint:
         """Bytes from a peer. Nothing that they hold makes this raise."""
         session = self._sessions.get(peer) or Session(peer, self._user(), Framing.BARE, self._framing)
         try:
-            datagram = parse(data, _TRAILER_FIRST if session.framing is Framing.TRAILER else _HEADER_FIRST)
+            datagram = parse(data, reading_order(session.framing))
         except DatagramError as error:
             self._events.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return

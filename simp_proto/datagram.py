@@ -242,6 +242,26 @@ def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagr
     return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
 
 
+def parse_or_refusal(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram | DatagramError:
+    """The same for whoever shows what was refused, too."""
+    try:
+        return parse(data, framings)
+    except DatagramError as error:
+        return error
+
+
+def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
+    """In which order to try the framings in a conversation in that one.
+
+    Where nothing follows the head, one checksum may be right in `header` and in `trailer` (spec 2.6).
+    """
+    return _TRAILER_FIRST if framing is Framing.TRAILER else _HEADER_FIRST
+
+
+_HEADER_FIRST: Final = (Framing.HEADER, Framing.TRAILER, Framing.BARE)
+_TRAILER_FIRST: Final = (Framing.TRAILER, Framing.HEADER, Framing.BARE)
+
+
 def sealed(data: bytes, framing: Framing) -> bytes:
     """Those bytes with the checksum that they should carry, for making datagrams that are wrong in another field.
 

@@ -18,7 +18,7 @@ from simp_proto.conformance.cases import Level
 from simp_proto.conformance.run import Result, Verdict
 from simp_proto.conformance.tester import NAME, Passage, Side
 from simp_proto.constants import Framing
-from simp_proto.datagram import Datagram, parse
+from simp_proto.datagram import Datagram, parse_or_refusal, reading_order
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
 from simp_proto.toolkit import dump
@@ -203,12 +203,7 @@ def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) 
 
 
 def _read(head: Head, data: bytes) -> Datagram | DatagramError:
-    """In the conversation's framing first: an empty payload may have one checksum for two of them (spec 2.6)."""
-    trailer = Framing.TRAILER in (head.forced, head.framing)
-    try:
-        return parse(data, (Framing.TRAILER, *Framing) if trailer else tuple(Framing))
-    except DatagramError as error:
-        return error
+    return parse_or_refusal(data, reading_order(head.forced or head.framing))
 
 
 def _start(result: Result) -> float:

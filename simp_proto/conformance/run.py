@@ -38,7 +38,8 @@ def run(tester: Tester, cases: Iterable[Case]) -> Iterator[Result]:
         if result.trace:
             tester.part()
         if result.verdict is Verdict.PASSED and tester.alive is False:
-            result = replace(result, verdict=Verdict.FAILED, expected="a daemon that still answers after this (8.1)")
+            expected = "a daemon that still answers, a FIN at least, after this (8.1)"
+            result = replace(result, verdict=Verdict.FAILED, expected=expected, trace=tuple(tester.trace))
         yield result
 
 
@@ -63,7 +64,8 @@ def _prepare(tester: Tester, case: Case) -> None:
     """Sees that somebody can act at the other side, and that a daemon is there; raises `NotRunError`."""
     missing = sorted(action.name.lower() for action in case.needs - tester.wire.actions)
     if missing:
-        raise NotRunError(f"nobody to {' and '.join(missing)}: run it in a terminal, or give --{missing[0]}-command")
+        options = " and ".join(f"--{each}-command" for each in missing)
+        raise NotRunError(f"nobody to {' and '.join(missing)}: run it in a terminal, or give {options}")
     if tester.wire.restarts or tester.alive is False:
         if Action.RESTART not in tester.wire.actions:
             raise NotRunError("the daemon doesn't answer any more: start it anew, or give --restart-command")

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, RINGING, Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse, reading_order
 from simp_proto.errors import DatagramError, SimpError
 
 NAME: Final = b"tester"
@@ -216,14 +216,10 @@ class Tester:
             assert passage.data is not None
             assert passage.source is not None
             try:
-                datagram = parse(passage.data, self._framings())
+                datagram = parse(passage.data, reading_order(self.framing))
             except DatagramError:
                 continue
             yield Received(passage.time, datagram, passage.source, passage.data)
-
-    def _framings(self) -> tuple[Framing, ...]:
-        """The conversation's own first: an empty payload may have one checksum for both (spec 2.6)."""
-        return (Framing.TRAILER, *Framing) if self.framing is Framing.TRAILER else tuple(Framing)
 
     def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
         until = self.wire.now() + (self.wire.wait if within is None else within)

@@ -12,7 +12,7 @@ import click
 
 from simp_proto.address import Address
 from simp_proto.constants import DAEMON_PORT, Framing
-from simp_proto.datagram import HEAD_SIZE, Datagram, parse
+from simp_proto.datagram import HEAD_SIZE, Datagram, parse_or_refusal
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.exit_status import ExitStatus
 from simp_proto.text import printable
@@ -189,10 +189,7 @@ def _read(item: _Item, framings: tuple[Framing, ...]) -> Datagram | DatagramErro
         return item
     if isinstance(item, Captured) and item.refused:
         return item.refused
-    try:
-        return parse(item.data if isinstance(item, Captured) else item, framings)
-    except DatagramError as error:
-        return error
+    return parse_or_refusal(item.data if isinstance(item, Captured) else item, framings)
 
 
 class _Json:

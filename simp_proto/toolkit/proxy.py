@@ -18,7 +18,7 @@ import click
 
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
-from simp_proto.datagram import Datagram, parse
+from simp_proto.datagram import parse_or_refusal
 from simp_proto.errors import AddressError, DatagramError
 from simp_proto.number import Number
 from simp_proto.toolkit import dump, output
@@ -357,7 +357,7 @@ class _Json:
     """Datagrams as objects, a line each."""
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = _read(captured.data)
+        read = parse_or_refusal(captured.data)
         shown = dump.capture_as_json(captured)
         shown["fate"] = {
             "lost": fate.lost,
@@ -379,15 +379,8 @@ class _Rungs:
         output.echo(self._ladder.head(), _NOTE)
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = _read(captured.data)
+        read = parse_or_refusal(captured.data)
         rung = self._ladder.draw(time.monotonic() - self._start, captured.source, captured.data, read)
         altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
         colour = _ALTERED if altered else _REFUSED if isinstance(read, DatagramError) else None
         output.echo(f"{rung.text}; {fate}" if str(fate) else rung.text, colour)
-
-
-def _read(data: bytes) -> Datagram | DatagramError:
-    try:
-        return parse(data)
-    except DatagramError as error:
-        return error
