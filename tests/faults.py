@@ -626,6 +626,13 @@ class QuestionMarks(Fault):
         return [remade(data, payload=datagram.text.encode("ascii", "replace")) if arrow else data]
 
 
+@breaks("long-message")
+class OnlyTheFirstPart(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        payload = parse(data).payload
+        return [] if is_a(data, MESSAGE) and payload.isdigit() and len(payload) < 1_000 else [data]
+
+
 class CutElsewhere(Fault):
     """Cuts a long text one byte earlier than it should."""
 

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from simp_proto.address import Address, format_address, parse_address
-from simp_proto.conformance.tester import Received, Tester, is_plain_ack, is_ringing
+from simp_proto.conformance.tester import Received, Tester, is_ack, is_ringing
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Control, Framing
 from simp_proto.errors import AddressError
@@ -81,7 +81,7 @@ def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> in
         answers.append(received)
         if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
             tester.acknowledge(received)
-        if is_plain_ack(received.datagram) and acknowledged is None:
+        if is_ack(received.datagram) and acknowledged is None:
             acknowledged = received.datagram.sequence
     return acknowledged
 

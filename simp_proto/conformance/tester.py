@@ -125,6 +125,7 @@ class _Conversation:
     number: int = 0
     arrived: deque[Passage] = field(default_factory=deque)
     busy: bool = False
+    silent: bool = True  # nothing that the tester said has been acknowledged yet
 
 
 Matches = Callable[[Datagram], bool]
@@ -143,6 +144,7 @@ class Tester:
         """Whether the daemon acknowledged the last FIN; `None` while it has never acknowledged one."""
         self.trace: list[Passage] = []
         self._sides = {side: _Conversation() for side in Side}
+        self._taken: int | None = None  # the number of the first chat, where the daemon insists on one
 
     # -- one datagram
 
@@ -251,8 +253,9 @@ class Tester:
         return self._sides[Side.TESTER].number
 
     def first_number(self) -> int:
-        """That of its first chat (spec 5.2, 9.8)."""
-        return 0 if self.framing is Framing.TRAILER else 1
+        """That of its first chat (spec 5.2, 9.8); or the one that the daemon took when it took no other."""
+        usual = 0 if self.framing is Framing.TRAILER else 1
+        return usual if self._taken is None else self._taken
 
     def meet(self) -> None:
         """Finds out what the daemon speaks: rings it, and takes the call back. `NotRunError` if nobody is there."""
@@ -328,17 +331,20 @@ class Tester:
         """A chat of the tester's, with its next number."""
         return self.make(Chat.MESSAGE, self.number if number is None else number, payload, user=user)
 
-    def say(self, payload: bytes, user: bytes = NAME) -> Received:
+    def say(self, payload: bytes, what: str = "the chat", user: bytes = NAME) -> Received:
         """Says something that must be acknowledged; where it isn't, the number may be at fault. The ACK."""
         conversation = self._sides[Side.TESTER]
         start = len(self.trace)
         for number in (conversation.number, 1 - conversation.number):
             self.send(self.chat(payload, number, user))
-            acknowledged = self.find(is_plain_ack)
+            acknowledged = self.find(is_ack)
             if acknowledged:
+                if conversation.silent and number != conversation.number:
+                    self._taken = number
+                conversation.silent = False
                 conversation.number = 1 - number
                 return acknowledged
-        raise RuleBrokenError("an ACK of the chat, under one number or the other", self._seen(start))
+        raise RuleBrokenError(f"an ACK of {what}, under one number or the other", self._seen(start))
 
     def hear(self, text: str) -> Received:
         """Has the person say that. The chat, which is not acknowledged yet."""
@@ -371,6 +377,7 @@ class Tester:
                 self._leave(side, conversation)
             conversation.number = 0
             conversation.busy = False
+            conversation.silent = True
 
     def _leave(self, side: Side, conversation: _Conversation) -> None:
         acknowledged = False
@@ -379,7 +386,7 @@ class Tester:
             for received in self._incoming(self.wire.wait, side):
                 if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
                     self.send(self.make(Control.ACK, received.datagram.sequence), side)
-                acknowledged = acknowledged or is_plain_ack(received.datagram)
+                acknowledged = acknowledged or is_ack(received.datagram)
                 if acknowledged and not conversation.arrived:
                     break
             if acknowledged:
@@ -398,9 +405,9 @@ def in_words(action: Action, text: str) -> str:
     return f"{action.value} {text!r}" if len(text) < 40 else f"{action.value}, {len(text)} characters: {text[:16]!r}..."
 
 
-def is_plain_ack(datagram: Datagram) -> bool:
-    """Whether it acknowledges something: not that it rings (spec 4.3)."""
-    return datagram.operation is Control.ACK and not datagram.payload
+def is_ack(datagram: Datagram) -> bool:
+    """Whether it acknowledges something, and doesn't just say that it rings (spec 4.3)."""
+    return datagram.operation is Control.ACK and datagram.payload != RINGING
 
 
 def is_ringing(datagram: Datagram) -> bool:
