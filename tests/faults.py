@@ -144,7 +144,7 @@ class NotVerified(Fault):
         return [sealed(data, Framing.HEADER) if exact and side is Side.TESTER and not read(data) else data]
 
 
-@breaks("checksum-of-an-odd-number-of-bytes")
+@breaks("checksum-sent")
 class OddByteForgotten(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
         odd = is_a(data, MESSAGE) and len(data) % 2 and len(data) < 100
@@ -460,7 +460,7 @@ class WindowOfTwo(Outstanding):
         return [remade(flipped(self.chat), payload=text.encode())] if two else []
 
 
-@breaks("ack-with-another-number")
+@breaks("wrong-ack")
 class AnyAck(Outstanding):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         if self.chat and is_a(data, Control.ACK):
@@ -468,7 +468,7 @@ class AnyAck(Outstanding):
         return super().incoming(data, side)
 
 
-@breaks("handshake-ack-with-another-number")
+@breaks("wrong-handshake-ack")
 class AnyHandshakeAck(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         accepting = is_a(data, Control.ACK) and self.state(side) is State.ACCEPTING

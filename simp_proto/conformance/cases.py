@@ -216,7 +216,7 @@ def wrong_checksum(tester: Tester) -> None:
 
 
 @_case("2.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
-def checksum_of_an_odd_number_of_bytes(tester: Tester) -> None:
+def checksum_sent(tester: Tester) -> None:
     """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
     number of bytes), big-endian
     """
@@ -571,7 +571,7 @@ def new_start(tester: Tester) -> None:
 
 
 @_case("5.1", Action.ACCEPT)
-def handshake_ack_with_another_number(tester: Tester) -> None:
+def wrong_handshake_ack(tester: Tester) -> None:
     """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     accepted = tester.be_accepted()
@@ -639,7 +639,7 @@ def ack_number(tester: Tester) -> None:
 
 
 @_case("5.4", Action.ACCEPT, Action.TYPE)
-def ack_with_another_number(tester: Tester) -> None:
+def wrong_ack(tester: Tester) -> None:
     """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
     _judge_numbers(tester)
     tester.call()
