@@ -510,6 +510,10 @@ class ChatsFromZero(Renumbered):
     def other(self) -> bool:
         return True
 
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING
+        return [flipped(data)] if fin else super().outgoing(data, side)
+
 
 @breaks("next-number")
 class StuckNumber(Renumbered):

@@ -114,8 +114,8 @@ class Page(HTMLParser):
 def test_a_failure_as_text() -> None:
     result = failure(
         sent(10.0, bare(2, 0, b"SIMP/1 header utf-8")),
-        sent(10.0004, None, note="accept the call"),
-        sent(10.5, None, Side.UNKNOWN, "call the tester"),
+        sent(10.0004, None, note="is asked to accept the call"),
+        sent(10.5, None, Side.UNKNOWN, "is asked to call the tester"),
         received(10.75, bare(1, 0, b"not\x1bnow", b"bob"), Side.STRANGER),
         received(10.8, bare(8, 0, b"", b"bob"), Side.STRANGER, ("192.0.2.1", 40_000)),
         received(11.0, b"\x03" + bytes(38)),
@@ -312,7 +312,7 @@ def test_json_has_every_byte(name: str | None) -> None:
             for passage, each in zip(in_order, told, strict=True):
                 assert each["time"] == pytest.approx(passage.time - result.trace[0].time, abs=1e-6)
                 assert each["side"] == passage.side.value
-                assert each.get("asked", "") == passage.note
+                assert each.get("person", "") == passage.note
                 assert bytes.fromhex(each.get("hex", "")) == (passage.data or b"")
                 assert each.get("direction") == (
                     None if passage.data is None else "received" if passage.source else "sent"
@@ -475,4 +475,4 @@ def test_what_a_peer_sent_is_shown_as_it_is() -> None:
     for text in (page, told, "\n".join(text_of(report.lines(HEAD, results[0])))):
         assert f"MESSAGE 0 '{words}'" in text
         assert f"user '{words[:32]}'" in text
-        assert f"is asked to {words}" in text
+        assert words in text

@@ -184,7 +184,7 @@ def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) 
     time = f"{seconds:.3f}"
     if passage.data is None:
         side = "" if passage.side is Side.TESTER else f" ({passage.side.value})"
-        return _Row(time, "person", "", printable(f"is asked to {passage.note}{side}"))
+        return _Row(time, "person", "", printable(f"{passage.note}{side}"))
     sender, receiver = passage.side.value, "daemon"
     read, note = _read(head, passage.data), _some(len(passage.data), "byte")
     if passage.source is not None:
@@ -253,7 +253,7 @@ def _case_as_json(head: Head, result: Result) -> dict[str, Any]:
 def _passage_as_json(head: Head, passage: Passage, start: float) -> dict[str, Any]:
     shown: dict[str, Any] = {"time": round(passage.time - start, 6), "side": passage.side.value}
     if passage.data is None:
-        return shown | {"asked": passage.note}
+        return shown | {"person": passage.note}
     shown["direction"] = "sent" if passage.source is None else "received"
     if passage.source is not None:
         shown["source"] = format_address(passage.source)

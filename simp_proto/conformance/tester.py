@@ -141,7 +141,7 @@ class Tester:
         self.framing = framing
         """What the daemon has answered in; `None` until it has."""
         self.alive: bool | None = None
-        """Whether the daemon acknowledged the last FIN; `None` while it has never acknowledged one."""
+        """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
         self.trace: list[Passage] = []
         self._sides = {side: _Conversation() for side in Side}
         self._taken: int | None = None  # the number of the first chat, where the daemon insists on one
@@ -172,11 +172,17 @@ class Tester:
         self.send(self.make(Control.SYN, 0, b"" if self.foreign else OFFER), side)
 
     def ask(self, action: Action, text: str = "", side: Side = Side.TESTER) -> None:
-        """Has the person at the other side do that."""
-        self.trace.append(Passage(self.wire.now(), side, None, note=in_words(action, text)))
+        """Has the person at the other side do that; raises `NotRunError` where that person can't.
+
+        Whether there is a call to answer depends on the daemon that is judged: that one can't be answered is no
+        reason to judge no further.
+        """
+        self.trace.append(Passage(self.wire.now(), side, None, note=f"is asked to {in_words(action, text)}"))
         trouble = self.wire.ask(action, text, side)
         if trouble:
-            self.trace.append(Passage(self.wire.now(), side, None, note=trouble))
+            self.trace.append(Passage(self.wire.now(), side, None, note=f"could not: {trouble}"))
+            if action not in (Action.ACCEPT, Action.DECLINE):
+                raise NotRunError(trouble)
 
     def expect(
         self, expected: str, matches: Matches, *, within: float | None = None, side: Side = Side.TESTER
@@ -266,9 +272,9 @@ class Tester:
             answer = self.find(lambda datagram: True, within=self.wire.patience)
         if answer:
             self.framing = self.framing or answer.datagram.framing
-        self.part()
-        if not answer and not self.alive:
+        if not self.part() and not answer:
             raise NotRunError("no SIMP daemon answered")
+        self._see_whether_fins_tell()
 
     def meet_caller(self) -> None:
         """The same where the daemon is to call the tester, and declines. Raises `NotRunError`."""
@@ -277,6 +283,11 @@ class Tester:
         except RuleBrokenError:
             raise NotRunError("no SIMP daemon has called") from None
         self.part()
+        self._see_whether_fins_tell()
+
+    def _see_whether_fins_tell(self) -> None:
+        """Whether it acknowledges a FIN when nothing is going on (spec 3.2), so that this shows that it is alive."""
+        self.alive = True if self.part() else None
 
     def call(self) -> Received:
         """Calls the daemon and has its person accept: the chat is on. The SYN+ACK."""
@@ -370,32 +381,42 @@ class Tester:
 
     # -- between two cases
 
-    def part(self) -> None:
-        """Ends what is going on, acknowledges what the daemon still says, and sees whether it is alive."""
-        for side, conversation in self._sides.items():
-            if conversation.busy or side is Side.TESTER:
-                self._leave(side, conversation)
+    def part(self) -> bool:
+        """Ends what is going on, acknowledges what the daemon still says, and sees whether it is alive.
+
+        Whether it acknowledged the tester's FIN.
+        """
+        parted = {
+            side: self._leave(side, conversation)
+            for side, conversation in self._sides.items()
+            if conversation.busy or side is Side.TESTER
+        }
+        for conversation in self._sides.values():
             conversation.number = 0
             conversation.busy = False
             conversation.silent = True
+        if self.alive is not None:
+            self.alive = parted[Side.TESTER]
+        return parted[Side.TESTER]
 
-    def _leave(self, side: Side, conversation: _Conversation) -> None:
-        acknowledged = False
+    def _leave(self, side: Side, conversation: _Conversation) -> bool:
         for number in (conversation.number, 1 - conversation.number):  # some take no other than the one they expect
             self.send(self.make(Control.FIN, number), side)
-            for received in self._incoming(self.wire.wait, side):
-                if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
-                    self.send(self.make(Control.ACK, received.datagram.sequence), side)
-                acknowledged = acknowledged or is_ack(received.datagram)
-                if acknowledged and not conversation.arrived:
-                    break
-            if acknowledged:
-                break
-        if side is Side.TESTER and (acknowledged or self.alive is not None):
-            self.alive = acknowledged
-        for received in self._incoming(min(self.wire.wait, 0.3), side):
+            if self._parting(self.wire.wait, side, until_acknowledged=True):
+                self._parting(min(self.wire.wait, 0.3), side)
+                return True
+        return False
+
+    def _parting(self, within: float, side: Side, *, until_acknowledged: bool = False) -> bool:
+        """Acknowledges FINs; whether the tester's own was acknowledged."""
+        acknowledged = False
+        for received in self._incoming(within, side):
             if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
                 self.send(self.make(Control.ACK, received.datagram.sequence), side)
+            acknowledged = acknowledged or is_ack(received.datagram)
+            if acknowledged and until_acknowledged and not self._sides[side].arrived:
+                break
+        return acknowledged
 
 
 def in_words(action: Action, text: str) -> str:
