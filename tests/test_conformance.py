@@ -8,8 +8,8 @@ import pytest
 from simp_proto.conformance import tester
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.constants import Framing
-from tests.faults import FAULTS
+from simp_proto.constants import Chat, Framing
+from tests.faults import FAULTS, is_a
 from tests.simulated_wire import Fault, SimulatedWire
 
 SPEC = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
@@ -65,3 +65,56 @@ def test_exactly_its_case_finds_a_fault(name: str) -> None:
     assert names(results, Verdict.NOT_RUN) == []
     (failed,) = (result for result in results if result.verdict is Verdict.FAILED)
     assert failed.expected
+
+
+class TakesTurns(SimulatedWire):
+    """Its person can type only after the partner has said something, and once."""
+
+    turn = False
+
+    def send(self, side: tester.Side, data: bytes) -> None:
+        self.turn = self.turn or (side is tester.Side.TESTER and is_a(data, Chat.MESSAGE))
+        super().send(side, data)
+
+    def ask(self, action: tester.Action, text: str, side: tester.Side) -> str:
+        if action is tester.Action.TYPE and not self.turn:
+            return "it isn't your turn"
+        self.turn = self.turn and action is not tester.Action.TYPE
+        return super().ask(action, text, side)
+
+
+def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
+    judge = tester.Tester(TakesTurns())
+    judge.meet()
+    results = list(run(judge, [case for case in CASES if tester.Action.TYPE in case.needs]))
+    assert names(results, Verdict.FAILED) == []
+    assert set(names(results, Verdict.NOT_RUN)) == {"wrong-ack", "stop-and-wait"}  # they want two messages in a row
+
+
+class Dead(Fault):
+    """Answers nothing, once it has been met."""
+
+    met = 0
+
+    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+        self.met += 1
+        return [data] if self.met <= 4 else []
+
+
+def test_a_daemon_that_is_gone_is_not_judged() -> None:
+    wire = SimulatedWire(Dead())
+    wire.actions -= {tester.Action.RESTART}
+    judge = tester.Tester(wire)
+    judge.meet()
+    results = list(run(judge, CASES))
+    assert results[0].verdict is Verdict.FAILED
+    assert {result.verdict for result in results[1:]} == {Verdict.NOT_RUN}
+    assert "start it anew" in results[1].why
+
+
+def test_nobody_answers() -> None:
+    dead = Dead()
+    dead.met = 99
+    judge = tester.Tester(SimulatedWire(dead))
+    with pytest.raises(tester.NotRunError, match="no SIMP daemon answered"):
+        judge.meet()

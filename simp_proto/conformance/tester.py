@@ -358,8 +358,15 @@ class Tester:
         raise RuleBrokenError(f"an ACK of {what}, under one number or the other", self._seen(start))
 
     def hear(self, text: str) -> Received:
-        """Has the person say that. The chat, which is not acknowledged yet."""
-        self.ask(Action.TYPE, text)
+        """Has the person say that. The chat, which is not acknowledged yet.
+
+        Some clients let their person speak in turn only: the tester then speaks first.
+        """
+        try:
+            self.ask(Action.TYPE, text)
+        except NotRunError:
+            self.say(b"your turn")
+            self.ask(Action.TYPE, text)
         return self.expect(
             f"a chat with {text!r}" if len(text) < 40 else "a chat",
             lambda datagram: datagram.operation is Chat.MESSAGE,
