@@ -64,7 +64,6 @@ class SimulatedWire:
     """A daemon of ours whose person does what is asked at once."""
 
     wait = 1.0
-    patience = 10.0
     restarts = False
 
     def __init__(self, fault: Fault | None = None, framing: Framing | None = None) -> None:

@@ -97,6 +97,7 @@ def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
     with Side(tmp_path / "side") as side:
         command = side.command("--case", "handshake", "--case", "stop-and-wait")
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE, dimensions=(40, 160))
+        screen.expect("4.1 handshake:")
         screen.expect("accept the call; then press Enter here")
         side.press("y")  # the tester sees the SYN+ACK, and goes on by itself
         screen.expect("passed +4.1 +handshake")

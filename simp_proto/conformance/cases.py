@@ -10,6 +10,7 @@ from enum import Enum, unique
 from typing import Final
 
 from simp_proto.conformance.tester import (
+    PATIENCE,
     Action,
     NotApplicableError,
     Received,
@@ -188,7 +189,7 @@ def payload_ignored(tester: Tester) -> None:
     early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
     tester.ask(Action.ACCEPT)
     accepted = early or tester.expect(
-        "a SYN+ACK after a SYN with a payload that is no offer", _is_syn_ack, within=tester.wire.patience
+        "a SYN+ACK after a SYN with a payload that is no offer", _is_syn_ack, within=PATIENCE
     )
     tester.send(tester.make(ACK, accepted.datagram.sequence, framing=accepted.datagram.framing))
     tester.send(tester.make(FIN, tester.first_number(), b"goodbye", framing=accepted.datagram.framing))
@@ -379,7 +380,7 @@ def offer_answered(tester: Tester) -> None:
     tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
     ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
     tester.ask(Action.ACCEPT)
-    accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=tester.wire.patience)
+    accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=PATIENCE)
     for received in (ringing, accepted):
         if received and received.datagram.framing is not Framing.HEADER:
             raise tester.failure("all answers to an offer in header")
@@ -398,7 +399,7 @@ def first_syn(tester: Tester) -> None:
     """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
     side = Side.UNKNOWN
     tester.ask(Action.CALL, side=side)
-    syn = tester.expect("a SYN", lambda datagram: datagram.operation is SYN, within=tester.wire.patience, side=side)
+    syn = tester.expect("a SYN", lambda datagram: datagram.operation is SYN, within=PATIENCE, side=side)
     if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
         raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
 
@@ -511,7 +512,7 @@ def cancelling(tester: Tester) -> None:
     """All three are a FIN."""
     tester.be_called()
     tester.ask(Action.LEAVE)
-    tester.expect("a FIN of the call that was cancelled", _is_fin, within=tester.wire.patience)
+    tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE)
 
 
 @_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
@@ -522,7 +523,7 @@ def leaving(tester: Tester) -> None:
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     tester.ask(Action.LEAVE)
-    fin = tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+    fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
     if fin.datagram.sequence != 1 - (heard.datagram.sequence & 1):
         raise tester.failure("a FIN with the number that comes after the chat's")
 
@@ -532,7 +533,7 @@ def unheard(tester: Tester) -> None:
     """A message that arrives after one's person has left MUST NOT be acknowledged"""
     tester.call()
     tester.ask(Action.LEAVE)
-    tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+    tester.expect("a FIN", _is_fin, within=PATIENCE)
     tester.send(tester.chat(b"wait!"))
     if any(is_ack(each.datagram) for each in tester.collect()):
         raise tester.failure("no ACK of a message that nobody will read")
@@ -547,7 +548,7 @@ def leaving_after_the_last_word(tester: Tester) -> None:
     if any(_is_fin(each.datagram) for each in tester.collect()):
         raise tester.failure("no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
-    tester.expect("the FIN after the ACK", _is_fin, within=tester.wire.patience)
+    tester.expect("the FIN after the ACK", _is_fin, within=PATIENCE)
 
 
 @_case("4.8", Action.CALL)
@@ -730,9 +731,7 @@ def stop_and_wait(tester: Tester) -> None:
     if any(_is_message(each.datagram) and each.datagram.payload != b"one" for each in tester.collect()):
         raise tester.failure("no other chat before the first is acknowledged")
     tester.acknowledge(first)
-    tester.expect(
-        "the next chat, after the ACK", lambda datagram: datagram.payload == b"two", within=tester.wire.patience
-    )
+    tester.expect("the next chat, after the ACK", lambda datagram: datagram.payload == b"two", within=PATIENCE)
 
 
 @_case("6.2", Action.ACCEPT, Action.TYPE)
@@ -831,7 +830,7 @@ def _be_declined(tester: Tester) -> Received:
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.3))
     tester.ask(Action.DECLINE)
-    return tester.expect("a FIN", _is_fin, within=tester.wire.patience)
+    return tester.expect("a FIN", _is_fin, within=PATIENCE)
 
 
 def _be_called_as_known(tester: Tester) -> Received:
@@ -846,7 +845,7 @@ def _whole(tester: Tester, text: str) -> list[Received]:
     parts = [tester.hear(text)]
     tester.acknowledge(parts[-1])
     while sum(part.datagram.length for part in parts) < len(text.encode()):
-        parts.append(tester.expect("the rest of the message", _is_message, within=tester.wire.patience))
+        parts.append(tester.expect("the rest of the message", _is_message, within=PATIENCE))
         tester.acknowledge(parts[-1])
     if b"".join(part.datagram.payload for part in parts) != text.encode():
         raise tester.failure("the text that was typed, in its parts")

@@ -126,7 +126,7 @@ def conformance(
             start,
             Level.SHOULD if should else Level.MUST,
         )
-        results = list(_shown(head, run(tester, cases), quiet=as_json))
+        results = list(_shown(head, run(tester, _announced(cases, hands)), quiet=as_json))
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
     for file, made in ((junit, report.as_junit), (html, report.as_html)):
@@ -134,6 +134,14 @@ def conformance(
             _write(file, made(head, results))
     if any(result.verdict is Verdict.FAILED for result in results):
         raise click.exceptions.Exit(ExitStatus.FAILURE)
+
+
+def _announced(cases: Iterable[Case], hands: Hands) -> Iterable[Case]:
+    """Passes them on, and says which one comes next to a person who will be told what to do in it."""
+    for case in cases:
+        if hands.asks(case.needs):
+            click.echo(f"{case.section} {case.name}:", err=True)
+        yield case
 
 
 def _shown(head: report.Head, results: Iterable[Result], *, quiet: bool) -> Iterable[Result]:

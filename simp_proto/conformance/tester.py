@@ -17,6 +17,8 @@ from simp_proto.errors import DatagramError, SimpError
 
 NAME: Final = b"tester"
 """The tester's user, in every datagram."""
+PATIENCE: Final = 10.0
+"""Seconds in which the effect of what the person did is seen."""
 _EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
 _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 """Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
@@ -83,8 +85,6 @@ class Wire(Protocol):
 
     wait: float
     """Seconds in which a daemon answers what it answers at once; silence of that length is no answer."""
-    patience: float
-    """Seconds in which the effect of what the person did is seen."""
     daemon: Address | None
     """Where the daemon is; `None` until it has called, if nobody said."""
     restarts: bool
@@ -269,7 +269,7 @@ class Tester:
         answer = self.find(lambda datagram: True, within=max(self.wire.wait, 1.0))
         if answer is None and Action.ACCEPT in self.wire.actions:  # one that rings in silence
             self.ask(Action.ACCEPT)
-            answer = self.find(lambda datagram: True, within=self.wire.patience)
+            answer = self.find(lambda datagram: True, within=PATIENCE)
         if answer:
             self.framing = self.framing or answer.datagram.framing
         if not self.part() and not answer:
@@ -303,7 +303,7 @@ class Tester:
         early = early if early and early.datagram.operation is Control.SYN_ACK else None
         self.ask(Action.ACCEPT)
         accepted = early or self.expect(
-            "a SYN+ACK", lambda datagram: datagram.operation is Control.SYN_ACK, within=self.wire.patience
+            "a SYN+ACK", lambda datagram: datagram.operation is Control.SYN_ACK, within=PATIENCE
         )
         self.framing = accepted.datagram.framing
         self._sides[Side.TESTER].number = self.first_number()
@@ -312,9 +312,7 @@ class Tester:
     def be_called(self, side: Side = Side.TESTER) -> Received:
         """Has the person call the tester. The SYN, whose framing, or offer, is from then on the conversation's."""
         self.ask(Action.CALL, side=side)
-        syn = self.expect(
-            "a SYN", lambda datagram: datagram.operation is Control.SYN, within=self.wire.patience, side=side
-        )
+        syn = self.expect("a SYN", lambda datagram: datagram.operation is Control.SYN, within=PATIENCE, side=side)
         if not self.foreign:
             offered = syn.datagram.payload.startswith(OFFER)
             self.framing = Framing.HEADER if offered else syn.datagram.framing
@@ -370,7 +368,7 @@ class Tester:
         return self.expect(
             f"a chat with {text!r}" if len(text) < 40 else "a chat",
             lambda datagram: datagram.operation is Chat.MESSAGE,
-            within=self.wire.patience,
+            within=PATIENCE,
         )
 
     def acknowledge(self, received: Received) -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -17,9 +17,6 @@ from simp_proto.constants import DAEMON_PORT
 from simp_proto.text import printable
 from simp_proto.udp import address_of, bind, local_host
 
-COMMAND_PATIENCE: Final = 10.0
-"""Seconds in which the effect of a command is seen."""
-PERSON_PATIENCE: Final = 60.0
 _COMMAND_TIME: Final = 60.0
 """Seconds after which a command that hasn't ended is ended."""
 _MOMENT: Final = 0.2
@@ -51,7 +48,6 @@ class Sockets:
     def __init__(self, daemon: Address | None, own: Address, stranger: Address, hands: "Hands", wait: float) -> None:
         """Raises `OSError` where an address can't be had."""
         self.wait = wait
-        self.patience = hands.patience
         self.daemon = daemon
         self.restarts = hands.restarts
         self.actions = hands.actions
@@ -162,7 +158,10 @@ class Hands:
         self._terminal = _Terminal() if terminal else None
         self.actions = frozenset(Action) if terminal else frozenset(commands)
         self.restarts = Action.RESTART in commands
-        self.patience = PERSON_PATIENCE if set(Action) - set(commands) and terminal else COMMAND_PATIENCE
+
+    def asks(self, actions: Iterable[Action]) -> bool:
+        """Whether somebody at this terminal will have to do any of that."""
+        return self._terminal is not None and not self.commands.keys() >= set(actions)
 
     def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool]) -> str:
         """Has it done; `moved` says whether the daemon has sent something new. What went wrong, or nothing."""
@@ -208,7 +207,7 @@ class _Terminal:
         if self._reader is None:
             self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
             self._reader.start()
-        print(f"    At the other side, {what}; then press Enter here.", file=sys.stderr, flush=True)
+        print(f"  At the other side, {what}; then press Enter here.", file=sys.stderr, flush=True)
         with self._news:
             before = self._lines
             while self._lines == before:
