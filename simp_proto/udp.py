@@ -2,10 +2,16 @@
 
 import errno
 import socket
+import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from simp_proto.address import Address, format_address
+
+_IP_RECVERR: Final = 11
+"""From <linux/in.h>; Python has no name for it before 3.14."""
+_IPV6_RECVERR: Final = 25
+"""From <linux/in6.h>."""
 
 
 def bind(address: Address) -> socket.socket:
@@ -19,6 +25,27 @@ def bind(address: Address) -> socket.socket:
         udp.close()
         raise
     return udp
+
+
+def hear_refusals(udp: socket.socket) -> None:
+    """Asks the system to tell also a socket with many peers that a port refused a datagram, where it can be asked."""
+    if sys.platform == "linux":
+        udp.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        if udp.family == socket.AF_INET6:
+            udp.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+
+
+def refused(udp: socket.socket) -> tuple[Any, ...] | None:
+    """Where the last of the datagrams went that were refused since the last call, if the system says so.
+
+    Linux does, and wakes up whoever waits for the socket until it has been asked.
+    """
+    where = None
+    if sys.platform == "linux":
+        with suppress(OSError):
+            while True:
+                *_, where = udp.recvmsg(0, 0, socket.MSG_ERRQUEUE)
+    return where
 
 
 def resolved(address: Address) -> tuple[Any, ...]:

@@ -65,6 +65,7 @@ class SimulatedWire:
 
     wait = 1.0
     restarts = False
+    refused = False
 
     def __init__(self, fault: Fault | None = None, framing: Framing | None = None) -> None:
         self.daemon: Address | None = DAEMON

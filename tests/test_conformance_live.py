@@ -115,18 +115,47 @@ def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_what_nobody_can_do_is_not_run(tmp_path: Path) -> None:
     with Side(tmp_path / "side") as side:
-        command = side.command("--case", "4.6", "--case", "ringing")
+        command = side.command("--case", "busy", "--case", "ringing")
         done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
     assert done.returncode == 0
     assert b"nobody to accept: run it in a terminal, or give --accept-command" in done.stdout
     assert b"1 passed, 0 failed, 0 not applicable, 1 not run" in done.stdout
 
 
+def test_nothing_judged_is_no_success(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "busy", "--case", "first-syn")
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert b"0 passed, 0 failed, 0 not applicable, 2 not run" in done.stdout
+    assert b"no case could be judged" in done.stderr
+
+
+def test_ctrl_c_leaves_a_report_of_what_was_judged(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "ringing", "--case", "syn-ack-repeated", "--html", str(page))
+        screen = pexpect.spawn(command[0], [*command[1:], *side.hands()], encoding="utf-8", timeout=PATIENCE)
+        screen.expect("passed +4.3 +ringing")
+        screen.sendintr()
+        screen.expect("1 passed, 0 failed")
+        screen.expect(pexpect.EOF)
+        assert screen.wait() == 130
+    assert "ringing" in page.read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_run(tmp_path: Path) -> None:
+    command = [*SIMP, "conformance", format_address(free_address()), "--html", str(tmp_path / "no" / "page.html")]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"page.html: No such file or directory" in done.stderr
+
+
 def test_nobody_is_there() -> None:
     command = [*SIMP, "conformance", format_address(free_address()), "--bind", format_address(free_address())]
     done = subprocess.run([*command, "--wait", "0.1"], capture_output=True, check=False, timeout=LIMIT)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"no SIMP daemon answered" in done.stderr
+    assert b"nobody listens there" in done.stderr or b"no SIMP daemon answered" in done.stderr
 
 
 def test_the_reports_are_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,7 +39,14 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("host", required=False)
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
 @click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
-@click.option("--case", "wanted", multiple=True, metavar="CASE", help="Only this case or section; may be repeated.")
+@click.option(
+    "--case",
+    "wanted",
+    multiple=True,
+    metavar="CASE",
+    help="Only this case or section; may be repeated.",
+    shell_complete=lambda context, option, start: [case.name for case in CASES if case.name.startswith(start)],
+)
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run nothing.")
 @click.option("--bind", "own", metavar="ADDRESS", help="The tester's own IP or IP:port.")
 @click.option("--stranger", metavar="ADDRESS", help="IP or IP:port of a third party, which the tester plays as well.")
@@ -85,7 +93,8 @@ def conformance(
 
     With --listen, HOST may be left out: it is whoever calls first.
 
-    Exit status: 0 when no case failed; 1 when one failed; 2 also when no daemon answered, so that nothing was judged.
+    Exit status: 0 when no case failed; 1 when one failed; 2 also when no case could be judged, or no daemon answered;
+    130 after Ctrl-C, with reports of what had been judged.
 
     \b
     Examples:
@@ -97,9 +106,7 @@ def conformance(
     """
     cases = _chosen(wanted, should)
     if only_list:
-        for case in cases:
-            needs = ", ".join(sorted(action.name.lower() for action in case.needs)) or "nobody"
-            click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<35} needs {needs}")
+        _list(cases)
         return
     if not host and not listen:
         raise click.UsageError("give the HOST of the daemon, or --listen for one that calls")
@@ -107,8 +114,12 @@ def conformance(
         {action: command for action in Action if (command := commands[f"{action.name.lower()}_command"])},
         terminal=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
     )
-    calls = listen or Action.CALL in hands.commands
-    cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
+    if not wanted:
+        calls = listen or Action.CALL in hands.commands
+        cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
+    for file in (junit, html):
+        if file is not None:
+            _write(file, "")  # better said now than after the run
     daemon, near, third = (_address(each) for each in (host, own, stranger))
     forced = Framing(framing) if framing else None
     output.prepare()
@@ -126,14 +137,26 @@ def conformance(
             start,
             Level.SHOULD if should else Level.MUST,
         )
-        results = list(_shown(head, run(tester, _announced(cases, hands)), quiet=as_json))
+        results: list[Result] = []
+        interrupted = False
+        try:
+            _show(head, run(tester, _announced(cases, hands)), results, quiet=as_json)
+        except KeyboardInterrupt:  # what has been judged is worth a report
+            interrupted = True
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
     for file, made in ((junit, report.as_junit), (html, report.as_html)):
         if file is not None:
             _write(file, made(head, results))
-    if any(result.verdict is Verdict.FAILED for result in results):
-        raise click.exceptions.Exit(ExitStatus.FAILURE)
+    if interrupted:
+        raise click.exceptions.Exit(ExitStatus.INTERRUPTED)
+    _end(report.counts(results))
+
+
+def _list(cases: Iterable[Case]) -> None:
+    for case in cases:
+        needed = [f"--{action.name.lower()}-command" for action in Action if action in case.needs]
+        click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
 
 
 def _announced(cases: Iterable[Case], hands: Hands) -> Iterable[Case]:
@@ -144,18 +167,26 @@ def _announced(cases: Iterable[Case], hands: Hands) -> Iterable[Case]:
         yield case
 
 
-def _shown(head: report.Head, results: Iterable[Result], *, quiet: bool) -> Iterable[Result]:
-    """Passes them on, and prints each as it comes."""
-    seen = []
-    if not quiet:
-        _print(report.opening(head))
-    for result in results:
-        seen.append(result)
-        if not quiet:
+def _end(number: dict[Verdict, int]) -> None:
+    """Ends with the status that the verdicts ask for."""
+    if number[Verdict.FAILED]:
+        raise click.exceptions.Exit(ExitStatus.FAILURE)
+    if not number[Verdict.PASSED]:
+        raise _NothingJudgedError("no case could be judged; the reasons stand with each")
+
+
+def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *, quiet: bool) -> None:
+    """Collects them, and prints each as it comes."""
+    if quiet:
+        results.extend(run_of)
+        return
+    _print(report.opening(head))
+    try:
+        for result in run_of:
+            results.append(result)
             _print(report.lines(head, result))
-        yield result
-    if not quiet:
-        _print(report.summary(head, seen))
+    finally:
+        _print(report.summary(head, results))
 
 
 def _print(lines: Iterable[report.Line]) -> None:
@@ -174,7 +205,11 @@ def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
     """Those of these names and sections; raises `click.BadParameter`."""
     for each in wanted:
         if not any(_is(case, each) for case in CASES):
-            raise click.BadParameter(f"read {each!r}, expected a case or section of --list", param_hint="--case")
+            near = get_close_matches(each, [case.name for case in CASES])
+            perhaps = f", such as {' or '.join(near)}" if near else ""
+            raise click.BadParameter(
+                f"read {each!r}, expected a case or section of --list{perhaps}", param_hint="--case"
+            )
     if wanted:
         return [case for case in CASES if any(_is(case, each) for each in wanted)]
     return [case for case in CASES if should or case.level is Level.MUST]

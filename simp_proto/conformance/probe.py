@@ -35,6 +35,8 @@ class Findings:
     """The text of an ERR, or empty for a FIN: it is busy, say."""
     fin_acks: tuple[int | None, int | None] = (None, None)
     """The numbers of its ACKs of a FIN numbered 0, and of one numbered 1 (spec 3.2)."""
+    refused: bool = False
+    """Whether nobody listens there at all."""
     unreadable: int = 0
     """Datagrams that were no SIMP/1 datagrams."""
 
@@ -53,6 +55,8 @@ def find(tester: Tester) -> Findings:
     tester.say_syn()
     first = tester.find(lambda datagram: True)
     answers = [first, *tester.collect(within=_MORE)] if first else []
+    if tester.wire.refused:
+        return Findings(refused=True)
     if tester.framing is None and answers:
         tester.framing = answers[0].datagram.framing
     acknowledged = [_acknowledgement(tester, number, answers) for number in (0, 1)]
@@ -142,8 +146,12 @@ def _sockets(daemon: Address, own: Address | None, wait: float) -> Sockets:
 
 def in_words(daemon: str, findings: Findings, *, asked: str | None) -> list[str]:
     """What was found, for people; `asked` is the framing that the daemon was spoken to in, if one was forced."""
+    if findings.refused:
+        return [f"{daemon}: nothing listens at that UDP port"]
     if not findings.there:
         heard = f"{findings.unreadable} datagrams, none of which is one of SIMP/1" if findings.unreadable else "nothing"
+        if asked:
+            return [f"{daemon}: no SIMP daemon answered in {asked}; heard {heard}. Without --framing most do."]
         return [
             f"{daemon}: no SIMP daemon answered; heard {heard}. If one is there, is UDP open in between?",
             "Some ring their user in silence and acknowledge no FIN: ask that user. One kind needs --framing trailer.",

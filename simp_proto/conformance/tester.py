@@ -87,6 +87,8 @@ class Wire(Protocol):
     """Seconds in which a daemon answers what it answers at once; silence of that length is no answer."""
     daemon: Address | None
     """Where the daemon is; `None` until it has called, if nobody said."""
+    refused: bool
+    """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
     restarts: bool
     """Whether the daemon is started anew before each case."""
     actions: frozenset[Action]
@@ -206,11 +208,17 @@ class Tester:
         return list(self._incoming(within, side))
 
     def silence(self, instead_of: str, *, within: float | None = None, side: Side = Side.TESTER) -> None:
-        """Nothing at all may come from now on. Raises `RuleBrokenError`."""
+        """Nothing may come from now on but chats, which the person may send at any time. Raises `RuleBrokenError`."""
         now = self.wire.now()
-        late = [passage for passage in self._passages(within, side) if passage.time >= now]
-        if late:
-            raise RuleBrokenError(instead_of, late)
+        answers = []
+        for passage in self._passages(within, side):
+            datagram = self._read(passage)
+            if datagram and datagram.operation is Chat.MESSAGE:
+                self.send(self.make(Control.ACK, datagram.sequence), side)
+            elif passage.time >= now:
+                answers.append(passage)
+        if answers:
+            raise RuleBrokenError(instead_of, answers)
 
     def failure(self, expected: str) -> RuleBrokenError:
         """A failure of which all that came since the case began is shown."""
@@ -221,13 +229,15 @@ class Tester:
 
     def _incoming(self, within: float | None, side: Side) -> Iterator[Received]:
         for passage in self._passages(within, side):
-            assert passage.data is not None
-            assert passage.source is not None
-            try:
-                datagram = parse(passage.data, reading_order(self.framing))
-            except DatagramError:
-                continue
-            yield Received(passage.time, datagram, passage.source, passage.data)
+            datagram = self._read(passage)
+            if datagram and passage.source and passage.data is not None:
+                yield Received(passage.time, datagram, passage.source, passage.data)
+
+    def _read(self, passage: Passage) -> Datagram | None:
+        try:
+            return parse(passage.data or b"", reading_order(self.framing))
+        except DatagramError:
+            return None
 
     def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
         until = self.wire.now() + (self.wire.wait if within is None else within)
@@ -267,6 +277,8 @@ class Tester:
         """Finds out what the daemon speaks: rings it, and takes the call back. `NotRunError` if nobody is there."""
         self.say_syn()
         answer = self.find(lambda datagram: True, within=max(self.wire.wait, 1.0))
+        if self.wire.refused:
+            raise NotRunError("nobody listens there")
         if answer is None and Action.ACCEPT in self.wire.actions:  # one that rings in silence
             self.ask(Action.ACCEPT)
             answer = self.find(lambda datagram: True, within=PATIENCE)
@@ -400,7 +412,7 @@ class Tester:
             conversation.number = 0
             conversation.busy = False
             conversation.silent = True
-        if self.alive is not None:
+        if self.alive is not None or self.wire.refused:
             self.alive = parted[Side.TESTER]
         return parted[Side.TESTER]
 

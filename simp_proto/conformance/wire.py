@@ -15,7 +15,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.conformance.tester import Action, NotRunError, Side, in_words
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.text import printable
-from simp_proto.udp import address_of, bind, local_host
+from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 
 _COMMAND_TIME: Final = 60.0
 """Seconds after which a command that hasn't ended is ended."""
@@ -54,12 +54,13 @@ class Sockets:
         self._hands = hands
         self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
         self._news = threading.Condition()
+        self.refused = False
         self._known: set[bytes] = set()  # what has arrived since the tester last said something
         self._fresh = False
         self._readers: dict[Side, _Reader] = {}
-        self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self._arrive)
+        self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self)
         try:
-            self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self._arrive)
+            self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self)
         except OSError:
             self.close()
             raise
@@ -85,10 +86,13 @@ class Sockets:
     def send(self, side: Side, data: bytes) -> None:
         with self._news:
             self._known.clear()
+            self.refused = False
         if self.daemon is None or side not in self._readers:  # nobody has called yet, or not there
             return
         try:
             self._readers[side].udp.sendto(data, self.daemon)
+        except ConnectionRefusedError:  # an earlier datagram; this one hasn't been sent yet
+            self.refused = True
         except OSError as error:
             raise NotRunError(f"nothing can be sent to {format_address(self.daemon)}: {error.strerror}") from None
 
@@ -105,12 +109,13 @@ class Sockets:
         if side is Side.UNKNOWN:
             if side in self._readers:
                 self._readers.pop(side).stop()
-            self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self._arrive)
+            self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
         with self._news:
             self._fresh = False
         return self._hands.act(action, text, self.address(side), lambda: self._fresh)
 
-    def _arrive(self, side: Side, source: Address, data: bytes) -> None:
+    def arrive(self, side: Side, source: Address, data: bytes) -> None:
+        """Takes what one of the readers has read."""
         now = time.monotonic()
         with self._news:
             if self.daemon is None:
@@ -122,26 +127,35 @@ class Sockets:
             self._arrived.append((now, side, source, data))
             self._news.notify()
 
+    def be_refused(self) -> None:
+        """Nobody listens where something was sent."""
+        self.refused = True
+
 
 class _Reader(threading.Thread):
     """Takes what arrives at one socket, which is its own from then on."""
 
-    def __init__(self, udp: socket.socket, side: Side, arrive: Callable[[Side, Address, bytes], None]) -> None:
+    def __init__(self, udp: socket.socket, side: Side, sockets: Sockets) -> None:
         super().__init__(name=f"{side.value} socket", daemon=True)
         self.udp = udp
         self._side = side
-        self._arrive = arrive
+        self._sockets = sockets
         self._wanted = True
         udp.settimeout(_TICK)
+        hear_refusals(udp)
         self.start()
 
     def run(self) -> None:
         while self._wanted:
             try:
                 data, source = self.udp.recvfrom(65_535)
-            except OSError:  # no datagram yet; or a port that nobody listens at has answered
+            except TimeoutError:
                 continue
-            self._arrive(self._side, address_of(source), data)
+            except OSError:  # a port that nobody listens at has answered; Windows tells it, too
+                refused(self.udp)
+                self._sockets.be_refused()
+                continue
+            self._sockets.arrive(self._side, address_of(source), data)
 
     def stop(self) -> None:
         """Ends it, and closes the socket."""

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 from random import Random
 from typing import Any, Final
@@ -25,7 +25,7 @@ from simp_proto.toolkit import dump, output
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
-from simp_proto.udp import bind, resolved, why_not
+from simp_proto.udp import bind, hear_refusals, refused, resolved, why_not
 
 _MAX_DELAY: Final = 60.0
 """Seconds; a daemon has given up by then (spec 6.3)."""
@@ -37,11 +37,6 @@ _WAYS: Final = ("a-to-b", "b-to-a")
 _REFUSED: Final = "red"
 _ALTERED: Final = "yellow"
 _NOTE: Final = "cyan"
-
-_IP_RECVERR: Final = 11
-"""From <linux/in.h>; Python has no name for it before 3.14."""
-_IPV6_RECVERR: Final = 25
-"""From <linux/in6.h>."""
 
 
 def _rate(text: str) -> float:
@@ -184,10 +179,7 @@ def _listening(here: Address) -> socket.socket:
     except OSError as error:
         raise click.ClickException(f"{why_not(error, here)}; --listen chooses another") from None
     udp.setblocking(False)
-    if sys.platform == "linux":  # asked, it tells also a socket with more than one peer that a datagram was refused
-        udp.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        if udp.family == socket.AF_INET6:
-            udp.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    hear_refusals(udp)
     return udp
 
 
@@ -252,7 +244,7 @@ class _Relay:
         except BlockingIOError:  # what it woke up for had a wrong UDP checksum
             return
         except OSError as error:  # of a datagram that was sent before; Windows reports it so, too
-            self._failed(error, self._refused())
+            self._failed(error, refused(self._udp))
             return
         way = self._from.get(source)
         if way is None:
@@ -266,27 +258,15 @@ class _Relay:
             try:
                 self._udp.sendto(data, way.where)
             except OSError as error:
-                refused = self._refused()
-                if refused is None:
+                where = refused(self._udp)
+                if where is None:
                     raise
-                self._failed(error, refused)  # an earlier datagram; this one hasn't been sent yet
+                self._failed(error, where)  # an earlier datagram; this one hasn't been sent yet
                 self._udp.sendto(data, way.where)
         except OSError as error:
             self._failed(error, way.where)
             return
         way.counts["went on"] += 1
-
-    def _refused(self) -> tuple[Any, ...] | None:
-        """Where the last of the datagrams went that were refused since the last call, if the system says so.
-
-        Linux does, and wakes the proxy up until it has been asked.
-        """
-        where = None
-        if sys.platform == "linux":
-            with suppress(OSError):
-                while True:
-                    *_, where = self._udp.recvmsg(0, 0, socket.MSG_ERRQUEUE)
-        return where
 
     def _failed(self, error: OSError, where: tuple[Any, ...] | None) -> None:
         to = f"to {format_address(where[:2])}: " if where else ""
