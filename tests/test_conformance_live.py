@@ -2,8 +2,10 @@
 
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -33,20 +35,37 @@ class Side:
         folder.mkdir()
         self.pipe = folder / "input"
         os.mkfifo(self.pipe)
+        self.transcript = folder / "transcript"
         self._held = os.open(self.pipe, os.O_RDWR)  # so that the client's input doesn't end with a writer
 
     def __enter__(self) -> Self:
         self.daemon = Process()
         self.daemon.client().close()  # waits until it listens
         command = [*SIMP, "client", f"127.0.0.1:{self.daemon.client_port}", "--user", "bob"]
-        self.client = subprocess.Popen(command, stdin=self._held, stdout=subprocess.DEVNULL)
+        self.client = subprocess.Popen(command, stdin=self._held, stdout=subprocess.PIPE)
+        self._shown: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
         return self
+
+    def _read(self) -> None:
+        assert self.client.stdout
+        with self.client.stdout as stream, self.transcript.open("wb", buffering=0) as transcript:
+            for line in stream:
+                transcript.write(line)
+                self._shown.put(line.decode())
+
+    def see(self, words: str) -> None:
+        """Waits until the client shows that."""
+        while words not in self._shown.get(timeout=PATIENCE):
+            pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.terminate()
         self.client.wait(PATIENCE)
+        self._reader.join()
         self.daemon.end()
         os.close(self._held)
 
@@ -61,9 +80,10 @@ class Side:
 
     def hands(self) -> list[str]:
         """Its commands for everything that the person has to do."""
+        asked = f"while ! tail -n 1 '{self.transcript}' | grep -q Accept; do :; done"
         keys = {
-            "accept": "echo y",
-            "decline": "echo n",
+            "accept": f"{asked}; echo y",
+            "decline": f"{asked}; echo n",
             "type": "printf '%s\\n' \"$SIMP_TEXT\"",
             "leave": "echo q",
             "call": "printf '1\\n%s:%s\\n' $SIMP_HOST $SIMP_PORT",
@@ -99,11 +119,14 @@ def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE, dimensions=(40, 160))
         screen.expect("4.1 handshake:")
         screen.expect("accept the call; then press Enter here")
+        side.see("Accept?")
         side.press("y")  # the tester sees the SYN+ACK, and goes on by itself
         screen.expect("passed +4.1 +handshake")
         screen.expect("accept the call; then")
+        side.see("Accept?")
         side.press("y")
         screen.expect("type the message 'one'; then")
+        side.see("You are in a chat")
         side.press("one")
         screen.expect("type the message 'two'; then")
         side.press("two")
