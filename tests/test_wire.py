@@ -1,5 +1,6 @@
 """The tester's wire on real sockets (loopback only), and the commands that act for a person."""
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,15 @@ def test_a_command_that_fails_is_told_and_one_that_is_none_ends_the_case(daemon:
         assert "no window" in told
         with pytest.raises(NotRunError, match="no-such-command-at-all"):
             sockets.ask(Action.LEAVE, "", Side.TESTER)
+
+
+def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path, daemon: socket.socket) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    hands = Hands({Action.RESTART: f"cat '{pipe}' & echo started >&2; exit 3"}, terminal=False)
+    with wire(daemon, hands) as sockets:
+        assert "status 3: started" in sockets.ask(Action.RESTART, "", Side.TESTER)
+    pipe.open("wb").close()  # which ends the one that was left
 
 
 def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:

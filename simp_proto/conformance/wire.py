@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -21,6 +22,8 @@ _COMMAND_TIME: Final = 60.0
 """Seconds after which a command that hasn't ended is ended."""
 _MOMENT: Final = 0.2
 """Seconds that a client gets to show what there is to act on, before a command acts."""
+_MOST_SAID: Final = 65_536
+"""Bytes of what a command says that are read."""
 _NOT_FOUND: Final = (126, 127)
 """Exit statuses of a shell that couldn't run the command at all."""
 _TICK: Final = 0.2
@@ -189,17 +192,24 @@ class Hands:
 
 
 def _run(command: str, text: str, address: Address) -> str:
+    """What went wrong, or nothing. What the command leaves running, such as a daemon, goes on."""
     environment = os.environ | {"SIMP_TEXT": text, "SIMP_HOST": address[0], "SIMP_PORT": str(address[1])}
-    try:
-        done = subprocess.run(
-            command, shell=True, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIME,
-            check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return f"{command!r} had not ended after {_COMMAND_TIME:g} s"
-    if done.returncode in _NOT_FOUND:
-        raise NotRunError(f"{command!r} can't be run: {_last_line(done.stderr)}")
-    return f"{command!r} ended with status {done.returncode}: {_last_line(done.stderr)}" if done.returncode else ""
+    with tempfile.TemporaryFile() as errors:  # no pipe, which would stay open as long as anything runs
+        process = subprocess.Popen(
+            command, shell=True, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            status = process.wait(_COMMAND_TIME)
+        except subprocess.TimeoutExpired:
+            return f"{command!r} had not ended after {_COMMAND_TIME:g} s"
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        said = _last_line(errors.read(_MOST_SAID))
+    if status in _NOT_FOUND:
+        raise NotRunError(f"{command!r} can't be run: {said}")
+    return f"{command!r} ended with status {status}: {said}" if status else ""
 
 
 def _last_line(data: bytes) -> str:
