@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from simp_daemon.states import State
 from simp_proto.conformance import tester
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.constants import Chat, Framing
-from tests.faults import FAULTS, is_a
+from simp_proto.constants import Chat, Control, Framing
+from tests.faults import FAULTS, is_a, remade
 from tests.simulated_wire import Fault, SimulatedWire
 
 SPEC = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
@@ -118,3 +119,46 @@ def test_nobody_answers() -> None:
     judge = tester.Tester(SimulatedWire(dead))
     with pytest.raises(tester.NotRunError, match="no SIMP daemon answered"):
         judge.meet()
+
+
+class Twice(Fault):
+    """Every datagram comes twice, as the network may have it: no rule is broken."""
+
+    def outgoing(self, data: bytes, side: tester.Side) -> list[bytes]:
+        return [data, data] if is_a(data, Control.ACK) else [data]
+
+
+def test_an_ack_that_comes_twice_is_no_answer_to_the_next_chat() -> None:
+    failed = names(results_of(Twice()), Verdict.FAILED)
+    assert "ack-number" not in failed
+    assert "repeat-acknowledged" not in failed
+
+
+class Chatty(Fault):
+    """Says something of its own after each chat of the partner, as an echo does: no rule is broken."""
+
+    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+        if not is_a(data, Chat.MESSAGE) or self.state(side) is not State.OPEN:
+            return []
+        self.timer, self.echo = self.now + 0.1, remade(data, user=b"bob", payload=b"echo")
+        return []
+
+    def expired(self) -> list[bytes]:
+        return [self.echo]
+
+
+def test_chats_of_its_person_are_no_answers() -> None:
+    assert names(results_of(Chatty()), Verdict.FAILED) == []
+
+
+class Flood(Fault):
+    """Answers each datagram with a thousand."""
+
+    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+        return [bytes((number & 0xFF,)) * 60 for number in range(1_000)]
+
+
+def test_a_flood_ends() -> None:
+    results = results_of(Flood())
+    assert len(results) == len(CASES)
+    assert max(len(result.trace) for result in results) <= 11_000

@@ -89,7 +89,7 @@ def conformance(
     In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
     to do, and when. A run that needs no hands has commands for it: $SIMP_TEXT is the message for --type-command,
     $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon.
-    A case in which nobody can act is not run.
+    A case in which nobody can act is not run. A network that loses datagrams can make a verdict wrong.
 
     With --listen, HOST may be left out: it is whoever calls first.
 

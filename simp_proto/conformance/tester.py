@@ -19,6 +19,8 @@ NAME: Final = b"tester"
 """The tester's user, in every datagram."""
 PATIENCE: Final = 10.0
 """Seconds in which the effect of what the person did is seen."""
+_MOST_PASSAGES: Final = 10_000
+"""Datagrams of one case that are kept: no daemon has so much to say, and memory stays bounded."""
 _EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
 _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 """Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
@@ -99,7 +101,7 @@ class Wire(Protocol):
     def send(self, side: Side, data: bytes) -> None: ...
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
-        """The next datagram of the daemon, with its time; `None` if there is none until then."""
+        """The next datagram of the daemon that came until then, with its time; `None` if there is none."""
         ...
 
     def ask(self, action: Action, text: str, side: Side) -> str:
@@ -251,8 +253,8 @@ class Tester:
                 return
 
     def _pump(self, until: float) -> bool:
-        """Files the next datagram that arrives; whether one did."""
-        incoming = self.wire.receive(until)
+        """Files the next datagram that arrives; whether one did. A flood is listened to no further."""
+        incoming = self.wire.receive(until) if len(self.trace) < _MOST_PASSAGES else None
         if incoming is None:
             return False
         time, side, source, data = incoming
@@ -355,6 +357,7 @@ class Tester:
     def say(self, payload: bytes, what: str = "the chat", user: bytes = NAME) -> Received:
         """Says something that must be acknowledged; where it isn't, the number may be at fault. The ACK."""
         conversation = self._sides[Side.TESTER]
+        self._forget_acks(conversation)
         start = len(self.trace)
         for number in (conversation.number, 1 - conversation.number):
             self.send(self.chat(payload, number, user))
@@ -366,6 +369,13 @@ class Tester:
                 conversation.number = 1 - number
                 return acknowledged
         raise RuleBrokenError(f"an ACK of {what}, under one number or the other", self._seen(start))
+
+    def _forget_acks(self, conversation: _Conversation) -> None:
+        """What was acknowledged before, perhaps twice, is no answer to what comes now."""
+        while self._pump(self.wire.now()):
+            pass
+        kept = [each for each in conversation.arrived if not ((datagram := self._read(each)) and is_ack(datagram))]
+        conversation.arrived = deque(kept)
 
     def hear(self, text: str) -> Received:
         """Has the person say that. The chat, which is not acknowledged yet.

@@ -18,6 +18,8 @@ from simp_proto.constants import DAEMON_PORT
 from simp_proto.text import printable
 from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 
+_MOST_WAITING: Final = 4_096
+"""Datagrams that wait to be looked at; of a flood, more are dropped."""
 _COMMAND_TIME: Final = 60.0
 """Seconds after which a command that hasn't ended is ended."""
 _MOMENT: Final = 0.2
@@ -106,7 +108,7 @@ class Sockets:
                 if left <= 0:
                     return None
                 self._news.wait(left)
-            return self._arrived.popleft()
+            return self._arrived.popleft() if self._arrived[0][0] <= until else None
 
     def ask(self, action: Action, text: str, side: Side) -> str:
         if side is Side.UNKNOWN:
@@ -127,7 +129,8 @@ class Sockets:
                 return
             self._fresh = self._fresh or data not in self._known
             self._known.add(data)
-            self._arrived.append((now, side, source, data))
+            if len(self._arrived) < _MOST_WAITING:
+                self._arrived.append((now, side, source, data))
             self._news.notify()
 
     def be_refused(self) -> None:
