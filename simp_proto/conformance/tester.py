@@ -143,7 +143,9 @@ class Tester:
         self.foreign = framing in (Framing.BARE, Framing.TRAILER)
         """Whether the daemon has to take the tester for a foreign peer (spec 9.1)."""
         self.framing = framing
-        """What the daemon has answered in; `None` until it has."""
+        """That of the conversation; `None` until the daemon has answered."""
+        self._met_in = framing  # the framing that it spoke when they met, and that each case begins with
+        self._spoken_at: float | None = None  # when the tester said the first thing that it hasn't listened since
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
         self.trace: list[Passage] = []
@@ -167,7 +169,10 @@ class Tester:
 
     def send(self, data: bytes, side: Side = Side.TESTER) -> None:
         """Sends those bytes, whatever they are."""
-        self.trace.append(Passage(self.wire.now(), side, data))
+        now = self.wire.now()
+        if self._spoken_at is None:
+            self._spoken_at = now
+        self.trace.append(Passage(now, side, data))
         self._sides[side].busy = True
         self.wire.send(side, data)
 
@@ -210,14 +215,17 @@ class Tester:
         return list(self._incoming(within, side))
 
     def silence(self, instead_of: str, *, within: float | None = None, side: Side = Side.TESTER) -> None:
-        """Nothing may come from now on but chats, which the person may send at any time. Raises `RuleBrokenError`."""
-        now = self.wire.now()
+        """Nothing may answer what was just sent. Chats are no answers: the person may send them at any time.
+
+        Raises `RuleBrokenError`.
+        """
+        start = self.wire.now() if self._spoken_at is None else self._spoken_at
         answers = []
         for passage in self._passages(within, side):
             datagram = self._read(passage)
             if datagram and datagram.operation is Chat.MESSAGE:
                 self.send(self.make(Control.ACK, datagram.sequence), side)
-            elif passage.time >= now:
+            elif passage.time >= start:
                 answers.append(passage)
         if answers:
             raise RuleBrokenError(instead_of, answers)
@@ -242,6 +250,7 @@ class Tester:
             return None
 
     def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
+        self._spoken_at = None
         until = self.wire.now() + (self.wire.wait if within is None else within)
         arrived = self._sides[side].arrived
         while True:
@@ -285,7 +294,7 @@ class Tester:
             self.ask(Action.ACCEPT)
             answer = self.find(lambda datagram: True, within=PATIENCE)
         if answer:
-            self.framing = self.framing or answer.datagram.framing
+            self.framing = self._met_in = self.framing or answer.datagram.framing
         if not self.part() and not answer:
             raise NotRunError("no SIMP daemon answered")
         self._see_whether_fins_tell()
@@ -296,6 +305,7 @@ class Tester:
             self.be_called()
         except RuleBrokenError:
             raise NotRunError("no SIMP daemon has called") from None
+        self._met_in = self.framing
         self.part()
         self._see_whether_fins_tell()
 
@@ -422,6 +432,7 @@ class Tester:
             conversation.number = 0
             conversation.busy = False
             conversation.silent = True
+        self.framing = self._met_in or self.framing
         if self.alive is not None or self.wire.refused:
             self.alive = parted[Side.TESTER]
         return parted[Side.TESTER]
