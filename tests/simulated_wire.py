@@ -110,7 +110,7 @@ class SimulatedWire:
             self.endpoint.handle_timer(self._time)
             self._settle()
 
-    def ask(self, action: Action, text: str, side: Side) -> str:
+    def ask(self, action: Action, text: str, side: Side, *, quiet: bool) -> str:
         for each in self.fault.acted(action, text):
             self._deliver(each, Side.TESTER)
         ringing = [request.peer for request in self.endpoint.requests][-1:]

@@ -9,7 +9,8 @@ from simp_daemon.states import State
 from simp_proto.conformance import tester
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.constants import Chat, Control, Framing
+from simp_proto.constants import BUSY, Chat, Control, Framing, Type
+from simp_proto.datagram import Datagram, build
 from tests.faults import FAULTS, is_a, remade
 from tests.simulated_wire import Fault, SimulatedWire
 
@@ -77,11 +78,11 @@ class TakesTurns(SimulatedWire):
         self.turn = self.turn or (side is tester.Side.TESTER and is_a(data, Chat.MESSAGE))
         super().send(side, data)
 
-    def ask(self, action: tester.Action, text: str, side: tester.Side) -> str:
+    def ask(self, action: tester.Action, text: str, side: tester.Side, *, quiet: bool) -> str:
         if action is tester.Action.TYPE and not self.turn:
             return "it isn't your turn"
         self.turn = self.turn and action is not tester.Action.TYPE
-        return super().ask(action, text, side)
+        return super().ask(action, text, side, quiet=quiet)
 
 
 def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
@@ -161,4 +162,66 @@ class Flood(Fault):
 def test_a_flood_ends() -> None:
     results = results_of(Flood())
     assert len(results) == len(CASES)
-    assert max(len(result.trace) for result in results) <= 11_000
+    assert max(len(result.trace) for result in results) <= 6_000
+
+
+class Lossy(Fault):
+    """Loses the first datagram of the tester in each case, as a network may."""
+
+    lost = False
+
+    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+        if is_a(data, Control.SYN) and not self.lost:
+            self.lost = True
+            return []
+        return [data]
+
+
+def test_a_case_that_fails_is_judged_again() -> None:
+    for tries, verdict in ((1, Verdict.FAILED), (2, Verdict.PASSED)):
+        judge = tester.Tester(SimulatedWire())
+        judge.meet()
+        assert isinstance(judge.wire, SimulatedWire)
+        lossy = judge.wire.fault = Lossy()
+        lossy.endpoint = judge.wire.endpoint
+        (result,) = run(judge, [case for case in CASES if case.name == "ringing"], tries)
+        assert result.verdict is verdict
+
+
+class Unwelcoming(Fault):
+    """Answers each SYN by what a test says."""
+
+    answer: bytes
+
+    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+        return [] if is_a(data, Control.SYN) else [data]
+
+    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+        return [self.answer] if is_a(data, Control.SYN) else []
+
+
+@pytest.mark.parametrize(
+    ("framing", "text", "told"),
+    [(Framing.HEADER, BUSY, "is it in a chat?"), (Framing.TRAILER, "Wrong payload", "give --framing trailer")],
+)
+def test_a_daemon_that_refuses_calls_is_not_judged(framing: Framing, text: str, told: str) -> None:
+    fault = Unwelcoming()
+    fault.answer = build(Datagram(Type.CONTROL, Control.ERR, 0, b"bob", text.encode(), framing))
+    with pytest.raises(tester.NotRunError, match=re.escape(told)):
+        tester.Tester(SimulatedWire(fault)).meet()
+
+
+def test_a_daemon_that_was_started_is_waited_for() -> None:
+    class Starting(SimulatedWire):
+        """Listens 3 s after it was started."""
+
+        refused = True
+
+        def send(self, side: tester.Side, data: bytes) -> None:
+            self.refused = self.now() < 3
+            if not self.refused:
+                super().send(side, data)
+
+    wire = Starting()
+    tester.Tester(wire).restart()
+    assert 3 <= wire.now() < 4

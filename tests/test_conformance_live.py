@@ -118,17 +118,18 @@ def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
         command = side.command("--case", "handshake", "--case", "stop-and-wait")
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE, dimensions=(40, 160))
         screen.expect("4.1 handshake:")
-        screen.expect("accept the call; then press Enter here")
+        side.see("no longer wants to chat")  # with which the two met
+        screen.expect("accept the call .Enter, if it is done")
         side.see("Accept?")
         side.press("y")  # the tester sees the SYN+ACK, and goes on by itself
         screen.expect("passed +4.1 +handshake")
-        screen.expect("accept the call; then")
+        screen.expect("accept the call .Enter")
         side.see("Accept?")
         side.press("y")
-        screen.expect("type the message 'one'; then")
+        screen.expect("type the message 'one' .Enter")
         side.see("You are in a chat")
         side.press("one")
-        screen.expect("type the message 'two'; then")
+        screen.expect("type the message 'two' .press Enter here when")
         side.press("two")
         screen.sendline()  # nothing may come, so that somebody has to say that it is done
         screen.expect("passed +6.1 +stop-and-wait")
@@ -190,8 +191,16 @@ def test_the_reports_are_written(tmp_path: Path) -> None:
     assert "ringing" in junit.read_text("utf-8")
 
 
+def test_listening_without_anybody_to_call() -> None:
+    command = [*SIMP, "conformance", "--listen", "--bind", format_address(free_address())]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert done.stderr == b"Error: nobody to call: run it in a terminal, or give --call-command\n"
+
+
 def test_wrong_usage() -> None:
-    for arguments in (["--case", "4.99", "127.0.0.1"], [], ["nobody"], ["127.0.0.1", "--html", "/"]):
+    same, mixed = ["127.0.0.1", "--bind", "127.0.0.1"], ["127.0.0.1", "--stranger", "::1"]
+    for arguments in (["--case", "4.99", "127.0.0.1"], [], ["nobody"], ["127.0.0.1", "--html", "/"], same, mixed):
         done = subprocess.run([*SIMP, "conformance", *arguments], capture_output=True, check=False, timeout=LIMIT)
         assert done.returncode == 2
         assert done.stderr

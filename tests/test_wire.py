@@ -10,6 +10,8 @@ import pytest
 
 from simp_proto.conformance.tester import Action, NotRunError, Side
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.constants import Control
+from tests.test_endpoint import packet
 from tests.test_loop import PATIENCE, free_address
 
 NOBODY = Hands({}, terminal=False)
@@ -57,9 +59,11 @@ def test_only_the_daemon_s_host_is_heard_whatever_its_port(daemon: socket.socket
 def test_who_calls_first_is_the_daemon(daemon: socket.socket) -> None:
     with wire(None) as sockets:
         sockets.send(Side.TESTER, b"to nobody")
-        daemon.sendto(b"hello", sockets.address())
+        daemon.sendto(b"a port scan, say", sockets.address())
+        daemon.sendto(packet(Control.SYN, 0), sockets.address())
         received = sockets.receive(sockets.now() + PATIENCE)
         assert received is not None
+        assert received[3] == packet(Control.SYN, 0)
         assert sockets.daemon == daemon.getsockname()
 
 
@@ -119,7 +123,6 @@ def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:
         (("127.0.0.1", 7777), ("127.0.0.2", 7777), ("127.0.0.3", 7777)),
         (("127.0.0.2", 9), ("127.0.0.3", 7777), ("127.0.0.4", 7777)),
         (("::1", 7777), ("::1", 0), ("::1", 0)),
-        (None, ("0.0.0.0", 7777), ("0.0.0.0", 0)),
     ],
 )
 def test_addresses_that_suit_a_daemon(daemon: object, own: object, stranger: object) -> None:

@@ -13,6 +13,7 @@ from simp_proto.conformance.tester import (
     PATIENCE,
     Action,
     NotApplicableError,
+    NotRunError,
     Received,
     Side,
     Tester,
@@ -298,7 +299,7 @@ def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     tester.call()
     tester.send(tester.make(Control.FIN_ACK, tester.number))
-    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.collect()
     tester.send(tester.chat(b"is anybody there?"))
     tester.silence("no answer to a chat after FIN+ACK")
 
@@ -397,9 +398,10 @@ def other_framing_in_a_chat(tester: Tester) -> None:
 @_case("4.2", Action.CALL, only=[Framing.HEADER])
 def first_syn(tester: Tester) -> None:
     """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
-    side = Side.UNKNOWN
-    tester.ask(Action.CALL, side=side)
-    syn = tester.expect("a SYN", lambda datagram: datagram.operation is SYN, within=PATIENCE, side=side)
+    tester.ask(Action.CALL, side=Side.UNKNOWN)
+    syn = next(iter(tester.collect(within=2 * tester.wire.wait, side=Side.UNKNOWN)), None)
+    if syn is None:
+        raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
     if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
         raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
 
@@ -435,6 +437,8 @@ def ringing(tester: Tester) -> None:
 def syn_repeated(tester: Tester) -> None:
     """The caller repeats its SYN every 5 s to a peer known to speak `header`"""
     syn = _be_called_as_known(tester)
+    if syn.datagram.framing is not Framing.HEADER:
+        raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
     tester.expect_again("the SYN", syn, lambda datagram: datagram.operation is SYN)
 
 
@@ -453,7 +457,8 @@ def repeated_syn(tester: Tester) -> None:
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.5))
     accepted = tester.be_accepted()
-    more = [each for each in tester.collect() if _is_syn_ack(each.datagram)]
+    received = tester.collect(within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
+    more = [each for each in received if _is_syn_ack(each.datagram)]
     if more:
         raise tester.failure("one SYN+ACK for a SYN that was repeated before it was accepted")
     tester.send(tester.make(ACK, accepted.datagram.sequence))
@@ -544,7 +549,7 @@ def leaving_after_the_last_word(tester: Tester) -> None:
     """Who leaves a chat SHOULD first let what its person said before be acknowledged"""
     tester.call()
     heard = tester.hear("one last word")
-    tester.ask(Action.LEAVE)
+    tester.ask(Action.LEAVE, quiet=True)
     if any(_is_fin(each.datagram) for each in tester.collect()):
         raise tester.failure("no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
@@ -648,7 +653,7 @@ def wrong_ack(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one")
     tester.send(tester.make(ACK, 1 - (heard.datagram.sequence & 1)))
-    tester.ask(Action.TYPE, "two")
+    tester.ask(Action.TYPE, "two", quiet=True)
     if any(_is_message(each.datagram) and each.data != heard.data for each in tester.collect()):
         raise tester.failure("no other chat before the first is acknowledged with its number")
 
@@ -727,11 +732,12 @@ def stop_and_wait(tester: Tester) -> None:
     """
     tester.call()
     first = tester.hear("one")
-    tester.ask(Action.TYPE, "two")
-    if any(_is_message(each.datagram) and each.datagram.payload != b"one" for each in tester.collect()):
+    tester.ask(Action.TYPE, "two", quiet=True)
+    said = first.datagram.payload
+    if any(_is_message(each.datagram) and each.datagram.payload != said for each in tester.collect()):
         raise tester.failure("no other chat before the first is acknowledged")
     tester.acknowledge(first)
-    tester.expect("the next chat, after the ACK", lambda datagram: datagram.payload == b"two", within=PATIENCE)
+    tester.expect("the next chat, after the ACK", lambda datagram: datagram.payload not in (b"", said))
 
 
 @_case("6.2", Action.ACCEPT, Action.TYPE)
@@ -790,9 +796,10 @@ def rate(tester: Tester) -> None:
     fin = tester.make(FIN, 1)
     for _ in range(_BURST):
         tester.send(fin, Side.STRANGER)
-    answers = tester.collect(within=1.0, side=Side.STRANGER)
-    if len(answers) > _MOST:
-        raise tester.failure(f"at most {_MOST} answers to {_BURST} FINs, not {len(answers)}")
+    times = [each.time for each in tester.collect(within=_BURST / _MOST + 1, side=Side.STRANGER)]
+    most = max((sum(time <= each < time + 1 for each in times) for time in times), default=0)
+    if most > _MOST:
+        raise tester.failure(f"at most {_MOST} answers in a second, not {most}")
 
 
 # -- what several cases say and look for

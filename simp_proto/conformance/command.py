@@ -14,7 +14,7 @@ from simp_proto.address import Address, format_address, parse_address
 from simp_proto.conformance import report
 from simp_proto.conformance.cases import CASES, Case, Level
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.tester import Action, NotRunError, Tester
+from simp_proto.conformance.tester import Action, NotRunError, RuleBrokenError, Tester
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
@@ -63,6 +63,13 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Seconds in which the daemon answers what it answers at once; silence of that length is no answer.",
 )
+@click.option(
+    "--tries",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    help="Judge a case that fails again, so often in all: for a network that loses datagrams.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, at the end.")
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the report to this file as JUnit XML.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write the report to this file as a page.")
@@ -76,6 +83,7 @@ def conformance(
     stranger: str | None,
     framing: str | None,
     wait: float,
+    tries: int,
     as_json: bool,
     junit: Path | None,
     html: Path | None,
@@ -89,7 +97,7 @@ def conformance(
     In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
     to do, and when. A run that needs no hands has commands for it: $SIMP_TEXT is the message for --type-command,
     $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon.
-    A case in which nobody can act is not run. A network that loses datagrams can make a verdict wrong.
+    A case in which nobody can act is not run. On a network that loses datagrams, give --tries.
 
     With --listen, HOST may be left out: it is whoever calls first.
 
@@ -119,8 +127,9 @@ def conformance(
         cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
     for file in (junit, html):
         if file is not None:
-            _write(file, "")  # better said now than after the run
-    daemon, near, third = (_address(each) for each in (host, own, stranger))
+            _write(file, "", "a")  # better said now than after the run
+    daemon, near, third = addresses = [_address(each) for each in (host, own, stranger)]
+    _check_apart([address for address in addresses if address])
     forced = Framing(framing) if framing else None
     output.prepare()
     with _sockets(daemon, near, third, hands, wait) as sockets:
@@ -140,7 +149,7 @@ def conformance(
         results: list[Result] = []
         interrupted = False
         try:
-            _show(head, run(tester, _announced(cases, hands)), results, quiet=as_json)
+            _show(head, run(tester, _announced(cases, hands), tries), results, quiet=as_json)
         except KeyboardInterrupt:  # what has been judged is worth a report
             interrupted = True
     if as_json:
@@ -194,9 +203,10 @@ def _print(lines: Iterable[report.Line]) -> None:
         output.echo(line.text, _COLOURS[line.verdict] if line.verdict else None)
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, text: str, mode: str = "w") -> None:
     try:
-        file.write_text(text, "utf-8")
+        with file.open(mode, encoding="utf-8") as opened:
+            opened.write(text)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror or error}") from None
 
@@ -226,6 +236,14 @@ def _address(text: str | None) -> Address | None:
         raise click.UsageError(str(error)) from None
 
 
+def _check_apart(addresses: list[Address]) -> None:
+    """Raises `UsageError` where one would judge itself, or can't reach the other."""
+    if len(set(addresses)) < len(addresses):
+        raise click.UsageError("read one address twice, expected HOST, --bind and --stranger to be different ones")
+    if len({":" in host for host, _ in addresses}) > 1:
+        raise click.UsageError("read IPv4 and IPv6 addresses, expected HOST, --bind and --stranger to be of one kind")
+
+
 def _sockets(daemon: Address | None, own: Address | None, third: Address | None, hands: Hands, wait: float) -> Sockets:
     where = daemon or ("0.0.0.0", DAEMON_PORT)
     try:
@@ -240,12 +258,12 @@ def _sockets(daemon: Address | None, own: Address | None, third: Address | None,
 def _meet(tester: Tester, listen: bool) -> None:
     try:
         if tester.wire.restarts:
-            tester.ask(Action.RESTART)
+            tester.restart()
         if listen:
             tester.meet_caller()
         else:
             tester.meet()
-    except NotRunError as error:
+    except (NotRunError, RuleBrokenError) as error:
         raise _NothingJudgedError(str(error)) from None
 
 

@@ -19,8 +19,9 @@ NAME: Final = b"tester"
 """The tester's user, in every datagram."""
 PATIENCE: Final = 10.0
 """Seconds in which the effect of what the person did is seen."""
-_MOST_PASSAGES: Final = 10_000
-"""Datagrams of one case that are kept: no daemon has so much to say, and memory stays bounded."""
+_MOST_PASSAGES: Final = 5_000
+_MOST_BYTES: Final = 1 << 20
+"""What is kept of one case, so that memory stays bounded: no daemon has so much to say."""
 _EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
 _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 """Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
@@ -104,8 +105,8 @@ class Wire(Protocol):
         """The next datagram of the daemon that came until then, with its time; `None` if there is none."""
         ...
 
-    def ask(self, action: Action, text: str, side: Side) -> str:
-        """Has it done; `text` is the message to type, `side` the one to call.
+    def ask(self, action: Action, text: str, side: Side, *, quiet: bool) -> str:
+        """Has it done; `text` is the message to type, `side` the one to call. `quiet`: nothing may come of it.
 
         Returns what went wrong with it, or nothing; raises `NotRunError` where it can't be done at all.
         """
@@ -149,6 +150,7 @@ class Tester:
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
         self.trace: list[Passage] = []
+        self._heard = 0  # bytes
         self._sides = {side: _Conversation() for side in Side}
         self._taken: int | None = None  # the number of the first chat, where the daemon insists on one
 
@@ -180,14 +182,14 @@ class Tester:
         """Calls: with the offer, unless the tester plays a foreign peer (spec 4.2)."""
         self.send(self.make(Control.SYN, 0, b"" if self.foreign else OFFER), side)
 
-    def ask(self, action: Action, text: str = "", side: Side = Side.TESTER) -> None:
+    def ask(self, action: Action, text: str = "", side: Side = Side.TESTER, *, quiet: bool = False) -> None:
         """Has the person at the other side do that; raises `NotRunError` where that person can't.
 
         Whether there is a call to answer depends on the daemon that is judged: that one can't be answered is no
-        reason to judge no further.
+        reason to judge no further. `quiet`: nothing may come of it, if the daemon is right.
         """
         self.trace.append(Passage(self.wire.now(), side, None, note=f"is asked to {in_words(action, text)}"))
-        trouble = self.wire.ask(action, text, side)
+        trouble = self.wire.ask(action, text, side, quiet=quiet)
         if trouble:
             self.trace.append(Passage(self.wire.now(), side, None, note=f"could not: {trouble}"))
             if action not in (Action.ACCEPT, Action.DECLINE):
@@ -262,15 +264,28 @@ class Tester:
                 return
 
     def _pump(self, until: float) -> bool:
-        """Files the next datagram that arrives; whether one did. A flood is listened to no further."""
-        incoming = self.wire.receive(until) if len(self.trace) < _MOST_PASSAGES else None
+        """Files the next datagram that arrives; whether one did. Raises `RuleBrokenError` at a flood."""
+        incoming = self.wire.receive(until)
         if incoming is None:
             return False
+        if len(self.trace) >= _MOST_PASSAGES or self._heard > _MOST_BYTES:
+            raise RuleBrokenError("fewer datagrams than a flood", self._seen(0)[:10])
         time, side, source, data = incoming
         passage = Passage(time, side, data, source)
         self.trace.append(passage)
+        self._heard += len(data)
         self._sides[side].arrived.append(passage)
         return True
+
+    def begin(self) -> None:
+        """Forgets what was said and heard before."""
+        now = self.wire.now()
+        while self.wire.receive(now) is not None:
+            pass
+        for conversation in self._sides.values():
+            conversation.arrived.clear()
+        self.trace.clear()
+        self._heard = 0
 
     # -- conversations
 
@@ -294,10 +309,20 @@ class Tester:
             self.ask(Action.ACCEPT)
             answer = self.find(lambda datagram: True, within=PATIENCE)
         if answer:
+            self._check_welcome(answer.datagram)
             self.framing = self._met_in = self.framing or answer.datagram.framing
         if not self.part() and not answer:
-            raise NotRunError("no SIMP daemon answered")
+            raise NotRunError("no SIMP daemon answered; `simp probe` may say more")
         self._see_whether_fins_tell()
+
+    def _check_welcome(self, answer: Datagram) -> None:
+        """Raises `NotRunError` where nothing could be judged (spec 4.6, 9.8)."""
+        if answer.operation not in (Control.ERR, Control.FIN, Control.ERR_FIN):
+            return
+        self.part()
+        if answer.framing is Framing.TRAILER and self.framing is not Framing.TRAILER:
+            raise NotRunError("the daemon speaks trailer alone: start it anew, and give --framing trailer")
+        raise NotRunError(f"the daemon refuses calls, with {answer.operation.label} {answer.text!r}: is it in a chat?")
 
     def meet_caller(self) -> None:
         """The same where the daemon is to call the tester, and declines. Raises `NotRunError`."""
@@ -312,6 +337,15 @@ class Tester:
     def _see_whether_fins_tell(self) -> None:
         """Whether it acknowledges a FIN when nothing is going on (spec 3.2), so that this shows that it is alive."""
         self.alive = True if self.part() else None
+
+    def restart(self) -> None:
+        """Has the daemon started anew, and waits until its port is open, where the system tells."""
+        self.ask(Action.RESTART)
+        until = self.wire.now() + PATIENCE
+        while self.wire.now() < until:
+            self.send(self.make(Control.FIN))
+            if self.find(lambda datagram: True, within=0.5) or not self.wire.refused:
+                return
 
     def call(self) -> Received:
         """Calls the daemon and has its person accept: the chat is on. The SYN+ACK."""
@@ -382,7 +416,8 @@ class Tester:
 
     def _forget_acks(self, conversation: _Conversation) -> None:
         """What was acknowledged before, perhaps twice, is no answer to what comes now."""
-        while self._pump(self.wire.now()):
+        now = self.wire.now()
+        while self._pump(now):
             pass
         kept = [each for each in conversation.arrived if not ((datagram := self._read(each)) and is_ack(datagram))]
         conversation.arrived = deque(kept)
@@ -433,6 +468,8 @@ class Tester:
             conversation.busy = False
             conversation.silent = True
         self.framing = self._met_in or self.framing
+        if self.alive and not parted[Side.TESTER]:  # a network may lose two FINs
+            parted[Side.TESTER] = self._leave(Side.TESTER, self._sides[Side.TESTER])
         if self.alive is not None or self.wire.refused:
             self.alive = parted[Side.TESTER]
         return parted[Side.TESTER]

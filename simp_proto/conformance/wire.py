@@ -1,6 +1,7 @@
 """The tester's wire over real sockets, and the person at the other side: commands, or somebody at this terminal."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from typing import Final
 
 from simp_proto.address import Address, format_address
 from simp_proto.conformance.tester import Action, NotRunError, Side, in_words
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import DAEMON_PORT, Control
+from simp_proto.datagram import Datagram, parse_or_refusal
 from simp_proto.text import printable
 from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 
+_ANYWHERE: Final = ("192.0.2.1", 9)
+"""An address that is nobody's: the way there begins at the one that this host is reached at."""
 _MOST_WAITING: Final = 4_096
 """Datagrams that wait to be looked at; of a flood, more are dropped."""
 _COMMAND_TIME: Final = 60.0
@@ -38,7 +42,8 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
     Raises `OSError` where there is no way to the daemon.
     """
     if daemon is None:
-        return ("0.0.0.0", DAEMON_PORT), ("0.0.0.0", 0)
+        local = local_host(_ANYWHERE)
+        return (local, DAEMON_PORT), (local, 0)
     host = daemon[0]
     if ip_address(host.partition("%")[0]) in ip_network("127.0.0.0/8"):
         one, other = [each for each in ("127.0.0.2", "127.0.0.3", "127.0.0.4") if each != host][:2]
@@ -97,7 +102,7 @@ class Sockets:
         try:
             self._readers[side].udp.sendto(data, self.daemon)
         except ConnectionRefusedError:  # an earlier datagram; this one hasn't been sent yet
-            self.refused = True
+            self._readers[side].udp.sendto(data, self.daemon)
         except OSError as error:
             raise NotRunError(f"nothing can be sent to {format_address(self.daemon)}: {error.strerror}") from None
 
@@ -110,21 +115,23 @@ class Sockets:
                 self._news.wait(left)
             return self._arrived.popleft() if self._arrived[0][0] <= until else None
 
-    def ask(self, action: Action, text: str, side: Side) -> str:
+    def ask(self, action: Action, text: str, side: Side, *, quiet: bool = False) -> str:
         if side is Side.UNKNOWN:
             if side in self._readers:
                 self._readers.pop(side).stop()
             self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
         with self._news:
             self._fresh = False
-        return self._hands.act(action, text, self.address(side), lambda: self._fresh)
+        return self._hands.act(action, text, self.address(side), None if quiet else lambda: self._fresh)
 
     def arrive(self, side: Side, source: Address, data: bytes) -> None:
         """Takes what one of the readers has read."""
         now = time.monotonic()
         with self._news:
-            if self.daemon is None:
+            if self.daemon is None and _is_syn(data):
                 self.daemon = source
+            if self.daemon is None:
+                return
             if source[0] != self.daemon[0]:
                 return
             self._fresh = self._fresh or data not in self._known
@@ -136,6 +143,11 @@ class Sockets:
     def be_refused(self) -> None:
         """Nobody listens where something was sent."""
         self.refused = True
+
+
+def _is_syn(data: bytes) -> bool:
+    datagram = parse_or_refusal(data)
+    return isinstance(datagram, Datagram) and datagram.operation is Control.SYN
 
 
 class _Reader(threading.Thread):
@@ -183,15 +195,21 @@ class Hands:
         """Whether somebody at this terminal will have to do any of that."""
         return self._terminal is not None and not self.commands.keys() >= set(actions)
 
-    def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool]) -> str:
-        """Has it done; `moved` says whether the daemon has sent something new. What went wrong, or nothing."""
+    def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool] | None) -> str:
+        """Has it done. What went wrong, or nothing; raises `NotRunError` where nobody can do it.
+
+        `moved` says whether the daemon has sent something new, where that shows that it is done.
+        """
         if action in self.commands:
             time.sleep(_MOMENT)
             return _run(self.commands[action], text, address)
-        assert self._terminal
+        if self._terminal is None:
+            raise NotRunError(
+                f"nobody to {action.name.lower()}: run it in a terminal, or give --{action.name.lower()}-command"
+            )
         asked = in_words(action, text) if len(text) < 40 else f"{action.value}:\n{text}\n"
         where = f" at {format_address(address)}" if action is Action.CALL else ""
-        return self._terminal.ask(f"{asked}{where}", moved if action is not Action.RESTART else lambda: False)
+        return self._terminal.ask(f"{asked}{where}", None if action is Action.RESTART else moved)
 
 
 def _run(command: str, text: str, address: Address) -> str:
@@ -199,20 +217,36 @@ def _run(command: str, text: str, address: Address) -> str:
     environment = os.environ | {"SIMP_TEXT": text, "SIMP_HOST": address[0], "SIMP_PORT": str(address[1])}
     with tempfile.TemporaryFile() as errors:  # no pipe, which would stay open as long as anything runs
         process = subprocess.Popen(
-            command, shell=True, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+            command,
+            shell=True,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
         )
         try:
             status = process.wait(_COMMAND_TIME)
         except subprocess.TimeoutExpired:
+            _end(process)
             return f"{command!r} had not ended after {_COMMAND_TIME:g} s"
-        finally:
-            process.kill()
-            process.wait()
+        except KeyboardInterrupt:
+            _end(process)
+            raise
         errors.seek(0)
         said = _last_line(errors.read(_MOST_SAID))
     if status in _NOT_FOUND:
         raise NotRunError(f"{command!r} can't be run: {said}")
     return f"{command!r} ended with status {status}: {said}" if status else ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a command that hangs, and what it has started."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _last_line(data: bytes) -> str:
@@ -229,19 +263,20 @@ class _Terminal:
         self._news = threading.Condition()
         self._reader: threading.Thread | None = None
 
-    def ask(self, what: str, moved: Callable[[], bool]) -> str:
-        """Goes on at Enter, or when the daemon has done something new, since that is what was asked for."""
+    def ask(self, what: str, moved: Callable[[], bool] | None) -> str:
+        """Goes on when the daemon has done something new, since that was asked for, or at Enter."""
         if self._reader is None:
             self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
             self._reader.start()
-        print(f"  At the other side, {what}; then press Enter here.", file=sys.stderr, flush=True)
+        done = "press Enter here when that is done" if moved is None else "Enter, if it is done and nothing happens"
+        print(f"  At the other side, {what} ({done}).", file=sys.stderr, flush=True)
         with self._news:
             before = self._lines
             while self._lines == before:
                 if self._ended:
                     raise NotRunError("the input has ended: nobody can say that it is done")
-                if moved():
-                    return ""
+                if moved is not None and moved():
+                    break
                 self._news.wait(_TICK)
         return ""
 
