@@ -53,13 +53,15 @@ def test_a_refusal_names_field_and_offset(packet: dict[str, Any]) -> None:
     result = simp("decode", "--json", *framing, packet["hex"])
     assert result.exit_code == 1
     read = json.loads(result.stdout)
-    assert (read["field"], read["offset"]) == (packet["field"], packet["offset"])
+    assert [read[name] for name in ("section", "field", "offset")] == [
+        packet[name] for name in ("section", "field", "offset")
+    ]
     assert (
         read["error"] == f"{read['field']} at offset {read['offset']}: read {read['read']}, expected {read['expected']}"
     )
     text = simp("decode", *framing, packet["hex"])
     assert text.exit_code == 1
-    assert text.stdout == f"refused: {read['error']}\n"
+    assert text.stdout == f"refused (spec {packet['section']}): {read['error']}\n"
 
 
 SPACED = " ".join(SYN[at : at + 2] for at in range(0, len(SYN), 2))
@@ -150,7 +152,7 @@ def test_a_capture_as_text(tmp_path: Path) -> None:
     at = lines.index("")
     assert lines[at + 1 : at + 3] == [
         lines[0],
-        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "refused (spec 2): sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
     ]
     assert lines[at + 3 : at + 5] == ["", "chat MESSAGE, header framing, 46 bytes"]
     assert result.stderr.endswith("a.pcap: passed over packets: 1 other than UDP port 7777\n")
@@ -179,7 +181,7 @@ def test_a_ladder_of_a_capture() -> None:
         "192.0.2.2:7777",
         "bare, 58 bytes",
         "bare, 39 bytes",
-        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "refused (spec 2): sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
         "header, 46 bytes",
         "header, 46 bytes, again",
         "bare, 39 bytes",
@@ -230,7 +232,7 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert simp("decode", "--json", "-", stdin=bytes.fromhex(SYN)).stdout == result.stdout.splitlines()[0] + "\n"
     result = simp("decode", written(tmp_path / "other", b"\x89PNG\r\n"))
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
-    assert result.stdout.startswith("refused: type at offset 0: read 0x89, expected 0x01")
+    assert result.stdout.startswith("refused (spec 2.1): type at offset 0: read 0x89, expected 0x01")
 
 
 def test_hexadecimal_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

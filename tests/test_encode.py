@@ -73,7 +73,7 @@ def test_a_wrong_datagram_can_be_made_on_purpose() -> None:
     assert simp("decode", right).exit_code == 0
     assert "checksum at offset 39: read 0xdead" in simp("decode", wrong).stdout
     longer = simp("encode", "--operation", "MESSAGE", "--payload", "hello", "--length", "9").stdout.strip()
-    assert "length at offset 35: read 9 with" in simp("decode", longer).stdout
+    assert "length at offset 35: read 9, expected 5: 46 bytes in header are" in simp("decode", longer).stdout
 
 
 @pytest.mark.parametrize(

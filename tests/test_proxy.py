@@ -143,8 +143,8 @@ def test_each_takes_the_proxy_for_the_other_and_totals_come_at_the_end(number: s
         assert head.split() == [a.name, b.name]
         assert hello.endswith(" MESSAGE 1 'hello' ─────────────▶│  header, 46 bytes")
         assert ack.endswith("│◀─────────────────── ACK 0 ───────────────────│  bare, 39 bytes")
-        assert "refused: type at offset 0: read the end after 0 bytes" in empty
-        assert "refused: type at offset 0: read 0xff" in garbage
+        assert "refused (spec 2): type at offset 0: read the end after 0 bytes" in empty
+        assert "refused (spec 2.1): type at offset 0: read 0xff" in garbage
 
 
 @posix

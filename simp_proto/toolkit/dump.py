@@ -63,6 +63,7 @@ def refusal_as_json(error: DatagramError) -> dict[str, Any]:
     """The object for a datagram that was refused."""
     return {
         "error": str(error),
+        "section": error.section,
         "field": error.field,
         "offset": error.offset,
         "read": error.read,
@@ -86,7 +87,8 @@ def as_text(datagram: Datagram) -> Iterator[str]:
 
 def refusal_as_text(error: DatagramError) -> str:
     """One line that says what is wrong."""
-    return f"refused: {printable(str(error))}"
+    section = f" (spec {error.section})" if error.section else ""
+    return f"refused{section}: {printable(str(error))}"
 
 
 def summary(datagram: Datagram) -> str:
