@@ -63,13 +63,23 @@ class Datagram:
 
     @property
     def name(self) -> str:
-        """The user's name for people: blanks that pad it are gone, bytes beyond ASCII escaped."""
-        return self.user.strip(b"\0 ").decode("ascii", "backslashreplace")
+        """The user's name for people."""
+        return name_of(self.user)
 
     @property
     def text(self) -> str:
-        """The payload for people: UTF-8, each byte that is not shown as `\\xHH` (spec 5.6)."""
-        return self.payload.decode("utf-8", "backslashreplace")
+        """The payload for people."""
+        return text_of(self.payload)
+
+
+def name_of(user: bytes) -> str:
+    """A user's bytes for people: what pads them is gone, bytes beyond ASCII are escaped (spec 2.4)."""
+    return user.strip(b"\0 ").decode("ascii", "backslashreplace")
+
+
+def text_of(payload: bytes) -> str:
+    """A payload for people: UTF-8, each byte that is not shown as `\\xHH` (spec 5.6)."""
+    return payload.decode("utf-8", "backslashreplace")
 
 
 class _FieldError(ConstructError):  # type: ignore[misc]  # construct has no types

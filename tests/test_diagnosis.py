@@ -20,7 +20,7 @@ GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").
 EXPLAINED = {
     "a byte too many": ["the first 46 bytes alone are right in header"],
     "a checksum of zero": ["the checksum is zero, as if it hadn't been computed"],
-    "ffff for 0000": ["the checksum at 39 is right but for a zero, which isn't sent as ffff here"],
+    "ffff for 0000": ["the checksum at offset 39 is right but for a zero, which isn't sent as ffff here"],
     "header, asked for in trailer": ["in header it is right"],
     "header, asked for in bare": ["in header it is right"],
     "bare, asked for in header": ["in bare it is right"],
@@ -143,7 +143,7 @@ def test_a_checksum_computed_in_a_wrong_way(fault: str, payload: bytes) -> None:
     checksum = WRONG[fault](payload)
     assume(checksum != sum_of(payload))
     said = said_of(in_header(payload, big(checksum)))
-    assert f"the checksum at 39 is right but for {fault}" in said
+    assert f"the checksum at offset 39 is right but for {fault}" in said
     said = said_of(in_trailer(payload, little(checksum)), "trailer")
     assert f"the last two bytes are a checksum, right but for {fault}" in said
 
@@ -155,10 +155,11 @@ def test_a_checksum_whose_bytes_are_swapped(payload: bytes) -> None:
     assume(big(right) != little(right))
     data = in_header(payload, little(right))
     if len(data) % 2:
+        assume(data[-2:] not in (b"\0\0", b"\xff\xff"))  # for the sum they are the same
         assert isinstance(parse_or_refusal(data), Datagram)
     else:
         words = "the order of its two bytes, or is big-endian at the end, where the same sum is right"
-        assert f"the checksum at 39 is right but for {words}" in said_of(data)
+        assert f"the checksum at offset 39 is right but for {words}" in said_of(data)
 
 
 @given(payloads)

@@ -81,7 +81,9 @@ def _of_checksum(data: bytes, framing: Framing) -> Iterator[str]:
 
 
 def _named(place: Framing) -> str:
-    return "the last two bytes are a checksum," if place is Framing.TRAILER else f"the checksum at {HEAD_SIZE} is"
+    return (
+        "the last two bytes are a checksum," if place is Framing.TRAILER else f"the checksum at offset {HEAD_SIZE} is"
+    )
 
 
 def _stored(checksum: bytes, place: Framing) -> bytes:
