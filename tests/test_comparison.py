@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simp_proto.command import main
@@ -32,6 +32,7 @@ def side(data: bytes, framing: Framing | None = None) -> comparison.Side:
 
 
 @given(anything, framings)
+@example(bytes(40), None)  # ends inside the checksum
 def test_fields_are_all_the_bytes_in_order(data: bytes, framing: Framing | None) -> None:
     fields = dump.fields(*reversed(data_and_read(data, framing)))
     at = 0
@@ -121,6 +122,12 @@ def test_rows_that_are_equal_are_not_shown() -> None:
     longer = by_hand("bare", 2, 1, 1, b"alice", b"z" * 40_000)
     result = compare(by_hand("bare", 2, 1, 1, b"alice", b"y" * 40_000), longer)
     assert "(3234 more rows differ)" in result.stdout
+    assert result.stdout.count("\nA ") == 100
+    shorter = by_hand("bare", 2, 1, 1, b"alice", b"z" * 12)
+    rows = [line[:9].rstrip() for line in compare(longer[:-1], shorter).stdout.splitlines() if line[:1] in "AB"]
+    assert rows.count("B     39") == 1
+    assert rows.count("A     51") == 1
+    assert rows.count("B     51") == 0
 
 
 def test_equal_ones_are_said_to_be() -> None:
@@ -164,6 +171,17 @@ def test_what_cannot_be_read_is_said_once(tmp_path: Path) -> None:
     result = compare(str(tmp_path), RIGHT)
     assert (result.exit_code, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_example_of_the_readme_is_what_is_printed() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    typed, printed = readme.partition("$ right=$(simp encode ")[2].split("$ simp decode --compare $right $wrong\n")
+    right, wrong = (
+        CliRunner().invoke(main, ["encode", *line.split("simp encode ")[-1].rstrip(")").split()]).stdout.strip()
+        for line in typed.splitlines()
+    )
+    assert bytes.fromhex(right) == RIGHT
+    assert printed.startswith(f"{compare(right, wrong).stdout}```\n")
 
 
 def test_json_has_both_with_their_fields() -> None:

@@ -277,6 +277,40 @@ def test_the_dump_of_what_is_refused() -> None:
     ]
 
 
+def rows_after_the_length(*arguments: str, stdin: bytes = b"") -> list[str]:
+    lines = simp("decode", *arguments, stdin=stdin).stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if " length " in line)
+    return [" ".join(line.split()) for line in lines[at + 1 :] if not line.startswith(("refused", "perhaps"))]
+
+
+def test_an_empty_payload_stands_before_a_trailing_checksum() -> None:
+    data = by_hand("trailer", 1, 4, 0, b"bob", b"")
+    assert rows_after_the_length("--framing", "trailer", data.hex()) == [
+        "39 payload (empty)",
+        f"39 {data[39:].hex(' ')} checksum 0x{data[39:].hex()}, right",
+    ]
+
+
+def test_of_a_trailing_checksum_that_is_not_at_the_end_nothing_is_said() -> None:
+    data = by_hand("trailer", 1, 4, 0, b"bob", b"hi") + b"!"
+    assert rows_after_the_length("--framing", "trailer", data.hex()) == [
+        "39 68 69 payload hi",
+        f"41 {data[41:43].hex(' ')} checksum 0x{data[41:43].hex()}",
+        "43 21 left over 1 byte",
+    ]
+
+
+def test_of_what_the_capture_cut_nobody_knows_the_framing() -> None:
+    whole = PACKETS[0]
+    rows = rows_after_the_length("-", stdin=pcap(whole[:-10], whole=len(whole)))
+    assert rows == ["39 53 49 4d 50 2f 31 20 68 65 rest SIMP/1 he"]
+
+
+def test_what_is_no_hexadecimal_has_no_rows() -> None:
+    shown = simp("decode", "-", stdin="zz").stdout.splitlines()
+    assert [line.split(":")[0] for line in shown] == ["standard input, line 1", "refused"]
+
+
 def test_which_of_several_is_refused(tmp_path: Path) -> None:
     lines = written(tmp_path / "some.hex", f"{SYN}\n\n07{SYN[2:]}\n".encode())
     shown = simp("decode", SYN, "07" + SYN[2:], lines, written(tmp_path / "raw", b"\7" * 39)).stdout.splitlines()
@@ -294,6 +328,7 @@ def test_which_of_several_is_refused(tmp_path: Path) -> None:
         (b"alice".ljust(32, b" "), "alice, padded with blanks where 2.4 asks for NULs"),
         (b"alice \0\0", "alice, padded with blanks where 2.4 asks for NULs"),
         (b" " * 32, "(no name), padded with blanks where 2.4 asks for NULs"),
+        (b"  alice", "alice, padded with blanks where 2.4 asks for NULs"),
         (b"\0\0alice", "alice, padded in front where 2.4 asks for NULs at the end"),
         (b"a b", "a b"),
         (b"a\0b", r"a\x00b"),

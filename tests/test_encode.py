@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from simp_proto.command import main
@@ -94,6 +94,7 @@ def test_bytes_that_are_put_are_there_and_the_checksum_is_right_for_them(
             assert result.exit_code == 2
             assert "the checksum at offset 39 is computed afterwards: --checksum sets it" in result.stderr
             return
+        assume(any(want[:39]))  # of nothing but zeros the sum is zero in two ways, and there is no such type
         order = ">H" if datagram.framing is Framing.HEADER else "<H"
         want[39:41] = struct.pack(order, rfc1071(bytes(want[:39])))
     assert result.stdout.strip() == want.hex()

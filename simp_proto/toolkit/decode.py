@@ -92,8 +92,8 @@ def decode(
     section of spec/simp.md that it breaks and, after "perhaps:", what its author may have done. --compare takes
     exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
 
-    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end. Ctrl-C, by which one
-    ends a capture on standard input, is an end like any other.
+    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end; that two differ is no failure.
+    Ctrl-C, by which one ends a capture on standard input, is an end like any other.
 
     \b
     Examples:

@@ -63,7 +63,7 @@ def _of_checksum(data: bytes, framing: Framing) -> Iterator[str]:
     payload = len(data) - HEAD_SIZE - CHECKSUM_SIZE
     if payload not in (length, little_endian) and len(data) != length:
         return
-    places = _checksummed(framing)[: 2 if payload else 1]  # where nothing follows the checksum, both are one
+    places = _checksummed(framing)
     for place in places:
         if data == sealed(data, place):
             if place is not framing:
@@ -102,8 +102,7 @@ def _faults(covered: bytes, place: Framing) -> Iterator[tuple[bytes, str]]:
         swapped += ", or the zero byte that goes after an odd number of bytes, not before"
         yield _checksum(covered[:-1] + b"\0" + covered[-1:]), "the odd byte at the end: a zero byte goes after it"
     yield right[::-1], swapped
-    if len(covered) > HEAD_SIZE:
-        yield _checksum(covered[:HEAD_SIZE]), "the payload, which it leaves out"
+    yield _checksum(covered[:HEAD_SIZE]), "the payload, which it leaves out"
     complement = bytes(0xFF - byte for byte in right)
     yield complement, "its complement, which isn't taken" if any(right) else "a zero, which isn't sent as ffff here"
     words = struct.unpack(f">{(len(covered) + 1) // 2}H", covered + bytes(len(covered) % 2))

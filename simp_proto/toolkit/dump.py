@@ -108,7 +108,7 @@ def fields(read: Datagram | DatagramError, data: bytes) -> list[Field]:
     found = []
     for name, start, end in places:
         part = data[start:end]
-        cut = len(part) < end - start
+        cut = end > len(data)
         if part or not cut or name == wrong:
             meaning = "" if cut and name not in ("user", "payload") else _meaning(name, start, part, data, read.framing)
             if cut:

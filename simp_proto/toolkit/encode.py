@@ -72,8 +72,8 @@ def encode(  # one argument an option
     Examples:
       simp encode --operation SYN --user alice --framing bare
       simp encode --operation MESSAGE --sequence 1 --user alice --payload hello
-      simp encode --operation ACK --put 2 02         # sequence 2
-      simp encode --operation ACK --put 35 05000000  # a little-endian length
+      simp encode --operation ACK --put 2 02                            # sequence 2
+      simp encode --operation MESSAGE --payload hello --put 35 05000000 # a little-endian length
       simp decode --json 0102... | simp encode -
     """
     if (source == "-") is (operation is not None) or source not in (None, "-"):
