@@ -158,7 +158,7 @@ def test_a_checksum_whose_bytes_are_swapped(payload: bytes) -> None:
         assume(data[-2:] not in (b"\0\0", b"\xff\xff"))  # for the sum they are the same
         assert isinstance(parse_or_refusal(data), Datagram)
     else:
-        words = "the order of its two bytes, or is big-endian at the end, where the same sum is right"
+        words = "the order of its two bytes; or it was put at the end, big-endian, where it is right, too"
         assert f"the checksum at offset 39 is right but for {words}" in said_of(data)
 
 
@@ -174,7 +174,7 @@ def test_a_big_endian_checksum_at_the_end(payload: bytes) -> None:
     else:
         assert words in said_of(data, "trailer")
         assume(data[39:41] not in (b"\0\0", b"\xff\xff"))  # for the sum they are the same
-        assert any("or is big-endian at the end" in hint for hint in said_of(data))
+        assert any("or it was put at the end, big-endian" in hint for hint in said_of(data))
 
 
 @given(payloads)
@@ -198,6 +198,9 @@ def test_zeros_at_the_end_are_no_checksum_where_it_is_elsewhere() -> None:
     assert said_of(in_header(b"hell\0\0", b"\x12\x34")) == []
     assert said_of(in_header(b"hello", b"\0\0")) == ["the checksum is zero, as if it hadn't been computed"]
     assert len(said_of(in_trailer(b"hello", b"\0\0"), "trailer")) == 1
+    for size in (39, 40):  # too short for one
+        data = (head(b"", struct.pack("!I", size)) + b"\0")[:size]
+        assert said_of(data) == ["the length is the size of the whole datagram, where it should be that of the payload"]
 
 
 def test_where_there_is_no_payload_both_places_are_one() -> None:

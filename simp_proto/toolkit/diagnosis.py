@@ -61,7 +61,7 @@ def _of_checksum(data: bytes, framing: Framing) -> Iterator[str]:
     """Where there may be one, by what the length says in whichever way."""
     length, little_endian = _lengths(data)
     payload = len(data) - HEAD_SIZE - CHECKSUM_SIZE
-    if payload not in (length, little_endian) and len(data) != length:
+    if payload < 0 or (payload not in (length, little_endian) and len(data) != length):
         return
     places = _checksummed(framing)
     for place in places:
@@ -96,7 +96,7 @@ def _faults(covered: bytes, place: Framing) -> Iterator[tuple[bytes, str]]:
     swapped = "their order: trailer has them swapped" if place is Framing.TRAILER else "the order of its two bytes"
     if place is Framing.HEADER and len(covered) % 2 == 0:
         # The sum over all bytes is zero then, at whichever two of them: 39 is odd, so that swapped they are aligned.
-        swapped += ", or is big-endian at the end, where the same sum is right"
+        swapped += "; or it was put at the end, big-endian, where it is right, too"
     if len(covered) % 2:
         # A byte in front puts all others into the other half of their words, which swaps the sum's halves.
         swapped += ", or the zero byte that goes after an odd number of bytes, not before"
