@@ -34,7 +34,7 @@ _HELP: Final = {
     "completion": "Let a shell complete commands, options and files.",
     "conformance": "Judge a daemon by the specification.",
     "daemon": "Run the daemon that other daemons call.",
-    "decode": "Show what a datagram's bytes mean.",
+    "decode": "Show what a datagram's bytes mean, or why two differ.",
     "demo": "Watch two people chat, datagram by datagram.",
     "dissector": "Print a Wireshark dissector.",
     "encode": "Make the bytes of a datagram.",

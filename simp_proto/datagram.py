@@ -45,13 +45,16 @@ class Datagram:
 
     def __post_init__(self) -> None:
         if OPERATIONS[self.type].get(int(self.operation)) is not self.operation:
-            raise _refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
+            raise self._refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
         if self.sequence not in _SEQUENCES[self.framing]:
-            raise _refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
+            raise self._refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
         if len(self.user) > USER_SIZE or self.user.endswith(b"\0"):
-            raise _refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
+            raise self._refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
         if len(self.payload) > MAX_PAYLOAD_SIZE:
-            raise _refusal("length", str(len(self.payload)), f"at most {MAX_PAYLOAD_SIZE}")
+            raise self._refusal("length", str(len(self.payload)), f"at most {MAX_PAYLOAD_SIZE}")
+
+    def _refusal(self, name: str, read: str, expected: str) -> DatagramError:
+        return DatagramError(name, _OFFSETS[name], read, expected, framing=self.framing)
 
     @property
     def length(self) -> int:
@@ -60,13 +63,23 @@ class Datagram:
 
     @property
     def name(self) -> str:
-        """The user's name for people: blanks that pad it are gone, bytes beyond ASCII escaped."""
-        return self.user.strip(b"\0 ").decode("ascii", "backslashreplace")
+        """The user's name for people."""
+        return name_of(self.user)
 
     @property
     def text(self) -> str:
-        """The payload for people: UTF-8, each byte that is not shown as `\\xHH` (spec 5.6)."""
-        return self.payload.decode("utf-8", "backslashreplace")
+        """The payload for people."""
+        return text_of(self.payload)
+
+
+def name_of(user: bytes) -> str:
+    """A user's bytes for people: what pads them is gone, bytes beyond ASCII are escaped (spec 2.4)."""
+    return user.strip(b"\0 ").decode("ascii", "backslashreplace")
+
+
+def text_of(payload: bytes) -> str:
+    """A payload for people: UTF-8, each byte that is not shown as `\\xHH` (spec 5.6)."""
+    return payload.decode("utf-8", "backslashreplace")
 
 
 class _FieldError(ConstructError):  # type: ignore[misc]  # construct has no types
@@ -253,13 +266,13 @@ def parse_or_refusal(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)
 def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
     """In which order to try the framings in a conversation in that one.
 
-    Where nothing follows the head, one checksum may be right in `header` and in `trailer` (spec 2.6).
+    Where nothing follows the head, one checksum may be right in `header` and in `trailer` (spec 2.6). What is
+    refused is told in the first.
     """
-    return _TRAILER_FIRST if framing is Framing.TRAILER else _HEADER_FIRST
+    return _ORDERS[framing or Framing.HEADER]
 
 
-_HEADER_FIRST: Final = (Framing.HEADER, Framing.TRAILER, Framing.BARE)
-_TRAILER_FIRST: Final = (Framing.TRAILER, Framing.HEADER, Framing.BARE)
+_ORDERS: Final = {first: (first, *(framing for framing in Framing if framing is not first)) for first in Framing}
 
 
 def sealed(data: bytes, framing: Framing) -> bytes:
@@ -321,7 +334,7 @@ def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
         read = declaration.parse(data)
     except _FieldError as refused:
         at = offset(refused.name, framing, len(data) - HEAD_SIZE - _EXTRA[framing])
-        raise DatagramError(refused.name, at, refused.read, refused.expected) from None
+        raise DatagramError(refused.name, at, refused.read, refused.expected, framing=framing) from None
     except ConstructError:
         raise _wrong_size(data, framing) from None
     return Datagram(read.type, read.operation, read.sequence, read.user, read.payload, framing, read.get("checksum"))
@@ -329,15 +342,23 @@ def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
 
 def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
     """What to say where the datagram ends too early, or goes on after its payload."""
-    if len(data) < HEAD_SIZE:
-        name = max((name for name in _OFFSETS if _OFFSETS[name] <= len(data)), key=lambda name: _OFFSETS[name])
-        return DatagramError(name, _OFFSETS[name], f"the end after {len(data)} bytes", f"at least {HEAD_SIZE} bytes")
+    size, extra = len(data), _EXTRA[framing]
+    if size < HEAD_SIZE + extra:
+        name, least, section = "length", f"at least {HEAD_SIZE + extra} bytes in {framing.value}", "2.6"
+        if size < HEAD_SIZE:
+            name, least, section = _name_at(size), f"at least {HEAD_SIZE} bytes", "2"
+        read = f"the end after {size} bytes"
+        return DatagramError(name, _OFFSETS[name], read, least, section=section, framing=framing)
     length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
-    after = len(data) - HEAD_SIZE
-    extra = _EXTRA[framing]
-    expected = f"{after - extra} in {framing.value}" if after >= extra else f"{extra} bytes of checksum"
-    return _refusal("length", f"{length} with {after} bytes after it", expected)
+    payload = size - HEAD_SIZE - extra
+    checksum = f", {extra} of checksum" if extra else ""
+    parts = f"{HEAD_SIZE} of fixed fields{checksum} and {payload} of payload"
+    expected = f"{payload}: {size} bytes in {framing.value} are {parts}"
+    # Where the length is right in another framing, it isn't the length that is wrong.
+    section = "2.6" if _fitting(data, tuple(Framing)) else "2.5"
+    return DatagramError("length", _OFFSETS["length"], str(length), expected, section=section, framing=framing)
 
 
-def _refusal(name: str, read: str, expected: str) -> DatagramError:
-    return DatagramError(name, _OFFSETS[name], read, expected)
+def _name_at(at: int) -> str:
+    """The field before the payload that has that byte."""
+    return max((name for name in _OFFSETS if _OFFSETS[name] <= at), key=lambda name: _OFFSETS[name])

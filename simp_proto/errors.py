@@ -1,5 +1,19 @@
 """What can be wrong with what was read, said so that one can act on it."""
 
+from typing import Final
+
+from simp_proto.constants import Framing
+
+SECTIONS: Final = {
+    "type": "2.1",
+    "operation": "2.2",
+    "sequence": "2.3",
+    "user": "2.4",
+    "length": "2.5",
+    "checksum": "2.6",
+}
+"""The section of spec/simp.md that has the rule of each field."""
+
 
 class SimpError(Exception):
     """Every error that this project raises on purpose."""
@@ -9,15 +23,28 @@ class DatagramError(SimpError, ValueError):
     """Bytes that are not a SIMP/1 datagram, or values that cannot become one (spec 2).
 
     `field` is the card's name of the field, `offset` the byte at which it starts, `read` what was
-    found there and `expected` what the specification asks for.
+    found there and `expected` what the specification asks for. `section` is the one of spec/simp.md that is
+    broken, which is the field's own unless another is given; `None` where no rule of the datagram is. `framing`
+    is the one in which the bytes were read; `None` where there were none to read.
     """
 
-    def __init__(self, field: str, offset: int, read: str, expected: str) -> None:
+    def __init__(
+        self,
+        field: str,
+        offset: int,
+        read: str,
+        expected: str,
+        *,
+        section: str | None = None,
+        framing: Framing | None = None,
+    ) -> None:
         super().__init__(f"{field} at offset {offset}: read {read}, expected {expected}")
         self.field = field
         self.offset = offset
         self.read = read
         self.expected = expected
+        self.section = section or SECTIONS.get(field)
+        self.framing = framing
 
 
 class LineError(SimpError, ValueError):

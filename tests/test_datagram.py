@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simp_proto import datagram as datagram_module
 from simp_proto.constants import OPERATIONS, Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, offset, parse
+from simp_proto.datagram import Datagram, build, offset, parse, parse_or_refusal, reading_order
 from simp_proto.errors import DatagramError
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
@@ -60,11 +60,38 @@ def test_golden_packet(packet: dict[str, Any]) -> None:
 @pytest.mark.parametrize("packet", GOLDEN["refused"], ids=lambda packet: packet["name"])
 def test_golden_refusal(packet: dict[str, Any]) -> None:
     framings = (Framing(packet["framing"]),) if "framing" in packet else tuple(Framing)
+    data = bytes.fromhex(packet["hex"])
     with pytest.raises(DatagramError) as refused:
-        parse(bytes.fromhex(packet["hex"]), framings)
-    assert (refused.value.field, refused.value.offset) == (packet["field"], packet["offset"])
+        parse(data, framings)
+    assert (refused.value.section, refused.value.field) == (packet["section"], packet["field"])
+    assert refused.value.offset == packet["offset"]
+    is_bare = len(data) == 39 + int.from_bytes(data[35:39], "big") and "framing" not in packet
+    assert refused.value.framing is (Framing.BARE if is_bare else framings[0])
     assert refused.value.read in str(refused.value)
     assert refused.value.expected in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("conversation", "size", "words"),
+    [
+        (None, 7, "read 9, expected 5: 46 bytes in header are 39 of fixed fields, 2 of checksum and 5 of payload"),
+        ("header", 8, "read 9, expected 6: 47 bytes in header are 39 of fixed fields, 2 of checksum and 6 of payload"),
+        (
+            "trailer",
+            2,
+            "read 9, expected 0: 41 bytes in trailer are 39 of fixed fields, 2 of checksum and 0 of payload",
+        ),
+        ("bare", 7, "read 9, expected 7: 46 bytes in bare are 39 of fixed fields and 7 of payload"),
+        ("bare", 0, "read 9, expected 0: 39 bytes in bare are 39 of fixed fields and 0 of payload"),
+        ("trailer", 1, "read the end after 40 bytes, expected at least 41 bytes in trailer"),
+    ],
+)
+def test_a_wrong_size_is_told_in_the_framing_of_the_conversation(
+    conversation: str | None, size: int, words: str
+) -> None:
+    data = struct.pack("!BBB32sI", 2, 1, 1, b"bob", 9) + bytes(size)
+    refused = parse_or_refusal(data, reading_order(Framing(conversation) if conversation else None))
+    assert str(refused) == f"length at offset 35: {words}"
 
 
 kinds = st.sampled_from(list(LABELS.values()))

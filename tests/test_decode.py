@@ -1,6 +1,7 @@
 """`simp decode` and `simp`, as they are typed."""
 
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from simp_proto.command import main
 from tests.scripted_daemon import PATIENCE
 from tests.test_capture import HEAD, TIME, V4, block, enhanced, ethernet, interface, ipv4, option, pcap, section, udp
+from tests.test_datagram import by_hand
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
 SYN = "010200616c696365" + "00" * 27 + "00000013" + b"SIMP/1 header utf-8".hex()
@@ -53,13 +55,23 @@ def test_a_refusal_names_field_and_offset(packet: dict[str, Any]) -> None:
     result = simp("decode", "--json", *framing, packet["hex"])
     assert result.exit_code == 1
     read = json.loads(result.stdout)
-    assert (read["field"], read["offset"]) == (packet["field"], packet["offset"])
+    assert [read[name] for name in ("section", "field", "offset")] == [
+        packet[name] for name in ("section", "field", "offset")
+    ]
     assert (
         read["error"] == f"{read['field']} at offset {read['offset']}: read {read['read']}, expected {read['expected']}"
     )
     text = simp("decode", *framing, packet["hex"])
     assert text.exit_code == 1
-    assert text.stdout == f"refused: {read['error']}\n"
+    head, *lines = text.stdout.splitlines()
+    assert head.startswith("refused")
+    at = lines.index(f"refused (spec {packet['section']}): {read['error']}")
+    assert lines[at + 1 :] == [f"perhaps: {hint}" for hint in read["hints"]]
+    rows = [re.fullmatch(r"([> ]) *(\d+)  ((?:\w\w )*\w\w|) *(?:  (\w+).*)?", line) for line in lines[1:at]]
+    assert "".join(row[3] for row in rows if row).replace(" ", "") == packet["hex"] == read["hex"]
+    marked = [(row[4], int(row[2])) for row in rows if row and row[1] == ">"]
+    assert marked[0] == (packet["field"], packet["offset"])
+    assert all(name is None for name, _ in marked[1:])
 
 
 SPACED = " ".join(SYN[at : at + 2] for at in range(0, len(SYN), 2))
@@ -150,9 +162,14 @@ def test_a_capture_as_text(tmp_path: Path) -> None:
     at = lines.index("")
     assert lines[at + 1 : at + 3] == [
         lines[0],
-        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "refused, 2 bytes",
     ]
-    assert lines[at + 3 : at + 5] == ["", "chat MESSAGE, header framing, 46 bytes"]
+    second = lines.index("", at + 1)
+    assert lines[second - 1 : second + 2] == [
+        "refused (spec 2): sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "",
+        "chat MESSAGE, header framing, 46 bytes",
+    ]
     assert result.stderr.endswith("a.pcap: passed over packets: 1 other than UDP port 7777\n")
 
 
@@ -179,7 +196,7 @@ def test_a_ladder_of_a_capture() -> None:
         "192.0.2.2:7777",
         "bare, 58 bytes",
         "bare, 39 bytes",
-        "refused: sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
+        "refused (spec 2): sequence at offset 2: read the end after 2 bytes, expected at least 39 bytes",
         "header, 46 bytes",
         "header, 46 bytes, again",
         "bare, 39 bytes",
@@ -229,8 +246,100 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert len(result.stdout.splitlines()) == 4
     assert simp("decode", "--json", "-", stdin=bytes.fromhex(SYN)).stdout == result.stdout.splitlines()[0] + "\n"
     result = simp("decode", written(tmp_path / "other", b"\x89PNG\r\n"))
-    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
-    assert result.stdout.startswith("refused: type at offset 0: read 0x89, expected 0x01")
+    assert result.exit_code == 1
+    assert "\nrefused (spec 2.1): type at offset 0: read 0x89, expected 0x01" in result.stdout
+    result = simp("decode", written(tmp_path / "long", b"\x89PNG" + bytes(60_000)))
+    assert len(result.stdout.splitlines()) < 250
+    assert "bytes more)" in result.stdout
+    result = simp("decode", written(tmp_path / "a.pcap.gz", b"\x1f\x8b\x08" + bytes(40)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "it is compressed: unpack it first, as with gunzip -c FILE | simp decode -" in result.stderr
+
+
+def test_the_dump_of_what_is_refused() -> None:
+    result = simp("decode", "020101626f62" + "00" * 29 + "0000000bb5f668656c6c6f")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "refused, read in header framing, 46 bytes",
+        "offset  bytes                                field      meaning",
+        "     0  02                                   type       chat",
+        "     1  01                                   operation  MESSAGE",
+        "     2  01                                   sequence   1",
+        "     3  62 6f 62 00 00 00 00 00 00 00 00 00  user       bob",
+        "    15  00 00 00 00 00 00 00 00 00 00 00 00",
+        "    27  00 00 00 00 00 00 00 00",
+        ">   35  00 00 00 0b                          length     11 payload bytes, wrong",
+        "    39  b5 f6                                checksum   0xb5f6, wrong: 0xaff6 would be right",
+        "    41  68 65 6c 6c 6f                       payload    hello, not whole",
+        "    46                                       missing    6 bytes",
+        "refused (spec 2.5): length at offset 35: read 11, expected 5: "
+        "46 bytes in header are 39 of fixed fields, 2 of checksum and 5 of payload",
+    ]
+
+
+def rows_after_the_length(*arguments: str, stdin: bytes = b"") -> list[str]:
+    lines = simp("decode", *arguments, stdin=stdin).stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if " length " in line)
+    return [" ".join(line.split()) for line in lines[at + 1 :] if not line.startswith(("refused", "perhaps"))]
+
+
+def test_an_empty_payload_stands_before_a_trailing_checksum() -> None:
+    data = by_hand("trailer", 1, 4, 0, b"bob", b"")
+    assert rows_after_the_length("--framing", "trailer", data.hex()) == [
+        "39 payload (empty)",
+        f"39 {data[39:].hex(' ')} checksum 0x{data[39:].hex()}, right",
+    ]
+
+
+def test_of_a_trailing_checksum_that_is_not_at_the_end_nothing_is_said() -> None:
+    data = by_hand("trailer", 1, 4, 0, b"bob", b"hi") + b"!"
+    assert rows_after_the_length("--framing", "trailer", data.hex()) == [
+        "39 68 69 payload hi",
+        f"41 {data[41:43].hex(' ')} checksum 0x{data[41:43].hex()}",
+        "43 21 left over 1 byte",
+    ]
+
+
+def test_of_what_the_capture_cut_nobody_knows_the_framing() -> None:
+    whole = PACKETS[0]
+    rows = rows_after_the_length("-", stdin=pcap(whole[:-10], whole=len(whole)))
+    assert rows == ["39 53 49 4d 50 2f 31 20 68 65 rest SIMP/1 he"]
+
+
+def test_what_is_no_hexadecimal_has_no_rows() -> None:
+    shown = simp("decode", "-", stdin="zz").stdout.splitlines()
+    assert [line.split(":")[0] for line in shown] == ["standard input, line 1", "refused"]
+
+
+def test_which_of_several_is_refused(tmp_path: Path) -> None:
+    lines = written(tmp_path / "some.hex", f"{SYN}\n\n07{SYN[2:]}\n".encode())
+    shown = simp("decode", SYN, "07" + SYN[2:], lines, written(tmp_path / "raw", b"\7" * 39)).stdout.splitlines()
+    before = [shown[at - 1] for at, line in enumerate(shown) if line.startswith("refused, ")]
+    assert before == ["argument 2", f"{lines}, line 3", str(tmp_path / "raw")]
+    read = map(json.loads, simp("decode", "--json", SYN, "07" + SYN[2:], lines).stdout.splitlines())
+    assert [each.get("where") for each in read] == [None, "argument 2", None, f"{lines}, line 3"]
+    assert simp("decode", "07" + SYN[2:]).stdout.startswith("refused, ")
+    assert "argument 3\nrefused, 2 bytes\n" in simp("decode", lines, lines, "07", "02").stdout
+
+
+@pytest.mark.parametrize(
+    ("user", "note"),
+    [
+        (b"alice".ljust(32, b" "), "alice, padded with blanks where 2.4 asks for NULs"),
+        (b"alice \0\0", "alice, padded with blanks where 2.4 asks for NULs"),
+        (b" " * 32, "(no name), padded with blanks where 2.4 asks for NULs"),
+        (b"  alice", "alice, padded with blanks where 2.4 asks for NULs"),
+        (b"\0\0alice", "alice, padded in front where 2.4 asks for NULs at the end"),
+        (b"a b", "a b"),
+        (b"a\0b", r"a\x00b"),
+        (b"", "(no name)"),
+    ],
+)
+def test_how_a_name_is_padded(user: bytes, note: str) -> None:
+    (line,) = (
+        line for line in simp("decode", by_hand("bare", 1, 4, 0, user, b"").hex()).stdout.splitlines() if "user" in line
+    )
+    assert line.split("user       ")[1] == note
 
 
 def test_hexadecimal_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +356,7 @@ def test_colour_only_where_a_person_looks_and_wants_it(monkeypatch: pytest.Monke
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[31mrefused" in coloured()
     assert "\x1b[36m2023" in coloured()
+    assert re.search(r"\x1b\[31m> +2 .*sequence", coloured())
     assert coloured("--ladder").count("\x1b[31m") == 1
     assert coloured("--ladder").count("\x1b[36m") == 2
     assert "\x1b" not in coloured("--json")
@@ -321,8 +431,12 @@ def test_what_a_peer_wrote_is_escaped() -> None:
         (["decode", SYN + "0"], f"read {len(SYN) + 1} digits"),
         (
             ["decode", "no-such.pcap"],
-            "read 'n' as digit 1, expected hexadecimal digits, two a byte, or the name of a file",
+            "'no-such.pcap' is no file that is there, and no hexadecimal: read 'n' as digit 1, expected two digits",
         ),
+        (["decode", "01", "02", "no-such.pcap"], "'no-such.pcap' is no file"),
+        (["decode", "--compare", SYN], "--compare takes two datagrams, read 1"),
+        (["decode", "--compare", SYN, SYN, SYN], "--compare takes two datagrams, read more"),
+        (["decode", "--compare", "--ladder", SYN, SYN], "give either --compare or --ladder"),
         (["decode", "--json", "--ladder", SYN], "give either --json or --ladder"),
         (["decode", "--ladder", SYN], "--ladder draws what a capture has"),
         (["decode", "--port", "0", SYN], "0 is not in the range"),

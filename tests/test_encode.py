@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from simp_proto.command import main
@@ -19,7 +20,7 @@ from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import SimpError
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.encode import from_json
-from tests.test_datagram import datagrams
+from tests.test_datagram import datagrams, rfc1071
 
 PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]
 
@@ -73,7 +74,44 @@ def test_a_wrong_datagram_can_be_made_on_purpose() -> None:
     assert simp("decode", right).exit_code == 0
     assert "checksum at offset 39: read 0xdead" in simp("decode", wrong).stdout
     longer = simp("encode", "--operation", "MESSAGE", "--payload", "hello", "--length", "9").stdout.strip()
-    assert "length at offset 35: read 9 with" in simp("decode", longer).stdout
+    assert "length at offset 35: read 9, expected 5: 46 bytes in header are" in simp("decode", longer).stdout
+
+
+@given(datagrams(), st.data())
+def test_bytes_that_are_put_are_there_and_the_checksum_is_right_for_them(
+    datagram: Datagram, data: st.DataObject
+) -> None:
+    right = build(Datagram(*fields_of(datagram)))
+    at = data.draw(st.integers(0, len(right) - 1))
+    put = data.draw(st.binary(min_size=1, max_size=len(right) - at))
+    options = ["--operation", datagram.operation.label, "--sequence", str(datagram.sequence)]
+    options += ["--framing", datagram.framing.value, "--put", str(at), put.hex()]
+    result = simp("encode", *options)
+    want = bytearray(right)
+    want[at : at + len(put)] = put
+    if datagram.framing is not Framing.BARE:
+        if at + len(put) > 39:
+            assert result.exit_code == 2
+            assert "the checksum at offset 39 is computed afterwards: --checksum sets it" in result.stderr
+            return
+        assume(any(want[:39]))  # of nothing but zeros the sum is zero in two ways, and there is no such type
+        order = ">H" if datagram.framing is Framing.HEADER else "<H"
+        want[39:41] = struct.pack(order, rfc1071(bytes(want[:39])))
+    assert result.stdout.strip() == want.hex()
+
+
+def fields_of(datagram: Datagram) -> tuple[Any, ...]:
+    """Those that options without user and payload give."""
+    return (datagram.type, datagram.operation, datagram.sequence, b"", b"", datagram.framing)
+
+
+def test_each_put_counts_and_the_checksum_may_be_wrong_too() -> None:
+    options = ["encode", "--operation", "MESSAGE", "--payload", "hello"]
+    hexadecimal = simp(*options, "--put", "2", "02", "--put", "41", "0x6A", "--checksum", "dead").stdout.strip()
+    data = bytes.fromhex(hexadecimal)
+    assert (data[2], data[39:]) == (2, b"\xde\xadjello")
+    little = bytes.fromhex(simp(*options, "--length", "9").stdout.strip())
+    assert little[39:41] == struct.pack(">H", rfc1071(little[:39] + b"\0\0" + little[41:]))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +121,20 @@ def test_a_wrong_datagram_can_be_made_on_purpose() -> None:
         (["-", "--operation", "SYN"], "give either --operation, or -"),
         (["nonsense"], "give either --operation, or -"),
         (["--operation", "WAVE"], "'WAVE' is not one of"),
-        (["--operation", "SYN", "--sequence", "2"], "sequence at offset 2: read 2"),
+        (
+            ["--operation", "SYN", "--sequence", "2"],
+            "sequence at offset 2: read 2, expected 0x00, 0x01; --put 2 02 makes it",
+        ),
+        (
+            ["--operation", "SYN", "--put", "40", "0000"],
+            "read 2 bytes at offset 40, expected the datagram's 41 to have",
+        ),
+        (["--operation", "SYN", "--put", "99999999999999999999", "00"], "read 1 bytes at offset 99999999999999999999"),
+        (["--operation", "SYN", "--put", "-1", "00"], "-1 is not in the range"),
+        (["--operation", "SYN", "--put", "2", ""], "read '', expected hexadecimal digits, two a byte"),
+        (["--operation", "SYN", "--put", "2", "0g"], "read '0g', expected hexadecimal digits, two a byte"),
+        (["--operation", "SYN", "--put", "2", "012"], "read '012', expected hexadecimal digits, two a byte"),
+        (["--operation", "SYN", "--put", "2"], "requires 2 arguments"),
         (["--operation", "SYN", "--user", "x" * 33], "user at offset 3"),
         (["--operation", "SYN", "--checksum", "12"], "expected four hexadecimal digits"),
         (["--operation", "SYN", "--framing", "bare", "--checksum", "1234"], "bare has no checksum"),

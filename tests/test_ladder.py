@@ -27,7 +27,7 @@ def test_a_ladder() -> None:
         ladder.rung(1.5, BOB, control(Control.SYN_ACK))
         == f"   1.500 |<{' SYN+ACK 0 '.center(45, '-')}|  bare, 39 bytes"
     )
-    refused = "refused: type at offset 0: read 0x07, expected 0x01 (control), 0x02 (chat)"
+    refused = "refused (spec 2.1): type at offset 0: read 0x07, expected 0x01 (control), 0x02 (chat)"
     assert ladder.rung(2, BOB, b"\x07" + bytes(38)) == f"   2.000 |<{' 39 bytes '.center(45, '-')}|  {refused}"
     assert ladder.note(3, BOB, "reads") == f"   3.000 |{'reads':>45} |"
 

@@ -129,7 +129,7 @@ def test_a_failure_as_text() -> None:
         r"       0.750  daemon > stranger  ERR 0 'not\x1bnow'                    bare, 46 bytes, user 'bob'",
         "       0.800  daemon > stranger  FIN 0                                 bare, 39 bytes, from 192.0.2.1:40000",
         "       1.000  daemon > tester    "
-        "refused: type at offset 0: read 0x03, expected 0x01 (control), 0x02 (chat)  39 bytes",
+        "refused (spec 2.1): type at offset 0: read 0x03, expected 0x01 (control), 0x02 (chat)  39 bytes",
         "  conversation",
         "       0.000  tester > daemon    SYN 0 'SIMP/1 header utf-8'           bare, 58 bytes",
         "       0.000  person             is asked to accept the call",
@@ -137,7 +137,7 @@ def test_a_failure_as_text() -> None:
         r"       0.750  daemon > stranger  ERR 0 'not\x1bnow'                    bare, 46 bytes, user 'bob'",
         "       0.800  daemon > stranger  FIN 0                                 bare, 39 bytes, from 192.0.2.1:40000",
         "       1.000  daemon > tester    "
-        "refused: type at offset 0: read 0x03, expected 0x01 (control), 0x02 (chat)  39 bytes",
+        "refused (spec 2.1): type at offset 0: read 0x03, expected 0x01 (control), 0x02 (chat)  39 bytes",
         "       1.000  tester > daemon    ACK 1                                 bare, 39 bytes, user 'else'",
     ]
 

@@ -259,7 +259,7 @@ def _passage_as_json(head: Head, passage: Passage, start: float) -> dict[str, An
         shown["source"] = format_address(passage.source)
     shown["hex"] = passage.data.hex()
     read = _read(head, passage.data)
-    return shown | (dump.refusal_as_json(read) if isinstance(read, DatagramError) else dump.as_json(read))
+    return shown | (dump.refusal_as_json(read, passage.data) if isinstance(read, DatagramError) else dump.as_json(read))
 
 
 def _key(verdict: Verdict) -> str:

@@ -112,9 +112,10 @@ end
 
 -- What is wrong, in the words of simp_proto --
 
-local function refusal(name, at, read, expected)
+local function refusal(name, at, read, expected, section)
     return {
         field = name,
+        section = section or SECTIONS[name],
         message = name .. " at offset " .. at .. ": read " .. read .. ", expected " .. expected,
     }
 end
@@ -123,24 +124,32 @@ local function refused_octet(data, name, expected)
     return refusal(name, HEAD[name].at, ("0x%02x"):format(field(data, name)), expected)
 end
 
+local function fits(data, framing)
+    return #data >= HEAD_SIZE and #data == HEAD_SIZE + framing.extra + field(data, "length")
+end
+
 local function refused_size(data, framing)
+    local the_end = "the end after " .. #data .. " bytes"
     if #data < HEAD_SIZE then
         local last
         for _, name in ipairs(NAMES) do
             last = HEAD[name].at <= #data and name or last
         end
-        return refusal(last, HEAD[last].at, "the end after " .. #data .. " bytes", "at least " .. HEAD_SIZE .. " bytes")
+        return refusal(last, HEAD[last].at, the_end, "at least " .. HEAD_SIZE .. " bytes", "2")
     end
-    local after = #data - HEAD_SIZE
-    local expected = framing.extra .. " bytes of checksum"
-    if after >= framing.extra then
-        expected = after - framing.extra .. " in " .. framing.name
+    local payload = #data - HEAD_SIZE - framing.extra
+    if payload < 0 then
+        local least = "at least " .. HEAD_SIZE + framing.extra .. " bytes in " .. framing.name
+        return refusal("length", HEAD.length.at, the_end, least, "2.6")
     end
-    return refusal("length", HEAD.length.at, field(data, "length") .. " with " .. after .. " bytes after it", expected)
-end
-
-local function fits(data, framing)
-    return #data >= HEAD_SIZE and #data == HEAD_SIZE + framing.extra + field(data, "length")
+    local checksum = framing.extra > 0 and ", " .. framing.extra .. " of checksum" or ""
+    local parts = HEAD_SIZE .. " of fixed fields" .. checksum .. " and " .. payload .. " of payload"
+    local expected = payload .. ": " .. #data .. " bytes in " .. framing.name .. " are " .. parts
+    local section
+    for _, other in ipairs(FRAMINGS) do
+        section = fits(data, other) and "2.6" or section
+    end
+    return refusal("length", HEAD.length.at, field(data, "length"), expected, section)
 end
 
 -- nil for a datagram that is right in this framing, otherwise the first thing that is wrong.
@@ -317,7 +326,7 @@ function simp.dissector(tvb, pinfo, tree)
         local wrong = refused.field == "checksum" and checksum_expert or refused_expert
         local item = items[refused.field] or branch
         item:add_proto_expert_info(wrong, refused.message)
-        pinfo.cols.info = "refused: " .. refused.message
+        pinfo.cols.info = "refused (spec " .. refused.section .. "): " .. refused.message
     else
         local sequence = field(data, "sequence")
         if sequence > 1 then

@@ -13,7 +13,7 @@ import click
 
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
 from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
-from simp_proto.errors import DatagramError
+from simp_proto.errors import SECTIONS, DatagramError
 from simp_proto.text import printable
 
 _HEAD: Final = ("type", "operation", "sequence", "user", "length")
@@ -77,6 +77,7 @@ def _tables() -> dict[str, Any]:
             for kind, operations in OPERATIONS.items()
         },
         "FRAMINGS": [_framing(framing) for framing in Framing],
+        "SECTIONS": SECTIONS,
         "EXPECTED": {
             "type": _refusal(b"\0").expected,
             "operation": {kind.value: _refusal(bytes((kind, 0))).expected for kind in Type},

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, offset
+from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.exit_status import ExitStatus
 from simp_proto.text import printable
@@ -36,6 +36,14 @@ class ObjectError(SimpError, ValueError):
     show_default=True,
 )
 @click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Say this length, whatever the payload's is.")
+@click.option(
+    "--put",
+    "puts",
+    type=(click.IntRange(0), str),
+    multiple=True,
+    metavar="OFFSET HEX",
+    help="Change the bytes from this offset on, before the checksum is computed; may be given several times.",
+)
 @click.option("--checksum", metavar="HEX", help="Put this checksum in, right or wrong: four hexadecimal digits.")
 @click.option("--raw", is_flag=True, help="Write the bytes themselves instead of hexadecimal lines.")
 def encode(  # one argument an option
@@ -46,6 +54,7 @@ def encode(  # one argument an option
     payload: str,
     framing: str,
     length: int | None,
+    puts: tuple[tuple[int, str], ...],
     checksum: str | None,
     raw: bool,
 ) -> None:
@@ -54,12 +63,17 @@ def encode(  # one argument an option
     With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
     checksum are computed anew, and time and addresses don't matter.
 
+    --length, --put and --checksum make datagrams that are wrong; whatever else they change, the checksum is right,
+    unless --checksum gives one.
+
     Exit status: 1 when an object can't be encoded; the others are, all the same.
 
     \b
     Examples:
       simp encode --operation SYN --user alice --framing bare
       simp encode --operation MESSAGE --sequence 1 --user alice --payload hello
+      simp encode --operation ACK --put 2 02                            # sequence 2
+      simp encode --operation MESSAGE --payload hello --put 35 05000000 # a little-endian length
       simp decode --json 0102... | simp encode -
     """
     if (source == "-") is (operation is not None) or source not in (None, "-"):
@@ -71,8 +85,9 @@ def encode(  # one argument an option
     try:
         datagram = Datagram(kind, code, sequence, _typed(user), _typed(payload), Framing(framing))
     except (DatagramError, UnicodeEncodeError) as error:
-        raise click.UsageError(str(error)) from None
-    _write(_spoilt(datagram, length, checksum), raw)
+        wrong = isinstance(error, DatagramError) and error.field == "sequence"
+        raise click.UsageError(f"{error}{f'; --put 2 {sequence:02x} makes it' if wrong else ''}") from None
+    _write(_spoilt(datagram, length, puts, checksum), raw)
 
 
 def _typed(text: str) -> bytes:
@@ -138,21 +153,38 @@ def _lines() -> Iterator[str]:
             yield text
 
 
-def _spoilt(datagram: Datagram, length: int | None, checksum: str | None) -> bytes:
-    """The datagram with fields that are not its own, for trying what others do with it."""
+def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str], ...], checksum: str | None) -> bytes:
+    """The datagram with bytes that are not its own, for trying what others do with it."""
     data = bytearray(build(datagram))
-    if checksum is not None:
-        digits = checksum.lower().removeprefix("0x")
-        if datagram.framing is Framing.BARE:
-            raise click.BadParameter("bare has no checksum", param_hint="--checksum")
-        if len(digits) != 4 or not all(digit in "0123456789abcdef" for digit in digits):
-            raise click.BadParameter(f"read {checksum!r}, expected four hexadecimal digits", param_hint="--checksum")
-        at = offset("checksum", datagram.framing, datagram.length)
-        data[at : at + 2] = bytes.fromhex(digits)
     if length is not None:
         at = offset("length", datagram.framing, datagram.length)
         data[at : at + 4] = length.to_bytes(4, "big")
+    checksum_at = offset("checksum", datagram.framing, datagram.length)
+    for at, digits in puts:
+        put = _hexadecimal(digits, "--put")
+        if at + len(put) > len(data):
+            why = f"read {len(put)} bytes at offset {at}, expected the datagram's {len(data)} to have them"
+            raise click.BadParameter(why, param_hint="--put")
+        if datagram.framing is not Framing.BARE and at < checksum_at + CHECKSUM_SIZE and checksum_at < at + len(put):
+            why = f"the checksum at offset {checksum_at} is computed afterwards: --checksum sets it"
+            raise click.BadParameter(why, param_hint="--put")
+        data[at : at + len(put)] = put
+    data[:] = sealed(bytes(data), datagram.framing)
+    if checksum is not None:
+        if datagram.framing is Framing.BARE:
+            raise click.BadParameter("bare has no checksum", param_hint="--checksum")
+        put = _hexadecimal(checksum, "--checksum")
+        if len(put) != CHECKSUM_SIZE:
+            raise click.BadParameter(f"read {checksum!r}, expected four hexadecimal digits", param_hint="--checksum")
+        data[checksum_at : checksum_at + CHECKSUM_SIZE] = put
     return bytes(data)
+
+
+def _hexadecimal(text: str, option: str) -> bytes:
+    digits = text.lower().removeprefix("0x")
+    if not digits or len(digits) % 2 or not all(digit in "0123456789abcdef" for digit in digits):
+        raise click.BadParameter(f"read {text!r}, expected hexadecimal digits, two a byte", param_hint=option)
+    return bytes.fromhex(digits)
 
 
 def _write(data: bytes, raw: bool) -> None:

@@ -346,7 +346,7 @@ class _Json:
             "corrupted": fate.corrupted,
             "delays": [round(delay, 6) for delay in fate.delays],
         }
-        shown |= dump.refusal_as_json(read) if isinstance(read, DatagramError) else dump.as_json(read)
+        shown |= dump.refusal_as_json(read, captured.data) if isinstance(read, DatagramError) else dump.as_json(read)
         output.echo(json.dumps(shown))
 
 
