@@ -143,16 +143,18 @@ def test_every_golden_packet_is_shown_as_decode_shows_it(tshark: Tshark, framing
 
 
 @needs_tshark
-def test_the_columns(tshark: Tshark) -> None:
+@pytest.mark.parametrize("framing", [None, *Framing], ids=lambda framing: framing.value if framing else "any")
+def test_the_columns(tshark: Tshark, framing: Framing | None) -> None:
+    options = ("-o", f"simp.framing:{framing.value}") if framing else ()
     columns = 'gui.column.format:"Protocol","%p","Info","%i"'
-    lines = tshark(capture(strangers(DATA)), "-T", "tabs", "-o", columns).splitlines()
+    lines = tshark(capture(strangers(DATA)), "-T", "tabs", "-o", columns, *options).splitlines()
     for line, data in zip(lines, DATA, strict=True):
-        assert line.split("\t") == ["SIMP", summary(data)]
+        assert line.split("\t") == ["SIMP", summary(data, (framing,) if framing else tuple(Framing))]
 
 
-def summary(data: bytes) -> str:
+def summary(data: bytes, framings: tuple[Framing, ...]) -> str:
     try:
-        return dump.summary(parse(data))
+        return dump.summary(parse(data, framings))
     except DatagramError as error:
         return dump.refusal_as_text(error)
 
