@@ -216,6 +216,8 @@ class Dialogue:
         """The person, or a pipe, has no more to say."""
         to_call = self._call_at_once is not None and self.state in (State.NAME, State.ATTACHING)
         self.failed |= to_call or self.state is State.CALLING
+        if self._piped and (to_call or self.state is State.CALLING):
+            self._show(view.error("The input ended before the call was answered: it is cancelled."))
         if not (self._piped and self.state is State.CLOSING):  # where it comes by itself
             self._close()
         self._settle()

@@ -641,3 +641,13 @@ def test_nothing_raises_and_nothing_disturbs_the_terminal(
         assert not any(map(_disturbs, visible))
         desk.shown.clear()
         desk.asked.clear()
+
+
+def test_a_pipe_that_ends_before_a_call_is_answered_says_why_it_failed() -> None:
+    for desk in (calling(piped=True), Desk("alice", "127.0.0.2", piped=True)):
+        desk.end()
+        assert any("The input ended before the call was answered" in text for text in desk.shown)
+        assert desk.dialogue.failed
+    desk = chatting(piped=True)
+    desk.end()
+    assert not any("The input ended" in text for text in desk.shown)
