@@ -91,13 +91,15 @@ def conformance(
 ) -> None:
     """Judge the daemon at HOST (IP or IP:port) by the rules of the SIMP/1 specification.
 
-    Plays the daemon at the other end, and a stranger, and goes through the specification case by case. A failed case
-    shows the rule, what was expected, what came instead, and the whole conversation, decoded.
+    Plays the daemon at the other end, "tester", and at times a third party, "stranger", and goes through spec/simp.md
+    case by case. A failed case shows the rule, what was expected, what came instead, and the whole conversation,
+    decoded.
 
     In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
     to do, and when. A run that needs no hands has commands for it: $SIMP_TEXT is the message for --type-command,
-    $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon.
-    A case in which nobody can act is not run. On a network that loses datagrams, give --tries.
+    $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon;
+    the command starts daemon and client, and returns. A case in which nobody can act is not run. On a network that
+    loses datagrams, give --tries.
 
     With --listen, HOST may be left out: it is whoever calls first.
 

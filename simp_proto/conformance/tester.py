@@ -412,7 +412,9 @@ class Tester:
                 conversation.silent = False
                 conversation.number = 1 - number
                 return acknowledged
-        raise RuleBrokenError(f"an ACK of {what}, under one number or the other", self._seen(start))
+        first = conversation.number
+        told = f"an ACK of {what}, numbered {first}, or {1 - first} when that was ignored"
+        raise RuleBrokenError(told, self._seen(start))
 
     def _forget_acks(self, conversation: _Conversation) -> None:
         """What was acknowledged before, perhaps twice, is no answer to what comes now."""
