@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from simp_daemon.states import State
 from simp_proto.conformance.tester import Action, Side
-from simp_proto.constants import OFFER, Chat, Control, Framing, Type
+from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, parse, sealed
 from simp_proto.errors import DatagramError
 from tests.simulated_wire import SIDES, Fault
@@ -54,6 +54,11 @@ def answer(data: bytes, operation: Control, payload: bytes = b"") -> bytes:
     return build(Datagram(Type.CONTROL, operation, parse(data).sequence, b"bob", payload))
 
 
+def of_size(data: bytes) -> bool:
+    """Whether it is as long as a datagram in `header` says that it is."""
+    return len(data) >= 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
+
+
 class Rewritten(Fault):
     """One octet of what comes in has a second value that is taken for the right one."""
 
@@ -80,6 +85,13 @@ class OperationTwo(Rewritten):
 @breaks("unknown-control-operation")
 class FinByItsBit(Rewritten):
     at, wrong, right, kind = 1, 0x0A, 0x08, 1
+
+
+@breaks("sent-operations")
+class DeclinesWithErrFin(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.FIN) and self.state(side) is State.DECLINING
+        return [remade(data, operation=Control.ERR_FIN) if declining else data]
 
 
 @breaks("unknown-sequence")
@@ -110,7 +122,14 @@ class BlankPadded(Fault):
 class AsciiUsers(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         datagram = read(data)
-        return [] if datagram and not datagram.user.isascii() else [data]
+        return [] if is_a(data, MESSAGE) and datagram and not datagram.user.isascii() else [data]
+
+
+@breaks("user-of-a-call")
+class AsciiCallers(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        return [] if datagram and datagram.type is Type.CONTROL and not datagram.user.isascii() else [data]
 
 
 @breaks("wrong-length")
@@ -131,6 +150,18 @@ class NoPayloadInSyn(Fault):
         return [] if odd else [data]
 
 
+@breaks("payload-of-an-ack")
+class OnlyEmptyAcks(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.ACK) and parse(data).payload not in (b"", RINGING) else [data]
+
+
+@breaks("payload-of-a-syn-ack")
+class OnlyEmptySynAcks(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.SYN_ACK) and parse(data).payload else [data]
+
+
 @breaks("payload-empty")
 class Welcome(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
@@ -140,8 +171,25 @@ class Welcome(Fault):
 @breaks("wrong-checksum")
 class NotVerified(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        exact = len(data) > 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
-        return [sealed(data, Framing.HEADER) if exact and side is Side.TESTER and not read(data) else data]
+        forgiven = of_size(data) and data[0] == Type.CHAT and data[39:41] not in (b"\0\0", b"\xff\xff")
+        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("wrong-checksum-of-a-fin")
+class OnlyChatsVerified(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        forgiven = of_size(data) and data[:2] == bytes((Type.CONTROL, Control.FIN))
+        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("checksum-zero")
+class TwoZeros(Fault):
+    """Verifies by the sum over the whole, in which ffff and 0000 are the same."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        ones = of_size(data) and data[39:41] == b"\xff\xff"
+        zero = data[:39] + b"\0\0" + data[41:]
+        return [zero if ones and read(zero) else data]
 
 
 @breaks("checksum-sent")
@@ -161,6 +209,13 @@ class AllInOne(Fault):
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
         whole = is_a(data, MESSAGE) and len(data) > 1_000 and self.text.isdigit()
+        return [remade(data, payload=self.text.encode()) if whole else data]
+
+
+@breaks("size-in-bytes")
+class CountsCharacters(AllInOne):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        whole = is_a(data, MESSAGE) and parse(data).text.startswith("文文")
         return [remade(data, payload=self.text.encode()) if whole else data]
 
 
@@ -196,20 +251,48 @@ class OneForEveryFin(Fault):
 
 @breaks("fin-of-a-stranger")
 class StrangersIgnored(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if side is Side.STRANGER and is_a(data, Control.ACK) else [data]
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.FIN) and side is Side.STRANGER and self.state(side) is State.IDLE else [data]
 
 
 @breaks("err-fin-acknowledged")
 class OnlyErr(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, operation=Control.ERR) if is_a(data, Control.ERR_FIN) else data]
+        only = is_a(data, Control.ERR_FIN) and self.state(side) is not State.IDLE
+        return [remade(data, operation=Control.ERR) if only else data]
+
+
+@breaks("err-fin-of-a-stranger")
+class StrangersErrFinIgnored(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.ERR_FIN) and self.state(side) is State.IDLE else [data]
+
+
+@breaks("fin-ends")
+class GoesOnAfterFin(Fault):
+    ended = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if side is Side.TESTER and is_a(data, Control.SYN, Control.FIN):
+            header = parse(data).framing is Framing.HEADER
+            self.ended = is_a(data, Control.FIN) and header and self.state() is State.OPEN
+        return [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if self.ended and side is Side.TESTER and is_a(data, MESSAGE) else []
 
 
 @breaks("fin-ack-ends")
 class OnlyAck(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.FIN_ACK) else [data]
+        return [] if is_a(data, Control.FIN_ACK) and self.state(side) is State.OPEN else [data]
+
+
+@breaks("fin-ack-of-its-fin")
+class FinAckAcknowledged(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.FIN_ACK) and self.state(side) is State.DECLINING
+        return [answer(data, Control.ACK)] if declining else []
 
 
 @breaks("stranger-when-idle")
@@ -220,12 +303,36 @@ class EveryChatAcknowledged(Fault):
         )
 
 
-@breaks("stranger-in-a-chat")
-class AnybodysFin(Fault):
+class Anybodys(Fault):
+    """One kind of datagram counts for the partner's in some states, whoever sent it."""
+
+    operation: object
+    states: tuple[State, ...]
+
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.STRANGER and is_a(data, Control.FIN) and self.state() is State.OPEN:
+        if side is Side.STRANGER and is_a(data, self.operation) and self.state() in self.states:
             self.endpoint.receive(data, SIDES[Side.TESTER], self.now)
         return [data]
+
+
+@breaks("stranger-in-a-chat")
+class AnybodysFin(Anybodys):
+    operation, states = Control.FIN, (State.OPEN,)
+
+
+@breaks("handshake-ack-of-a-stranger")
+class AnybodysHandshakeAck(Anybodys):
+    operation, states = Control.ACK, (State.ACCEPTING,)
+
+
+@breaks("ack-of-a-stranger")
+class AnybodysAck(Anybodys):
+    operation, states = Control.ACK, (State.OPEN,)
+
+
+@breaks("syn-ack-of-a-stranger")
+class AnybodysSynAck(Anybodys):
+    operation, states = Control.SYN_ACK, (State.CALLING, State.RINGING)
 
 
 @breaks("handshake")
@@ -406,6 +513,10 @@ class OtherFin(Fault):
 class DecliningOne(OtherFin):
     state_of_fin = State.DECLINING
 
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        acknowledges = is_a(data, Control.ACK, Control.FIN_ACK) and self.state(side) is State.DECLINING
+        return [flipped(data) if acknowledges else data]
+
 
 @breaks("leaving")
 class LeavingOther(OtherFin):
@@ -435,10 +546,9 @@ class Outstanding(Fault):
     answered = False
 
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.TESTER:
-            self.answered = True
-            if is_a(data, Control.ACK, Control.FIN) and self.chat:
-                self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
+        self.answered = True
+        if side is Side.TESTER and is_a(data, Control.ACK, Control.FIN) and self.chat:
+            self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
         return [data]
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:

@@ -134,6 +134,18 @@ def unknown_control_operation(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.make(FIN, tester.number), "operation", bytes((operation,))))
 
 
+@_case("2.2", Action.ACCEPT, Action.DECLINE, Action.LEAVE)
+def sent_operations(tester: Tester) -> None:
+    """ERR+FIN `09` and FIN+ACK `0c` MUST be understood, and MUST NOT be sent."""
+    heard = [_be_declined(tester)]
+    tester.acknowledge(heard[-1])
+    tester.call()
+    tester.ask(Action.LEAVE)
+    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    if any(received.datagram.operation is not FIN for received in heard):
+        raise tester.failure("FIN 08, by who declines and by who leaves")
+
+
 @_case("2.3", Action.ACCEPT, only=_CHECKED)
 def unknown_sequence(tester: Tester) -> None:
     """**Sequence** is `00` or `01`."""
@@ -147,8 +159,9 @@ def sequence_beyond_one(tester: Tester) -> None:
     """In `bare`, 0 to 255 MUST be understood (9.2)"""
     tester.call()
     tester.say(b"one")
-    tester.send(tester.chat(b"two", 2))
-    tester.expect("an ACK of the chat numbered 2", is_ack)
+    for number in (2, 0xFF):
+        tester.send(tester.chat(b"two", number))
+        tester.expect(f"ACK {number}", _acknowledging(number))
 
 
 @_case("2.4", Action.ACCEPT, Action.TYPE)
@@ -170,6 +183,21 @@ def user_received(tester: Tester) -> None:
     tester.call()
     for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
         tester.say(b"who am I?", f"a chat whose user is {user!r}", user)
+
+
+@_case("2.4", Action.ACCEPT)
+def user_of_a_call(tester: Tester) -> None:
+    """takes any bytes"""
+    for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
+        tester.send(tester.make(SYN, 0, b"" if tester.foreign else OFFER, user=user))
+        early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
+        tester.ask(Action.ACCEPT)
+        accepted = early or tester.expect(f"a SYN+ACK after a SYN whose user is {user!r}", _is_syn_ack, within=PATIENCE)
+        framing = accepted.datagram.framing
+        tester.send(tester.make(ACK, accepted.datagram.sequence, framing=framing, user=user))
+        tester.send(tester.make(FIN, tester.first_number(), framing=framing, user=user))
+        tester.expect(f"an ACK of a FIN whose user is {user!r}", is_ack)
+        tester.part()
 
 
 @_case("2.5", Action.ACCEPT)
@@ -196,6 +224,26 @@ def payload_ignored(tester: Tester) -> None:
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
 
+@_case("2.5", Action.ACCEPT, Action.TYPE)
+def payload_of_an_ack(tester: Tester) -> None:
+    """otherwise it SHOULD be empty and MUST be ignored."""
+    tester.call()
+    first = tester.hear("one")
+    tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
+    if tester.hear("two").datagram.payload == first.datagram.payload:
+        raise tester.failure("the next chat: an ACK counts, whatever its payload but 'ringing'")
+
+
+@_case("2.5", Action.CALL)
+def payload_of_a_syn_ack(tester: Tester) -> None:
+    """otherwise it SHOULD be empty and MUST be ignored."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(Control.SYN_ACK, number, b"welcome"))
+    tester.expect(
+        "an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or datagram.operation is MESSAGE
+    )
+
+
 @_case("2.5", Action.ACCEPT, level=Level.SHOULD)
 def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
@@ -214,6 +262,26 @@ def wrong_checksum(tester: Tester) -> None:
     right = int.from_bytes(chat[at : at + CHECKSUM_SIZE], "big")
     for wrong in (right ^ 1, right ^ 0x8000, right ^ 0xFFFF):
         _ignored(tester, chat[:at] + wrong.to_bytes(CHECKSUM_SIZE, "big") + chat[at + CHECKSUM_SIZE :])
+
+
+@_case("2.6", Action.ACCEPT, only=_CHECKED)
+def wrong_checksum_of_a_fin(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    fin = tester.make(FIN, tester.number)
+    _ignored(tester, fin[:HEAD_SIZE] + bytes((fin[HEAD_SIZE] ^ 0x55, fin[HEAD_SIZE + 1])), "a FIN whose sum is wrong")
+
+
+@_case("2.6", Action.ACCEPT, only=[Framing.HEADER])
+def checksum_zero(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    end = HEAD_SIZE + CHECKSUM_SIZE
+    unfilled = tester.chat(b"z\0\0")  # one byte, so that the two after it are a word of the sum
+    zero = tester.chat(b"z" + unfilled[HEAD_SIZE:end])
+    _ignored(tester, zero[:HEAD_SIZE] + b"\xff\xff" + zero[end:], "the checksum ffff where 0000 is right")
+    chat = tester.chat(b"none")
+    _ignored(tester, chat[:HEAD_SIZE] + b"\0\0" + chat[end:], "the checksum 0000, which says 'none' in UDP alone")
 
 
 @_case("2.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
@@ -239,6 +307,15 @@ def size_sent(tester: Tester) -> None:
         received = tester.find(_is_message)
 
 
+@_case("2.7", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def size_in_bytes(tester: Tester) -> None:
+    """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
+    tester.call()
+    for received in _whole(tester, "文" * (_LONG // 3)):
+        if size(received.datagram) > MAX_DATAGRAM_SIZE:
+            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)}")
+
+
 @_case("2.7", Action.ACCEPT)
 def size_received(tester: Tester) -> None:
     """so that no path fragments it, and MUST accept what UDP carries."""
@@ -251,8 +328,9 @@ def size_received(tester: Tester) -> None:
 def malformed_when_idle(tester: Tester) -> None:
     """It MUST be ignored, in every state, and never answered."""
     fin = tester.make(FIN, 0)
-    kind, length = _changed(tester, fin, "type", b"\x04"), _changed(tester, fin, "length", b"\0\0\0\1")
-    for data in (b"", b"\0", fin[:1], fin[:-3], fin + b"\0", fin + bytes(5), kind, length, bytes(range(256))):
+    zero, four = (_changed(tester, fin, "type", kind) for kind in (b"\0", b"\x04"))
+    length = _changed(tester, fin, "length", b"\0\0\0\1")
+    for data in (b"", b"\0", fin[:1], fin[:-3], fin + b"\0", fin + bytes(5), zero, four, length, bytes(range(256))):
         tester.send(data)
         tester.silence("no answer to what is malformed", within=min(tester.wire.wait, 0.2))
     tester.silence("no answer to what is malformed")
@@ -274,9 +352,10 @@ def err_unanswered(tester: Tester) -> None:
 @_case("3.2", Action.ACCEPT)
 def fin_acknowledged(tester: Tester) -> None:
     """Every FIN MUST be acknowledged by an ACK with its sequence number"""
-    tester.call()
-    tester.say(b"goodbye")
-    _say_fin(tester, FIN, tester.number)
+    for number in (0, 1):
+        tester.call()
+        tester.say(b"goodbye")
+        _say_fin(tester, FIN, number)
 
 
 @_case("3.2")
@@ -293,6 +372,24 @@ def err_fin_acknowledged(tester: Tester) -> None:
     _say_fin(tester, Control.ERR_FIN, tester.number)
 
 
+@_case("3.2")
+def err_fin_of_a_stranger(tester: Tester) -> None:
+    """also a stranger's, and also an ERR+FIN."""
+    for number in (0, 1):
+        _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
+
+
+@_case("3.2", Action.ACCEPT)
+def fin_ends(tester: Tester) -> None:
+    """A FIN+ACK ends the conversation as a FIN does"""
+    for number in (0, 1):
+        tester.call()
+        tester.send(tester.make(FIN, number))
+        tester.collect(within=min(tester.wire.wait, 0.3))
+        tester.send(tester.chat(b"is anybody there?"))
+        tester.silence(f"no answer to a chat after FIN {number}")
+
+
 @_case("3.2", Action.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
@@ -301,6 +398,17 @@ def fin_ack_ends(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.3))
     tester.send(tester.chat(b"is anybody there?"))
     tester.silence("no answer to a chat after FIN+ACK")
+
+
+@_case("3.2", Action.DECLINE)
+def fin_ack_of_its_fin(tester: Tester) -> None:
+    """where a FIN of the receiver is outstanding, it counts as its ACK and gets none."""
+    fin = _be_declined(tester)
+    tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
+    tester.silence("no answer to a FIN+ACK that answers its FIN")
+    tester.say_syn()
+    if tester.find(_is_fin):
+        raise tester.failure("a new request, since the FIN of the last one was acknowledged by FIN+ACK")
 
 
 @_case("3.3")
@@ -321,6 +429,36 @@ def stranger_in_a_chat(tester: Tester) -> None:
     if tester.collect(within=0):
         raise tester.failure("nothing to the partner for what a stranger said")
     tester.say(b"we are still here")
+
+
+@_case("3.3", Action.ACCEPT)
+def handshake_ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
+    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+
+
+@_case("3.3", Action.ACCEPT, Action.TYPE)
+def ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    tester.call()
+    first = tester.hear("one")
+    for number in (0, 1):
+        tester.send(tester.make(ACK, number), Side.STRANGER)
+    tester.ask(Action.TYPE, "two")
+    if any(_is_message(each.datagram) and each.datagram.payload == b"two" for each in tester.collect()):
+        raise tester.failure(f"no other chat before the partner has acknowledged {first.datagram.text!r}")
+
+
+@_case("3.3", Action.CALL)
+def syn_ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
+    tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
+    if any(is_ack(each.datagram) for each in tester.collect(within=0)):
+        raise tester.failure("no ACK to who is called, since a stranger sent the SYN+ACK")
 
 
 # -- 4: calls
@@ -874,3 +1012,7 @@ def _is_fin(datagram: Datagram) -> bool:
 
 def _is_message(datagram: Datagram) -> bool:
     return datagram.operation is Chat.MESSAGE
+
+
+def _acknowledging(number: int) -> Callable[[Datagram], bool]:
+    return lambda datagram: is_ack(datagram) and datagram.sequence == number
