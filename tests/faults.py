@@ -382,6 +382,10 @@ class AfterOne(Fault):
 class OtherAckOfSynAck(AfterOne):
     answered = Control.SYN_ACK
 
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = b"" if self.state() is State.OPEN else data
+        return [data]
+
 
 @breaks("handshake-number")
 class SynOne(Fault):
@@ -401,8 +405,12 @@ class Deaf(Fault):
 
 
 @breaks("repeated-syn-ack")
-class SynAckOnce(Deaf):
-    operation, states = Control.SYN_ACK, (State.OPEN,)
+class OtherSecondAck(AfterOne):
+    answered = Control.SYN_ACK
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = data if self.state() is State.OPEN else b""
+        return [data]
 
 
 @breaks("repeated-syn-once-accepted")
@@ -420,14 +428,38 @@ class StubbornCaller(Deaf):
     operation, states = Control.ERR, (State.CALLING, State.RINGING)
 
 
+@breaks("fin-answer-taken")
+class StubbornAfterFin(Fault):
+    """Acknowledges a SYN+ACK of a call that a FIN has ended."""
+
+    ended = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.FIN, Control.SYN):
+            self.ended = is_a(data, Control.FIN) and self.state(side) in (State.CALLING, State.RINGING)
+        return [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if self.ended and is_a(data, Control.SYN_ACK) else []
+
+
 @breaks("crossed-calls")
 class NoCrossing(Deaf):
     operation, states = Control.SYN, (State.CALLING, State.RINGING)
 
 
 @breaks("new-start")
-class NoNewStart(Deaf):
-    operation, states = Control.SYN, (State.OPEN,)
+class NoNewStart(Fault):
+    framing = Framing.HEADER
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        ignored = is_a(data, Control.SYN) and parse(data).framing is self.framing and self.state(side) is State.OPEN
+        return [] if ignored else [data]
+
+
+@breaks("new-start-with-an-offer")
+class NoNewStartInBare(NoNewStart):
+    framing = Framing.BARE
 
 
 @breaks("syn-while-it-rings")
@@ -447,6 +479,33 @@ class ExactOffer(Fault):
 class AnyFraming(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         return [remade(data, framing=Framing.HEADER) if is_a(data, MESSAGE) else data]
+
+
+@breaks("other-framing-of-a-fin")
+class AnyFramingOfFin(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        obeyed = is_a(data, Control.FIN) and self.state(side) is State.OPEN
+        return [remade(data, framing=Framing.HEADER) if obeyed else data]
+
+
+@breaks("stays-in-header")
+class ChatsInBare(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.BARE) if is_a(data, MESSAGE) and len(data) < 50 else data]
+
+
+@breaks("busy-in-header")
+class BusyAsCalled(Fault):
+    """Refuses in the framing of the SYN, offer or not."""
+
+    bare = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE and side is Side.STRANGER
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.BARE) if self.bare and is_a(data, Control.ERR, Control.FIN) else data]
 
 
 @breaks("first-syn")
@@ -480,6 +539,18 @@ class RingsOnce(Fault):
         return [] if self.again and is_a(data, Control.ACK) else [data]
 
 
+@breaks("ringing-for-an-offer")
+class RingsInHeaderOnly(Fault):
+    bare = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if self.bare and is_a(data, Control.ACK) else [data]
+
+
 @breaks("repeated-syn")
 class AnswerForEachSyn(Fault):
     calls = 0
@@ -500,37 +571,50 @@ class OtherWords(Fault):
         return [remade(data, payload=b"busy") if is_a(data, Control.ERR) else data]
 
 
-class OtherFin(Fault):
-    """A FIN that is sent in one state has the other number."""
+@breaks("busy-while-accepting")
+class RingsWhileAccepting(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if self.rings(data, side) else [data]
 
-    state_of_fin: State
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK, RINGING)] if self.rings(data, side) else []
 
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is self.state_of_fin else data]
+    def rings(self, data: bytes, side: Side) -> bool:
+        return is_a(data, Control.SYN) and side is Side.STRANGER and self.state() is State.ACCEPTING
 
 
 @breaks("declining")
-class DecliningOne(OtherFin):
-    state_of_fin = State.DECLINING
+class DecliningOne(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is State.DECLINING else data]
 
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         acknowledges = is_a(data, Control.ACK, Control.FIN_ACK) and self.state(side) is State.DECLINING
         return [flipped(data) if acknowledges else data]
 
 
+class OtherLastFin(Fault):
+    """A FIN that cancels a call, or one that leaves a chat, has the other number."""
+
+    cancels: bool
+    calling = False
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, Control.FIN):
+            self.calling = is_a(data, Control.SYN)
+            return [data]
+        other = self.state(side) is State.LEAVING and self.calling is self.cancels
+        return [flipped(data) if other else data]
+
+
 @breaks("leaving")
-class LeavingOther(OtherFin):
-    state_of_fin = State.LEAVING
+class LeavingOther(OtherLastFin):
+    cancels = False
 
 
 @breaks("cancelling")
-class SilentCancel(Fault):
-    latest = b""
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        cancel = is_a(data, Control.FIN) and is_a(self.latest, Control.SYN)
-        self.latest = self.latest if cancel else data
-        return [] if cancel else [data]
+class CancelOne(OtherLastFin):
+    cancels = True
 
 
 @breaks("unheard")
@@ -585,6 +669,13 @@ class AnyHandshakeAck(Fault):
         return [remade(data, sequence=0) if accepting else data]
 
 
+@breaks("wrong-ack-of-a-fin")
+class AnyAckOfFin(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.ACK) and self.state(side) is State.DECLINING
+        return [remade(data, sequence=0) if declining else data]
+
+
 class Renumbered(Fault):
     """Some chats of the daemon have the other number, and so have the ACKs that it expects for them."""
 
@@ -597,7 +688,7 @@ class Renumbered(Fault):
         raise NotImplementedError
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN_ACK):
+        if is_a(data, Control.SYN, Control.SYN_ACK):
             self.latest, self.count, self.theirs, self.moved = b"", 0, None, 0
         if is_a(data, MESSAGE):
             self.count += data != self.latest
@@ -621,7 +712,7 @@ class ChatsFromZero(Renumbered):
         return True
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING
+        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING and self.count
         return [flipped(data)] if fin else super().outgoing(data, side)
 
 
@@ -635,6 +726,28 @@ class StuckNumber(Renumbered):
 class SharedCounter(Renumbered):
     def other(self) -> bool:
         return self.moved % 2 == 1
+
+
+@breaks("counter-of-the-partner")
+class ExpectsTheSharedNumber(Fault):
+    """Takes no first chat of the partner with the number of its own."""
+
+    mine: int | None = None
+    spoken = False
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN_ACK):
+            self.mine, self.spoken = None, False
+        if is_a(data, MESSAGE):
+            self.mine = parse(data).sequence
+        return [data]
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, MESSAGE) or side is not Side.TESTER:
+            return [data]
+        ignored = not self.spoken and parse(data).sequence == self.mine
+        self.spoken = not ignored
+        return [] if ignored else [data]
 
 
 class Repeats(Fault):
@@ -667,18 +780,41 @@ class RepeatsUnderTheOtherNumber(Repeats):
 
 
 @breaks("chat-repeated")
-class ChatOnce(Repeats):
+class OneRepeat(Repeats):
     operation = MESSAGE
+    again = b""
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        first, self.again = data != self.again, data
+        return [data] if first else []
 
 
 @breaks("syn-ack-repeated")
-class SynAckOnceSent(Repeats):
+class SynAckUnderTheOtherNumber(Repeats):
     operation = Control.SYN_ACK
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return [flipped(data)]
+
+
+class FinOnce(Repeats):
+    """A FIN that is sent in one state is sent once."""
+
+    operation = Control.FIN
+    state_of_fin: State
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return super().outgoing(data, side) if self.state(side) is self.state_of_fin else [data]
 
 
 @breaks("fin-repeated")
-class FinOnce(Repeats):
-    operation = Control.FIN
+class DecliningOnce(FinOnce):
+    state_of_fin = State.DECLINING
+
+
+@breaks("leaving-repeated")
+class LeavingOnce(FinOnce):
+    state_of_fin = State.LEAVING
 
 
 @breaks("syn-repeated")
@@ -788,14 +924,53 @@ class Fragile(Fault):
         return []
 
 
-@breaks("amplification")
 class Insisting(Fault):
+    """Says more than it should to a stranger's SYN, either while a chat is on or else."""
+
+    idle: bool
+
     def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
         terse = side is Side.STRANGER and is_a(data, Control.SYN) and not parse(data).payload
-        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if terse else []
+        insists = terse and self.endpoint.idle is self.idle
+        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if insists else []
+
+
+@breaks("amplification")
+class InsistingInAChat(Insisting):
+    idle = False
+
+
+@breaks("amplification-when-idle")
+class InsistingWhenIdle(Insisting):
+    idle = True
 
 
 @breaks("rate")
 class Unlimited(Fault):
+    """Has no limit for what comes at once."""
+
+    latest = 0.0
+    count = 0
+
     def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if side is Side.STRANGER and is_a(data, Control.FIN) else []
+        self.count = self.count + 1 if self.now == self.latest else 0
+        self.latest = self.now
+        fin = side is Side.STRANGER and is_a(data, Control.FIN)
+        return [answer(data, Control.ACK)] if fin and self.count > 20 else []
+
+
+@breaks("rate-of-all-strangers")
+class LimitForEachPeer(Fault):
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: dict[Side, list[float]] = {side: [] for side in Side}
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.FIN) and self.state(side) is State.IDLE else [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, Control.FIN) or self.state(side) is not State.IDLE:
+            return []
+        times = self.times[side] = [time for time in self.times[side] if time > self.now - 1]
+        times.append(self.now)
+        return [answer(data, Control.ACK)] if len(times) <= 100 else []

@@ -42,6 +42,8 @@ _LONG: Final = 2000
 _DIGITS: Final = "0123456789" * (_LONG // 10)
 _BURST: Final = 300
 _MOST: Final = STRANGER_RATE + STRANGER_BURST
+_ROUNDS: Final = 10
+_EACH: Final = 9
 
 
 @unique
@@ -509,7 +511,7 @@ def repeated_syn_ack(tester: Tester) -> None:
     if acknowledged.operation is MESSAGE:
         raise NotApplicableError("its person spoke at once, which counts as the ACK")
     tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
-    tester.expect("the ACK again", is_ack)
+    tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
 
 
 @_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
@@ -530,6 +532,35 @@ def other_framing_in_a_chat(tester: Tester) -> None:
     tester.call()
     for framing in (Framing.BARE, Framing.TRAILER):
         _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def other_framing_of_a_fin(tester: Tester) -> None:
+    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    tester.call()
+    tester.say(b"hello")  # a chat in header, so that no doubt about the framing is left
+    _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
+
+
+@_case("4.2", Action.ACCEPT, Action.TYPE, Action.LEAVE, only=[Framing.HEADER])
+def stays_in_header(tester: Tester) -> None:
+    """and both stay in it."""
+    heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
+    tester.acknowledge(heard[-1])
+    tester.ask(Action.LEAVE)
+    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    if any(received.datagram.framing is not Framing.HEADER for received in heard):
+        raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def busy_in_header(tester: Tester) -> None:
+    """MUST answer it in `header`"""
+    tester.call()
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
+    answers = tester.collect(side=Side.STRANGER)
+    if not answers or any(received.datagram.framing is not Framing.HEADER for received in answers):
+        raise tester.failure("ERR and FIN in header, to a stranger who calls in bare with an offer")
 
 
 @_case("4.2", Action.CALL, only=[Framing.HEADER])
@@ -567,6 +598,15 @@ def ringing(tester: Tester) -> None:
     for _ in range(2):
         tester.say_syn()
         tester.expect("ACK 0 'ringing'", lambda datagram: is_ringing(datagram) and datagram.sequence == 0)
+
+
+@_case("4.3", only=[Framing.HEADER])
+def ringing_for_an_offer(tester: Tester) -> None:
+    """or with an offer, by an ACK in `header`"""
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
+    ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
+    if ringing.datagram.framing is not Framing.HEADER or ringing.datagram.sequence != 0:
+        raise tester.failure("ACK 0 'ringing' in header")
 
 
 @_case("4.4", Action.CALL, only=[Framing.HEADER])
@@ -628,6 +668,15 @@ def busy(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
+@_case("4.6", Action.ACCEPT)
+def busy_while_accepting(tester: Tester) -> None:
+    """while a chat with another is on or just being accepted"""
+    tester.be_accepted()
+    tester.say_syn(Side.STRANGER)
+    if [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] != [ERR, FIN]:
+        raise tester.failure("ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
+
+
 @_case("4.6", Action.CALL)
 def busy_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
@@ -636,6 +685,16 @@ def busy_answer_taken(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.5))
     tester.send(tester.make(Control.SYN_ACK, number))
     tester.silence("no answer to a SYN+ACK after ERR")
+
+
+@_case("4.6", Action.CALL)
+def fin_answer_taken(tester: Tester) -> None:
+    """The caller takes either one for the end of its call."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(FIN, number))
+    tester.collect(within=min(tester.wire.wait, 0.5))
+    tester.send(tester.make(Control.SYN_ACK, number))
+    tester.silence("no answer to a SYN+ACK after FIN")
 
 
 @_case("4.7", Action.DECLINE)
@@ -647,10 +706,11 @@ def declining(tester: Tester) -> None:
 
 @_case("4.7", Action.CALL, Action.LEAVE)
 def cancelling(tester: Tester) -> None:
-    """All three are a FIN."""
+    """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     tester.be_called()
     tester.ask(Action.LEAVE)
-    tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE)
+    if tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE).datagram.sequence != 0:
+        raise tester.failure("FIN 0")
 
 
 @_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
@@ -664,6 +724,15 @@ def leaving(tester: Tester) -> None:
     fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
     if fin.datagram.sequence != 1 - (heard.datagram.sequence & 1):
         raise tester.failure("a FIN with the number that comes after the chat's")
+
+
+@_case("4.7", Action.ACCEPT, Action.LEAVE)
+def leaving_repeated(tester: Tester) -> None:
+    """It is repeated like a chat (6.2) until it is acknowledged."""
+    tester.call()
+    tester.ask(Action.LEAVE)
+    fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
 
 
 @_case("4.7", Action.ACCEPT, Action.LEAVE)
@@ -708,6 +777,19 @@ def new_start(tester: Tester) -> None:
     tester.say(b"hello again")
 
 
+@_case("4.9", Action.ACCEPT, only=[Framing.HEADER])
+def new_start_with_an_offer(tester: Tester) -> None:
+    """A SYN from the partner of a chat means that the partner has forgotten it"""
+    tester.call()
+    tester.say(b"hello")
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
+    if tester.find(_is_syn_ack):
+        raise tester.failure("no SYN+ACK before anybody has accepted the new request")
+    tester.send(tester.chat(b"is the old chat still on?"))
+    if any(is_ack(each.datagram) for each in tester.collect()):
+        raise tester.failure("no ACK of a chat after a SYN in bare from the partner")
+
+
 # -- 5: messages
 
 
@@ -718,6 +800,16 @@ def wrong_handshake_ack(tester: Tester) -> None:
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
     tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+
+
+@_case("5.1", Action.DECLINE)
+def wrong_ack_of_a_fin(tester: Tester) -> None:
+    """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
+    _judge_numbers(tester)
+    fin = _be_declined(tester)
+    tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
+    tester.say_syn()  # to which the FIN is repeated at once, if it is still outstanding (spec 4.5)
+    tester.expect("the FIN again, since the ACK had another number", _is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("5.2", Action.ACCEPT, Action.TYPE)
@@ -753,6 +845,19 @@ def counter_of_each_direction(tester: Tester) -> None:
     second = tester.hear("two")
     if first.datagram.sequence == second.datagram.sequence:
         raise tester.failure("a number that what the tester said has not moved")
+
+
+@_case("5.2", Action.ACCEPT, Action.TYPE)
+def counter_of_the_partner(tester: Tester) -> None:
+    """Each direction counts for itself."""
+    _judge_numbers(tester)
+    tester.call()
+    heard = tester.hear("one")
+    tester.acknowledge(heard)
+    same = heard.datagram.sequence
+    for number in (same, 1 - same):
+        tester.send(tester.chat(b"a word of mine", number))
+        tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
 
 
 @_case("5.3", Action.ACCEPT, Action.TYPE)
@@ -797,8 +902,9 @@ def repeat_acknowledged(tester: Tester) -> None:
     tester.call()
     tester.say(b"once more")
     for _ in range(2):
-        tester.send(tester.chat(b"once more", 1 - tester.number))
-        tester.expect("an ACK of the repeat", is_ack)
+        number = 1 - tester.number
+        tester.send(tester.chat(b"once more", number))
+        tester.expect(f"ACK {number} of the repeat", _acknowledging(number))
 
 
 @_case("5.5", Action.ACCEPT)
@@ -877,20 +983,22 @@ def chat_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     tester.call()
     heard = tester.hear("is it lost?")
-    tester.expect_again("the chat", heard, lambda datagram: datagram.payload == heard.datagram.payload)
+    for _ in range(2):
+        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == b"is it lost?")
 
 
 @_case("6.2", Action.ACCEPT)
 def syn_ack_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
-    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, _is_syn_ack))
 
 
 @_case("6.2", Action.DECLINE)
 def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
-    tester.expect_again("the FIN", _be_declined(tester), _is_fin)
+    fin = _be_declined(tester)
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
 
 
 # -- 8: robustness
@@ -923,6 +1031,16 @@ def amplification(tester: Tester) -> None:
 
 
 @_case("8.2")
+def amplification_when_idle(tester: Tester) -> None:
+    """An answer to it MUST NOT be larger than three times the datagram that it answers"""
+    syn = tester.make(SYN, 0)
+    tester.send(syn, Side.STRANGER)
+    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
+    if answered > AMPLIFICATION * len(syn):
+        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+
+
+@_case("8.2")
 def rate(tester: Tester) -> None:
     """all such answers together MUST NOT be more than 100 in any second."""
     fin = tester.make(FIN, 1)
@@ -931,6 +1049,24 @@ def rate(tester: Tester) -> None:
     answers = tester.collect(within=1.0, side=Side.STRANGER)
     if len(answers) > _MOST:
         raise tester.failure(f"at most {_MOST} answers to {_BURST} FINs, not {len(answers)}")
+
+
+@_case("8.2")
+def rate_of_all_strangers(tester: Tester) -> None:
+    """all such answers together MUST NOT be more than 100 in any second."""
+    fin = tester.make(FIN, 1)
+    answers = []
+    for _ in range(_ROUNDS):  # each of the two asks for less than may be answered in a second, both for more
+        for side in (Side.STRANGER, Side.TESTER):
+            for _ in range(_EACH):
+                tester.send(fin, side)
+        answers += tester.collect(within=1 / _ROUNDS)
+    answers += tester.collect()
+    answers += tester.collect(side=Side.STRANGER)
+    times = [received.time for received in answers]
+    most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
+    if most > _MOST:
+        raise tester.failure(f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
 # -- what several cases say and look for
@@ -1016,3 +1152,9 @@ def _is_message(datagram: Datagram) -> bool:
 
 def _acknowledging(number: int) -> Callable[[Datagram], bool]:
     return lambda datagram: is_ack(datagram) and datagram.sequence == number
+
+
+def _unchanged(tester: Tester, first: Received, again: Received) -> None:
+    """A repeat has the same number and the same bytes (spec 5.3), but where numbers are guesses (spec 9.2)."""
+    if again.data != first.data and not tester.foreign:
+        raise tester.failure("the same bytes again (5.3)")
