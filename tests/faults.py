@@ -488,6 +488,13 @@ class AnyFramingOfFin(Fault):
         return [remade(data, framing=Framing.HEADER) if obeyed else data]
 
 
+@breaks("other-framing-of-an-ack")
+class AnyFramingOfAck(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        counts = is_a(data, Control.ACK) and self.state(side) is State.OPEN
+        return [remade(data, framing=Framing.HEADER) if counts else data]
+
+
 @breaks("stays-in-header")
 class ChatsInBare(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
@@ -617,10 +624,30 @@ class CancelOne(OtherLastFin):
     cancels = True
 
 
-@breaks("unheard")
 class AcknowledgedUnread(Fault):
+    """Acknowledges a message that nobody will read, either before its FIN goes out or after."""
+
+    after: bool
+    parted = False
+
     def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if is_a(data, MESSAGE) and self.state() is State.LEAVING else []
+        unread = is_a(data, MESSAGE) and self.state() is State.LEAVING and self.parted is self.after
+        return [answer(data, Control.ACK)] if unread else []
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN_ACK, Control.FIN):
+            self.parted = is_a(data, Control.FIN)
+        return [data]
+
+
+@breaks("unheard")
+class AcknowledgedAfterTheFin(AcknowledgedUnread):
+    after = True
+
+
+@breaks("unheard-before-the-fin")
+class AcknowledgedBeforeTheFin(AcknowledgedUnread):
+    after = False
 
 
 class Outstanding(Fault):
