@@ -115,7 +115,13 @@ class OneBitInBare(Fault):
 @breaks("user-sent")
 class BlankPadded(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, user=b"bob".ljust(32))]
+        return [data if is_a(data, Control.SYN, Control.FIN) else remade(data, user=b"bob".ljust(32))]
+
+
+@breaks("user-sent-in-a-call")
+class NamelessFin(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, user=b"") if is_a(data, Control.FIN) else data]
 
 
 @breaks("user-received")
@@ -824,24 +830,23 @@ class SynAckUnderTheOtherNumber(Repeats):
         return [flipped(data)]
 
 
-class FinOnce(Repeats):
-    """A FIN that is sent in one state is sent once."""
-
+@breaks("fin-repeated")
+class DecliningUnderTheOtherNumber(Repeats):
     operation = Control.FIN
-    state_of_fin: State
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return super().outgoing(data, side) if self.state(side) is self.state_of_fin else [data]
+        return super().outgoing(data, side) if self.state(side) is State.DECLINING else [data]
 
-
-@breaks("fin-repeated")
-class DecliningOnce(FinOnce):
-    state_of_fin = State.DECLINING
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return [flipped(data)]
 
 
 @breaks("leaving-repeated")
-class LeavingOnce(FinOnce):
-    state_of_fin = State.LEAVING
+class LeavingOnce(Repeats):
+    operation = Control.FIN
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return super().outgoing(data, side) if self.state(side) is State.LEAVING else [data]
 
 
 @breaks("syn-repeated")
@@ -862,13 +867,17 @@ class OneForEveryChat(Fault):
 
 
 @breaks("repeat-acknowledged")
-class RepeatsIgnored(Fault):
+class OtherAckOfARepeat(Fault):
     latest = b""
+    repeat = False
 
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        repeat = data == self.latest and is_a(data, MESSAGE)
+        self.repeat = data == self.latest and is_a(data, MESSAGE)
         self.latest = data
-        return [] if repeat else [data]
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if self.repeat and is_a(data, Control.ACK) else data]
 
 
 @breaks("either-first-number")
