@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from simp_daemon.states import State
 from simp_proto.conformance.tester import Action, Side
-from simp_proto.constants import OFFER, Chat, Control, Framing, Type
+from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, parse, sealed
 from simp_proto.errors import DatagramError
 from tests.simulated_wire import SIDES, Fault
@@ -54,6 +54,11 @@ def answer(data: bytes, operation: Control, payload: bytes = b"") -> bytes:
     return build(Datagram(Type.CONTROL, operation, parse(data).sequence, b"bob", payload))
 
 
+def of_size(data: bytes) -> bool:
+    """Whether it is as long as a datagram in `header` says that it is."""
+    return len(data) >= 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
+
+
 class Rewritten(Fault):
     """One octet of what comes in has a second value that is taken for the right one."""
 
@@ -82,6 +87,13 @@ class FinByItsBit(Rewritten):
     at, wrong, right, kind = 1, 0x0A, 0x08, 1
 
 
+@breaks("sent-operations")
+class DeclinesWithErrFin(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.FIN) and self.state(side) is State.DECLINING
+        return [remade(data, operation=Control.ERR_FIN) if declining else data]
+
+
 @breaks("unknown-sequence")
 class ModuloTwo(Rewritten):
     at, wrong, right, kind = 2, 2, 0, 2
@@ -103,14 +115,27 @@ class OneBitInBare(Fault):
 @breaks("user-sent")
 class BlankPadded(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, user=b"bob".ljust(32))]
+        return [data if is_a(data, Control.SYN, Control.FIN) else remade(data, user=b"bob".ljust(32))]
+
+
+@breaks("user-sent-in-a-call")
+class NamelessFin(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, user=b"") if is_a(data, Control.FIN) else data]
 
 
 @breaks("user-received")
 class AsciiUsers(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         datagram = read(data)
-        return [] if datagram and not datagram.user.isascii() else [data]
+        return [] if is_a(data, MESSAGE) and datagram and not datagram.user.isascii() else [data]
+
+
+@breaks("user-of-a-call")
+class AsciiCallers(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        datagram = read(data)
+        return [] if datagram and datagram.type is Type.CONTROL and not datagram.user.isascii() else [data]
 
 
 @breaks("wrong-length")
@@ -131,6 +156,18 @@ class NoPayloadInSyn(Fault):
         return [] if odd else [data]
 
 
+@breaks("payload-of-an-ack")
+class OnlyEmptyAcks(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.ACK) and parse(data).payload not in (b"", RINGING) else [data]
+
+
+@breaks("payload-of-a-syn-ack")
+class OnlyEmptySynAcks(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.SYN_ACK) and parse(data).payload else [data]
+
+
 @breaks("payload-empty")
 class Welcome(Fault):
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
@@ -140,8 +177,25 @@ class Welcome(Fault):
 @breaks("wrong-checksum")
 class NotVerified(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        exact = len(data) > 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
-        return [sealed(data, Framing.HEADER) if exact and side is Side.TESTER and not read(data) else data]
+        forgiven = of_size(data) and data[0] == Type.CHAT and data[39:41] not in (b"\0\0", b"\xff\xff")
+        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("wrong-checksum-of-a-fin")
+class OnlyChatsVerified(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        forgiven = of_size(data) and data[:2] == bytes((Type.CONTROL, Control.FIN))
+        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
+
+
+@breaks("checksum-zero")
+class TwoZeros(Fault):
+    """Verifies by the sum over the whole, in which ffff and 0000 are the same."""
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        ones = of_size(data) and data[39:41] == b"\xff\xff"
+        zero = data[:39] + b"\0\0" + data[41:]
+        return [zero if ones and read(zero) else data]
 
 
 @breaks("checksum-sent")
@@ -161,6 +215,13 @@ class AllInOne(Fault):
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
         whole = is_a(data, MESSAGE) and len(data) > 1_000 and self.text.isdigit()
+        return [remade(data, payload=self.text.encode()) if whole else data]
+
+
+@breaks("size-in-bytes")
+class CountsCharacters(AllInOne):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        whole = is_a(data, MESSAGE) and parse(data).text.startswith("文文")
         return [remade(data, payload=self.text.encode()) if whole else data]
 
 
@@ -196,20 +257,48 @@ class OneForEveryFin(Fault):
 
 @breaks("fin-of-a-stranger")
 class StrangersIgnored(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if side is Side.STRANGER and is_a(data, Control.ACK) else [data]
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.FIN) and side is Side.STRANGER and self.state(side) is State.IDLE else [data]
 
 
 @breaks("err-fin-acknowledged")
 class OnlyErr(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, operation=Control.ERR) if is_a(data, Control.ERR_FIN) else data]
+        only = is_a(data, Control.ERR_FIN) and self.state(side) is not State.IDLE
+        return [remade(data, operation=Control.ERR) if only else data]
+
+
+@breaks("err-fin-of-a-stranger")
+class StrangersErrFinIgnored(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.ERR_FIN) and self.state(side) is State.IDLE else [data]
+
+
+@breaks("fin-ends")
+class GoesOnAfterFin(Fault):
+    ended = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if side is Side.TESTER and is_a(data, Control.SYN, Control.FIN):
+            header = parse(data).framing is Framing.HEADER
+            self.ended = is_a(data, Control.FIN) and header and self.state() is State.OPEN
+        return [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if self.ended and side is Side.TESTER and is_a(data, MESSAGE) else []
 
 
 @breaks("fin-ack-ends")
 class OnlyAck(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.FIN_ACK) else [data]
+        return [] if is_a(data, Control.FIN_ACK) and self.state(side) is State.OPEN else [data]
+
+
+@breaks("fin-ack-of-its-fin")
+class FinAckAcknowledged(Fault):
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.FIN_ACK) and self.state(side) is State.DECLINING
+        return [answer(data, Control.ACK)] if declining else []
 
 
 @breaks("stranger-when-idle")
@@ -220,12 +309,36 @@ class EveryChatAcknowledged(Fault):
         )
 
 
-@breaks("stranger-in-a-chat")
-class AnybodysFin(Fault):
+class Anybodys(Fault):
+    """One kind of datagram counts for the partner's in some states, whoever sent it."""
+
+    operation: object
+    states: tuple[State, ...]
+
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.STRANGER and is_a(data, Control.FIN) and self.state() is State.OPEN:
+        if side is Side.STRANGER and is_a(data, self.operation) and self.state() in self.states:
             self.endpoint.receive(data, SIDES[Side.TESTER], self.now)
         return [data]
+
+
+@breaks("stranger-in-a-chat")
+class AnybodysFin(Anybodys):
+    operation, states = Control.FIN, (State.OPEN,)
+
+
+@breaks("handshake-ack-of-a-stranger")
+class AnybodysHandshakeAck(Anybodys):
+    operation, states = Control.ACK, (State.ACCEPTING,)
+
+
+@breaks("ack-of-a-stranger")
+class AnybodysAck(Anybodys):
+    operation, states = Control.ACK, (State.OPEN,)
+
+
+@breaks("syn-ack-of-a-stranger")
+class AnybodysSynAck(Anybodys):
+    operation, states = Control.SYN_ACK, (State.CALLING, State.RINGING)
 
 
 @breaks("handshake")
@@ -275,6 +388,10 @@ class AfterOne(Fault):
 class OtherAckOfSynAck(AfterOne):
     answered = Control.SYN_ACK
 
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = b"" if self.state() is State.OPEN else data
+        return [data]
+
 
 @breaks("handshake-number")
 class SynOne(Fault):
@@ -294,8 +411,12 @@ class Deaf(Fault):
 
 
 @breaks("repeated-syn-ack")
-class SynAckOnce(Deaf):
-    operation, states = Control.SYN_ACK, (State.OPEN,)
+class OtherSecondAck(AfterOne):
+    answered = Control.SYN_ACK
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.latest = data if self.state() is State.OPEN else b""
+        return [data]
 
 
 @breaks("repeated-syn-once-accepted")
@@ -313,14 +434,38 @@ class StubbornCaller(Deaf):
     operation, states = Control.ERR, (State.CALLING, State.RINGING)
 
 
+@breaks("fin-answer-taken")
+class StubbornAfterFin(Fault):
+    """Acknowledges a SYN+ACK of a call that a FIN has ended."""
+
+    ended = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.FIN, Control.SYN):
+            self.ended = is_a(data, Control.FIN) and self.state(side) in (State.CALLING, State.RINGING)
+        return [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK)] if self.ended and is_a(data, Control.SYN_ACK) else []
+
+
 @breaks("crossed-calls")
 class NoCrossing(Deaf):
     operation, states = Control.SYN, (State.CALLING, State.RINGING)
 
 
 @breaks("new-start")
-class NoNewStart(Deaf):
-    operation, states = Control.SYN, (State.OPEN,)
+class NoNewStart(Fault):
+    framing = Framing.HEADER
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        ignored = is_a(data, Control.SYN) and parse(data).framing is self.framing and self.state(side) is State.OPEN
+        return [] if ignored else [data]
+
+
+@breaks("new-start-with-an-offer")
+class NoNewStartInBare(NoNewStart):
+    framing = Framing.BARE
 
 
 @breaks("syn-while-it-rings")
@@ -340,6 +485,40 @@ class ExactOffer(Fault):
 class AnyFraming(Fault):
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
         return [remade(data, framing=Framing.HEADER) if is_a(data, MESSAGE) else data]
+
+
+@breaks("other-framing-of-a-fin")
+class AnyFramingOfFin(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        obeyed = is_a(data, Control.FIN) and self.state(side) is State.OPEN
+        return [remade(data, framing=Framing.HEADER) if obeyed else data]
+
+
+@breaks("other-framing-of-an-ack")
+class AnyFramingOfAck(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        counts = is_a(data, Control.ACK) and self.state(side) is State.OPEN
+        return [remade(data, framing=Framing.HEADER) if counts else data]
+
+
+@breaks("stays-in-header")
+class ChatsInBare(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.BARE) if is_a(data, MESSAGE) and len(data) < 50 else data]
+
+
+@breaks("busy-in-header")
+class BusyAsCalled(Fault):
+    """Refuses in the framing of the SYN, offer or not."""
+
+    bare = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE and side is Side.STRANGER
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [remade(data, framing=Framing.BARE) if self.bare and is_a(data, Control.ERR, Control.FIN) else data]
 
 
 @breaks("first-syn")
@@ -373,6 +552,18 @@ class RingsOnce(Fault):
         return [] if self.again and is_a(data, Control.ACK) else [data]
 
 
+@breaks("ringing-for-an-offer")
+class RingsInHeaderOnly(Fault):
+    bare = False
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if self.bare and is_a(data, Control.ACK) else [data]
+
+
 @breaks("repeated-syn")
 class AnswerForEachSyn(Fault):
     calls = 0
@@ -393,39 +584,76 @@ class OtherWords(Fault):
         return [remade(data, payload=b"busy") if is_a(data, Control.ERR) else data]
 
 
-class OtherFin(Fault):
-    """A FIN that is sent in one state has the other number."""
+@breaks("busy-while-accepting")
+class RingsWhileAccepting(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if self.rings(data, side) else [data]
 
-    state_of_fin: State
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [answer(data, Control.ACK, RINGING)] if self.rings(data, side) else []
 
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is self.state_of_fin else data]
+    def rings(self, data: bytes, side: Side) -> bool:
+        return is_a(data, Control.SYN) and side is Side.STRANGER and self.state() is State.ACCEPTING
 
 
 @breaks("declining")
-class DecliningOne(OtherFin):
-    state_of_fin = State.DECLINING
+class DecliningOne(Fault):
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is State.DECLINING else data]
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        acknowledges = is_a(data, Control.ACK, Control.FIN_ACK) and self.state(side) is State.DECLINING
+        return [flipped(data) if acknowledges else data]
+
+
+class OtherLastFin(Fault):
+    """A FIN that cancels a call, or one that leaves a chat, has the other number."""
+
+    cancels: bool
+    calling = False
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, Control.FIN):
+            self.calling = is_a(data, Control.SYN)
+            return [data]
+        other = self.state(side) is State.LEAVING and self.calling is self.cancels
+        return [flipped(data) if other else data]
 
 
 @breaks("leaving")
-class LeavingOther(OtherFin):
-    state_of_fin = State.LEAVING
+class LeavingOther(OtherLastFin):
+    cancels = False
 
 
 @breaks("cancelling")
-class SilentCancel(Fault):
-    latest = b""
+class CancelOne(OtherLastFin):
+    cancels = True
+
+
+class AcknowledgedUnread(Fault):
+    """Acknowledges a message that nobody will read, either before its FIN goes out or after."""
+
+    after: bool
+    parted = False
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        unread = is_a(data, MESSAGE) and self.state() is State.LEAVING and self.parted is self.after
+        return [answer(data, Control.ACK)] if unread else []
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        cancel = is_a(data, Control.FIN) and is_a(self.latest, Control.SYN)
-        self.latest = self.latest if cancel else data
-        return [] if cancel else [data]
+        if is_a(data, Control.SYN_ACK, Control.FIN):
+            self.parted = is_a(data, Control.FIN)
+        return [data]
 
 
 @breaks("unheard")
-class AcknowledgedUnread(Fault):
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if is_a(data, MESSAGE) and self.state() is State.LEAVING else []
+class AcknowledgedAfterTheFin(AcknowledgedUnread):
+    after = True
+
+
+@breaks("unheard-before-the-fin")
+class AcknowledgedBeforeTheFin(AcknowledgedUnread):
+    after = False
 
 
 class Outstanding(Fault):
@@ -435,10 +663,9 @@ class Outstanding(Fault):
     answered = False
 
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.TESTER:
-            self.answered = True
-            if is_a(data, Control.ACK, Control.FIN) and self.chat:
-                self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
+        self.answered = True
+        if side is Side.TESTER and is_a(data, Control.ACK, Control.FIN) and self.chat:
+            self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
         return [data]
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
@@ -475,6 +702,13 @@ class AnyHandshakeAck(Fault):
         return [remade(data, sequence=0) if accepting else data]
 
 
+@breaks("wrong-ack-of-a-fin")
+class AnyAckOfFin(Fault):
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        declining = is_a(data, Control.ACK) and self.state(side) is State.DECLINING
+        return [remade(data, sequence=0) if declining else data]
+
+
 class Renumbered(Fault):
     """Some chats of the daemon have the other number, and so have the ACKs that it expects for them."""
 
@@ -487,7 +721,7 @@ class Renumbered(Fault):
         raise NotImplementedError
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN_ACK):
+        if is_a(data, Control.SYN, Control.SYN_ACK):
             self.latest, self.count, self.theirs, self.moved = b"", 0, None, 0
         if is_a(data, MESSAGE):
             self.count += data != self.latest
@@ -511,7 +745,7 @@ class ChatsFromZero(Renumbered):
         return True
 
     def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING
+        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING and self.count
         return [flipped(data)] if fin else super().outgoing(data, side)
 
 
@@ -525,6 +759,28 @@ class StuckNumber(Renumbered):
 class SharedCounter(Renumbered):
     def other(self) -> bool:
         return self.moved % 2 == 1
+
+
+@breaks("counter-of-the-partner")
+class ExpectsTheSharedNumber(Fault):
+    """Takes no first chat of the partner with the number of its own."""
+
+    mine: int | None = None
+    spoken = False
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if is_a(data, Control.SYN_ACK):
+            self.mine, self.spoken = None, False
+        if is_a(data, MESSAGE):
+            self.mine = parse(data).sequence
+        return [data]
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, MESSAGE) or side is not Side.TESTER:
+            return [data]
+        ignored = not self.spoken and parse(data).sequence == self.mine
+        self.spoken = not ignored
+        return [] if ignored else [data]
 
 
 class Repeats(Fault):
@@ -557,18 +813,40 @@ class RepeatsUnderTheOtherNumber(Repeats):
 
 
 @breaks("chat-repeated")
-class ChatOnce(Repeats):
+class OneRepeat(Repeats):
     operation = MESSAGE
+    again = b""
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        first, self.again = data != self.again, data
+        return [data] if first else []
 
 
 @breaks("syn-ack-repeated")
-class SynAckOnceSent(Repeats):
+class SynAckUnderTheOtherNumber(Repeats):
     operation = Control.SYN_ACK
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return [flipped(data)]
 
 
 @breaks("fin-repeated")
-class FinOnce(Repeats):
+class DecliningUnderTheOtherNumber(Repeats):
     operation = Control.FIN
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return super().outgoing(data, side) if self.state(side) is State.DECLINING else [data]
+
+    def repeated(self, data: bytes) -> Iterable[bytes]:
+        return [flipped(data)]
+
+
+@breaks("leaving-repeated")
+class LeavingOnce(Repeats):
+    operation = Control.FIN
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return super().outgoing(data, side) if self.state(side) is State.LEAVING else [data]
 
 
 @breaks("syn-repeated")
@@ -589,13 +867,17 @@ class OneForEveryChat(Fault):
 
 
 @breaks("repeat-acknowledged")
-class RepeatsIgnored(Fault):
+class OtherAckOfARepeat(Fault):
     latest = b""
+    repeat = False
 
     def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        repeat = data == self.latest and is_a(data, MESSAGE)
+        self.repeat = data == self.latest and is_a(data, MESSAGE)
         self.latest = data
-        return [] if repeat else [data]
+        return [data]
+
+    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [flipped(data) if self.repeat and is_a(data, Control.ACK) else data]
 
 
 @breaks("either-first-number")
@@ -678,14 +960,53 @@ class Fragile(Fault):
         return []
 
 
-@breaks("amplification")
 class Insisting(Fault):
+    """Says more than it should to a stranger's SYN, either while a chat is on or else."""
+
+    idle: bool
+
     def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
         terse = side is Side.STRANGER and is_a(data, Control.SYN) and not parse(data).payload
-        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if terse else []
+        insists = terse and self.endpoint.idle is self.idle
+        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if insists else []
+
+
+@breaks("amplification")
+class InsistingInAChat(Insisting):
+    idle = False
+
+
+@breaks("amplification-when-idle")
+class InsistingWhenIdle(Insisting):
+    idle = True
 
 
 @breaks("rate")
 class Unlimited(Fault):
+    """Has no limit for what comes at once."""
+
+    latest = 0.0
+    count = 0
+
     def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if side is Side.STRANGER and is_a(data, Control.FIN) else []
+        self.count = self.count + 1 if self.now == self.latest else 0
+        self.latest = self.now
+        fin = side is Side.STRANGER and is_a(data, Control.FIN)
+        return [answer(data, Control.ACK)] if fin and self.count > 20 else []
+
+
+@breaks("rate-of-all-strangers")
+class LimitForEachPeer(Fault):
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: dict[Side, list[float]] = {side: [] for side in Side}
+
+    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
+        return [] if is_a(data, Control.FIN) and self.state(side) is State.IDLE else [data]
+
+    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
+        if not is_a(data, Control.FIN) or self.state(side) is not State.IDLE:
+            return []
+        times = self.times[side] = [time for time in self.times[side] if time > self.now - 1]
+        times.append(self.now)
+        return [answer(data, Control.ACK)] if len(times) <= 100 else []

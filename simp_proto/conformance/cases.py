@@ -43,6 +43,8 @@ _LONG: Final = 2000
 _DIGITS: Final = "0123456789" * (_LONG // 10)
 _BURST: Final = 300
 _MOST: Final = STRANGER_RATE + STRANGER_BURST
+_ROUNDS: Final = 10
+_EACH: Final = 7
 
 
 @unique
@@ -135,6 +137,18 @@ def unknown_control_operation(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.make(FIN, tester.number), "operation", bytes((operation,))))
 
 
+@_case("2.2", Action.ACCEPT, Action.DECLINE, Action.LEAVE)
+def sent_operations(tester: Tester) -> None:
+    """ERR+FIN `09` and FIN+ACK `0c` MUST be understood, and MUST NOT be sent."""
+    heard = [_be_declined(tester)]
+    tester.acknowledge(heard[-1])
+    tester.call()
+    tester.ask(Action.LEAVE)
+    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    if any(received.datagram.operation is not FIN for received in heard):
+        raise tester.failure("FIN 08, by who declines and by who leaves")
+
+
 @_case("2.3", Action.ACCEPT, only=_CHECKED)
 def unknown_sequence(tester: Tester) -> None:
     """**Sequence** is `00` or `01`."""
@@ -148,8 +162,9 @@ def sequence_beyond_one(tester: Tester) -> None:
     """In `bare`, 0 to 255 MUST be understood (9.2)"""
     tester.call()
     tester.say(b"one")
-    tester.send(tester.chat(b"two", 2))
-    tester.expect("an ACK of the chat numbered 2", is_ack)
+    for number in (2, 0xFF):
+        tester.send(tester.chat(b"two", number))
+        tester.expect(f"ACK {number}", _acknowledging(number))
 
 
 @_case("2.4", Action.ACCEPT, Action.TYPE)
@@ -158,11 +173,16 @@ def user_sent(tester: Tester) -> None:
     heard = [tester.call(), tester.hear("hello")]
     tester.acknowledge(heard[-1])
     heard.append(tester.say(b"hello"))
-    for received in heard:
-        user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
-        name = user.rstrip(b"\0")
-        if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
-            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r}")
+    _named(tester, heard)
+
+
+@_case("2.4", Action.CALL, Action.LEAVE)
+def user_sent_in_a_call(tester: Tester) -> None:
+    """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
+    heard = [tester.be_called()]
+    tester.ask(Action.LEAVE)
+    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    _named(tester, heard)
 
 
 @_case("2.4", Action.ACCEPT)
@@ -171,6 +191,21 @@ def user_received(tester: Tester) -> None:
     tester.call()
     for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
         tester.say(b"who am I?", f"a chat whose user is {user!r}", user)
+
+
+@_case("2.4", Action.ACCEPT)
+def user_of_a_call(tester: Tester) -> None:
+    """A reader strips NULs and blanks at both ends, takes any bytes"""
+    for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
+        tester.send(tester.make(SYN, 0, b"" if tester.foreign else OFFER, user=user))
+        early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
+        tester.ask(Action.ACCEPT)
+        accepted = early or tester.expect(f"a SYN+ACK after a SYN whose user is {user!r}", _is_syn_ack, within=PATIENCE)
+        framing = accepted.datagram.framing
+        tester.send(tester.make(ACK, accepted.datagram.sequence, framing=framing, user=user))
+        tester.send(tester.make(FIN, tester.first_number(), framing=framing, user=user))
+        tester.expect(f"an ACK of a FIN whose user is {user!r}", is_ack)
+        tester.part()
 
 
 @_case("2.5", Action.ACCEPT)
@@ -197,6 +232,26 @@ def payload_ignored(tester: Tester) -> None:
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
 
+@_case("2.5", Action.ACCEPT, Action.TYPE)
+def payload_of_an_ack(tester: Tester) -> None:
+    """otherwise it SHOULD be empty and MUST be ignored."""
+    tester.call()
+    first = tester.hear("one")
+    tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
+    if tester.hear("two").datagram.payload == first.datagram.payload:
+        raise tester.failure("the next chat: an ACK counts, whatever its payload but 'ringing'")
+
+
+@_case("2.5", Action.CALL)
+def payload_of_a_syn_ack(tester: Tester) -> None:
+    """otherwise it SHOULD be empty and MUST be ignored."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(Control.SYN_ACK, number, b"welcome"))
+    tester.expect(
+        "an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or datagram.operation is MESSAGE
+    )
+
+
 @_case("2.5", Action.ACCEPT, level=Level.SHOULD)
 def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
@@ -215,6 +270,26 @@ def wrong_checksum(tester: Tester) -> None:
     right = int.from_bytes(chat[at : at + CHECKSUM_SIZE], "big")
     for wrong in (right ^ 1, right ^ 0x8000, right ^ 0xFFFF):
         _ignored(tester, chat[:at] + wrong.to_bytes(CHECKSUM_SIZE, "big") + chat[at + CHECKSUM_SIZE :])
+
+
+@_case("2.6", Action.ACCEPT, only=_CHECKED)
+def wrong_checksum_of_a_fin(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    fin = tester.make(FIN, tester.number)
+    _ignored(tester, fin[:HEAD_SIZE] + bytes((fin[HEAD_SIZE] ^ 0x55, fin[HEAD_SIZE + 1])), "a FIN whose sum is wrong")
+
+
+@_case("2.6", Action.ACCEPT, only=[Framing.HEADER])
+def checksum_zero(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    end = HEAD_SIZE + CHECKSUM_SIZE
+    unfilled = tester.chat(b"z\0\0")  # one byte, so that the two after it are a word of the sum
+    zero = tester.chat(b"z" + unfilled[HEAD_SIZE:end])
+    _ignored(tester, zero[:HEAD_SIZE] + b"\xff\xff" + zero[end:], "the checksum ffff where 0000 is right")
+    chat = tester.chat(b"none")
+    _ignored(tester, chat[:HEAD_SIZE] + b"\0\0" + chat[end:], "the checksum 0000, which says 'none' in UDP alone")
 
 
 @_case("2.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
@@ -240,6 +315,15 @@ def size_sent(tester: Tester) -> None:
         received = tester.find(_is_message)
 
 
+@_case("2.7", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def size_in_bytes(tester: Tester) -> None:
+    """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
+    tester.call()
+    for received in _whole(tester, "文" * _LONG):
+        if size(received.datagram) > MAX_DATAGRAM_SIZE:
+            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)}")
+
+
 @_case("2.7", Action.ACCEPT)
 def size_received(tester: Tester) -> None:
     """so that no path fragments it, and MUST accept what UDP carries."""
@@ -252,8 +336,9 @@ def size_received(tester: Tester) -> None:
 def malformed_when_idle(tester: Tester) -> None:
     """It MUST be ignored, in every state, and never answered."""
     fin = tester.make(FIN, 0)
-    kind, length = _changed(tester, fin, "type", b"\x04"), _changed(tester, fin, "length", b"\0\0\0\1")
-    for data in (b"", b"\0", fin[:1], fin[:-3], fin + b"\0", fin + bytes(5), kind, length, bytes(range(256))):
+    zero, four = (_changed(tester, fin, "type", kind) for kind in (b"\0", b"\x04"))
+    length = _changed(tester, fin, "length", b"\0\0\0\1")
+    for data in (b"", b"\0", fin[:1], fin[:-3], fin + b"\0", fin + bytes(5), zero, four, length, bytes(range(256))):
         tester.send(data)
         tester.silence("no answer to what is malformed", within=min(tester.wire.wait, 0.2))
     tester.silence("no answer to what is malformed")
@@ -270,14 +355,16 @@ def err_unanswered(tester: Tester) -> None:
     tester.call()
     tester.send(tester.make(ERR, tester.number, b"just a remark"))
     tester.silence("no answer to the partner's ERR")
+    tester.say(b"we are still here", "a chat after the partner's ERR")
 
 
 @_case("3.2", Action.ACCEPT)
 def fin_acknowledged(tester: Tester) -> None:
     """Every FIN MUST be acknowledged by an ACK with its sequence number"""
-    tester.call()
-    tester.say(b"goodbye")
-    _say_fin(tester, FIN, tester.number)
+    for number in (0, 1):
+        tester.call()
+        tester.say(b"goodbye")
+        _say_fin(tester, FIN, number)
 
 
 @_case("3.2")
@@ -294,6 +381,24 @@ def err_fin_acknowledged(tester: Tester) -> None:
     _say_fin(tester, Control.ERR_FIN, tester.number)
 
 
+@_case("3.2")
+def err_fin_of_a_stranger(tester: Tester) -> None:
+    """Every FIN MUST be acknowledged by an ACK with its sequence number, also a stranger's, and also an ERR+FIN."""
+    for number in (0, 1):
+        _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
+
+
+@_case("3.2", Action.ACCEPT)
+def fin_ends(tester: Tester) -> None:
+    """A FIN+ACK ends the conversation as a FIN does"""
+    for number in (0, 1):
+        tester.call()
+        tester.send(tester.make(FIN, number))
+        tester.collect(within=min(tester.wire.wait, 0.3))
+        tester.send(tester.chat(b"is anybody there?"))
+        tester.silence(f"no answer to a chat after FIN {number}")
+
+
 @_case("3.2", Action.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
@@ -302,6 +407,17 @@ def fin_ack_ends(tester: Tester) -> None:
     tester.collect()
     tester.send(tester.chat(b"is anybody there?"))
     tester.silence("no answer to a chat after FIN+ACK")
+
+
+@_case("3.2", Action.DECLINE)
+def fin_ack_of_its_fin(tester: Tester) -> None:
+    """where a FIN of the receiver is outstanding, it counts as its ACK and gets none."""
+    fin = _be_declined(tester)
+    tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
+    tester.silence("no answer to a FIN+ACK that answers its FIN")
+    tester.say_syn()
+    if tester.find(_is_fin):
+        raise tester.failure("a new request, since the FIN of the last one was acknowledged by FIN+ACK")
 
 
 @_case("3.3")
@@ -322,6 +438,35 @@ def stranger_in_a_chat(tester: Tester) -> None:
     if tester.collect(within=0):
         raise tester.failure("nothing to the partner for what a stranger said")
     tester.say(b"we are still here")
+
+
+@_case("3.3", Action.ACCEPT)
+def handshake_ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
+    tester.say_syn()  # which is answered so at once, if the ACK is still outstanding (spec 4.5)
+    tester.expect("the SYN+ACK again, since a stranger sent its ACK", _is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+
+
+@_case("3.3", Action.ACCEPT, Action.TYPE)
+def ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    tester.call()
+    tester.hear("one")
+    for number in (0, 1):
+        tester.send(tester.make(ACK, number), Side.STRANGER)
+    _still_waiting(tester, "no other chat before the partner has acknowledged the first, which a stranger did")
+
+
+@_case("3.3", Action.CALL)
+def syn_ack_of_a_stranger(tester: Tester) -> None:
+    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
+    tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
+    if any(is_ack(each.datagram) for each in tester.collect(within=0)):
+        raise tester.failure("no ACK to who is called, since a stranger sent the SYN+ACK")
 
 
 # -- 4: calls
@@ -372,7 +517,7 @@ def repeated_syn_ack(tester: Tester) -> None:
     if acknowledged.operation is MESSAGE:
         raise NotApplicableError("its person spoke at once, which counts as the ACK")
     tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
-    tester.expect("the ACK again", is_ack)
+    tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
 
 
 @_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
@@ -393,6 +538,44 @@ def other_framing_in_a_chat(tester: Tester) -> None:
     tester.call()
     for framing in (Framing.BARE, Framing.TRAILER):
         _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def other_framing_of_a_fin(tester: Tester) -> None:
+    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    tester.call()
+    tester.say(b"hello")  # a chat in header, so that no doubt about the framing is left
+    _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
+
+
+@_case("4.2", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+def other_framing_of_an_ack(tester: Tester) -> None:
+    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    tester.call()
+    first = tester.hear("one")
+    tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
+    _still_waiting(tester, "no other chat before the first is acknowledged in header, which it was in bare")
+
+
+@_case("4.2", Action.ACCEPT, Action.TYPE, Action.LEAVE, only=[Framing.HEADER])
+def stays_in_header(tester: Tester) -> None:
+    """MUST answer it in `header`, and both stay in it."""
+    heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
+    tester.acknowledge(heard[-1])
+    tester.ask(Action.LEAVE)
+    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    if any(received.datagram.framing is not Framing.HEADER for received in heard):
+        raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
+
+
+@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+def busy_in_header(tester: Tester) -> None:
+    """MUST answer it in `header`"""
+    tester.call()
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
+    answers = tester.collect(side=Side.STRANGER)
+    if not answers or any(received.datagram.framing is not Framing.HEADER for received in answers):
+        raise tester.failure("ERR and FIN in header, to a stranger who calls in bare with an offer")
 
 
 @_case("4.2", Action.CALL, only=[Framing.HEADER])
@@ -431,6 +614,15 @@ def ringing(tester: Tester) -> None:
     for _ in range(2):
         tester.say_syn()
         tester.expect("ACK 0 'ringing'", lambda datagram: is_ringing(datagram) and datagram.sequence == 0)
+
+
+@_case("4.3", only=[Framing.HEADER])
+def ringing_for_an_offer(tester: Tester) -> None:
+    """A callee MUST answer each SYN in `header`, or with an offer, by an ACK in `header`"""
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
+    ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
+    if ringing.datagram.framing is not Framing.HEADER or ringing.datagram.sequence != 0:
+        raise tester.failure("ACK 0 'ringing' in header")
 
 
 @_case("4.4", Action.CALL, only=[Framing.HEADER])
@@ -495,6 +687,15 @@ def busy(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
+@_case("4.6", Action.ACCEPT)
+def busy_while_accepting(tester: Tester) -> None:
+    """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR"""
+    tester.be_accepted()
+    tester.say_syn(Side.STRANGER)
+    if [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] != [ERR, FIN]:
+        raise tester.failure("ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
+
+
 @_case("4.6", Action.CALL)
 def busy_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
@@ -503,6 +704,16 @@ def busy_answer_taken(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.5))
     tester.send(tester.make(Control.SYN_ACK, number))
     tester.silence("no answer to a SYN+ACK after ERR")
+
+
+@_case("4.6", Action.CALL)
+def fin_answer_taken(tester: Tester) -> None:
+    """The caller takes either one for the end of its call."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(FIN, number))
+    tester.collect(within=min(tester.wire.wait, 0.5))
+    tester.send(tester.make(Control.SYN_ACK, number))
+    tester.silence("no answer to a SYN+ACK after FIN")
 
 
 @_case("4.7", Action.DECLINE)
@@ -514,10 +725,11 @@ def declining(tester: Tester) -> None:
 
 @_case("4.7", Action.CALL, Action.LEAVE)
 def cancelling(tester: Tester) -> None:
-    """All three are a FIN."""
+    """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     tester.be_called()
     tester.ask(Action.LEAVE)
-    tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE)
+    if tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE).datagram.sequence != 0:
+        raise tester.failure("FIN 0")
 
 
 @_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
@@ -534,12 +746,32 @@ def leaving(tester: Tester) -> None:
 
 
 @_case("4.7", Action.ACCEPT, Action.LEAVE)
+def leaving_repeated(tester: Tester) -> None:
+    """It is repeated like a chat (6.2) until it is acknowledged."""
+    tester.call()
+    tester.ask(Action.LEAVE)
+    fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
+
+
+@_case("4.7", Action.ACCEPT, Action.LEAVE)
 def unheard(tester: Tester) -> None:
     """A message that arrives after one's person has left MUST NOT be acknowledged"""
     tester.call()
     tester.ask(Action.LEAVE)
     tester.expect("a FIN", _is_fin, within=PATIENCE)
     tester.send(tester.chat(b"wait!"))
+    if any(is_ack(each.datagram) for each in tester.collect()):
+        raise tester.failure("no ACK of a message that nobody will read")
+
+
+@_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
+def unheard_before_the_fin(tester: Tester) -> None:
+    """A message that arrives after one's person has left MUST NOT be acknowledged"""
+    tester.call()
+    tester.hear("one last word")
+    tester.ask(Action.LEAVE)
+    tester.send(tester.chat(b"wait!"))  # its FIN may still wait for the ACK of that word
     if any(is_ack(each.datagram) for each in tester.collect()):
         raise tester.failure("no ACK of a message that nobody will read")
 
@@ -575,6 +807,19 @@ def new_start(tester: Tester) -> None:
     tester.say(b"hello again")
 
 
+@_case("4.9", Action.ACCEPT, only=[Framing.HEADER])
+def new_start_with_an_offer(tester: Tester) -> None:
+    """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over"""
+    tester.call()
+    tester.say(b"hello")
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
+    if tester.find(_is_syn_ack):
+        raise tester.failure("no SYN+ACK before anybody has accepted the new request")
+    tester.send(tester.chat(b"is the old chat still on?"))
+    if any(is_ack(each.datagram) for each in tester.collect()):
+        raise tester.failure("no ACK of a chat after a SYN in bare from the partner")
+
+
 # -- 5: messages
 
 
@@ -585,6 +830,16 @@ def wrong_handshake_ack(tester: Tester) -> None:
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
     tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+
+
+@_case("5.1", Action.DECLINE)
+def wrong_ack_of_a_fin(tester: Tester) -> None:
+    """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
+    _judge_numbers(tester)
+    fin = _be_declined(tester)
+    tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
+    tester.say_syn()  # to which the FIN is repeated at once, if it is still outstanding (spec 4.5)
+    tester.expect("the FIN again, since the ACK had another number", _is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("5.2", Action.ACCEPT, Action.TYPE)
@@ -620,6 +875,19 @@ def counter_of_each_direction(tester: Tester) -> None:
     second = tester.hear("two")
     if first.datagram.sequence == second.datagram.sequence:
         raise tester.failure("a number that what the tester said has not moved")
+
+
+@_case("5.2", Action.ACCEPT, Action.TYPE)
+def counter_of_the_partner(tester: Tester) -> None:
+    """Each direction counts for itself."""
+    _judge_numbers(tester)
+    tester.call()
+    heard = tester.hear("one")
+    tester.acknowledge(heard)
+    same = heard.datagram.sequence
+    for number in (same, 1 - same):
+        tester.send(tester.chat(b"a word of mine", number))
+        tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
 
 
 @_case("5.3", Action.ACCEPT, Action.TYPE)
@@ -664,8 +932,9 @@ def repeat_acknowledged(tester: Tester) -> None:
     tester.call()
     tester.say(b"once more")
     for _ in range(2):
-        tester.send(tester.chat(b"once more", 1 - tester.number))
-        tester.expect("an ACK of the repeat", is_ack)
+        number = 1 - tester.number
+        tester.send(tester.chat(b"once more", number))
+        tester.expect(f"ACK {number} of the repeat", _acknowledging(number))
 
 
 @_case("5.5", Action.ACCEPT)
@@ -745,20 +1014,23 @@ def chat_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     tester.call()
     heard = tester.hear("is it lost?")
-    tester.expect_again("the chat", heard, lambda datagram: datagram.payload == heard.datagram.payload)
+    payload = heard.datagram.payload
+    for _ in range(2):
+        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload)
 
 
 @_case("6.2", Action.ACCEPT)
 def syn_ack_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
-    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, _is_syn_ack))
 
 
 @_case("6.2", Action.DECLINE)
 def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
-    tester.expect_again("the FIN", _be_declined(tester), _is_fin)
+    fin = _be_declined(tester)
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
 
 
 # -- 8: robustness
@@ -791,6 +1063,16 @@ def amplification(tester: Tester) -> None:
 
 
 @_case("8.2")
+def amplification_when_idle(tester: Tester) -> None:
+    """An answer to it MUST NOT be larger than three times the datagram that it answers"""
+    syn = tester.make(SYN, 0)
+    tester.send(syn, Side.STRANGER)
+    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
+    if answered > AMPLIFICATION * len(syn):
+        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+
+
+@_case("8.2")
 def rate(tester: Tester) -> None:
     """all such answers together MUST NOT be more than 100 in any second."""
     fin = tester.make(FIN, 1)
@@ -800,6 +1082,25 @@ def rate(tester: Tester) -> None:
     most = max((sum(time <= each < time + 1 for each in times) for time in times), default=0)
     if most > _MOST:
         raise tester.failure(f"at most {_MOST} answers in a second, not {most}")
+
+
+@_case("8.2")
+def rate_of_all_strangers(tester: Tester) -> None:
+    """all such answers together MUST NOT be more than 100 in any second."""
+    fin = tester.make(FIN, 1)
+    answers = []
+    for _ in range(_ROUNDS):  # each of the two asks for less than may be answered in a second, both for more
+        for side in (Side.STRANGER, Side.TESTER):
+            for _ in range(_EACH):
+                tester.send(fin, side)
+        answers += tester.collect(within=1 / _ROUNDS)
+    answers += tester.collect()
+    answers += tester.collect(side=Side.STRANGER)
+    times = [received.time for received in answers]
+    # less than a second, since what was sent a second apart may arrive with less between
+    most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
+    if most > _MOST:
+        raise tester.failure(f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
 # -- what several cases say and look for
@@ -881,3 +1182,28 @@ def _is_fin(datagram: Datagram) -> bool:
 
 def _is_message(datagram: Datagram) -> bool:
     return datagram.operation is Chat.MESSAGE
+
+
+def _acknowledging(number: int) -> Callable[[Datagram], bool]:
+    return lambda datagram: is_ack(datagram) and datagram.sequence == number
+
+
+def _unchanged(tester: Tester, first: Received, again: Received) -> None:
+    """A repeat has the same number and the same bytes (spec 5.3), but where numbers are guesses (spec 9.2)."""
+    if again.data != first.data and not tester.foreign:
+        raise tester.failure("the same bytes again (5.3)")
+
+
+def _still_waiting(tester: Tester, expected: str) -> None:
+    """Has the person say more, which may not be sent before the first chat is acknowledged (spec 6.1)."""
+    tester.ask(Action.TYPE, "two")
+    if any(b"two" in received.datagram.payload for received in tester.collect()):
+        raise tester.failure(expected)
+
+
+def _named(tester: Tester, heard: Iterable[Received]) -> None:
+    for received in heard:
+        user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
+        name = user.rstrip(b"\0")
+        if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
+            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r}")
