@@ -875,7 +875,7 @@ def counter_of_each_direction(tester: Tester) -> None:
     tester.say(b"a word of mine between")
     second = tester.hear("two")
     if first.datagram.sequence == second.datagram.sequence:
-        raise tester.failure("a number that what the tester said has not moved")
+        raise tester.failure("the other number for the second chat: the tester's chat between them doesn't count")
 
 
 @_case("5.2", Action.ACCEPT, Action.TYPE)
