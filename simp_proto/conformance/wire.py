@@ -99,10 +99,12 @@ class Sockets:
             self.refused = False
         if self.daemon is None or side not in self._readers:  # nobody has called yet, or not there
             return
+        udp = self._readers[side].udp
         try:
-            self._readers[side].udp.sendto(data, self.daemon)
-        except ConnectionRefusedError:  # an earlier datagram; this one hasn't been sent yet
-            self._readers[side].udp.sendto(data, self.daemon)
+            try:
+                udp.sendto(data, self.daemon)
+            except ConnectionRefusedError:  # an earlier datagram; this one hasn't been sent yet
+                udp.sendto(data, self.daemon)
         except OSError as error:
             raise NotRunError(f"nothing can be sent to {format_address(self.daemon)}: {error.strerror}") from None
 
@@ -119,7 +121,10 @@ class Sockets:
         if side is Side.UNKNOWN:
             if side in self._readers:
                 self._readers.pop(side).stop()
-            self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
+            try:
+                self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
+            except OSError as error:
+                raise NotRunError(f"no other address can be had: {error.strerror}") from None
         with self._news:
             self._fresh = False
         return self._hands.act(action, text, self.address(side), None if quiet else lambda: self._fresh)
