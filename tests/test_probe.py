@@ -145,6 +145,13 @@ def test_wrong_usage(arguments: list[str]) -> None:
     assert "expected" in result.output or "range" in result.output
 
 
+def test_a_daemon_to_which_there_is_no_way_is_said() -> None:
+    result = CliRunner().invoke(main, ["probe", "::1", "--bind", format_address(free_address())])
+    assert result.exit_code == 1
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "nothing can be sent to [::1]:7777" in result.output
+
+
 def test_an_address_that_is_not_ours_is_said() -> None:
     result = CliRunner().invoke(main, ["probe", "127.0.0.1", "--bind", "192.0.2.1"])
     assert result.exit_code == 1

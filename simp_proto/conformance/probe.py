@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from simp_proto.address import Address, format_address, parse_address
-from simp_proto.conformance.tester import Received, Tester, is_ack, is_ringing
+from simp_proto.conformance.tester import NotRunError, Received, RuleBrokenError, Tester, is_ack, is_ringing
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Control, Framing
 from simp_proto.errors import AddressError
@@ -120,7 +120,10 @@ def probe(host: str, bound: str | None, framing: str | None, wait: float, as_jso
     except AddressError as error:
         raise click.UsageError(str(error)) from None
     with _sockets(daemon, own, wait) as sockets:
-        findings = find(Tester(sockets, Framing(framing) if framing else None))
+        try:
+            findings = find(Tester(sockets, Framing(framing) if framing else None))
+        except (NotRunError, RuleBrokenError) as error:  # there is no way there; or it says things for ever
+            raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps({"daemon": format_address(daemon), "there": findings.there} | asdict(findings)))
     else:
