@@ -301,8 +301,12 @@ class Tester:
 
     def meet(self) -> None:
         """Finds out what the daemon speaks: rings it, and takes the call back. `NotRunError` if nobody is there."""
+        until = self.wire.now() + PATIENCE
         self.say_syn()
         answer = self.find(lambda datagram: True, within=max(self.wire.wait, 1.0))
+        while self.wire.refused and self.wire.restarts and self.wire.now() < until:  # it was started just now
+            self.say_syn()
+            answer = self.find(lambda datagram: True, within=0.5)
         if self.wire.refused:
             raise NotRunError("nobody listens there")
         if answer is None and Action.ACCEPT in self.wire.actions:  # one that rings in silence
@@ -339,12 +343,12 @@ class Tester:
         self.alive = True if self.part() else None
 
     def restart(self) -> None:
-        """Has the daemon started anew, and waits until its port is open, where the system tells."""
+        """Has the daemon started anew, and waits until it answers, if it is one that a FIN does no harm to."""
         self.ask(Action.RESTART)
         until = self.wire.now() + PATIENCE
-        while self.wire.now() < until:
+        while self.alive is not None and self.wire.now() < until:
             self.send(self.make(Control.FIN))
-            if self.find(lambda datagram: True, within=0.5) or not self.wire.refused:
+            if self.find(lambda datagram: True, within=0.5):
                 return
 
     def call(self) -> Received:
