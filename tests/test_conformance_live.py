@@ -46,6 +46,7 @@ class Side:
         self._shown: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+        self.see("1 start a chat")  # it is attached
         return self
 
     def _read(self) -> None:
