@@ -546,15 +546,7 @@ def measure_start_up(effort: Effort) -> Iterator[Figure]:
 
 def measure_captures(effort: Effort) -> Iterator[Figure]:
     """Prints how fast `simp decode` turns captures into JSON, beside tshark with the dissector, and in what memory."""
-    fields = [
-        "simp.type",
-        "simp.operation",
-        "simp.sequence",
-        "simp.user",
-        "simp.length",
-        "simp.checksum",
-        "simp.payload",
-    ]
+    fields = ("type", "operation", "sequence", "user", "length", "checksum", "payload")
     with tempfile.TemporaryDirectory() as folder:
         dissector, small, large = (Path(folder, name) for name in ("simp.lua", "small.pcap", "large.pcap"))
         subprocess.run([*simp_command(), "dissector", "--output", str(dissector)], check=True)
@@ -600,7 +592,7 @@ def run_and_measure(command: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
