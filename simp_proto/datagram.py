@@ -221,6 +221,8 @@ _OFFSETS: Final = _offsets()
 HEAD_SIZE: Final = _OFFSETS["payload"]
 """Bytes before the payload of a `bare` datagram: 39."""
 CHECKSUM_SIZE: Final = 2
+CHECKSUM_SIZES: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
+"""Bytes of checksum in each framing (spec 2.6)."""
 MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
 """Bytes of payload that UDP over IPv4 carries at most, with a checksum."""
 
@@ -323,17 +325,14 @@ def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
     length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
     extra = len(data) - HEAD_SIZE - length
-    return [framing for framing in framings if extra == _EXTRA[framing]]
-
-
-_EXTRA: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
+    return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
 
 
 def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
     try:
         read = declaration.parse(data)
     except _FieldError as refused:
-        at = offset(refused.name, framing, len(data) - HEAD_SIZE - _EXTRA[framing])
+        at = offset(refused.name, framing, len(data) - HEAD_SIZE - CHECKSUM_SIZES[framing])
         raise DatagramError(refused.name, at, refused.read, refused.expected, framing=framing) from None
     except ConstructError:
         raise _wrong_size(data, framing) from None
@@ -342,7 +341,7 @@ def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
 
 def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
     """What to say where the datagram ends too early, or goes on after its payload."""
-    size, extra = len(data), _EXTRA[framing]
+    size, extra = len(data), CHECKSUM_SIZES[framing]
     if size < HEAD_SIZE + extra:
         name, least, section = "length", f"at least {HEAD_SIZE + extra} bytes in {framing.value}", "2.6"
         if size < HEAD_SIZE:

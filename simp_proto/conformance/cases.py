@@ -19,7 +19,6 @@ from simp_proto.conformance.tester import (
     Tester,
     is_ack,
     is_ringing,
-    size,
 )
 from simp_proto.constants import (
     AMPLIFICATION,
@@ -59,7 +58,7 @@ class Level(Enum):
 class Case:
     """One rule, and what judges it: `judge` raises what `tester` defines, or returns where the daemon kept the rule.
 
-    `rule` stands so in the section. `listens`: the daemon calls, and the tester answers.
+    `rule` stands so in the section.
     """
 
     name: str
@@ -67,8 +66,12 @@ class Case:
     rule: str
     level: Level
     needs: frozenset[Action]
-    listens: bool
     judge: Callable[[Tester], None]
+
+    @property
+    def listens(self) -> bool:
+        """Whether the daemon calls, and the tester answers."""
+        return Action.CALL in self.needs
 
 
 CASES: Final[list[Case]] = []
@@ -91,7 +94,7 @@ def _case(
 
         name = judge.__name__.replace("_", "-")
         rule = " ".join((judge.__doc__ or "").split())
-        CASES.append(Case(name, section, rule, level, frozenset(needs), Action.CALL in needs, judge_if_applicable))
+        CASES.append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable))
         return judge
 
     return register
@@ -143,8 +146,7 @@ def sent_operations(tester: Tester) -> None:
     heard = [_be_declined(tester)]
     tester.acknowledge(heard[-1])
     tester.call()
-    tester.ask(Action.LEAVE)
-    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    heard.append(_be_left(tester))
     if any(received.datagram.operation is not FIN for received in heard):
         raise tester.failure("FIN 08, by who declines and by who leaves")
 
@@ -180,8 +182,7 @@ def user_sent(tester: Tester) -> None:
 def user_sent_in_a_call(tester: Tester) -> None:
     """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
     heard = [tester.be_called()]
-    tester.ask(Action.LEAVE)
-    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    heard.append(_be_left(tester))
     _named(tester, heard)
 
 
@@ -197,13 +198,9 @@ def user_received(tester: Tester) -> None:
 def user_of_a_call(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, takes any bytes"""
     for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
-        tester.send(tester.make(SYN, 0, b"" if tester.foreign else OFFER, user=user))
-        early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
-        tester.ask(Action.ACCEPT)
-        accepted = early or tester.expect(f"a SYN+ACK after a SYN whose user is {user!r}", _is_syn_ack, within=PATIENCE)
-        framing = accepted.datagram.framing
-        tester.send(tester.make(ACK, accepted.datagram.sequence, framing=framing, user=user))
-        tester.send(tester.make(FIN, tester.first_number(), framing=framing, user=user))
+        accepted = tester.be_accepted(tester.make_syn(user), f"a SYN+ACK after a SYN whose user is {user!r}")
+        tester.send(tester.make(ACK, accepted.datagram.sequence, user=user))
+        tester.send(tester.make(FIN, tester.number, user=user))
         tester.expect(f"an ACK of a FIN whose user is {user!r}", is_ack)
         tester.part()
 
@@ -221,14 +218,11 @@ def wrong_length(tester: Tester) -> None:
 @_case("2.5", Action.ACCEPT)
 def payload_ignored(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
-    tester.send(tester.make(SYN, 0, b"hello there"))
-    early = tester.find(_is_syn_ack, within=min(tester.wire.wait, 0.5))
-    tester.ask(Action.ACCEPT)
-    accepted = early or tester.expect(
-        "a SYN+ACK after a SYN with a payload that is no offer", _is_syn_ack, within=PATIENCE
+    accepted = tester.be_accepted(
+        tester.make(SYN, 0, b"hello there"), "a SYN+ACK after a SYN with a payload that is no offer"
     )
-    tester.send(tester.make(ACK, accepted.datagram.sequence, framing=accepted.datagram.framing))
-    tester.send(tester.make(FIN, tester.first_number(), b"goodbye", framing=accepted.datagram.framing))
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.send(tester.make(FIN, tester.number, b"goodbye"))
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
 
@@ -309,8 +303,7 @@ def size_sent(tester: Tester) -> None:
     tester.call()
     received: Received | None = tester.hear(_DIGITS)
     while received:  # whether all of it comes is another rule (5.6)
-        if size(received.datagram) > MAX_DATAGRAM_SIZE:
-            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)}")
+        _judge_size(tester, received)
         tester.acknowledge(received)
         received = tester.find(_is_message)
 
@@ -320,8 +313,7 @@ def size_in_bytes(tester: Tester) -> None:
     """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
     tester.call()
     for received in _whole(tester, "文" * _LONG):
-        if size(received.datagram) > MAX_DATAGRAM_SIZE:
-            raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {size(received.datagram)}")
+        _judge_size(tester, received)
 
 
 @_case("2.7", Action.ACCEPT)
@@ -394,7 +386,7 @@ def fin_ends(tester: Tester) -> None:
     for number in (0, 1):
         tester.call()
         tester.send(tester.make(FIN, number))
-        tester.collect(within=min(tester.wire.wait, 0.3))
+        tester.collect()
         tester.send(tester.chat(b"is anybody there?"))
         tester.silence(f"no answer to a chat after FIN {number}")
 
@@ -453,10 +445,10 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
 def ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, but a SYN, MUST be ignored."""
     tester.call()
-    tester.hear("one")
+    first = tester.hear("one")
     for number in (0, 1):
         tester.send(tester.make(ACK, number), Side.STRANGER)
-    _still_waiting(tester, "no other chat before the partner has acknowledged the first, which a stranger did")
+    _still_waiting(tester, first, "no other chat before the partner has acknowledged the first, which a stranger did")
 
 
 @_case("3.3", Action.CALL)
@@ -500,7 +492,7 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
     """the caller answers with ACK, with the SYN+ACK's."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number))
-    tester.expect(f"ACK {number}", lambda datagram: is_ack(datagram) and datagram.sequence == number)
+    tester.expect(f"ACK {number}", _acknowledging(number))
 
 
 @_case("4.1", Action.CALL)
@@ -554,7 +546,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
-    _still_waiting(tester, "no other chat before the first is acknowledged in header, which it was in bare")
+    _still_waiting(tester, first, "no other chat before the first is acknowledged in header, which it was in bare")
 
 
 @_case("4.2", Action.ACCEPT, Action.TYPE, Action.LEAVE, only=[Framing.HEADER])
@@ -562,8 +554,7 @@ def stays_in_header(tester: Tester) -> None:
     """MUST answer it in `header`, and both stay in it."""
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
     tester.acknowledge(heard[-1])
-    tester.ask(Action.LEAVE)
-    heard.append(tester.expect("a FIN", _is_fin, within=PATIENCE))
+    heard.append(_be_left(tester))
     if any(received.datagram.framing is not Framing.HEADER for received in heard):
         raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
 
@@ -582,7 +573,7 @@ def busy_in_header(tester: Tester) -> None:
 def first_syn(tester: Tester) -> None:
     """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
     tester.ask(Action.CALL, side=Side.UNKNOWN)
-    syn = next(iter(tester.collect(within=2 * tester.wire.wait, side=Side.UNKNOWN)), None)
+    syn = tester.find(_is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
         raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
     if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
@@ -631,7 +622,7 @@ def syn_repeated(tester: Tester) -> None:
     syn = _be_called_as_known(tester)
     if syn.datagram.framing is not Framing.HEADER:
         raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
-    tester.expect_again("the SYN", syn, lambda datagram: datagram.operation is SYN)
+    tester.expect_again("the SYN", syn, _is_syn)
 
 
 @_case("4.4", Action.CALL, only=[Framing.HEADER])
@@ -699,21 +690,13 @@ def busy_while_accepting(tester: Tester) -> None:
 @_case("4.6", Action.CALL)
 def busy_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
-    number = tester.be_called().datagram.sequence
-    tester.send(tester.make(ERR, number, BUSY.encode()))
-    tester.collect(within=min(tester.wire.wait, 0.5))
-    tester.send(tester.make(Control.SYN_ACK, number))
-    tester.silence("no answer to a SYN+ACK after ERR")
+    _refuse_call(tester, ERR, BUSY.encode())
 
 
 @_case("4.6", Action.CALL)
 def fin_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
-    number = tester.be_called().datagram.sequence
-    tester.send(tester.make(FIN, number))
-    tester.collect(within=min(tester.wire.wait, 0.5))
-    tester.send(tester.make(Control.SYN_ACK, number))
-    tester.silence("no answer to a SYN+ACK after FIN")
+    _refuse_call(tester, FIN, b"")
 
 
 @_case("4.7", Action.DECLINE)
@@ -727,8 +710,7 @@ def declining(tester: Tester) -> None:
 def cancelling(tester: Tester) -> None:
     """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     tester.be_called()
-    tester.ask(Action.LEAVE)
-    if tester.expect("a FIN of the call that was cancelled", _is_fin, within=PATIENCE).datagram.sequence != 0:
+    if _be_left(tester).datagram.sequence != 0:
         raise tester.failure("FIN 0")
 
 
@@ -739,8 +721,7 @@ def leaving(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
-    tester.ask(Action.LEAVE)
-    fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
+    fin = _be_left(tester)
     if fin.datagram.sequence != 1 - (heard.datagram.sequence & 1):
         raise tester.failure("a FIN with the number that comes after the chat's")
 
@@ -749,8 +730,7 @@ def leaving(tester: Tester) -> None:
 def leaving_repeated(tester: Tester) -> None:
     """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
-    tester.ask(Action.LEAVE)
-    fin = tester.expect("a FIN", _is_fin, within=PATIENCE)
+    fin = _be_left(tester)
     _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
 
 
@@ -758,11 +738,8 @@ def leaving_repeated(tester: Tester) -> None:
 def unheard(tester: Tester) -> None:
     """A message that arrives after one's person has left MUST NOT be acknowledged"""
     tester.call()
-    tester.ask(Action.LEAVE)
-    tester.expect("a FIN", _is_fin, within=PATIENCE)
-    tester.send(tester.chat(b"wait!"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a message that nobody will read")
+    _be_left(tester)
+    _judge_unheard(tester)
 
 
 @_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
@@ -772,9 +749,7 @@ def unheard_before_the_fin(tester: Tester) -> None:
     tester.hear("one last word")
     tester.ask(Action.LEAVE, quiet=True)
     tester.collect()  # nothing tells when the person is gone: the FIN may wait for the ACK of that word
-    tester.send(tester.chat(b"wait!"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a message that nobody will read")
+    _judge_unheard(tester)
 
 
 @_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE, level=Level.SHOULD)
@@ -922,9 +897,7 @@ def wrong_ack(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one")
     tester.send(tester.make(ACK, 1 - (heard.datagram.sequence & 1)))
-    tester.ask(Action.TYPE, "two", quiet=True)
-    if any(_is_message(each.datagram) and each.data != heard.data for each in tester.collect()):
-        raise tester.failure("no other chat before the first is acknowledged with its number")
+    _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
 @_case("5.5", Action.ACCEPT)
@@ -1002,12 +975,9 @@ def stop_and_wait(tester: Tester) -> None:
     """
     tester.call()
     first = tester.hear("one")
-    tester.ask(Action.TYPE, "two", quiet=True)
-    said = first.datagram.payload
-    if any(_is_message(each.datagram) and each.datagram.payload != said for each in tester.collect()):
-        raise tester.failure("no other chat before the first is acknowledged")
+    _still_waiting(tester, first, "no other chat before the first is acknowledged")
     tester.acknowledge(first)
-    tester.expect("the next chat, after the ACK", lambda datagram: datagram.payload not in (b"", said))
+    tester.expect("the next chat, after the ACK", _saying_more_than(first))
 
 
 @_case("6.2", Action.ACCEPT, Action.TYPE)
@@ -1056,21 +1026,13 @@ def survival(tester: Tester) -> None:
 def amplification(tester: Tester) -> None:
     """An answer to it MUST NOT be larger than three times the datagram that it answers"""
     tester.call()
-    syn = tester.make(SYN, 0)
-    tester.send(syn, Side.STRANGER)
-    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
-    if answered > AMPLIFICATION * len(syn):
-        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+    _judge_answers_to_a_syn(tester)
 
 
 @_case("8.2")
 def amplification_when_idle(tester: Tester) -> None:
     """An answer to it MUST NOT be larger than three times the datagram that it answers"""
-    syn = tester.make(SYN, 0)
-    tester.send(syn, Side.STRANGER)
-    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
-    if answered > AMPLIFICATION * len(syn):
-        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+    _judge_answers_to_a_syn(tester)
 
 
 @_case("8.2")
@@ -1113,6 +1075,19 @@ def _judge_numbers(tester: Tester) -> None:
         raise NotApplicableError("without an offer the tester is a foreign peer, towards which numbers are guesses (9)")
 
 
+def _judge_size(tester: Tester, received: Received) -> None:
+    if len(received.data) > MAX_DATAGRAM_SIZE:
+        raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {len(received.data)}")
+
+
+def _judge_answers_to_a_syn(tester: Tester) -> None:
+    syn = tester.make(SYN, 0)
+    tester.send(syn, Side.STRANGER)
+    answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
+    if answered > AMPLIFICATION * len(syn):
+        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+
+
 def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
     """That datagram with another value in a field, and the checksum that fits it: wrong in this one thing."""
     at = offset(name, Framing.BARE, 0)
@@ -1132,7 +1107,7 @@ def _be_strange(tester: Tester) -> None:
 
 def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.TESTER) -> None:
     tester.send(tester.make(operation, number), side)
-    tester.expect(f"ACK {number}", lambda datagram: is_ack(datagram) and datagram.sequence == number, side=side)
+    tester.expect(f"ACK {number}", _acknowledging(number), side=side)
 
 
 def _be_declined(tester: Tester) -> Received:
@@ -1142,11 +1117,33 @@ def _be_declined(tester: Tester) -> Received:
     return tester.expect("a FIN", _is_fin, within=PATIENCE)
 
 
+def _be_left(tester: Tester) -> Received:
+    """Has the person leave the chat, or cancel the call. The FIN."""
+    tester.ask(Action.LEAVE)
+    return tester.expect("a FIN", _is_fin, within=PATIENCE)
+
+
+def _judge_unheard(tester: Tester) -> None:
+    """Whoever was to hear it is gone."""
+    tester.send(tester.chat(b"wait!"))
+    if any(is_ack(each.datagram) for each in tester.collect()):
+        raise tester.failure("no ACK of a message that nobody will read")
+
+
 def _be_called_as_known(tester: Tester) -> Received:
     """Has a chat in the conversation's framing first, so that the daemon knows it. The SYN after it."""
     tester.answer_call()
     tester.part()
     return tester.be_called()
+
+
+def _refuse_call(tester: Tester, operation: Control, payload: bytes) -> None:
+    """Is called, and refuses; after that a SYN+ACK opens nothing."""
+    number = tester.be_called().datagram.sequence
+    tester.send(tester.make(operation, number, payload))
+    tester.collect()
+    tester.send(tester.make(Control.SYN_ACK, number))
+    tester.silence(f"no answer to a SYN+ACK after {operation.label}")
 
 
 def _whole(tester: Tester, text: str) -> list[Received]:
@@ -1173,6 +1170,10 @@ def _barrage(tester: Tester) -> list[bytes]:
     ]  # fmt: skip
 
 
+def _is_syn(datagram: Datagram) -> bool:
+    return datagram.operation is SYN
+
+
 def _is_syn_ack(datagram: Datagram) -> bool:
     return datagram.operation is Control.SYN_ACK
 
@@ -1195,10 +1196,14 @@ def _unchanged(tester: Tester, first: Received, again: Received) -> None:
         raise tester.failure("the same bytes again (5.3)")
 
 
-def _still_waiting(tester: Tester, expected: str) -> None:
+def _saying_more_than(first: Received) -> Callable[[Datagram], bool]:
+    return lambda datagram: _is_message(datagram) and datagram.payload != first.datagram.payload
+
+
+def _still_waiting(tester: Tester, first: Received, expected: str) -> None:
     """Has the person say more, which may not be sent before the first chat is acknowledged (spec 6.1)."""
-    tester.ask(Action.TYPE, "two")
-    if any(b"two" in received.datagram.payload for received in tester.collect()):
+    tester.ask(Action.TYPE, "two", quiet=True)
+    if any(_saying_more_than(first)(received.datagram) for received in tester.collect()):
         raise tester.failure(expected)
 
 

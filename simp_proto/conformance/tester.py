@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, RINGING, Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse, reading_order
-from simp_proto.errors import DatagramError, SimpError
+from simp_proto.datagram import Datagram, build, parse_or_refusal, reading_order
+from simp_proto.errors import SimpError
 
 NAME: Final = b"tester"
 """The tester's user, in every datagram."""
@@ -178,9 +178,13 @@ class Tester:
         self._sides[side].busy = True
         self.wire.send(side, data)
 
+    def make_syn(self, user: bytes = NAME) -> bytes:
+        """A SYN: with the offer, unless the tester plays a foreign peer (spec 4.2)."""
+        return self.make(Control.SYN, 0, b"" if self.foreign else OFFER, user=user)
+
     def say_syn(self, side: Side = Side.TESTER) -> None:
-        """Calls: with the offer, unless the tester plays a foreign peer (spec 4.2)."""
-        self.send(self.make(Control.SYN, 0, b"" if self.foreign else OFFER), side)
+        """Calls."""
+        self.send(self.make_syn(), side)
 
     def ask(self, action: Action, text: str = "", side: Side = Side.TESTER, *, quiet: bool = False) -> None:
         """Has the person at the other side do that; raises `NotRunError` where that person can't.
@@ -246,10 +250,8 @@ class Tester:
                 yield Received(passage.time, datagram, passage.source, passage.data)
 
     def _read(self, passage: Passage) -> Datagram | None:
-        try:
-            return parse(passage.data or b"", reading_order(self.framing))
-        except DatagramError:
-            return None
+        read = parse_or_refusal(passage.data or b"", reading_order(self.framing))
+        return read if isinstance(read, Datagram) else None
 
     def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
         self._spoken_at = None
@@ -358,14 +360,14 @@ class Tester:
         self._open(accepted)
         return accepted
 
-    def be_accepted(self) -> Received:
-        """The same, but for the ACK that the tester owes."""
-        self.say_syn()
+    def be_accepted(self, syn: bytes | None = None, expected: str = "a SYN+ACK") -> Received:
+        """The same, but for the ACK that the tester owes. `syn`: one that is sent instead of the usual one."""
+        self.send(syn or self.make_syn())
         early = self.find(_answers_syn, within=min(self.wire.wait, 0.5))
         early = early if early and early.datagram.operation is Control.SYN_ACK else None
         self.ask(Action.ACCEPT)
         accepted = early or self.expect(
-            "a SYN+ACK", lambda datagram: datagram.operation is Control.SYN_ACK, within=PATIENCE
+            expected, lambda datagram: datagram.operation is Control.SYN_ACK, within=PATIENCE
         )
         self.framing = accepted.datagram.framing
         self._sides[Side.TESTER].number = self.first_number()
@@ -519,8 +521,3 @@ def is_ringing(datagram: Datagram) -> bool:
 
 def _answers_syn(datagram: Datagram) -> bool:
     return is_ringing(datagram) or datagram.operation is Control.SYN_ACK
-
-
-def size(datagram: Datagram) -> int:
-    """Its bytes on the wire."""
-    return HEAD_SIZE + datagram.length + (0 if datagram.framing is Framing.BARE else CHECKSUM_SIZE)

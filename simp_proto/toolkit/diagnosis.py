@@ -5,10 +5,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from simp_proto.constants import Framing
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, offset, parse_or_refusal, reading_order, sealed
+from simp_proto.datagram import (
+    CHECKSUM_SIZE,
+    CHECKSUM_SIZES,
+    HEAD_SIZE,
+    Datagram,
+    offset,
+    parse_or_refusal,
+    reading_order,
+    sealed,
+)
 
 _LENGTH_AT: Final = offset("length", Framing.BARE, 0)
-_EXTRA: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 
 
 def hints(data: bytes, framing: Framing) -> list[str]:
@@ -41,7 +49,7 @@ def _lengths(data: bytes) -> tuple[int, int]:
 
 
 def _of_length(data: bytes, framing: Framing) -> Iterator[str]:
-    fitting = {len(data) - HEAD_SIZE - extra for extra in _EXTRA.values()}
+    fitting = {len(data) - HEAD_SIZE - extra for extra in CHECKSUM_SIZES.values()}
     length, little_endian = _lengths(data)
     if length in fitting:
         return

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from simp_proto.address import format_address
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, name_of, offset, sealed, text_of
+from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, Datagram, name_of, offset, sealed, text_of
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
 from simp_proto.toolkit.capture import Captured
@@ -194,7 +194,7 @@ def _places(data: bytes, framing: Framing | None) -> list[tuple[str, int, int]]:
     elif framing is not None and len(data) >= HEAD_SIZE:
         names = ("payload",) if framing is Framing.BARE else ("checksum", "payload")
         starts |= {name: offset(name, framing, length) for name in names}
-        end = HEAD_SIZE + length + (0 if framing is Framing.BARE else CHECKSUM_SIZE)
+        end = HEAD_SIZE + length + CHECKSUM_SIZES[framing]
     # An empty payload starts where the checksum does in trailer, and stands before it.
     in_order = sorted(starts, key=lambda name: (starts[name], name != "payload"))
     ends = [starts[name] for name in in_order[1:]] + [end]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Control
-from simp_proto.datagram import Datagram, parse
+from simp_proto.datagram import Datagram, parse_or_refusal
 from simp_proto.errors import DatagramError
 from simp_proto.text import printable
 from simp_proto.toolkit.dump import refusal_as_text, summary
@@ -50,10 +50,7 @@ class Ladder:
 
     def rung(self, seconds: float, source: Address, data: bytes) -> str:
         """One datagram, from whichever side `source` is, with its framing and size."""
-        try:
-            return self.draw(seconds, source, data, parse(data)).text
-        except DatagramError as error:
-            return self.draw(seconds, source, data, error).text
+        return self.draw(seconds, source, data, parse_or_refusal(data)).text
 
     def draw(self, seconds: float, source: Address, data: bytes, read: Datagram | DatagramError) -> Rung:
         """The same for one that has been parsed, or refused, before."""
