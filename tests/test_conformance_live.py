@@ -169,6 +169,29 @@ def test_ctrl_c_leaves_a_report_of_what_was_judged(tmp_path: Path) -> None:
     assert "ringing" in page.read_text("utf-8")
 
 
+def test_ctrl_c_leaves_nobody_in_a_chat(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        command = [*side.command("--case", "chat-repeated"), *side.hands()]
+        screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE)
+        side.see("You are in a chat")
+        screen.sendintr()
+        side.see("is gone; the chat is over")
+        screen.expect(pexpect.EOF)
+        assert screen.wait() == 130
+
+
+def test_ctrl_c_takes_the_call_of_a_probe_back(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        host, own = format_address(side.daemon.address), format_address(free_address())
+        command = [*SIMP, "probe", host, "--bind", own, "--wait", "60", "--framing", "bare"]
+        screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE)
+        side.see("Accept?")
+        screen.sendintr()
+        side.see("no longer wants to chat")
+        screen.expect(pexpect.EOF)
+        assert screen.wait() == 130
+
+
 def test_a_page_that_cannot_be_written_is_said_before_the_run(tmp_path: Path) -> None:
     command = [*SIMP, "conformance", format_address(free_address()), "--html", str(tmp_path / "no" / "page.html")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)

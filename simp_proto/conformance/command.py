@@ -154,6 +154,7 @@ def conformance(
             _show(head, run(tester, _announced(cases, hands), tries), results, quiet=as_json)
         except KeyboardInterrupt:  # what has been judged is worth a report
             interrupted = True
+            tester.take_leave()
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
     for file, made in ((junit, report.as_junit), (html, report.as_html)):
@@ -267,6 +268,9 @@ def _meet(tester: Tester, listen: bool) -> None:
             tester.meet()
     except (NotRunError, RuleBrokenError) as error:
         raise _NothingJudgedError(str(error)) from None
+    except KeyboardInterrupt:
+        tester.take_leave()
+        raise
 
 
 class _NothingJudgedError(click.ClickException):

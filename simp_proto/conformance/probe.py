@@ -120,10 +120,14 @@ def probe(host: str, bound: str | None, framing: str | None, wait: float, as_jso
     except AddressError as error:
         raise click.UsageError(str(error)) from None
     with _sockets(daemon, own, wait) as sockets:
+        tester = Tester(sockets, Framing(framing) if framing else None)
         try:
-            findings = find(Tester(sockets, Framing(framing) if framing else None))
+            findings = find(tester)
         except (NotRunError, RuleBrokenError) as error:  # there is no way there; or it says things for ever
             raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            tester.take_leave()
+            raise
     if as_json:
         click.echo(json.dumps({"daemon": format_address(daemon), "there": findings.there} | asdict(findings)))
     else:
