@@ -7,8 +7,8 @@ import sys
 
 import click
 
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import CLIENT_PORT
-from simp_proto.exit_status import ExitStatus
 
 
 @click.command()

@@ -25,10 +25,10 @@ from typing import Final
 from simp_client import view
 from simp_client.view import Text
 from simp_proto.address import parse_address
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError
-from simp_proto.exit_status import ExitStatus
-from simp_proto.text import Line, Operation, check_user, format_line
+from simp_proto.text import Line, Word, check_user, format_line
 
 WINDOW: Final = 32
 """Messages in flight at most where the input is a pipe: a file of any size passes in little memory."""
@@ -54,7 +54,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Other:
     """Somebody else: a name, an address, or both."""
 
     name: str
@@ -80,7 +80,7 @@ class Person:
         return peer in (self.address, self.name)
 
 
-NOBODY: Final = Person("", "")
+NOBODY: Final = Other("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Dialogue:
         self.state = State.NAME
         self.user = ""
         self.partner = NOBODY
-        self.requests: list[Person] = []
+        self.requests: list[Other] = []
         self.held: deque[str] = deque()
         self.outstanding: dict[int, str] = {}
         """The messages whose fate is unknown, shortened, by their number."""
@@ -122,7 +122,7 @@ class Dialogue:
         self._once = piped and call is not None
         self._unanswered = ""  # seconds; empty: nothing to ask
         self._rang = False
-        self._barriers: deque[Person | _Barrier] = deque()
+        self._barriers: deque[Other | _Barrier] = deque()
         self._lines: list[Line] = []
         self._shown: list[Text | Question] = []
         self._asked = ""
@@ -232,7 +232,7 @@ class Dialogue:
         """The daemon said that. Whatever it is: nothing that a daemon says is an error here (client 2.4)."""
         if self.state is State.ENDED:
             return
-        handler = self._HANDLERS.get(line.operation)
+        handler = self._HANDLERS.get(line.word)
         if handler:
             handler(self, line)
             self._settle()
@@ -286,13 +286,13 @@ class Dialogue:
     def _show(self, *texts: Text) -> None:
         self._shown += texts
 
-    def _say(self, operation: Operation, payload: str = "") -> None:
-        self._lines.append(Line(operation, payload))
+    def _say(self, word: Word, payload: str = "") -> None:
+        self._lines.append(Line(word, payload))
 
-    def _say_and_ping(self, operation: Operation, payload: str, barrier: Person | _Barrier) -> None:
+    def _say_and_ping(self, word: Word, payload: str, barrier: Other | _Barrier) -> None:
         """With a PING behind: its PONG tells that all that the daemon says to that line has been said."""
-        self._say(operation, payload)
-        self._say(Operation.PING)
+        self._say(word, payload)
+        self._say(Word.PING)
         self._barriers.append(barrier)
 
     # -- answers
@@ -342,7 +342,7 @@ class Dialogue:
             return
         if _ESCAPED_COMMAND.fullmatch(text.strip()):
             text = text.replace("\\", "", 1)
-        line = Line(Operation.CHAT, text)
+        line = Line(Word.CHAT, text)
         why = _unsendable(line)
         if why:
             self.failed = True
@@ -357,13 +357,13 @@ class Dialogue:
     def _attach(self, user: str) -> None:
         self.user = user
         self.state = State.ATTACHING
-        self._say_and_ping(Operation.CONNECT, user, _Barrier.ATTACH)
+        self._say_and_ping(Word.CONNECT, user, _Barrier.ATTACH)
 
     def _call(self, address: str) -> None:
-        self.partner = Person("", address)
+        self.partner = Other("", address)
         self.state = State.CALLING
         self._rang = False
-        self._say(Operation.CONNECTING, address)
+        self._say(Word.CONNECTING, address)
         self._show(view.calling(address))
 
     def _decide(self, yes: bool) -> None:
@@ -372,14 +372,14 @@ class Dialogue:
             self.partner = request
             self._unanswered = ""
             self.state = State.ACCEPTING
-            self._say(Operation.CONNECTED, request.peer)
+            self._say(Word.CONNECTED, request.peer)
         else:
-            self._say_and_ping(Operation.QUIT, request.peer, request)
+            self._say_and_ping(Word.QUIT, request.peer, request)
             self._show(view.declined(request.title))
 
     def _quit(self) -> None:
         if self.state in (State.CALLING, State.ACCEPTING, State.CHAT):
-            self._say_and_ping(Operation.QUIT, self.partner.peer, _Barrier.LEAVE)
+            self._say_and_ping(Word.QUIT, self.partner.peer, _Barrier.LEAVE)
             self._show(view.left(self.partner.short))
             self._drop_held()
             self.partner = NOBODY
@@ -416,7 +416,7 @@ class Dialogue:
         self._forget(view.unknown)
         self._drop_held()
         self.state = State.QUITTING
-        self._say(Operation.QUIT)
+        self._say(Word.QUIT)
 
     def _forget(self, tell: Callable[[str], Text]) -> None:
         """Tells of every message that is still outstanding, and waits for none of them any more."""
@@ -436,7 +436,7 @@ class Dialogue:
                 self._call(self._call_at_once)
 
     def _receive_connecting(self, line: Line) -> None:
-        request = Person(*line.fields(2))
+        request = Other(*line.fields(2))
         if not request.peer:
             return
         self.requests = [*self._requests_but(request), request][-PENDING_REQUESTS:]
@@ -448,11 +448,11 @@ class Dialogue:
         _, address = line.fields(2)
         if self.state is State.CALLING and not self._rang:
             self._rang = True
-            self.partner = Person("", address or self.partner.address)
+            self.partner = Other("", address or self.partner.address)
             self._show(view.rings(self.partner.title))
 
     def _receive_connected(self, line: Line) -> None:
-        partner = Person(*line.fields(2))
+        partner = Other(*line.fields(2))
         elsewhere = (State.NAME, State.ATTACHING, State.LEAVING, State.CLOSING, State.QUITTING)
         again = self.state is State.CHAT and partner == self.partner
         if not partner.peer or self.state in elsewhere or again:
@@ -501,7 +501,7 @@ class Dialogue:
         peer = line.payload
         if not peer:
             self.lose()
-        elif any(isinstance(declined, Person) and declined.goes_by(peer) for declined in self._barriers):
+        elif any(isinstance(declined, Other) and declined.goes_by(peer) for declined in self._barriers):
             return
         elif self.state in (State.CALLING, State.ACCEPTING, State.CHAT, State.CLOSING) and self.partner.goes_by(peer):
             self._lose_partner()
@@ -530,10 +530,10 @@ class Dialogue:
             self._drop_held()
             self._rest()
 
-    def _requests_but(self, person: Person) -> list[Person]:
+    def _requests_but(self, person: Other) -> list[Other]:
         return [request for request in self.requests if request.peer != person.peer]
 
-    def _remove_request(self, peer: str) -> Person | None:
+    def _remove_request(self, peer: str) -> Other | None:
         """Takes the request of that peer out: the one of that address, or else of that name."""
         for request in sorted(self.requests, key=lambda request: request.address != peer):
             if request.goes_by(peer):
@@ -552,17 +552,17 @@ class Dialogue:
     }
     """Who takes a held line."""
 
-    _HANDLERS: Final[dict[Operation, Callable[["Dialogue", Line], None]]] = {
-        Operation.PONG: _receive_pong,
-        Operation.CONNECTING: _receive_connecting,
-        Operation.RINGING: _receive_ringing,
-        Operation.CONNECTED: _receive_connected,
-        Operation.CHAT: _receive_chat,
-        Operation.ACK: _receive_ack,
-        Operation.UNANSWERED: _receive_unanswered,
-        Operation.UNDELIVERED: _receive_undelivered,
-        Operation.QUIT: _receive_quit,
-        Operation.ERROR: _receive_error,
+    _HANDLERS: Final[dict[Word, Callable[["Dialogue", Line], None]]] = {
+        Word.PONG: _receive_pong,
+        Word.CONNECTING: _receive_connecting,
+        Word.RINGING: _receive_ringing,
+        Word.CONNECTED: _receive_connected,
+        Word.CHAT: _receive_chat,
+        Word.ACK: _receive_ack,
+        Word.UNANSWERED: _receive_unanswered,
+        Word.UNDELIVERED: _receive_undelivered,
+        Word.QUIT: _receive_quit,
+        Word.ERROR: _receive_error,
     }
     """Who takes a line of the daemon."""
 

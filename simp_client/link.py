@@ -13,9 +13,9 @@ from simp_client import view
 from simp_client.dialogue import Dialogue, Question, State
 from simp_client.view import Text
 from simp_proto.address import Address
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
-from simp_proto.exit_status import ExitStatus
 from simp_proto.text import LineBuffer, format_line, parse_line
 
 CONNECT_TIMEOUT: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Final
 
 from simp_proto.address import Address, format_address
 from simp_proto.constants import CLIENT_PORT
-from simp_proto.text import printable
+from simp_proto.printable import printable
 
 Text = tuple[tuple[str, str], ...]
 """Words with the name of their style: `name`, `notice`, `error` or none. One line, without its newline."""

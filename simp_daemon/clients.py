@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import (
     Connected,
     Ended,
@@ -19,12 +18,14 @@ from simp_daemon.events import (
     RequestReceived,
     Unanswered,
 )
-from simp_daemon.session import Session
-from simp_daemon.states import State
+from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.session import Session
+from simp_daemon.peers.states import State
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, NotSimpError, SimpError
-from simp_proto.text import Line, LineBuffer, Operation, check_user, format_line, parse_line, printable_name
+from simp_proto.printable import printable_name
+from simp_proto.text import Line, LineBuffer, Word, check_user, format_line, parse_line
 
 MAX_CONNECTIONS: Final = 8
 """One client, and a few who ask for PONG (client 1.3)."""
@@ -54,11 +55,11 @@ class Clients:
         self._greeted: set[Connection] = set()
         self._messages = 0
         self._chat: Address | None = None
-        self._answers: dict[Operation, Callable[[str, float], None]] = {
-            Operation.CONNECTING: self._call,
-            Operation.CONNECTED: self._accept,
-            Operation.CHAT: self._say,
-            Operation.QUIT: self._quit,
+        self._answers: dict[Word, Callable[[str, float], None]] = {
+            Word.CONNECTING: self._call,
+            Word.CONNECTED: self._accept,
+            Word.CHAT: self._say,
+            Word.QUIT: self._quit,
         }
 
     # -- connections
@@ -141,41 +142,41 @@ class Clients:
             if isinstance(error, NotSimpError) and connection not in self._greeted:
                 self._refuse(connection, str(error), now)
                 return
-            self._write(connection, Operation.ERROR, str(error))
-            if connection == self.attached and self._chatting and data.startswith(Operation.CHAT.encode()):
+            self._write(connection, Word.ERROR, str(error))
+            if connection == self.attached and self._chatting and data.startswith(Word.CHAT.encode()):
                 self._messages += 1
-                self._write(connection, Operation.UNDELIVERED, str(self._messages))
+                self._write(connection, Word.UNDELIVERED, str(self._messages))
             return
         self._greeted.add(connection)
         try:
             self._answer(connection, line, now)
         except (SimpError, ValueError) as error:
-            self._write(connection, Operation.ERROR, str(error))
+            self._write(connection, Word.ERROR, str(error))
             self._conclude(connection, line)
 
     def _conclude(self, connection: Connection, line: Line) -> None:
         """A call or message that was refused at once ends like any other, so that nobody waits for it (client 4.1)."""
         if connection != self.attached:
             return
-        if line.operation is Operation.CONNECTING:
-            self._write(connection, Operation.QUIT, line.payload)
-        elif line.operation is Operation.CHAT and self._chatting:
-            self._write(connection, Operation.UNDELIVERED, str(self._messages))
+        if line.word is Word.CONNECTING:
+            self._write(connection, Word.QUIT, line.payload)
+        elif line.word is Word.CHAT and self._chatting:
+            self._write(connection, Word.UNDELIVERED, str(self._messages))
 
     def _answer(self, connection: Connection, line: Line, now: float) -> None:
-        if line.operation is Operation.PING:
-            self._write(connection, Operation.PONG)
-        elif line.operation is Operation.CONNECT:
+        if line.word is Word.PING:
+            self._write(connection, Word.PONG)
+        elif line.word is Word.CONNECT:
             self._attach(connection, line.payload)
-        elif line.operation is Operation.QUIT and not line.payload:
-            self._write(connection, Operation.QUIT)
+        elif line.word is Word.QUIT and not line.payload:
+            self._write(connection, Word.QUIT)
             self._close(connection, now)
         elif connection != self.attached:
-            raise LineError(f"read {line.operation}| before CONNECT|, expected CONNECT| and your name first")
-        elif line.operation in self._answers:
-            self._answers[line.operation](line.payload, now)
+            raise LineError(f"read {line.word}| before CONNECT|, expected CONNECT| and your name first")
+        elif line.word in self._answers:
+            self._answers[line.word](line.payload, now)
         else:
-            raise LineError(f"read {line.operation}|, which only a daemon says")
+            raise LineError(f"read {line.word}|, which only a daemon says")
 
     def _attach(self, connection: Connection, name: str) -> None:
         if self.attached is not None:
@@ -184,9 +185,9 @@ class Clients:
         self._endpoint.user = check_user(name)
         self.attached = connection
         self._chat = None
-        self._write(connection, Operation.CONNECTED, name)
+        self._write(connection, Word.CONNECTED, name)
         for request in self._endpoint.requests:
-            self._tell(Operation.CONNECTING, request.peer, request.name)
+            self._tell(Word.CONNECTING, request.peer, request.name)
 
     def _call(self, payload: str, now: float) -> None:
         peer = parse_address(payload, DAEMON_PORT)
@@ -248,44 +249,44 @@ class Clients:
             case Connected():
                 self._messages = 0
                 self._chat = event.peer
-                self._tell(Operation.CONNECTED, event.peer, event.name)
+                self._tell(Word.CONNECTED, event.peer, event.name)
             case RequestReceived():
-                self._tell(Operation.CONNECTING, event.peer, event.name)
+                self._tell(Word.CONNECTING, event.peer, event.name)
             case Rang():
-                self._tell(Operation.RINGING, event.peer, event.name)
+                self._tell(Word.RINGING, event.peer, event.name)
             case MessageReceived():
-                self._say_to_client(Operation.CHAT, f"{_name(event.name, event.peer)}|{event.text}")
+                self._say_to_client(Word.CHAT, f"{_name(event.name, event.peer)}|{event.text}")
             case MessageAcknowledged(peer=self._chat):
-                self._say_to_client(Operation.ACK, str(event.message))
+                self._say_to_client(Word.ACK, str(event.message))
             case MessageUndelivered(peer=self._chat):
-                self._say_to_client(Operation.UNDELIVERED, str(event.message))
+                self._say_to_client(Word.UNDELIVERED, str(event.message))
             case MessageAcknowledged() | MessageUndelivered():
                 pass  # of a chat that was left before this one began: its numbers would be mistaken for this one's
             case Unanswered():
-                self._say_to_client(Operation.UNANSWERED, f"{self._called(event.peer, event.name)}|{event.seconds}")
+                self._say_to_client(Word.UNANSWERED, f"{self._called(event.peer, event.name)}|{event.seconds}")
             case ErrorReceived():
-                self._say_to_client(Operation.ERROR, event.text)
+                self._say_to_client(Word.ERROR, event.text)
             case Ended():
-                self._say_to_client(Operation.QUIT, self._called(event.peer, event.name))
+                self._say_to_client(Word.QUIT, self._called(event.peer, event.name))
 
     def warn(self, text: str) -> None:
         """Tells the client of something that its user can mend."""
-        self._say_to_client(Operation.ERROR, text)
+        self._say_to_client(Word.ERROR, text)
 
-    def _tell(self, operation: Operation, peer: Address, name: str) -> None:
-        self._say_to_client(operation, f"{_name(name, peer)}|{format_address(peer)}")
+    def _tell(self, word: Word, peer: Address, name: str) -> None:
+        self._say_to_client(word, f"{_name(name, peer)}|{format_address(peer)}")
 
-    def _say_to_client(self, operation: Operation, payload: str) -> None:
+    def _say_to_client(self, word: Word, payload: str) -> None:
         if self.attached is not None:
-            self._write(self.attached, operation, payload)
+            self._write(self.attached, word, payload)
 
     # -- output
 
-    def _write(self, connection: Connection, operation: Operation, payload: str = "") -> None:
-        self.outbox.append((connection, format_line(Line(operation, payload))))
+    def _write(self, connection: Connection, word: Word, payload: str = "") -> None:
+        self.outbox.append((connection, format_line(Line(word, payload))))
 
     def _refuse(self, connection: Connection, text: str, now: float | None = None) -> None:
-        self._write(connection, Operation.ERROR, text)
+        self._write(connection, Word.ERROR, text)
         self._close(connection, now)
 
     def _close(self, connection: Connection, now: float | None) -> None:

@@ -9,8 +9,8 @@ import click
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.number import Number
-from simp_proto.text import Line, Operation, format_line, parse_line
+from simp_proto.cli.parameters import Number
+from simp_proto.text import Line, Word, format_line, parse_line
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
 _WORDS = (
@@ -60,17 +60,17 @@ class _Show:
         async with self._daemon(alice) as one, self._daemon(bob) as other:
             click.echo(self._ladder.head(f"alice {format_address(alice)}", f"bob {format_address(bob)}"))
             self._people = [await _Person.attach(one, "alice"), await _Person.attach(other, "bob")]
-            await self._act(0, Operation.CONNECTING, format_address(bob), "calls bob")
-            await self._hears(1, Operation.CONNECTING, "a call from alice")
-            await self._act(1, Operation.CONNECTED, "alice", "accepts")
-            await self._hears(0, Operation.CONNECTED, "the chat is on")
-            await self._hears(1, Operation.CONNECTED, "the chat is on")
+            await self._act(0, Word.CONNECTING, format_address(bob), "calls bob")
+            await self._hears(1, Word.CONNECTING, "a call from alice")
+            await self._act(1, Word.CONNECTED, "alice", "accepts")
+            await self._hears(0, Word.CONNECTED, "the chat is on")
+            await self._hears(1, Word.CONNECTED, "the chat is on")
             for side, words in _WORDS:
-                await self._act(side, Operation.CHAT, words, "")
-                await self._hears(1 - side, Operation.CHAT, f'reads "{words}"')
-                await self._hears(side, Operation.ACK, "knows that it arrived")
-            await self._act(0, Operation.QUIT, "bob", "leaves")
-            await self._hears(1, Operation.QUIT, "sees that alice has left")
+                await self._act(side, Word.CHAT, words, "")
+                await self._hears(1 - side, Word.CHAT, f'reads "{words}"')
+                await self._hears(side, Word.ACK, "knows that it arrived")
+            await self._act(0, Word.QUIT, "bob", "leaves")
+            await self._hears(1, Word.QUIT, "sees that alice has left")
             for person in self._people:
                 await person.detach()
 
@@ -91,15 +91,15 @@ class _Show:
         except OSError as error:  # nobody reads on; the show ends at the next act
             self._closed = error
 
-    async def _act(self, side: int, operation: Operation, payload: str, note: str) -> None:
+    async def _act(self, side: int, word: Word, payload: str, note: str) -> None:
         await asyncio.sleep(self._pause)
         self._note(side, note)
         if self._closed:
             raise self._closed
-        self._people[side].say(operation, payload)
+        self._people[side].say(word, payload)
 
-    async def _hears(self, side: int, operation: Operation, note: str) -> None:
-        await asyncio.wait_for(self._people[side].hear(operation), 5)
+    async def _hears(self, side: int, word: Word, note: str) -> None:
+        await asyncio.wait_for(self._people[side].hear(word), 5)
         self._note(side, note)
 
 
@@ -113,21 +113,21 @@ class _Person:
     @classmethod
     async def attach(cls, daemon: Daemon, name: str) -> "_Person":
         person = cls(*await asyncio.open_connection(*daemon.client_address))
-        person.say(Operation.CONNECT, name)
-        await person.hear(Operation.CONNECTED)
+        person.say(Word.CONNECT, name)
+        await person.hear(Word.CONNECTED)
         return person
 
-    def say(self, operation: Operation, payload: str) -> None:
-        self._writer.write(format_line(Line(operation, payload)))
+    def say(self, word: Word, payload: str) -> None:
+        self._writer.write(format_line(Line(word, payload)))
 
-    async def hear(self, operation: Operation) -> None:
+    async def hear(self, word: Word) -> None:
         """Reads on until the daemon says that."""
-        while parse_line((await self._reader.readline()).removesuffix(b"\n")).operation is not operation:
+        while parse_line((await self._reader.readline()).removesuffix(b"\n")).word is not word:
             pass
 
     async def detach(self) -> None:
-        self.say(Operation.QUIT, "")
-        await self.hear(Operation.QUIT)
+        self.say(Word.QUIT, "")
+        await self.hear(Word.QUIT)
         self._writer.close()
         await self._writer.wait_closed()
 

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 from simp_daemon.clients import Clients
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import Event, Ignored, MessageAcknowledged, MessageReceived
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError, SimpError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.udp import address_of, bind, why_not
 
 log = logging.getLogger("simp.daemon")

@@ -1,20 +1,17 @@
-"""The text protocol between a client and its daemon: one `OPERATION|PAYLOAD` a line (client.md).
-
-Also what peers' text may look like on a terminal or in a log, since both sides need the same answer.
-"""
+"""The text protocol between a client and its daemon: one `OPERATION|PAYLOAD` a line (client.md)."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
-from unicodedata import category
 
 from simp_proto.constants import MAX_LINE_SIZE, USER_SIZE
 from simp_proto.errors import LineError, NotSimpError
+from simp_proto.printable import printable
 
 
 @unique
-class Operation(StrEnum):
+class Word(StrEnum):
     """The first word of a line (client 4)."""
 
     PING = "PING"
@@ -35,7 +32,7 @@ class Operation(StrEnum):
 class Line:
     """One line. `payload` is as its writer meant it: unescaped, with every `|` after the first."""
 
-    operation: Operation
+    word: Word
     payload: str = ""
 
     def fields(self, count: int) -> list[str]:
@@ -63,7 +60,7 @@ def unescape(text: str) -> str:
 
 def format_line(line: Line) -> bytes:
     """The line's bytes, newline included."""
-    return f"{line.operation}|{escape(line.payload)}\n".encode("utf-8", "backslashreplace")
+    return f"{line.word}|{escape(line.payload)}\n".encode("utf-8", "backslashreplace")
 
 
 def parse_line(data: bytes) -> Line:
@@ -73,11 +70,11 @@ def parse_line(data: bytes) -> Line:
     except UnicodeDecodeError as error:
         raise LineError(f"read the byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8") from None
     word, bar, payload = text.partition("|")
-    if word not in Operation.__members__:
+    if word not in Word.__members__:
         raise NotSimpError(f"read {printable(text[:40])!r}, expected OPERATION|PAYLOAD such as PING|")
     if not bar:
         raise LineError(f"read {word!r} alone, expected {word}| and its payload")
-    return Line(Operation(word), unescape(payload))
+    return Line(Word(word), unescape(payload))
 
 
 class LineBuffer:
@@ -123,31 +120,3 @@ def check_user(name: str) -> str:
     if name != name.strip():
         raise LineError("read a blank at an end of the name, expected none: blanks pad names on the wire")
     return name
-
-
-_JOINERS: Final = "\u200c\u200d"
-
-
-def printable(text: str) -> str:
-    """The text with whatever could disturb a terminal or a log as `\\xHH`, `\\uHHHH` or `\\UHHHHHHHH`.
-
-    That is every control, format (direction overrides among them), surrogate, private and unassigned
-    character, and the line separators. Blanks, and the joiners that emoji and scripts need, stay.
-    """
-    return "".join(character if _harmless(character) else _code(character) for character in text)
-
-
-def _harmless(character: str) -> bool:
-    return character.isprintable() or character in _JOINERS or category(character) == "Zs"
-
-
-def _code(character: str) -> str:
-    code = ord(character)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-def printable_name(name: str) -> str:
-    """A peer's name as one field of a line: printable, and without a `|` that would end the field."""
-    return printable(name).replace("|", "\\x7c")

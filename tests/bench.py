@@ -203,7 +203,7 @@ def free_port(host: str, kind: socket.SocketKind) -> int:
 def simp_command() -> list[str]:
     """The installed `simp` beside this Python, or else the same entry point."""
     script = shutil.which("simp", path=Path(sys.executable).parent)
-    return [script] if script else [sys.executable, "-c", "from simp_proto.command import main; main()"]
+    return [script] if script else [sys.executable, "-c", "from simp_proto.cli.main import main; main()"]
 
 
 class Person:

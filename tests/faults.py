@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from simp_daemon.states import State
-from simp_proto.conformance.tester import Action, Side
+from simp_daemon.peers.states import State
+from simp_proto.conformance.tester import Request, Side
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, parse, sealed
 from simp_proto.errors import DatagramError
@@ -209,7 +209,7 @@ class OddByteForgotten(Fault):
 class AllInOne(Fault):
     text = ""
 
-    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+    def acted(self, action: Request, text: str) -> Iterable[bytes]:
         self.text = text
         return []
 
@@ -676,14 +676,14 @@ class Outstanding(Fault):
 
 @breaks("leaving-after-the-last-word")
 class LeavesAtOnce(Outstanding):
-    def acted(self, action: Action, text: str) -> Iterable[bytes]:
-        return [answer(self.chat, Control.FIN)] if action is Action.LEAVE and self.chat else []
+    def acted(self, action: Request, text: str) -> Iterable[bytes]:
+        return [answer(self.chat, Control.FIN)] if action is Request.LEAVE and self.chat else []
 
 
 @breaks("stop-and-wait")
 class WindowOfTwo(Outstanding):
-    def acted(self, action: Action, text: str) -> Iterable[bytes]:
-        two = action is Action.TYPE and self.chat and not self.answered
+    def acted(self, action: Request, text: str) -> Iterable[bytes]:
+        two = action is Request.TYPE and self.chat and not self.answered
         return [remade(flipped(self.chat), payload=text.encode())] if two else []
 
 
@@ -955,8 +955,8 @@ class Fragile(Fault):
         self.dead = self.dead or data == b"\xff" * 1_400
         return [] if self.dead else [data]
 
-    def acted(self, action: Action, text: str) -> Iterable[bytes]:
-        self.dead = self.dead and action is not Action.RESTART
+    def acted(self, action: Request, text: str) -> Iterable[bytes]:
+        self.dead = self.dead and action is not Request.RESTART
         return []
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import (
     Connected,
     Ended,
@@ -20,6 +19,7 @@ from simp_daemon.events import (
     MessageUndelivered,
     RequestReceived,
 )
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, parse

@@ -7,10 +7,10 @@ import heapq
 from collections.abc import Iterable
 from itertools import count
 
-from simp_daemon.endpoint import Endpoint
-from simp_daemon.states import State
+from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.states import State
 from simp_proto.address import Address
-from simp_proto.conformance.tester import Action, Side
+from simp_proto.conformance.tester import Request, Side
 from simp_proto.constants import Framing
 
 DAEMON = ("192.0.2.1", 7777)
@@ -42,7 +42,7 @@ class Fault:
         """What the tester gets instead."""
         return [data]
 
-    def acted(self, action: Action, text: str) -> Iterable[bytes]:
+    def acted(self, action: Request, text: str) -> Iterable[bytes]:
         """What is sent to the tester before the daemon does what its person asked for."""
         return []
 
@@ -69,7 +69,7 @@ class SimulatedWire:
 
     def __init__(self, fault: Fault | None = None, framing: Framing | None = None) -> None:
         self.daemon: Address | None = DAEMON
-        self.actions = frozenset(Action)
+        self.actions = frozenset(Request)
         self.fault = fault or Fault()
         self._framing = framing
         self._time = 0.0
@@ -110,26 +110,26 @@ class SimulatedWire:
             self.endpoint.handle_timer(self._time)
             self._settle()
 
-    def ask(self, action: Action, text: str, side: Side, *, quiet: bool) -> str:
+    def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         for each in self.fault.acted(action, text):
             self._deliver(each, Side.TESTER)
         ringing = [request.peer for request in self.endpoint.requests][-1:]
         match action:
-            case Action.ACCEPT:
+            case Request.ACCEPT:
                 for peer in ringing:
                     self.endpoint.accept(peer, self._time)
-            case Action.DECLINE:
+            case Request.DECLINE:
                 for peer in ringing:
                     self.endpoint.quit(peer, self._time)
-            case Action.TYPE:
+            case Request.TYPE:
                 self._said += 1
                 self.endpoint.say(self._said, text, self._time)
-            case Action.LEAVE:
+            case Request.LEAVE:
                 assert self.endpoint.current is not None
                 self.endpoint.quit(self.endpoint.current.peer, self._time)
-            case Action.CALL:
+            case Request.CALL:
                 self.endpoint.call(SIDES[side], self._time)
-            case Action.RESTART:
+            case Request.RESTART:
                 self._start()
         self._settle()
         return ""

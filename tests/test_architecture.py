@@ -23,15 +23,15 @@ SHELLS = {
 }
 CLICK = {
     "simp_proto.conformance.command",
-    "simp_proto.toolkit.output",
-    "simp_proto.number",
+    "simp_proto.cli.output",
+    "simp_proto.cli.parameters",
     "simp_proto.conformance.probe",
-    "simp_proto.command",
-    "simp_proto.toolkit.completion",
+    "simp_proto.cli.main",
+    "simp_proto.cli.completion",
     "simp_proto.toolkit.decode",
     "simp_proto.toolkit.dissector",
     "simp_proto.toolkit.encode",
-    "simp_proto.toolkit.manual",
+    "simp_proto.cli.manual",
     "simp_proto.toolkit.proxy",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
@@ -47,7 +47,8 @@ ALLOWED = {
         "simp_proto.address",
         "simp_proto.constants",
         "simp_proto.errors",
-        "simp_proto.exit_status",
+        "simp_proto.printable",
+        "simp_proto.cli.exit_status",
     },
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -3,7 +3,7 @@
 import pytest
 
 from simp_daemon.clients import MAX_CONNECTIONS, MAX_WAITING, Clients
-from simp_daemon.endpoint import Endpoint
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from tests.test_endpoint import BOB, CAROL, packet
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from simp_proto.constants import Framing
 from simp_proto.datagram import build, parse_or_refusal, reading_order
 from simp_proto.toolkit import comparison, dump

@@ -11,7 +11,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from tests.scripted_daemon import PATIENCE
 from tests.test_help import NAMES, ROOT
 
@@ -50,12 +50,12 @@ def test_names_are_completed_without_loading_what_they_name() -> None:
     program = (
         "import sys\n"
         "from click.shell_completion import ShellComplete\n"
-        "from simp_proto.command import main\n"
+        "from simp_proto.cli.main import main\n"
         "assert ShellComplete(main, {}, 'simp', '').get_completions([], '')\n"
         "print(*sorted(name for name in sys.modules if name.startswith(('simp_', 'construct', 'asyncio'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
-    assert done.stdout.split() == ["simp_proto", "simp_proto.command", "simp_proto.exit_status"]
+    assert done.stdout.split() == ["simp_proto", "simp_proto.cli", "simp_proto.cli.exit_status", "simp_proto.cli.main"]
 
 
 def test_the_scripts_are_for_the_shells_that_the_argument_names() -> None:
@@ -72,7 +72,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "folder").mkdir()
     simp = tmp_path / "bin" / "simp"
     simp.parent.mkdir()
-    simp.write_text(f"#!{sys.executable}\nfrom simp_proto.command import main\nmain(prog_name='simp')\n", "utf-8")
+    simp.write_text(f"#!{sys.executable}\nfrom simp_proto.cli.main import main\nmain(prog_name='simp')\n", "utf-8")
     simp.chmod(0o755)
     return {**os.environ, "PATH": f"{simp.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
 

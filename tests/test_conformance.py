@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simp_daemon.states import State
+from simp_daemon.peers.states import State
 from simp_proto.conformance import tester
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
@@ -78,17 +78,17 @@ class TakesTurns(SimulatedWire):
         self.turn = self.turn or (side is tester.Side.TESTER and is_a(data, Chat.MESSAGE))
         super().send(side, data)
 
-    def ask(self, action: tester.Action, text: str, side: tester.Side, *, quiet: bool) -> str:
-        if action is tester.Action.TYPE and not self.turn:
+    def ask(self, action: tester.Request, text: str, side: tester.Side, *, quiet: bool) -> str:
+        if action is tester.Request.TYPE and not self.turn:
             return "it isn't your turn"
-        self.turn = self.turn and action is not tester.Action.TYPE
+        self.turn = self.turn and action is not tester.Request.TYPE
         return super().ask(action, text, side, quiet=quiet)
 
 
 def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
     judge = tester.Tester(TakesTurns())
     judge.meet()
-    results = list(run(judge, [case for case in CASES if tester.Action.TYPE in case.needs]))
+    results = list(run(judge, [case for case in CASES if tester.Request.TYPE in case.needs]))
     assert names(results, Verdict.FAILED) == []
     two_in_a_row = {"ack-of-a-stranger", "other-framing-of-an-ack", "wrong-ack", "stop-and-wait"}
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
@@ -106,7 +106,7 @@ class Dead(Fault):
 
 def test_a_daemon_that_is_gone_is_not_judged() -> None:
     wire = SimulatedWire(Dead())
-    wire.actions -= {tester.Action.RESTART}
+    wire.actions -= {tester.Request.RESTART}
     judge = tester.Tester(wire)
     judge.meet()
     results = list(run(judge, CASES))

@@ -23,7 +23,7 @@ if sys.platform == "win32":
 else:
     import pexpect
 
-SIMP = [sys.executable, "-m", "simp_proto.command"]
+SIMP = [sys.executable, "-m", "simp_proto.cli.main"]
 LIMIT = 150.0
 """Seconds after which a run counts as stuck."""
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from tests.scripted_daemon import PATIENCE
 from tests.test_capture import HEAD, TIME, V4, block, enhanced, ethernet, interface, ipv4, option, pcap, section, udp
 from tests.test_datagram import by_hand
@@ -369,7 +369,7 @@ def test_colour_only_where_a_person_looks_and_wants_it(monkeypatch: pytest.Monke
 
 @contextmanager
 def running(*options: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "simp_proto.command", "decode", *options, "-"]
+    command = [sys.executable, "-m", "simp_proto.cli.main", "decode", *options, "-"]
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         try:
             yield process

@@ -11,7 +11,7 @@ from simp_client import view
 from simp_client.dialogue import WINDOW, Dialogue, Question, State
 from simp_proto.constants import MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError
-from simp_proto.text import Line, Operation, format_line, parse_line
+from simp_proto.text import Line, Word, format_line, parse_line
 
 BOB = "127.0.0.2:7777"
 CAROL = "127.0.0.3:7777"
@@ -32,7 +32,7 @@ class Desk:
                 self.asked.append(text.words)
             else:
                 self.shown.append(view.plain(text))
-        return [f"{line.operation}|{line.payload}" for line in self.dialogue.lines_to_send()]
+        return [f"{line.word}|{line.payload}" for line in self.dialogue.lines_to_send()]
 
     def type(self, *lines: str) -> list[str]:
         """The person types these."""
@@ -617,7 +617,7 @@ def test_help_is_there_and_the_question_comes_again() -> None:
 
 _PEERS = st.sampled_from(["bob", BOB, "carol", CAROL, "", "q", "\x1b[2J", "\u202ebob", "a\nb"]) | st.text(max_size=5)
 _PAYLOADS = st.lists(_PEERS | st.sampled_from(["1", "2", "30"]), max_size=3).map("|".join) | st.text()
-_HEARD = st.builds(Line, st.sampled_from(Operation), _PAYLOADS).map(format_line)
+_HEARD = st.builds(Line, st.sampled_from(Word), _PAYLOADS).map(format_line)
 _TYPED = st.sampled_from([*WORDS, "alice", "127.0.0.2", r"\q", "\x1b]0;x\x07", "\ud800"]) | st.text(max_size=9)
 _STEPS = st.lists(st.tuples(st.just("hear"), _HEARD) | st.tuples(st.just("type"), _TYPED), max_size=40)
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from simp_proto.constants import OPERATIONS, Chat, Framing, Type
 from simp_proto.datagram import Datagram, build, offset, parse
 from simp_proto.errors import DatagramError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.dissector import lua
 from tests.test_datagram import rfc1071

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import SimpError
@@ -153,7 +153,7 @@ def test_bytes_that_are_no_text_are_sent_as_typed() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="closes the input as a shell's <&- does")
 def test_a_closed_input_is_one_line() -> None:
-    command = [sys.executable, "-m", "simp_proto.command", "encode", "-"]
+    command = [sys.executable, "-m", "simp_proto.cli.main", "encode", "-"]
     result = subprocess.run(command, preexec_fn=lambda: os.close(0), capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (1, "Error: standard input: it is closed\n")
 

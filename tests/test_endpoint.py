@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import (
     Ended,
     ErrorReceived,
@@ -20,7 +19,8 @@ from simp_daemon.events import (
     Unanswered,
     Why,
 )
-from simp_daemon.states import State
+from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.constants import BUSY, OFFER, OPERATIONS, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse

@@ -15,12 +15,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from simp_proto.command import main
-from simp_proto.exit_status import ExitStatus
+from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.main import main
 from tests.scripted_daemon import PATIENCE
 from tests.test_architecture import MODULES, ROOT, name_of
 
-SIMP = [sys.executable, "-m", "simp_proto.command"]
+SIMP = [sys.executable, "-m", "simp_proto.cli.main"]
 ACK = "0104" + "00" * 37
 JSON = '{"operation": "ACK", "framing": "bare", "sequence": 0}'
 PRINTING = [

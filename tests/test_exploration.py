@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from simp_daemon.events import Connected, MessageAcknowledged, MessageReceived, RequestReceived
-from simp_daemon.session import Session
-from simp_daemon.states import State
+from simp_daemon.peers.session import Session
+from simp_daemon.peers.states import State
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram
 

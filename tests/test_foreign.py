@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import MessageAcknowledged, MessageReceived
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.constants import Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse
 

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from simp_proto.command import main
+from simp_proto.cli.main import main
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 ROOT = click.Context(main, info_name="simp", **main.context_settings)

@@ -74,7 +74,7 @@ class Process:
         with socket.socket() as tcp:
             tcp.bind(("127.0.0.1", 0))
             self.client_port: int = tcp.getsockname()[1]
-        command = [sys.executable, "-m", "simp_proto.command", "daemon", format_address(self.address)]
+        command = [sys.executable, "-m", "simp_proto.cli.main", "daemon", format_address(self.address)]
         command += ["--client-port", str(self.client_port), "--log-level", "debug"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.log: list[bytes] = []

@@ -10,8 +10,8 @@ from simp_client import link as link_module
 from simp_client.dialogue import Dialogue, Question
 from simp_client.link import Link, NoDaemonError, converse
 from simp_client.view import Text, plain
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
-from simp_proto.exit_status import ExitStatus
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simp_proto.command import main
-from simp_proto.text import printable
-from simp_proto.toolkit import roff
-from simp_proto.toolkit.manual import pages
+from simp_proto.cli import roff
+from simp_proto.cli.main import main
+from simp_proto.cli.manual import pages
+from simp_proto.printable import printable
 from tests.test_help import NAMES, examples
 
 PAGES = pages(main)

@@ -249,8 +249,9 @@ def test_help_reads_nothing_but_click() -> None:
         "simp_client",
         "simp_client.command",
         "simp_proto",
+        "simp_proto.cli",
+        "simp_proto.cli.exit_status",
         "simp_proto.constants",
-        "simp_proto.exit_status",
     ]
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from simp_daemon.loop import Daemon
 from simp_proto.address import format_address
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from simp_proto.conformance import tester
 from simp_proto.conformance.probe import Findings, find, in_words
 from simp_proto.conformance.tester import Side

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from simp_daemon.loop import Daemon
 from simp_proto.address import Address, format_address
-from simp_proto.command import main
+from simp_proto.cli.main import main
 from simp_proto.toolkit import proxy as module
 from simp_proto.toolkit.impairment import Rates
 from tests.scripted_daemon import PATIENCE
@@ -31,7 +31,7 @@ from tests.test_loop import client, free_address, run
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to one process")
 
 ACK = struct.pack("!BBB32sI", 1, 4, 0, b"", 0)
-COMMAND = [sys.executable, "-W", "error", "-c", "from simp_proto.command import main; main()", "proxy"]
+COMMAND = [sys.executable, "-W", "error", "-c", "from simp_proto.cli.main import main; main()", "proxy"]
 
 
 def message(text: str, number: int = 1) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from simp_daemon.events import Reason
-from simp_daemon.session import Session
-from simp_daemon.states import TABLE, Action, Input, State, render
+from simp_daemon.peers.session import Session
+from simp_daemon.peers.states import TABLE, Action, Input, State, render
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
@@ -241,4 +241,4 @@ def test_every_action_is_a_method_and_is_used() -> None:
 
 def test_states_md_is_current() -> None:
     current = (Path(__file__).parent.parent / "spec" / "states.md").read_text("utf-8")
-    assert current == "\n".join(render()) + "\n", "run: python -m simp_daemon.states > spec/states.md"
+    assert current == "\n".join(render()) + "\n", "run: python -m simp_daemon.peers.states > spec/states.md"

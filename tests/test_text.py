@@ -8,25 +8,15 @@ from hypothesis import strategies as st
 
 from simp_proto.constants import MAX_LINE_SIZE
 from simp_proto.errors import LineError, NotSimpError
-from simp_proto.text import (
-    Line,
-    LineBuffer,
-    Operation,
-    check_user,
-    escape,
-    format_line,
-    parse_line,
-    printable,
-    printable_name,
-    unescape,
-)
+from simp_proto.printable import printable, printable_name
+from simp_proto.text import Line, LineBuffer, Word, check_user, escape, format_line, parse_line, unescape
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
-operations = st.sampled_from(Operation)
+operations = st.sampled_from(Word)
 
 
 @given(operations, texts)
-def test_a_line_comes_out_as_it_went_in(operation: Operation, payload: str) -> None:
+def test_a_line_comes_out_as_it_went_in(operation: Word, payload: str) -> None:
     data = format_line(Line(operation, payload))
     assert data.endswith(b"\n")
     assert data.count(b"\n") == 1
@@ -48,7 +38,7 @@ def test_any_bytes_are_a_line_or_an_error(data: bytes) -> None:
         read = str(error)
     else:
         read = line.payload
-        assert data.startswith(line.operation.encode() + b"|")
+        assert data.startswith(line.word.encode() + b"|")
     assert isinstance(read, str)
 
 
@@ -69,7 +59,7 @@ def test_any_bytes_are_a_line_or_an_error(data: bytes) -> None:
     ],
 )
 def test_payloads(data: bytes, payload: str) -> None:
-    assert parse_line(data) == Line(Operation.CHAT, payload)
+    assert parse_line(data) == Line(Word.CHAT, payload)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +81,9 @@ def test_refused_lines_say_what_was_read_and_expected(data: bytes, kind: type[Li
 
 
 def test_fields() -> None:
-    assert Line(Operation.CHAT, "bob|a|b").fields(2) == ["bob", "a|b"]
-    assert Line(Operation.CONNECTED, "bob|127.0.0.2:7777").fields(2) == ["bob", "127.0.0.2:7777"]
-    assert Line(Operation.QUIT, "").fields(2) == ["", ""]
+    assert Line(Word.CHAT, "bob|a|b").fields(2) == ["bob", "a|b"]
+    assert Line(Word.CONNECTED, "bob|127.0.0.2:7777").fields(2) == ["bob", "127.0.0.2:7777"]
+    assert Line(Word.QUIT, "").fields(2) == ["", ""]
 
 
 @given(st.lists(st.binary(max_size=50).map(lambda line: line.replace(b"\n", b"")), max_size=8), st.data())

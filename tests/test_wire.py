@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simp_proto.conformance.tester import Action, NotRunError, Side
+from simp_proto.conformance.tester import NotRunError, Request, Side
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import Control
 from tests.test_endpoint import packet
@@ -69,11 +69,11 @@ def test_who_calls_first_is_the_daemon(daemon: socket.socket) -> None:
 
 def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    hands = Hands({Action.CALL: f'echo "$SIMP_HOST:$SIMP_PORT" >> "{seen}"'}, terminal=False)
+    hands = Hands({Request.CALL: f'echo "$SIMP_HOST:$SIMP_PORT" >> "{seen}"'}, terminal=False)
     with wire(daemon, hands) as sockets:
         for _ in range(2):
-            assert sockets.ask(Action.CALL, "", Side.UNKNOWN) == ""
-        assert sockets.ask(Action.CALL, "", Side.TESTER) == ""
+            assert sockets.ask(Request.CALL, "", Side.UNKNOWN) == ""
+        assert sockets.ask(Request.CALL, "", Side.TESTER) == ""
         own = sockets.address()
     called = seen.read_text().split()
     assert len(set(called)) == 3
@@ -83,28 +83,30 @@ def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp
 def test_a_command_gets_the_text_as_it_is(tmp_path: Path, daemon: socket.socket) -> None:
     seen = tmp_path / "seen"
     text = 'it\'s $HOME, `id` "quoted" é\\n'
-    hands = Hands({Action.TYPE: f'printf %s "$SIMP_TEXT" > "{seen}"'}, terminal=False)
+    hands = Hands({Request.TYPE: f'printf %s "$SIMP_TEXT" > "{seen}"'}, terminal=False)
     with wire(daemon, hands) as sockets:
-        assert sockets.ask(Action.TYPE, text, Side.TESTER) == ""
+        assert sockets.ask(Request.TYPE, text, Side.TESTER) == ""
     assert seen.read_text("utf-8") == text
 
 
 def test_a_command_that_fails_is_told_and_one_that_is_none_ends_the_case(daemon: socket.socket) -> None:
-    hands = Hands({Action.ACCEPT: "echo no window >&2; exit 3", Action.LEAVE: "no-such-command-at-all"}, terminal=False)
+    hands = Hands(
+        {Request.ACCEPT: "echo no window >&2; exit 3", Request.LEAVE: "no-such-command-at-all"}, terminal=False
+    )
     with wire(daemon, hands) as sockets:
-        told = sockets.ask(Action.ACCEPT, "", Side.TESTER)
+        told = sockets.ask(Request.ACCEPT, "", Side.TESTER)
         assert "status 3" in told
         assert "no window" in told
         with pytest.raises(NotRunError, match="no-such-command-at-all"):
-            sockets.ask(Action.LEAVE, "", Side.TESTER)
+            sockets.ask(Request.LEAVE, "", Side.TESTER)
 
 
 def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path, daemon: socket.socket) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    hands = Hands({Action.RESTART: f"cat '{pipe}' & echo started >&2; exit 3"}, terminal=False)
+    hands = Hands({Request.RESTART: f"cat '{pipe}' & echo started >&2; exit 3"}, terminal=False)
     with wire(daemon, hands) as sockets:
-        assert "status 3: started" in sockets.ask(Action.RESTART, "", Side.TESTER)
+        assert "status 3: started" in sockets.ask(Request.RESTART, "", Side.TESTER)
     pipe.open("wb").close()  # which ends the one that was left
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from simp_proto.conformance.tester import (
     PATIENCE,
-    Action,
     NotApplicableError,
     NotRunError,
     Received,
+    Request,
     Side,
     Tester,
     is_ack,
@@ -65,13 +65,13 @@ class Case:
     section: str
     rule: str
     level: Level
-    needs: frozenset[Action]
+    needs: frozenset[Request]
     judge: Callable[[Tester], None]
 
     @property
     def listens(self) -> bool:
         """Whether the daemon calls, and the tester answers."""
-        return Action.CALL in self.needs
+        return Request.CALL in self.needs
 
 
 CASES: Final[list[Case]] = []
@@ -81,7 +81,7 @@ _Judge = Callable[[Tester], None]
 
 
 def _case(
-    section: str, *needs: Action, level: Level = Level.MUST, only: Iterable[Framing] = tuple(Framing)
+    section: str, *needs: Request, level: Level = Level.MUST, only: Iterable[Framing] = tuple(Framing)
 ) -> Callable[[_Judge], _Judge]:
     """Registers what judges the rule that its docstring quotes."""
     framings = tuple(only)
@@ -106,7 +106,7 @@ _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
 # -- 1 and 2: the datagram
 
 
-@_case("1.1", Action.ACCEPT)
+@_case("1.1", Request.ACCEPT)
 def answers_from_its_port(tester: Tester) -> None:
     """Datagrams travel over UDP, IPv4 or IPv6, from port 7777 to port 7777 unless their users agreed on others."""
     accepted = tester.call()
@@ -116,7 +116,7 @@ def answers_from_its_port(tester: Tester) -> None:
             raise tester.failure("every datagram from the port that was called")
 
 
-@_case("2.1", Action.ACCEPT)
+@_case("2.1", Request.ACCEPT)
 def unknown_type(tester: Tester) -> None:
     """**Type** is `01` control or `02` chat."""
     tester.call()
@@ -124,7 +124,7 @@ def unknown_type(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.chat(b"type"), "type", bytes((kind,))))
 
 
-@_case("2.2", Action.ACCEPT)
+@_case("2.2", Request.ACCEPT)
 def unknown_chat_operation(tester: Tester) -> None:
     """**Operation** of a chat is `01`, MESSAGE."""
     tester.call()
@@ -132,7 +132,7 @@ def unknown_chat_operation(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.chat(b"operation"), "operation", bytes((operation,))))
 
 
-@_case("2.2", Action.ACCEPT)
+@_case("2.2", Request.ACCEPT)
 def unknown_control_operation(tester: Tester) -> None:
     """MUST be one of ERR `01`, SYN `02`, ACK `04`, SYN+ACK `06`, FIN `08`."""
     tester.call()
@@ -140,7 +140,7 @@ def unknown_control_operation(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.make(FIN, tester.number), "operation", bytes((operation,))))
 
 
-@_case("2.2", Action.ACCEPT, Action.DECLINE, Action.LEAVE)
+@_case("2.2", Request.ACCEPT, Request.DECLINE, Request.LEAVE)
 def sent_operations(tester: Tester) -> None:
     """ERR+FIN `09` and FIN+ACK `0c` MUST be understood, and MUST NOT be sent."""
     heard = [_be_declined(tester)]
@@ -151,7 +151,7 @@ def sent_operations(tester: Tester) -> None:
         raise tester.failure("FIN 08, by who declines and by who leaves")
 
 
-@_case("2.3", Action.ACCEPT, only=_CHECKED)
+@_case("2.3", Request.ACCEPT, only=_CHECKED)
 def unknown_sequence(tester: Tester) -> None:
     """**Sequence** is `00` or `01`."""
     tester.call()
@@ -159,7 +159,7 @@ def unknown_sequence(tester: Tester) -> None:
         _ignored(tester, _changed(tester, tester.chat(b"sequence"), "sequence", bytes((number,))))
 
 
-@_case("2.3", Action.ACCEPT, only=[Framing.BARE])
+@_case("2.3", Request.ACCEPT, only=[Framing.BARE])
 def sequence_beyond_one(tester: Tester) -> None:
     """In `bare`, 0 to 255 MUST be understood (9.2)"""
     tester.call()
@@ -169,7 +169,7 @@ def sequence_beyond_one(tester: Tester) -> None:
         tester.expect(f"ACK {number}", _acknowledging(number))
 
 
-@_case("2.4", Action.ACCEPT, Action.TYPE)
+@_case("2.4", Request.ACCEPT, Request.TYPE)
 def user_sent(tester: Tester) -> None:
     """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
     heard = [tester.call(), tester.hear("hello")]
@@ -178,7 +178,7 @@ def user_sent(tester: Tester) -> None:
     _named(tester, heard)
 
 
-@_case("2.4", Action.CALL, Action.LEAVE)
+@_case("2.4", Request.CALL, Request.LEAVE)
 def user_sent_in_a_call(tester: Tester) -> None:
     """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
     heard = [tester.be_called()]
@@ -186,7 +186,7 @@ def user_sent_in_a_call(tester: Tester) -> None:
     _named(tester, heard)
 
 
-@_case("2.4", Action.ACCEPT)
+@_case("2.4", Request.ACCEPT)
 def user_received(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, takes any bytes"""
     tester.call()
@@ -194,7 +194,7 @@ def user_received(tester: Tester) -> None:
         tester.say(b"who am I?", f"a chat whose user is {user!r}", user)
 
 
-@_case("2.4", Action.ACCEPT)
+@_case("2.4", Request.ACCEPT)
 def user_of_a_call(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, takes any bytes"""
     for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
@@ -205,7 +205,7 @@ def user_of_a_call(tester: Tester) -> None:
         tester.part()
 
 
-@_case("2.5", Action.ACCEPT)
+@_case("2.5", Request.ACCEPT)
 def wrong_length(tester: Tester) -> None:
     """**Length** is the number of payload bytes, big-endian; exactly so many MUST follow."""
     tester.call()
@@ -215,7 +215,7 @@ def wrong_length(tester: Tester) -> None:
     _ignored(tester, sealed(chat + b"\0", tester.framing or Framing.BARE))
 
 
-@_case("2.5", Action.ACCEPT)
+@_case("2.5", Request.ACCEPT)
 def payload_ignored(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     accepted = tester.be_accepted(
@@ -226,7 +226,7 @@ def payload_ignored(tester: Tester) -> None:
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
 
-@_case("2.5", Action.ACCEPT, Action.TYPE)
+@_case("2.5", Request.ACCEPT, Request.TYPE)
 def payload_of_an_ack(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     tester.call()
@@ -236,7 +236,7 @@ def payload_of_an_ack(tester: Tester) -> None:
         raise tester.failure("the next chat: an ACK counts, whatever its payload but 'ringing'")
 
 
-@_case("2.5", Action.CALL)
+@_case("2.5", Request.CALL)
 def payload_of_a_syn_ack(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     number = tester.be_called().datagram.sequence
@@ -246,7 +246,7 @@ def payload_of_a_syn_ack(tester: Tester) -> None:
     )
 
 
-@_case("2.5", Action.ACCEPT, level=Level.SHOULD)
+@_case("2.5", Request.ACCEPT, level=Level.SHOULD)
 def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
     accepted = tester.call()
@@ -255,7 +255,7 @@ def payload_empty(tester: Tester) -> None:
         raise tester.failure("a SYN+ACK and an ACK without a payload")
 
 
-@_case("2.6", Action.ACCEPT, only=_CHECKED)
+@_case("2.6", Request.ACCEPT, only=_CHECKED)
 def wrong_checksum(tester: Tester) -> None:
     """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
@@ -266,7 +266,7 @@ def wrong_checksum(tester: Tester) -> None:
         _ignored(tester, chat[:at] + wrong.to_bytes(CHECKSUM_SIZE, "big") + chat[at + CHECKSUM_SIZE :])
 
 
-@_case("2.6", Action.ACCEPT, only=_CHECKED)
+@_case("2.6", Request.ACCEPT, only=_CHECKED)
 def wrong_checksum_of_a_fin(tester: Tester) -> None:
     """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
@@ -274,7 +274,7 @@ def wrong_checksum_of_a_fin(tester: Tester) -> None:
     _ignored(tester, fin[:HEAD_SIZE] + bytes((fin[HEAD_SIZE] ^ 0x55, fin[HEAD_SIZE + 1])), "a FIN whose sum is wrong")
 
 
-@_case("2.6", Action.ACCEPT, only=[Framing.HEADER])
+@_case("2.6", Request.ACCEPT, only=[Framing.HEADER])
 def checksum_zero(tester: Tester) -> None:
     """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
@@ -286,7 +286,7 @@ def checksum_zero(tester: Tester) -> None:
     _ignored(tester, chat[:HEAD_SIZE] + b"\0\0" + chat[end:], "the checksum 0000, which says 'none' in UDP alone")
 
 
-@_case("2.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+@_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def checksum_sent(tester: Tester) -> None:
     """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
     number of bytes), big-endian
@@ -297,7 +297,7 @@ def checksum_sent(tester: Tester) -> None:
         tester.acknowledge(heard)
 
 
-@_case("2.7", Action.ACCEPT, Action.TYPE)
+@_case("2.7", Request.ACCEPT, Request.TYPE)
 def size_sent(tester: Tester) -> None:
     """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
     tester.call()
@@ -308,7 +308,7 @@ def size_sent(tester: Tester) -> None:
         received = tester.find(_is_message)
 
 
-@_case("2.7", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+@_case("2.7", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def size_in_bytes(tester: Tester) -> None:
     """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
     tester.call()
@@ -316,7 +316,7 @@ def size_in_bytes(tester: Tester) -> None:
         _judge_size(tester, received)
 
 
-@_case("2.7", Action.ACCEPT)
+@_case("2.7", Request.ACCEPT)
 def size_received(tester: Tester) -> None:
     """so that no path fragments it, and MUST accept what UDP carries."""
     tester.call()
@@ -339,7 +339,7 @@ def malformed_when_idle(tester: Tester) -> None:
 # -- 3: ERR and FIN
 
 
-@_case("3.1", Action.ACCEPT)
+@_case("3.1", Request.ACCEPT)
 def err_unanswered(tester: Tester) -> None:
     """An ERR MUST NOT be answered"""
     tester.send(tester.make(ERR, 0, b"out of the blue"))
@@ -350,7 +350,7 @@ def err_unanswered(tester: Tester) -> None:
     tester.say(b"we are still here", "a chat after the partner's ERR")
 
 
-@_case("3.2", Action.ACCEPT)
+@_case("3.2", Request.ACCEPT)
 def fin_acknowledged(tester: Tester) -> None:
     """Every FIN MUST be acknowledged by an ACK with its sequence number"""
     for number in (0, 1):
@@ -366,7 +366,7 @@ def fin_of_a_stranger(tester: Tester) -> None:
         _say_fin(tester, FIN, number, Side.STRANGER)
 
 
-@_case("3.2", Action.ACCEPT)
+@_case("3.2", Request.ACCEPT)
 def err_fin_acknowledged(tester: Tester) -> None:
     """also a stranger's, and also an ERR+FIN."""
     tester.call()
@@ -380,7 +380,7 @@ def err_fin_of_a_stranger(tester: Tester) -> None:
         _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
 
 
-@_case("3.2", Action.ACCEPT)
+@_case("3.2", Request.ACCEPT)
 def fin_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     for number in (0, 1):
@@ -391,7 +391,7 @@ def fin_ends(tester: Tester) -> None:
         tester.silence(f"no answer to a chat after FIN {number}")
 
 
-@_case("3.2", Action.ACCEPT)
+@_case("3.2", Request.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     tester.call()
@@ -401,7 +401,7 @@ def fin_ack_ends(tester: Tester) -> None:
     tester.silence("no answer to a chat after FIN+ACK")
 
 
-@_case("3.2", Action.DECLINE)
+@_case("3.2", Request.DECLINE)
 def fin_ack_of_its_fin(tester: Tester) -> None:
     """where a FIN of the receiver is outstanding, it counts as its ACK and gets none."""
     fin = _be_declined(tester)
@@ -419,7 +419,7 @@ def stranger_when_idle(tester: Tester) -> None:
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR", side=Side.STRANGER)
 
 
-@_case("3.3", Action.ACCEPT)
+@_case("3.3", Request.ACCEPT)
 def stranger_in_a_chat(tester: Tester) -> None:
     """Anything else from a stranger, but a SYN, MUST be ignored."""
     tester.call()
@@ -432,7 +432,7 @@ def stranger_in_a_chat(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
-@_case("3.3", Action.ACCEPT)
+@_case("3.3", Request.ACCEPT)
 def handshake_ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, but a SYN, MUST be ignored."""
     accepted = tester.be_accepted()
@@ -441,7 +441,7 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
     tester.expect("the SYN+ACK again, since a stranger sent its ACK", _is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
 
 
-@_case("3.3", Action.ACCEPT, Action.TYPE)
+@_case("3.3", Request.ACCEPT, Request.TYPE)
 def ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, but a SYN, MUST be ignored."""
     tester.call()
@@ -451,7 +451,7 @@ def ack_of_a_stranger(tester: Tester) -> None:
     _still_waiting(tester, first, "no other chat before the partner has acknowledged the first, which a stranger did")
 
 
-@_case("3.3", Action.CALL)
+@_case("3.3", Request.CALL)
 def syn_ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, but a SYN, MUST be ignored."""
     number = tester.be_called().datagram.sequence
@@ -464,7 +464,7 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
 # -- 4: calls
 
 
-@_case("4.1", Action.ACCEPT, only=[Framing.HEADER, Framing.BARE])
+@_case("4.1", Request.ACCEPT, only=[Framing.HEADER, Framing.BARE])
 def handshake(tester: Tester) -> None:
     """the callee sends SYN+ACK with the SYN's sequence number"""
     if tester.call().datagram.sequence != 0:
@@ -480,14 +480,14 @@ def nothing_before_the_person(tester: Tester) -> None:
         raise tester.failure("no SYN+ACK before anybody has accepted")
 
 
-@_case("4.1", Action.ACCEPT)
+@_case("4.1", Request.ACCEPT)
 def chat_for_a_lost_ack(tester: Tester) -> None:
     """A chat counts as a lost ACK."""
     tester.be_accepted()
     tester.say(b"my ACK got lost")
 
 
-@_case("4.1", Action.CALL)
+@_case("4.1", Request.CALL)
 def ack_of_the_syn_ack(tester: Tester) -> None:
     """the caller answers with ACK, with the SYN+ACK's."""
     number = tester.be_called().datagram.sequence
@@ -495,14 +495,14 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
     tester.expect(f"ACK {number}", _acknowledging(number))
 
 
-@_case("4.1", Action.CALL)
+@_case("4.1", Request.CALL)
 def handshake_number(tester: Tester) -> None:
     """Handshakes have sequence number 0."""
     if tester.be_called().datagram.sequence != 0:
         raise tester.failure("a SYN numbered 0")
 
 
-@_case("4.1", Action.CALL)
+@_case("4.1", Request.CALL)
 def repeated_syn_ack(tester: Tester) -> None:
     """A repeated SYN+ACK is acknowledged again."""
     acknowledged = tester.answer_call().datagram
@@ -512,19 +512,19 @@ def repeated_syn_ack(tester: Tester) -> None:
     tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
 
 
-@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def offer_answered(tester: Tester) -> None:
     """MUST answer it in `header`, and both stay in it."""
     tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
     ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
-    tester.ask(Action.ACCEPT)
+    tester.ask(Request.ACCEPT)
     accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=PATIENCE)
     for received in (ringing, accepted):
         if received and received.datagram.framing is not Framing.HEADER:
             raise tester.failure("all answers to an offer in header")
 
 
-@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_in_a_chat(tester: Tester) -> None:
     """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
     tester.call()
@@ -532,7 +532,7 @@ def other_framing_in_a_chat(tester: Tester) -> None:
         _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
 
 
-@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_of_a_fin(tester: Tester) -> None:
     """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
     tester.call()
@@ -540,7 +540,7 @@ def other_framing_of_a_fin(tester: Tester) -> None:
     _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
 
 
-@_case("4.2", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def other_framing_of_an_ack(tester: Tester) -> None:
     """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
     tester.call()
@@ -549,7 +549,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
     _still_waiting(tester, first, "no other chat before the first is acknowledged in header, which it was in bare")
 
 
-@_case("4.2", Action.ACCEPT, Action.TYPE, Action.LEAVE, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def stays_in_header(tester: Tester) -> None:
     """MUST answer it in `header`, and both stay in it."""
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
@@ -559,7 +559,7 @@ def stays_in_header(tester: Tester) -> None:
         raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
 
 
-@_case("4.2", Action.ACCEPT, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def busy_in_header(tester: Tester) -> None:
     """MUST answer it in `header`"""
     tester.call()
@@ -569,10 +569,10 @@ def busy_in_header(tester: Tester) -> None:
         raise tester.failure("ERR and FIN in header, to a stranger who calls in bare with an offer")
 
 
-@_case("4.2", Action.CALL, only=[Framing.HEADER])
+@_case("4.2", Request.CALL, only=[Framing.HEADER])
 def first_syn(tester: Tester) -> None:
     """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
-    tester.ask(Action.CALL, side=Side.UNKNOWN)
+    tester.ask(Request.CALL, side=Side.UNKNOWN)
     syn = tester.find(_is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
         raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
@@ -580,7 +580,7 @@ def first_syn(tester: Tester) -> None:
         raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
 
 
-@_case("4.2", Action.CALL, level=Level.SHOULD, only=[Framing.HEADER])
+@_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
 def offer_in_header(tester: Tester) -> None:
     """A `header` SYN SHOULD carry the offer too."""
     syn = _be_called_as_known(tester).datagram
@@ -588,7 +588,7 @@ def offer_in_header(tester: Tester) -> None:
         raise tester.failure(f"a SYN with the payload {OFFER.decode()!r}")
 
 
-@_case("4.2", Action.CALL, level=Level.SHOULD, only=[Framing.HEADER])
+@_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
 def framing_remembered(tester: Tester) -> None:
     """A daemon SHOULD remember the framing in which a peer answered a call, or had a chat, and use it from the
     first SYN on
@@ -616,7 +616,7 @@ def ringing_for_an_offer(tester: Tester) -> None:
         raise tester.failure("ACK 0 'ringing' in header")
 
 
-@_case("4.4", Action.CALL, only=[Framing.HEADER])
+@_case("4.4", Request.CALL, only=[Framing.HEADER])
 def syn_repeated(tester: Tester) -> None:
     """The caller repeats its SYN every 5 s to a peer known to speak `header`"""
     syn = _be_called_as_known(tester)
@@ -625,7 +625,7 @@ def syn_repeated(tester: Tester) -> None:
     tester.expect_again("the SYN", syn, _is_syn)
 
 
-@_case("4.4", Action.CALL, only=[Framing.HEADER])
+@_case("4.4", Request.CALL, only=[Framing.HEADER])
 def syn_while_it_rings(tester: Tester) -> None:
     """and, once it rings, every 30 s."""
     syn = _be_called_as_known(tester)
@@ -633,7 +633,7 @@ def syn_while_it_rings(tester: Tester) -> None:
     tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
 
 
-@_case("4.5", Action.ACCEPT)
+@_case("4.5", Request.ACCEPT)
 def repeated_syn(tester: Tester) -> None:
     """A repeated SYN changes nothing at the callee but the request's age."""
     tester.say_syn()
@@ -648,7 +648,7 @@ def repeated_syn(tester: Tester) -> None:
     tester.say(b"hello")
 
 
-@_case("4.5", Action.ACCEPT)
+@_case("4.5", Request.ACCEPT)
 def repeated_syn_once_accepted(tester: Tester) -> None:
     """Once accepted, a repeated SYN is answered by the SYN+ACK"""
     tester.be_accepted()
@@ -656,7 +656,7 @@ def repeated_syn_once_accepted(tester: Tester) -> None:
     tester.expect("the SYN+ACK again, at once", _is_syn_ack)
 
 
-@_case("4.5", Action.DECLINE)
+@_case("4.5", Request.DECLINE)
 def repeated_syn_once_declined(tester: Tester) -> None:
     """once declined, by the FIN."""
     _be_declined(tester)
@@ -664,7 +664,7 @@ def repeated_syn_once_declined(tester: Tester) -> None:
     tester.expect("the FIN again, at once", _is_fin)
 
 
-@_case("4.6", Action.ACCEPT)
+@_case("4.6", Request.ACCEPT)
 def busy(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR with
     the text `User already in another chat`, then a FIN, both with the SYN's sequence number.
@@ -678,7 +678,7 @@ def busy(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
-@_case("4.6", Action.ACCEPT)
+@_case("4.6", Request.ACCEPT)
 def busy_while_accepting(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR"""
     tester.be_accepted()
@@ -687,26 +687,26 @@ def busy_while_accepting(tester: Tester) -> None:
         raise tester.failure("ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
 
 
-@_case("4.6", Action.CALL)
+@_case("4.6", Request.CALL)
 def busy_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
     _refuse_call(tester, ERR, BUSY.encode())
 
 
-@_case("4.6", Action.CALL)
+@_case("4.6", Request.CALL)
 def fin_answer_taken(tester: Tester) -> None:
     """The caller takes either one for the end of its call."""
     _refuse_call(tester, FIN, b"")
 
 
-@_case("4.7", Action.DECLINE)
+@_case("4.7", Request.DECLINE)
 def declining(tester: Tester) -> None:
     """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     if _be_declined(tester).datagram.sequence != 0:
         raise tester.failure("FIN 0")
 
 
-@_case("4.7", Action.CALL, Action.LEAVE)
+@_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling(tester: Tester) -> None:
     """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     tester.be_called()
@@ -714,7 +714,7 @@ def cancelling(tester: Tester) -> None:
         raise tester.failure("FIN 0")
 
 
-@_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
+@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def leaving(tester: Tester) -> None:
     """and afterwards the one that the next chat would have."""
     _judge_numbers(tester)
@@ -726,7 +726,7 @@ def leaving(tester: Tester) -> None:
         raise tester.failure("a FIN with the number that comes after the chat's")
 
 
-@_case("4.7", Action.ACCEPT, Action.LEAVE)
+@_case("4.7", Request.ACCEPT, Request.LEAVE)
 def leaving_repeated(tester: Tester) -> None:
     """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
@@ -734,7 +734,7 @@ def leaving_repeated(tester: Tester) -> None:
     _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
 
 
-@_case("4.7", Action.ACCEPT, Action.LEAVE)
+@_case("4.7", Request.ACCEPT, Request.LEAVE)
 def unheard(tester: Tester) -> None:
     """A message that arrives after one's person has left MUST NOT be acknowledged"""
     tester.call()
@@ -742,29 +742,29 @@ def unheard(tester: Tester) -> None:
     _judge_unheard(tester)
 
 
-@_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE)
+@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def unheard_before_the_fin(tester: Tester) -> None:
     """A message that arrives after one's person has left MUST NOT be acknowledged"""
     tester.call()
     tester.hear("one last word")
-    tester.ask(Action.LEAVE, quiet=True)
+    tester.ask(Request.LEAVE, quiet=True)
     tester.collect()  # nothing tells when the person is gone: the FIN may wait for the ACK of that word
     _judge_unheard(tester)
 
 
-@_case("4.7", Action.ACCEPT, Action.TYPE, Action.LEAVE, level=Level.SHOULD)
+@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE, level=Level.SHOULD)
 def leaving_after_the_last_word(tester: Tester) -> None:
     """Who leaves a chat SHOULD first let what its person said before be acknowledged"""
     tester.call()
     heard = tester.hear("one last word")
-    tester.ask(Action.LEAVE, quiet=True)
+    tester.ask(Request.LEAVE, quiet=True)
     if any(_is_fin(each.datagram) for each in tester.collect()):
         raise tester.failure("no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
     tester.expect("the FIN after the ACK", _is_fin, within=PATIENCE)
 
 
-@_case("4.8", Action.CALL)
+@_case("4.8", Request.CALL)
 def crossed_calls(tester: Tester) -> None:
     """Who calls a peer and gets that peer's SYN MUST take it for an accepted request, and answer with SYN+ACK."""
     tester.be_called()
@@ -772,7 +772,7 @@ def crossed_calls(tester: Tester) -> None:
     tester.expect("a SYN+ACK, without anybody accepting", _is_syn_ack)
 
 
-@_case("4.9", Action.ACCEPT)
+@_case("4.9", Request.ACCEPT)
 def new_start(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over, and the SYN is a
     new request.
@@ -783,7 +783,7 @@ def new_start(tester: Tester) -> None:
     tester.say(b"hello again")
 
 
-@_case("4.9", Action.ACCEPT, only=[Framing.HEADER])
+@_case("4.9", Request.ACCEPT, only=[Framing.HEADER])
 def new_start_with_an_offer(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over"""
     tester.call()
@@ -799,7 +799,7 @@ def new_start_with_an_offer(tester: Tester) -> None:
 # -- 5: messages
 
 
-@_case("5.1", Action.ACCEPT)
+@_case("5.1", Request.ACCEPT)
 def wrong_handshake_ack(tester: Tester) -> None:
     """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
@@ -808,7 +808,7 @@ def wrong_handshake_ack(tester: Tester) -> None:
     tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
 
 
-@_case("5.1", Action.DECLINE)
+@_case("5.1", Request.DECLINE)
 def wrong_ack_of_a_fin(tester: Tester) -> None:
     """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
@@ -818,7 +818,7 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     tester.expect("the FIN again, since the ACK had another number", _is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
-@_case("5.2", Action.ACCEPT, Action.TYPE)
+@_case("5.2", Request.ACCEPT, Request.TYPE)
 def first_number(tester: Tester) -> None:
     """The first chat has number 1"""
     _judge_numbers(tester)
@@ -827,7 +827,7 @@ def first_number(tester: Tester) -> None:
         raise tester.failure("a first chat numbered 1")
 
 
-@_case("5.2", Action.ACCEPT, Action.TYPE)
+@_case("5.2", Request.ACCEPT, Request.TYPE)
 def next_number(tester: Tester) -> None:
     """After its ACK the next chat, or the FIN, carries the other number."""
     tester.call()
@@ -840,7 +840,7 @@ def next_number(tester: Tester) -> None:
         raise tester.failure(f"numbers that alternate, not {numbers}")
 
 
-@_case("5.2", Action.ACCEPT, Action.TYPE)
+@_case("5.2", Request.ACCEPT, Request.TYPE)
 def counter_of_each_direction(tester: Tester) -> None:
     """Each direction counts for itself."""
     _judge_numbers(tester)
@@ -853,7 +853,7 @@ def counter_of_each_direction(tester: Tester) -> None:
         raise tester.failure("the other number for the second chat: the tester's chat between them doesn't count")
 
 
-@_case("5.2", Action.ACCEPT, Action.TYPE)
+@_case("5.2", Request.ACCEPT, Request.TYPE)
 def counter_of_the_partner(tester: Tester) -> None:
     """Each direction counts for itself."""
     _judge_numbers(tester)
@@ -866,7 +866,7 @@ def counter_of_the_partner(tester: Tester) -> None:
         tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
 
 
-@_case("5.3", Action.ACCEPT, Action.TYPE)
+@_case("5.3", Request.ACCEPT, Request.TYPE)
 def repeat_is_the_same(tester: Tester) -> None:
     """**A repeat** has the same number and the same bytes."""
     _judge_numbers(tester)
@@ -879,7 +879,7 @@ def repeat_is_the_same(tester: Tester) -> None:
         raise tester.failure("the same bytes again")
 
 
-@_case("5.4", Action.ACCEPT)
+@_case("5.4", Request.ACCEPT)
 def ack_number(tester: Tester) -> None:
     """**An ACK** carries the number of what it acknowledges, and no payload."""
     tester.call()
@@ -890,7 +890,7 @@ def ack_number(tester: Tester) -> None:
             raise tester.failure(f"ACK {expected}, without a payload")
 
 
-@_case("5.4", Action.ACCEPT, Action.TYPE)
+@_case("5.4", Request.ACCEPT, Request.TYPE)
 def wrong_ack(tester: Tester) -> None:
     """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
     _judge_numbers(tester)
@@ -900,7 +900,7 @@ def wrong_ack(tester: Tester) -> None:
     _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
-@_case("5.5", Action.ACCEPT)
+@_case("5.5", Request.ACCEPT)
 def repeat_acknowledged(tester: Tester) -> None:
     """A chat of the partner MUST be acknowledged each time it arrives"""
     tester.call()
@@ -911,7 +911,7 @@ def repeat_acknowledged(tester: Tester) -> None:
         tester.expect(f"ACK {number} of the repeat", _acknowledging(number))
 
 
-@_case("5.5", Action.ACCEPT)
+@_case("5.5", Request.ACCEPT)
 def either_first_number(tester: Tester) -> None:
     """The first chat that arrives may have either number."""
     for number in (0, 1):
@@ -922,14 +922,14 @@ def either_first_number(tester: Tester) -> None:
         tester.part()
 
 
-@_case("5.6", Action.ACCEPT)
+@_case("5.6", Request.ACCEPT)
 def not_utf_8(tester: Tester) -> None:
     r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
     tester.call()
     tester.say(b"caf\xe9 \xff\xfe \xc3")
 
 
-@_case("5.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+@_case("5.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def utf_8(tester: Tester) -> None:
     """**Text** is UTF-8 where `header` is spoken."""
     tester.call()
@@ -938,14 +938,14 @@ def utf_8(tester: Tester) -> None:
         raise tester.failure(f"a chat with {text!r} in UTF-8")
 
 
-@_case("5.6", Action.ACCEPT, Action.TYPE)
+@_case("5.6", Request.ACCEPT, Request.TYPE)
 def long_message(tester: Tester) -> None:
     """A message that is too long for one datagram is sent as several chats"""
     tester.call()
     _whole(tester, _DIGITS)
 
 
-@_case("5.6", Action.ACCEPT, Action.TYPE, only=[Framing.HEADER])
+@_case("5.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def cut_between_characters(tester: Tester) -> None:
     """cut between characters"""
     tester.call()
@@ -956,7 +956,7 @@ def cut_between_characters(tester: Tester) -> None:
             raise tester.failure("payloads that are UTF-8 each for itself") from None
 
 
-@_case("5.6", Action.ACCEPT, Action.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
+@_case("5.6", Request.ACCEPT, Request.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
 def cut_after_a_blank(tester: Tester) -> None:
     """where it can be, after a blank."""
     tester.call()
@@ -968,7 +968,7 @@ def cut_after_a_blank(tester: Tester) -> None:
 # -- 6: time
 
 
-@_case("6.1", Action.ACCEPT, Action.TYPE)
+@_case("6.1", Request.ACCEPT, Request.TYPE)
 def stop_and_wait(tester: Tester) -> None:
     """One SYN+ACK, chat or FIN is outstanding at a time in each direction of a conversation; the next is sent when
     it is acknowledged.
@@ -980,7 +980,7 @@ def stop_and_wait(tester: Tester) -> None:
     tester.expect("the next chat, after the ACK", _saying_more_than(first))
 
 
-@_case("6.2", Action.ACCEPT, Action.TYPE)
+@_case("6.2", Request.ACCEPT, Request.TYPE)
 def chat_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     tester.call()
@@ -990,14 +990,14 @@ def chat_repeated(tester: Tester) -> None:
         heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload)
 
 
-@_case("6.2", Action.ACCEPT)
+@_case("6.2", Request.ACCEPT)
 def syn_ack_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
     _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, _is_syn_ack))
 
 
-@_case("6.2", Action.DECLINE)
+@_case("6.2", Request.DECLINE)
 def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
@@ -1007,7 +1007,7 @@ def fin_repeated(tester: Tester) -> None:
 # -- 8: robustness
 
 
-@_case("8.1", Action.ACCEPT)
+@_case("8.1", Request.ACCEPT)
 def survival(tester: Tester) -> None:
     """Whatever arrives, a daemon goes on."""
     for data in _barrage(tester):
@@ -1022,7 +1022,7 @@ def survival(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
-@_case("8.2", Action.ACCEPT)
+@_case("8.2", Request.ACCEPT)
 def amplification(tester: Tester) -> None:
     """An answer to it MUST NOT be larger than three times the datagram that it answers"""
     tester.call()
@@ -1113,13 +1113,13 @@ def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.
 def _be_declined(tester: Tester) -> Received:
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.3))
-    tester.ask(Action.DECLINE)
+    tester.ask(Request.DECLINE)
     return tester.expect("a FIN", _is_fin, within=PATIENCE)
 
 
 def _be_left(tester: Tester) -> Received:
     """Has the person leave the chat, or cancel the call. The FIN."""
-    tester.ask(Action.LEAVE)
+    tester.ask(Request.LEAVE)
     return tester.expect("a FIN", _is_fin, within=PATIENCE)
 
 
@@ -1202,7 +1202,7 @@ def _saying_more_than(first: Received) -> Callable[[Datagram], bool]:
 
 def _still_waiting(tester: Tester, first: Received, expected: str) -> None:
     """Has the person say more, which may not be sent before the first chat is acknowledged (spec 6.1)."""
-    tester.ask(Action.TYPE, "two", quiet=True)
+    tester.ask(Request.TYPE, "two", quiet=True)
     if any(_saying_more_than(first)(received.datagram) for received in tester.collect()):
         raise tester.failure(expected)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 
 from simp_proto.address import Address, format_address, parse_address
+from simp_proto.cli import output
+from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.parameters import Number
 from simp_proto.conformance import report
 from simp_proto.conformance.cases import CASES, Case, Level
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.tester import Action, NotRunError, RuleBrokenError, Tester
+from simp_proto.conformance.tester import NotRunError, Request, RuleBrokenError, Tester
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
-from simp_proto.exit_status import ExitStatus
-from simp_proto.number import Number
-from simp_proto.toolkit import output
 from simp_proto.udp import why_not
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_RUN: "yellow", Verdict.NOT_APPLICABLE: None}
@@ -29,7 +29,7 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     """`--accept-command` and its kin."""
-    for action in reversed(Action):
+    for action in reversed(Request):
         name, help_text = f"--{action.name.lower()}-command", f"Shell command to {action.value}."
         function = click.option(name, metavar="COMMAND", help=help_text)(function)
     return function
@@ -121,11 +121,11 @@ def conformance(
     if not host and not listen:
         raise click.UsageError("give the HOST of the daemon, or --listen for one that calls")
     hands = Hands(
-        {action: command for action in Action if (command := commands[f"{action.name.lower()}_command"])},
+        {action: command for action in Request if (command := commands[f"{action.name.lower()}_command"])},
         terminal=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
     )
     if not wanted:
-        calls = listen or Action.CALL in hands.commands
+        calls = listen or Request.CALL in hands.commands
         cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
     for file in (junit, html):
         if file is not None:
@@ -167,7 +167,7 @@ def conformance(
 
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
-        needed = [f"--{action.name.lower()}-command" for action in Action if action in case.needs]
+        needed = [f"--{action.name.lower()}-command" for action in Request if action in case.needs]
         click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
 
 

@@ -9,13 +9,13 @@ from typing import Final
 import click
 
 from simp_proto.address import Address, format_address, parse_address
+from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.parameters import Number
 from simp_proto.conformance.tester import NotRunError, Received, RuleBrokenError, Tester, is_ack, is_ringing
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Control, Framing
 from simp_proto.errors import AddressError
-from simp_proto.exit_status import ExitStatus
-from simp_proto.number import Number
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.udp import local_host, why_not
 
 

@@ -20,7 +20,7 @@ from simp_proto.conformance.tester import NAME, Passage, Side
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, parse_or_refusal, reading_order
 from simp_proto.errors import DatagramError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.toolkit import dump
 
 _COLUMNS: Final = 100

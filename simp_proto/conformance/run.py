@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from simp_proto.conformance.cases import Case
-from simp_proto.conformance.tester import Action, NotApplicableError, NotRunError, Passage, RuleBrokenError, Tester
+from simp_proto.conformance.tester import NotApplicableError, NotRunError, Passage, Request, RuleBrokenError, Tester
 
 
 @unique
@@ -81,7 +81,7 @@ def _prepare(tester: Tester, case: Case) -> None:
         options = " and ".join(f"--{each}-command" for each in missing)
         raise NotRunError(f"nobody to {' and '.join(missing)}: run it in a terminal, or give {options}")
     if tester.wire.restarts or tester.alive is False:
-        if Action.RESTART not in tester.wire.actions:
+        if Request.RESTART not in tester.wire.actions:
             raise NotRunError("the daemon doesn't answer any more: start it anew, or give --restart-command")
         tester.restart()
         tester.alive = None if tester.alive is None else True

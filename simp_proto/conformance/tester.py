@@ -40,7 +40,7 @@ class Side(Enum):
 
 
 @unique
-class Action(Enum):
+class Request(Enum):
     """What the person at the other side has to do, in words that ask for it."""
 
     ACCEPT = "accept the call"
@@ -95,7 +95,7 @@ class Wire(Protocol):
     """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
     restarts: bool
     """Whether the daemon is started anew before each case."""
-    actions: frozenset[Action]
+    actions: frozenset[Request]
     """What the person can be asked for."""
 
     def now(self) -> float: ...
@@ -106,7 +106,7 @@ class Wire(Protocol):
         """The next datagram of the daemon that came until then, with its time; `None` if there is none."""
         ...
 
-    def ask(self, action: Action, text: str, side: Side, *, quiet: bool) -> str:
+    def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         """Has it done; `text` is the message to type, `side` the one to call. `quiet`: nothing may come of it.
 
         Returns what went wrong with it, or nothing; raises `NotRunError` where it can't be done at all.
@@ -187,7 +187,7 @@ class Tester:
         """Calls."""
         self.send(self.make_syn(), side)
 
-    def ask(self, action: Action, text: str = "", side: Side = Side.TESTER, *, quiet: bool = False) -> None:
+    def ask(self, action: Request, text: str = "", side: Side = Side.TESTER, *, quiet: bool = False) -> None:
         """Has the person at the other side do that; raises `NotRunError` where that person can't.
 
         Whether there is a call to answer depends on the daemon that is judged: that one can't be answered is no
@@ -197,7 +197,7 @@ class Tester:
         trouble = self.wire.ask(action, text, side, quiet=quiet)
         if trouble:
             self.trace.append(Passage(self.wire.now(), side, None, note=f"could not: {trouble}"))
-            if action not in (Action.ACCEPT, Action.DECLINE):
+            if action not in (Request.ACCEPT, Request.DECLINE):
                 raise NotRunError(trouble)
 
     def expect(
@@ -312,8 +312,8 @@ class Tester:
             answer = self.find(lambda datagram: True, within=0.5)
         if self.wire.refused:
             raise NotRunError("nobody listens there")
-        if answer is None and Action.ACCEPT in self.wire.actions:  # one that rings in silence
-            self.ask(Action.ACCEPT)
+        if answer is None and Request.ACCEPT in self.wire.actions:  # one that rings in silence
+            self.ask(Request.ACCEPT)
             answer = self.find(lambda datagram: True, within=PATIENCE)
         if answer:
             self._check_welcome(answer.datagram)
@@ -347,7 +347,7 @@ class Tester:
 
     def restart(self) -> None:
         """Has the daemon started anew, and waits until it answers, if it is one that a FIN does no harm to."""
-        self.ask(Action.RESTART)
+        self.ask(Request.RESTART)
         until = self.wire.now() + PATIENCE
         while self.alive is not None and self.wire.now() < until:
             self.send(self.make(Control.FIN))
@@ -366,7 +366,7 @@ class Tester:
         self.send(syn or self.make_syn())
         early = self.find(_answers_syn, within=min(self.wire.wait, 0.5))
         early = early if early and early.datagram.operation is Control.SYN_ACK else None
-        self.ask(Action.ACCEPT)
+        self.ask(Request.ACCEPT)
         accepted = early or self.expect(
             expected, lambda datagram: datagram.operation is Control.SYN_ACK, within=PATIENCE
         )
@@ -376,7 +376,7 @@ class Tester:
 
     def be_called(self, side: Side = Side.TESTER) -> Received:
         """Has the person call the tester. The SYN, whose framing, or offer, is from then on the conversation's."""
-        self.ask(Action.CALL, side=side)
+        self.ask(Request.CALL, side=side)
         syn = self.expect("a SYN", lambda datagram: datagram.operation is Control.SYN, within=PATIENCE, side=side)
         if not self.foreign:
             offered = syn.datagram.payload.startswith(OFFER)
@@ -437,10 +437,10 @@ class Tester:
         Some clients let their person speak in turn only: the tester then speaks first.
         """
         try:
-            self.ask(Action.TYPE, text)
+            self.ask(Request.TYPE, text)
         except NotRunError:
             self.say(b"your turn")
-            self.ask(Action.TYPE, text)
+            self.ask(Request.TYPE, text)
         return self.expect(
             f"a chat with {text!r}" if len(text) < 40 else "a chat",
             lambda datagram: datagram.operation is Chat.MESSAGE,
@@ -508,7 +508,7 @@ class Tester:
         return acknowledged
 
 
-def in_words(action: Action, text: str) -> str:
+def in_words(action: Request, text: str) -> str:
     """What the person is asked to do."""
     if not text:
         return action.value

@@ -14,10 +14,10 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from simp_proto.address import Address, format_address
-from simp_proto.conformance.tester import Action, NotRunError, Side, in_words
+from simp_proto.conformance.tester import NotRunError, Request, Side, in_words
 from simp_proto.constants import DAEMON_PORT, Control
 from simp_proto.datagram import Datagram, parse_or_refusal
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 
 _ANYWHERE: Final = ("192.0.2.1", 9)
@@ -117,7 +117,7 @@ class Sockets:
                 self._news.wait(left)
             return self._arrived.popleft() if self._arrived[0][0] <= until else None
 
-    def ask(self, action: Action, text: str, side: Side, *, quiet: bool = False) -> str:
+    def ask(self, action: Request, text: str, side: Side, *, quiet: bool = False) -> str:
         if side is Side.UNKNOWN:
             if side in self._readers:
                 self._readers.pop(side).stop()
@@ -190,17 +190,17 @@ class _Reader(threading.Thread):
 class Hands:
     """Who acts at the other side: a command for an action, or else whoever sits at this terminal, if anybody does."""
 
-    def __init__(self, commands: Mapping[Action, str], *, terminal: bool) -> None:
+    def __init__(self, commands: Mapping[Request, str], *, terminal: bool) -> None:
         self.commands = commands
         self._terminal = _Terminal() if terminal else None
-        self.actions = frozenset(Action) if terminal else frozenset(commands)
-        self.restarts = Action.RESTART in commands
+        self.actions = frozenset(Request) if terminal else frozenset(commands)
+        self.restarts = Request.RESTART in commands
 
-    def asks(self, actions: Iterable[Action]) -> bool:
+    def asks(self, actions: Iterable[Request]) -> bool:
         """Whether somebody at this terminal will have to do any of that."""
         return self._terminal is not None and not self.commands.keys() >= set(actions)
 
-    def act(self, action: Action, text: str, address: Address, moved: Callable[[], bool] | None) -> str:
+    def act(self, action: Request, text: str, address: Address, moved: Callable[[], bool] | None) -> str:
         """Has it done. What went wrong, or nothing; raises `NotRunError` where nobody can do it.
 
         `moved` says whether the daemon has sent something new, where that shows that it is done.
@@ -213,8 +213,8 @@ class Hands:
                 f"nobody to {action.name.lower()}: run it in a terminal, or give --{action.name.lower()}-command"
             )
         asked = in_words(action, text) if len(text) < 40 else f"{action.value}:\n{text}\n"
-        where = f" at {format_address(address)}" if action is Action.CALL else ""
-        return self._terminal.ask(f"{asked}{where}", None if action is Action.RESTART else moved)
+        where = f" at {format_address(address)}" if action is Request.CALL else ""
+        return self._terminal.ask(f"{asked}{where}", None if action is Request.RESTART else moved)
 
 
 def _run(command: str, text: str, address: Address) -> str:

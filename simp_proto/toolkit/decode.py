@@ -11,12 +11,13 @@ from typing import BinaryIO, Final, NamedTuple
 import click
 
 from simp_proto.address import Address
+from simp_proto.cli import output
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.datagram import HEAD_SIZE, Datagram, parse_or_refusal, reading_order
 from simp_proto.errors import DatagramError, SimpError
-from simp_proto.exit_status import ExitStatus
-from simp_proto.text import printable
-from simp_proto.toolkit import comparison, dump, output
+from simp_proto.printable import printable
+from simp_proto.toolkit import comparison, dump
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 

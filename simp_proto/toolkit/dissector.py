@@ -14,7 +14,7 @@ import click
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
 from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
 from simp_proto.errors import SECTIONS, DatagramError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 
 _HEAD: Final = ("type", "operation", "sequence", "user", "length")
 

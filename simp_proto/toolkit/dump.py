@@ -8,7 +8,7 @@ from simp_proto.address import format_address
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, Datagram, name_of, offset, sealed, text_of
 from simp_proto.errors import DatagramError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.diagnosis import hints
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import click
 
+from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
-from simp_proto.exit_status import ExitStatus
-from simp_proto.text import printable
+from simp_proto.printable import printable
 
 _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
     operation.label: (kind, operation) for kind, operations in OPERATIONS.items() for operation in operations.values()

@@ -6,7 +6,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import Control
 from simp_proto.datagram import Datagram, parse_or_refusal
 from simp_proto.errors import DatagramError
-from simp_proto.text import printable
+from simp_proto.printable import printable
 from simp_proto.toolkit.dump import refusal_as_text, summary
 
 _RUNG = 46

@@ -17,11 +17,12 @@ from typing import Any, Final
 import click
 
 from simp_proto.address import Address, format_address, parse_address
+from simp_proto.cli import output
+from simp_proto.cli.parameters import Number
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.datagram import parse_or_refusal
 from simp_proto.errors import AddressError, DatagramError
-from simp_proto.number import Number
-from simp_proto.toolkit import dump, output
+from simp_proto.toolkit import dump
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii

@@ -11,7 +11,7 @@ import click
 _HERE: Final = Path(__file__).parent
 _FOLDERS: Final = (_HERE / "golden", _HERE.parent.parent / "spec")
 """Where an installed package has the files, and where a checkout has them."""
-_FILES: Final = {"packets": "packets.toml", "exchanges": "exchanges.toml", "kaitai": "simp.ksy"}
+_FILES: Final = {"packets": "packets.toml", "conversations": "conversations.toml", "kaitai": "simp.ksy"}
 
 
 @click.command()
@@ -21,11 +21,12 @@ def vectors(what: str, explain: bool) -> None:
     """Print what tests an implementation of SIMP/1 in any language, or helps to write one.
 
     \b
-    packets    golden datagrams, with their bytes and fields, and those that must be
-               refused: one JSON object, for testing a parser and a builder
-    exchanges  golden conversations, step by step: one JSON object, for testing a daemon
-    kaitai     the datagram's description for the Kaitai Struct compiler, which makes
-               a parser of it in many languages
+    packets        golden datagrams, with their bytes and fields, and those that must
+                   be refused: one JSON object, for testing a parser and a builder
+    conversations  golden conversations, step by step: one JSON object, for testing a
+                   daemon
+    kaitai         the datagram's description for the Kaitai Struct compiler, which
+                   makes a parser of it in many languages
 
     Read the explanations first: they say what each key means, and what a test does with it. (They stand at the heads
     of the files in spec/, too.)

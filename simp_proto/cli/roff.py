@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from simp_proto.text import printable
+from simp_proto.printable import printable
 
 _WIDTH: Final = 80
 """Characters of a line of source. Those of the page are for the reader's terminal to say."""

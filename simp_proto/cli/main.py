@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from simp_proto.exit_status import ExitStatus
+from simp_proto.cli.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _SUBCOMMANDS: Final = {
     "client": "simp_client.command:client",
-    "completion": "simp_proto.toolkit.completion:completion",
+    "completion": "simp_proto.cli.completion:completion",
     "conformance": "simp_proto.conformance.command:conformance",
     "daemon": "simp_daemon.command:daemon",
     "decode": "simp_proto.toolkit.decode:decode",
     "demo": "simp_daemon.demo:demo",
     "dissector": "simp_proto.toolkit.dissector:dissector",
     "encode": "simp_proto.toolkit.encode:encode",
-    "manual": "simp_proto.toolkit.manual:manual",
+    "manual": "simp_proto.cli.manual:manual",
     "probe": "simp_proto.conformance.probe:probe",
     "proxy": "simp_proto.toolkit.proxy:proxy",
     "vectors": "simp_proto.toolkit.vectors:vectors",

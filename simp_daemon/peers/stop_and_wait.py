@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from simp_daemon.conduct import Conduct
+from simp_daemon.peers.conduct import Conduct
 from simp_proto.constants import RETRANSMISSION_INTERVAL, TRIES, Control, Operation
 
 

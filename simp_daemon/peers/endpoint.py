@@ -3,8 +3,8 @@
 from collections import OrderedDict, deque
 
 from simp_daemon.events import Ended, Event, Ignored, Reason, Why
-from simp_daemon.session import NOBODY, Session
-from simp_daemon.states import State
+from simp_daemon.peers.session import NOBODY, Session
+from simp_daemon.peers.states import State
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
     AMPLIFICATION,

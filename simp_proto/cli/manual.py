@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from simp_proto.exit_status import ExitStatus
-from simp_proto.text import printable
-from simp_proto.toolkit import roff
+from simp_proto.cli import roff
+from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.printable import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

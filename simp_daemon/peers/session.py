@@ -3,7 +3,6 @@
 from collections import deque
 from typing import Final
 
-from simp_daemon.conduct import Conduct
 from simp_daemon.events import (
     Connected,
     Ended,
@@ -19,9 +18,10 @@ from simp_daemon.events import (
     Unanswered,
     Why,
 )
-from simp_daemon.exchange import Exchange, Transmission
-from simp_daemon.foreign import Foreign
-from simp_daemon.states import TABLE, Input, State
+from simp_daemon.peers.conduct import Conduct
+from simp_daemon.peers.foreign import Foreign
+from simp_daemon.peers.states import TABLE, Input, State
+from simp_daemon.peers.stop_and_wait import Exchange, Transmission
 from simp_proto.address import Address
 from simp_proto.constants import (
     BUSY,

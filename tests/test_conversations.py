@@ -1,4 +1,4 @@
-"""The golden conversations, replayed as each party that is one of ours (spec/exchanges.toml)."""
+"""The golden conversations, replayed as each party that is one of ours (spec/conversations.toml)."""
 
 import tomllib
 from dataclasses import fields
@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 
-from simp_daemon.endpoint import Endpoint
 from simp_daemon.events import Event
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import Framing
 
-GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "exchanges.toml").read_text("utf-8"))["exchange"]
+GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "conversations.toml").read_text("utf-8"))[
+    "conversation"
+]
 TOLERANCE = 0.1
 """Seconds: conversations that were recorded from the wire have its delays in them."""
 
 REPLAYS: list[tuple[dict[str, Any], str]] = [
-    (exchange, who) for exchange in GOLDEN for who, party in exchange["parties"].items() if not party.get("foreign")
+    (conversation, who)
+    for conversation in GOLDEN
+    for who, party in conversation["parties"].items()
+    if not party.get("foreign")
 ]
 
 Output = tuple[float, str]
@@ -27,8 +32,8 @@ Output = tuple[float, str]
 class Replay:
     """One party: is given its person's acts and what reaches it, and notes what it sends and tells."""
 
-    def __init__(self, exchange: dict[str, Any], who: str) -> None:
-        self.parties: dict[str, dict[str, Any]] = exchange["parties"]
+    def __init__(self, conversation: dict[str, Any], who: str) -> None:
+        self.parties: dict[str, dict[str, Any]] = conversation["parties"]
         self.addresses: dict[str, Address] = {
             letter: parse_address(party["address"], 7777) for letter, party in self.parties.items()
         }
@@ -88,25 +93,25 @@ def expected(step: dict[str, Any]) -> str:
     return f"{step['hears']} {sorted(details.items())}"
 
 
-def split(exchange: dict[str, Any], who: str) -> tuple[list[tuple[float, dict[str, Any]]], list[Output]]:
+def split(conversation: dict[str, Any], who: str) -> tuple[list[tuple[float, dict[str, Any]]], list[Output]]:
     """What the party is given, in the order of its arrival, and what it must answer."""
     inputs, outputs = [], []
-    for step in exchange["steps"]:
+    for step in conversation["steps"]:
         if step["who"] == who and "does" not in step:
             outputs.append((step["at"], expected(step)))
         elif step["who"] == who:
             inputs.append((step["at"], step))
         elif step.get("to") == who and "hex" in step:
             copies = {"lost": 0, "twice": 2}.get(step.get("network", ""), 1)
-            inputs += [(step["at"] + exchange["latency"], step)] * copies
+            inputs += [(step["at"] + conversation["latency"], step)] * copies
     return sorted(inputs, key=lambda each: each[0]), outputs
 
 
-@pytest.mark.parametrize(("exchange", "who"), REPLAYS, ids=[f"{each['name']} as {who}" for each, who in REPLAYS])
-def test_golden_exchange(exchange: dict[str, Any], who: str) -> None:
-    inputs, outputs = split(exchange, who)
-    replay = Replay(exchange, who)
-    replay.run(inputs, until=exchange["steps"][-1]["at"] + 0.01)  # times are rounded
+@pytest.mark.parametrize(("conversation", "who"), REPLAYS, ids=[f"{each['name']} as {who}" for each, who in REPLAYS])
+def test_golden_exchange(conversation: dict[str, Any], who: str) -> None:
+    inputs, outputs = split(conversation, who)
+    replay = Replay(conversation, who)
+    replay.run(inputs, until=conversation["steps"][-1]["at"] + 0.01)  # times are rounded
     sends = [what for _, what in replay.outputs if what.startswith("to ")]
     assert sends == [what for _, what in outputs if what.startswith("to ")]
     hears = [what for _, what in replay.outputs if not what.startswith("to ")]
@@ -115,6 +120,6 @@ def test_golden_exchange(exchange: dict[str, Any], who: str) -> None:
         assert abs(at - due) <= TOLERANCE, what
 
 
-def test_every_exchange_can_be_replayed_by_somebody() -> None:
+def test_every_conversation_can_be_replayed_by_somebody() -> None:
     assert len(GOLDEN) >= 20
-    assert {exchange["name"] for exchange in GOLDEN} == {exchange["name"] for exchange, _ in REPLAYS}
+    assert {conversation["name"] for conversation in GOLDEN} == {conversation["name"] for conversation, _ in REPLAYS}

@@ -2,7 +2,7 @@
 
 `TABLE[state, input]` is what the session does and the state that it is in then. A pair that is not
 in the table changes nothing: a datagram is ignored, a person is told that it can't be done now.
-`spec/states.md` is generated from this table by `python -m simp_daemon.states`.
+`spec/states.md` is generated from this table by `python -m simp_daemon.peers.states`.
 """
 
 from collections.abc import Iterator
@@ -182,7 +182,7 @@ def render() -> Iterator[str]:
     """The lines of `spec/states.md`."""
     yield "# The states of a conversation"
     yield ""
-    yield "Generated from the daemon's own table by `python -m simp_daemon.states`; section 7 of"
+    yield "Generated from the daemon's own table by `python -m simp_daemon.peers.states`; section 7 of"
     yield "[`simp.md`](simp.md) says what each action is. A dot: nothing changes; a datagram is ignored, a person"
     yield "is told."
     yield ""

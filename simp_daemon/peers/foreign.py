@@ -1,8 +1,8 @@
 """The leniencies towards foreign peers, those that didn't answer the offer: here, and nowhere else (spec 9)."""
 
-from simp_daemon.conduct import Conduct
+from simp_daemon.peers.conduct import Conduct
 from simp_proto.constants import FOREIGN_LEAVING_TRIES, FOREIGN_PAYLOAD_SIZE, Framing
-from simp_proto.text import printable
+from simp_proto.printable import printable
 
 _MISMATCHES = 2
 
