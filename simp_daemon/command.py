@@ -62,9 +62,20 @@ def daemon(
             await stop.wait()
 
     try:
-        asyncio.run(run())
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(run())
     except StartError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed, the extra `fast`; else one that has `add_reader`, also on Windows."""
+    try:
+        import uvloop  # noqa: PLC0415  an optional extra
+    except ImportError:
+        return asyncio.SelectorEventLoop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,30 +1,31 @@
-"""The daemon's shell: sockets, one timer and the log around `Endpoint` and `Clients`. The only asyncio here."""
+"""The daemon's shell: it gives the rules what happens, and does what they say, in that order."""
 
 import asyncio
-import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-from simp_daemon.clients import Clients
-from simp_daemon.events import Event, Ignored, MessageAcknowledged, MessageReceived
-from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.core import (
+    ClientClosed,
+    ClientConnected,
+    Core,
+    DatagramReceived,
+    Happening,
+    SendingFailed,
+    Stopped,
+    TimerFired,
+)
+from simp_daemon.effects import Client, Close, Effect, Send, Throttle, Write
+from simp_daemon.log import log, log_datagram, log_event
+from simp_daemon.transports import ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
-from simp_proto.datagram import parse
-from simp_proto.errors import DatagramError, SimpError
-from simp_proto.printable import printable
-from simp_proto.udp import address_of, bind, why_not
-
-log = logging.getLogger("simp.daemon")
+from simp_proto.errors import SimpError
+from simp_proto.udp import why_not
 
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
-_UNREAD: Final = 1 << 20
-"""Bytes that a client may leave unread before it is cut off (spec 8.4)."""
-
-_QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived)
-"""Events that are logged at debug level only: what people say is theirs."""
 
 Tap = Callable[[float, Address, Address, bytes], None]
 """Sees each datagram sent or received: the time in seconds, from, to, its bytes."""
@@ -35,7 +36,10 @@ class StartError(SimpError):
 
 
 class Daemon:
-    """One daemon on one address. `async with` starts it, and ends it with a FIN to every partner."""
+    """One daemon on one address. `async with` starts it, and ends it with a FIN to every partner.
+
+    The running loop needs `add_reader`, which Windows has in `asyncio.SelectorEventLoop`.
+    """
 
     def __init__(
         self,
@@ -47,29 +51,29 @@ class Daemon:
         tap: Tap | None = None,
     ) -> None:
         self.address = address
-        self.endpoint = Endpoint(framing)
-        self.clients = Clients(self.endpoint, address, _log_event)
         self.client_address = (address[0], client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
+        self._core = Core(address, framing)
         self._remote_clients = remote_clients
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
-        self._destination = address
-        self._connections: set[_Client] = set()
+        self._connections: set[ClientConnection] = set()
+        self._effects: deque[Effect] = deque()
+        self._performing = False
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
         try:
-            udp = bind(self.address)
+            self._datagrams = Datagrams(self.address, self.handle)
         except OSError as error:
             raise StartError(why_not(error, self.address)) from None
-        udp.setblocking(False)
-        self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Peers(self), sock=udp)
         try:
-            self._tcp = await self._loop.create_server(lambda: _Client(self), *self.client_address)
+            self._tcp = await self._loop.create_server(
+                lambda: ClientConnection(self.handle, remote=self._remote_clients), *self.client_address
+            )
         except OSError as error:
-            self._udp.close()
+            self._datagrams.close()
             raise StartError(why_not(error, self.client_address, "TCP")) from None
         self.client_address = self._tcp.sockets[0].getsockname()[:2]
         here, client = format_address(self.address), format_address(self.client_address)
@@ -79,198 +83,87 @@ class Daemon:
     async def __aexit__(self, *_: object) -> None:
         self._tcp.close()
         self._ended.clear()
-        self.endpoint.shutdown(self._loop.time())
-        self.step()
+        self.handle(Stopped())
         for connection in self._connections:
             connection.close()
         if not self._over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _GOODBYE)
-        if not self.endpoint.idle:
+        if not self._core.idle:
             log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
         for connection in self._connections:
             connection.abort()
         if self._timer:
             self._timer.cancel()
-        self._udp.close()
+        self._datagrams.close()
         await asyncio.sleep(0)  # lets the transports report that they are closed
 
-    @property
-    def _over(self) -> bool:
-        return self.endpoint.idle and not self._connections
-
-    def step(self) -> None:
-        """Does all that an input has brought: sends, tells the client, and sets the timer anew."""
+    def handle(self, *happenings: Happening) -> None:
+        """Lets the rules know what has happened, and does what follows from it."""
         now = self._loop.time()
-        self._send(now)
-        self.clients.drain()
-        if self.clients.held:
-            self.clients.resume(now)
-            self._send(now)
-        self._write()
-        attached = self.clients.attached
-        self.endpoint.slow = isinstance(attached, _Client) and attached.slow
+        for happening in happenings:
+            self._note(happening, now)
+            self._effects += self._core.handle(happening, now)
+        if self._performing:  # a transport reports what has just been done to it: the rest is done first
+            return
+        self._performing = True
+        try:
+            while self._effects:
+                self._perform(self._effects.popleft(), now)
+        finally:
+            self._performing = False
         self._arm()
         if self._over:
             self._ended.set()
 
-    def _send(self, now: float) -> None:
-        for data, destination in self.endpoint.datagrams_to_send():
-            self.watch(now, self.address, destination, data, "to")
-            self._destination = destination
-            self._udp.sendto(data, destination)
+    def _note(self, happening: Happening, now: float) -> None:
+        match happening:
+            case DatagramReceived(data, peer):
+                log_datagram("from", peer, data)
+                if self._tap:
+                    self._tap(now, peer, self.address, data)
+            case SendingFailed(peer, why):
+                log.warning("nothing could be sent to %s: %s", format_address(peer), why)
+            case ClientConnected(client):
+                self._connections.add(_connection(client))
+            case ClientClosed(client):
+                self._connections.discard(_connection(client))
+                log.info("a client's connection has ended")
 
-    def _write(self) -> None:
-        while self.clients.outbox:
-            connection, line = self.clients.outbox.popleft()
-            assert isinstance(connection, _Client)
-            connection.write(line)
-        while self.clients.closing:
-            connection = self.clients.closing.popleft()
-            assert isinstance(connection, _Client)
-            connection.close()
-        if isinstance(self.clients.attached, _Client):
-            self.clients.attached.throttle(self.clients.full)
+    def _perform(self, effect: Effect, now: float) -> None:
+        match effect:
+            case Send(data, peer):
+                log_datagram("to", peer, data)
+                if self._tap:
+                    self._tap(now, self.address, peer, data)
+                self._datagrams.send(data, peer)
+            case Write(client, line):
+                _connection(client).write(line)
+            case Throttle(client, held):
+                _connection(client).throttle(held)
+            case Close(client):
+                _connection(client).close()
+            case _:
+                log_event(effect)
+
+    @property
+    def _over(self) -> bool:
+        return self._core.idle and not self._connections
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
-        at = self.endpoint.get_timer()
+        at = self._core.get_timer()
         if at is None or (self._timer and self._timer.when() <= at):
             return
         if self._timer:
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._due, at)
+        self._timer = self._loop.call_at(at, self._due)
 
-    def _due(self, at: float) -> None:
+    def _due(self) -> None:
         self._timer = None
-        self.endpoint.handle_timer(max(at, self._loop.time()))  # the loop may call a moment too early
-        self.step()
-
-    # -- what the transports report
-
-    def datagram_received(self, data: bytes, source: Address) -> None:
-        now = self._loop.time()
-        self.watch(now, source, self.address, data, "from")
-        self.endpoint.receive(data, source, now)
-        self.step()
-
-    def sending_failed(self, error: OSError) -> None:
-        """The datagram that was being sent went nowhere; its retransmission may fare better."""
-        peer = format_address(self._destination)
-        log.warning("nothing could be sent to %s: %s", peer, error.strerror or error)
-        current = self.endpoint.current
-        if current is not None and current.peer == self._destination:
-            self.clients.warn(f"nothing could be sent to {peer}: {error.strerror or error}")
-
-    def client_connected(self, connection: "_Client", local: bool) -> None:
-        self._connections.add(connection)
-        self.clients.connected(connection, local=local or self._remote_clients)
-        self.step()
-
-    def client_received(self, connection: "_Client", data: bytes) -> None:
-        self.clients.received(connection, data, self._loop.time())
-        self.step()
-
-    def client_closed(self, connection: "_Client") -> None:
-        self._connections.discard(connection)
-        attached = connection is self.clients.attached
-        self.clients.closed(connection, self._loop.time())
-        if attached:
-            log.info("the client is gone")
-        self.step()
-
-    def watch(self, now: float, source: Address, destination: Address, data: bytes, way: str) -> None:
-        if self._tap:
-            self._tap(now, source, destination, data)
-        if log.isEnabledFor(logging.DEBUG):
-            peer = source if way == "from" else destination
-            log.debug("%s %s: %s", way, format_address(peer), _datagram_line(data))
+        self.handle(TimerFired())
 
 
-class _Peers(asyncio.DatagramProtocol):
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._daemon.datagram_received(data, address_of(addr))
-
-    def error_received(self, exc: Exception) -> None:
-        if isinstance(exc, OSError):
-            self._daemon.sending_failed(exc)
-
-
-class _Client(asyncio.Protocol):
-    """One TCP connection."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._reading = True
-        self.slow = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        here, there = transport.get_extra_info("sockname")[0], transport.get_extra_info("peername")[0]
-        self._daemon.client_connected(self, local=here == there or there in ("127.0.0.1", "::1"))
-
-    def data_received(self, data: bytes) -> None:
-        self._daemon.client_received(self, data)
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._daemon.client_closed(self)
-
-    def pause_writing(self) -> None:
-        self.slow = True
-
-    def resume_writing(self) -> None:
-        self.slow = False
-        self._daemon.step()
-
-    def write(self, line: bytes) -> None:
-        if self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() > _UNREAD:
-            log.warning("the client leaves %d bytes unread and is cut off", _UNREAD)
-            self._transport.abort()
-        else:
-            self._transport.write(line)
-
-    def throttle(self, full: bool) -> None:
-        """Reads no more while the daemon has enough to send."""
-        if full is self._reading and not self._transport.is_closing():
-            self._reading = not full
-            if full:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
-
-    def close(self) -> None:
-        """Once what was written has been read."""
-        self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-
-def _log_event(event: Event) -> None:
-    level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
-    if not log.isEnabledFor(level):
-        return
-    what = type(event).__name__
-    details = {key: getattr(event, key) for key in event.__dataclass_fields__ if key not in ("peer", "text")}
-    words = " ".join(f"{key}={getattr(value, 'value', value)!r}" for key, value in details.items())
-    log.log(level, "%s %s %s", what, format_address(event.peer), printable(words))
-
-
-def _datagram_line(data: bytes) -> str:
-    try:
-        datagram = parse(data)
-    except DatagramError as error:
-        return f"{len(data)} bytes, refused: {printable(str(error))}"
-    return (
-        f"{datagram.framing.value} {datagram.operation.label} sequence {datagram.sequence}"
-        f" user '{printable(datagram.name)}' length {datagram.length} '{printable(datagram.text[:80])}'"
-    )
+def _connection(client: Client) -> ClientConnection:
+    assert isinstance(client, ClientConnection)
+    return client

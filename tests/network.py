@@ -19,10 +19,10 @@ from simp_daemon.events import (
     MessageUndelivered,
     RequestReceived,
 )
-from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.datagram import Datagram, parse
+from tests.driven import Endpoint
 
 DEADLINE = 3600.0
 """Virtual seconds after which a simulation that is still busy counts as stuck."""
@@ -85,7 +85,7 @@ class Person:
                 self.network.at(now + self.thinks, lambda: self.answer(peer))
             case Connected():
                 for number, word in enumerate(self.words, 1):
-                    self.endpoint.say(number, word, now)
+                    self.endpoint.say_to_partner(number, word, now)
             case MessageAcknowledged(message=message):
                 self.acknowledged.append(message)
                 if self.leaves and message == len(self.words):

@@ -7,11 +7,11 @@ import heapq
 from collections.abc import Iterable
 from itertools import count
 
-from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.conformance.tester import Request, Side
 from simp_proto.constants import Framing
+from tests.driven import Endpoint
 
 DAEMON = ("192.0.2.1", 7777)
 SIDES = {
@@ -123,7 +123,7 @@ class SimulatedWire:
                     self.endpoint.quit(peer, self._time)
             case Request.TYPE:
                 self._said += 1
-                self.endpoint.say(self._said, text, self._time)
+                self.endpoint.say_to_partner(self._said, text, self._time)
             case Request.LEAVE:
                 assert self.endpoint.current is not None
                 self.endpoint.quit(self.endpoint.current.peer, self._time)

@@ -1,59 +1,86 @@
 """The daemon's side of the client protocol, line by line (client.md)."""
 
+from typing import TypeVar
+
 import pytest
 
-from simp_daemon.clients import MAX_CONNECTIONS, MAX_WAITING, Clients
-from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.clients.attachment import MAX_WAITING
+from simp_daemon.clients.connections import MAX_CONNECTIONS
+from simp_daemon.core import (
+    ClientClosed,
+    ClientConnected,
+    ClientSaid,
+    Core,
+    DatagramReceived,
+    Happening,
+    TimerFired,
+)
+from simp_daemon.effects import Close, Effect, Send, Throttle, Write
+from simp_daemon.peers.session import Session
+from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from tests.test_endpoint import BOB, CAROL, packet
 
 HERE = ("127.0.0.1", 7777)
 NC, OTHER = "nc", "other"
+T = TypeVar("T")
 
 
 class Table:
     """A daemon without sockets: what clients write, what peers send, and what comes out of both."""
 
     def __init__(self) -> None:
-        self.endpoint = Endpoint()
-        self.clients = Clients(self.endpoint, HERE)
+        self.core = Core(HERE)
+        self.effects: list[Effect] = []
         self.now = 0.0
+
+    def handle(self, happening: Happening) -> None:
+        self.effects += self.core.handle(happening, self.now)
 
     def say(self, *lines: str, connection: str = NC) -> list[str]:
         """Lines of a client; returns what any client is told, as `said` does."""
-        self.clients.received(connection, "".join(line + "\n" for line in lines).encode(), self.now)
+        self.handle(ClientSaid(connection, "".join(line + "\n" for line in lines).encode()))
         return self.said()
 
     def peer(self, data: bytes, peer: tuple[str, int] = BOB) -> list[str]:
-        self.endpoint.receive(data, peer, self.now)
+        self.handle(DatagramReceived(data, peer))
         return self.said()
 
     def wait(self, until: float) -> list[str]:
         told = []
-        while (timer := self.endpoint.get_timer()) is not None and timer <= until:
+        while (timer := self.core.get_timer()) is not None and timer <= until:
             self.now = timer
-            self.endpoint.handle_timer(timer)
+            self.handle(TimerFired())
             told += self.said()
         self.now = until
         return told
 
     def said(self) -> list[str]:
-        while event := self.endpoint.next_event():
-            self.clients.happened(event)
-        lines = [line.decode().removesuffix("\n") for _, line in self.clients.outbox]
-        self.clients.outbox.clear()
-        return lines
+        return [each.line.decode().removesuffix("\n") for each in self._take(Write)]
 
     def closed(self) -> list[object]:
-        connections = list(self.clients.closing)
-        self.clients.closing.clear()
-        return connections
+        return [each.client for each in self._take(Close)]
+
+    def sent(self) -> list[tuple[bytes, Address]]:
+        return [(each.data, each.peer) for each in self._take(Send)]
+
+    def held(self) -> bool:
+        """Whether lines of the client wait for acknowledgements."""
+        return self.core._connections._held
+
+    def current(self) -> Session | None:
+        return self.core._one_chat.current
+
+    def _take(self, kind: type[T]) -> list[T]:
+        taken = [each for each in self.effects if isinstance(each, kind)]
+        self.effects = [each for each in self.effects if not isinstance(each, kind)]
+        return taken
 
 
 @pytest.fixture
 def table() -> Table:
     table = Table()
-    table.clients.connected(NC, local=True)
+    table.handle(ClientConnected(NC, local=True))
     return table
 
 
@@ -158,13 +185,13 @@ def test_every_chat_line_is_counted(chatting: Table) -> None:
 
 def test_a_message_in_parts_is_acknowledged_once(chatting: Table) -> None:
     text = "wörd " * 1000
-    chatting.endpoint.datagrams_to_send()
+    chatting.sent()
     chatting.say(f"CHAT|{text}", "CHAT|next")
     number = 1
     told: list[str] = []
     parts: list[bytes] = []
     while not told:
-        ((data, _),) = chatting.endpoint.datagrams_to_send()
+        ((data, _),) = chatting.sent()
         assert len(data) <= 1200
         parts.append(data[41:])
         told = chatting.peer(packet(Control.ACK, number))
@@ -223,9 +250,9 @@ def test_a_call_that_is_refused_at_once_is_over_at_once(attached: Table, who: st
 def test_nobody_is_taken_for_the_address_that_is_his_name(attached: Table) -> None:
     attached.peer(packet(Control.SYN, 0, OFFER, user=b"127.0.0.2:7777"), CAROL)
     attached.peer(packet(Control.SYN, 0, OFFER), BOB)
-    attached.endpoint.datagrams_to_send()
+    attached.sent()
     attached.say("CONNECTED|127.0.0.2:7777")
-    assert [peer for _, peer in attached.endpoint.datagrams_to_send()] == [BOB]
+    assert [peer for _, peer in attached.sent()] == [BOB]
 
 
 def test_of_two_with_one_name_who_leaves_is_told_by_address(attached: Table) -> None:
@@ -257,49 +284,49 @@ def test_a_first_line_that_is_no_simp_closes(table: Table, first: str) -> None:
 
 
 def test_64_kib_without_a_newline_close(attached: Table) -> None:
-    attached.clients.received(NC, b"CHAT|" + b"x" * 65_536, 0.0)
+    attached.handle(ClientSaid(NC, b"CHAT|" + b"x" * 65_536))
     (error,) = attached.said()
     assert error.startswith("ERROR|read 65536 bytes without a newline")
     assert attached.closed() == [NC]
-    assert attached.clients.attached is None
+    assert attached.core._connections.attachment is None
 
 
 def test_a_second_client_is_refused(attached: Table) -> None:
-    attached.clients.connected(OTHER, local=True)
+    attached.handle(ClientConnected(OTHER, local=True))
     assert attached.say("CONNECT|eve", connection=OTHER) == ["ERROR|another client is connected to this daemon"]
     assert attached.say("PING|", connection=OTHER) == ["PONG|"]
-    attached.clients.closed(NC, 0.0)
+    attached.handle(ClientClosed(NC))
     assert attached.say("CONNECT|eve", connection=OTHER) == ["CONNECTED|eve"]
 
 
 def test_only_the_own_host_and_only_so_many(table: Table) -> None:
-    table.clients.connected("far", local=False)
+    table.handle(ClientConnected("far", local=False))
     assert table.said() == ["ERROR|this daemon answers clients on its own host only; see --allow-remote-clients"]
     assert table.closed() == ["far"]
     for number in range(MAX_CONNECTIONS):
-        table.clients.connected(f"more {number}", local=True)
+        table.handle(ClientConnected(f"more {number}", local=True))
     assert table.said() == ["ERROR|8 connections are open already, which is the most"]
     assert table.closed() == [f"more {MAX_CONNECTIONS - 1}"]
 
 
 def test_a_client_that_vanishes_leaves_its_chat(chatting: Table) -> None:
-    chatting.endpoint.datagrams_to_send()
-    chatting.clients.closed(NC, 0.0)
-    ((data, peer),) = chatting.endpoint.datagrams_to_send()
+    chatting.sent()
+    chatting.handle(ClientClosed(NC))
+    ((data, peer),) = chatting.sent()
     assert data[:3] == bytes([1, 8, 1])
     assert peer == BOB
-    assert chatting.endpoint.current is None
+    assert chatting.current() is None
 
 
 def test_disconnecting_says_one_quit(chatting: Table) -> None:
     assert chatting.say("QUIT|", "CHAT|too late") == ["QUIT|"]
     assert chatting.closed() == [NC]
-    assert chatting.endpoint.current is None
+    assert chatting.current() is None
 
 
 def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
     chatting.say(*(f"CHAT|message {number}" for number in range(1000)))
-    current = chatting.endpoint.current
+    current = chatting.current()
     assert current is not None
     assert current.waiting == MAX_WAITING
     number, acknowledged = 1, 0
@@ -308,7 +335,6 @@ def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
         number = 1 - number
         acknowledged += len(told)
         assert current.waiting <= MAX_WAITING
-        chatting.clients.resume(0.0)
     assert told == ["ACK|1000"]
 
 
@@ -349,19 +375,19 @@ def test_the_messages_of_each_chat_are_counted_from_one(chatting: Table) -> None
 
 def test_a_new_client_hears_nothing_of_the_old_ones_messages(chatting: Table) -> None:
     chatting.say("CHAT|bye")
-    chatting.clients.closed(NC, 0.0)
-    chatting.clients.connected(OTHER, local=True)
+    chatting.handle(ClientClosed(NC))
+    chatting.handle(ClientConnected(OTHER, local=True))
     chatting.say("CONNECT|eve", connection=OTHER)
     assert chatting.peer(packet(Control.ACK, 1)) == []
 
 
 def test_a_client_that_was_held_leaves_nothing_behind(chatting: Table) -> None:
     chatting.say(*(f"CHAT|message {number}" for number in range(100)))
-    assert chatting.clients.held
-    chatting.clients.closed(NC, 0.0)
-    assert not chatting.clients.held
-    assert not chatting.clients._greeted
-    assert not chatting.clients._buffers
+    assert chatting.held()
+    chatting.handle(ClientClosed(NC))
+    assert not chatting.held()
+    assert not chatting.core._connections._greeted
+    assert not chatting.core._connections._buffers
 
 
 def test_a_message_of_exactly_60_000_bytes_is_sent(chatting: Table) -> None:
@@ -377,9 +403,9 @@ def test_a_name_that_nobody_else_has_is_used(attached: Table) -> None:
 def test_who_accepts_answers_by_the_own_name_though_the_request_came_before(table: Table) -> None:
     table.peer(packet(Control.SYN, 0, OFFER))
     table.say("CONNECT|alice")
-    table.endpoint.datagrams_to_send()
+    table.sent()
     table.say("CONNECTED|bob")
-    ((data, _),) = table.endpoint.datagrams_to_send()
+    ((data, _),) = table.sent()
     assert data[3:9] == b"alice\0"
 
 
@@ -399,20 +425,20 @@ def test_nobody_ends_a_chat_by_the_partners_address_as_his_name(chatting: Table)
 
 def test_who_is_held_may_still_leave(chatting: Table) -> None:
     chatting.say(*(f"CHAT|message {number}" for number in range(200)))
-    assert chatting.clients.held
-    assert not chatting.clients.full
+    assert chatting.held()
+    assert Throttle(NC, held=True) not in chatting.effects
     assert chatting.say("QUIT|bob") == ["QUIT|bob"]
-    assert not chatting.clients.held
+    assert not chatting.held()
 
 
 def test_a_held_client_is_read_up_to_64_kib(chatting: Table) -> None:
     chatting.say(*(f"CHAT|{number:01000}" for number in range(150)))
-    assert chatting.clients.full
+    assert Throttle(NC, held=True) in chatting.effects
 
 
 @pytest.mark.parametrize("line", [b"CHAT|caf\xe9", b"CHAT"])
 def test_a_chat_line_that_cannot_be_read_is_counted_too(chatting: Table, line: bytes) -> None:
-    chatting.clients.received(NC, line + b"\nCHAT|second\n", 0.0)
+    chatting.handle(ClientSaid(NC, line + b"\nCHAT|second\n"))
     error, undelivered = chatting.said()
     assert error.startswith("ERROR|read ")
     assert undelivered == "UNDELIVERED|1"

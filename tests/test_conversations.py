@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from simp_daemon.events import Event
-from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import Framing
+from tests.driven import Endpoint
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "conversations.toml").read_text("utf-8"))[
     "conversation"
@@ -61,7 +61,7 @@ class Replay:
                 self.endpoint.receive(bytes.fromhex(step["hex"]), self.addresses[step["who"]], at)
             case "say":
                 self.messages += 1
-                self.endpoint.say(self.messages, step["text"], at)
+                self.endpoint.say_to_partner(self.messages, step["text"], at)
             case act:
                 getattr(self.endpoint, act)(self.addresses[step["to"]], at)
 
@@ -108,7 +108,7 @@ def split(conversation: dict[str, Any], who: str) -> tuple[list[tuple[float, dic
 
 
 @pytest.mark.parametrize(("conversation", "who"), REPLAYS, ids=[f"{each['name']} as {who}" for each, who in REPLAYS])
-def test_golden_exchange(conversation: dict[str, Any], who: str) -> None:
+def test_golden_conversation(conversation: dict[str, Any], who: str) -> None:
     inputs, outputs = split(conversation, who)
     replay = Replay(conversation, who)
     replay.run(inputs, until=conversation["steps"][-1]["at"] + 0.01)  # times are rounded

@@ -19,12 +19,12 @@ from simp_daemon.events import (
     Unanswered,
     Why,
 )
-from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.constants import BUSY, OFFER, OPERATIONS, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import DatagramError, NotNowError
+from tests.driven import Endpoint
 
 PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]
 BOB = ("127.0.0.2", 7777)
@@ -296,11 +296,11 @@ def test_accepting_a_request_cancels_the_own_call() -> None:
 
 def test_while_the_client_is_slow_no_message_is_acknowledged() -> None:
     endpoint = chatting()
-    endpoint.slow = True
+    endpoint.one_chat.slow = True
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 0.0)
     assert ignored(endpoint) == [Reason.SLOW_CLIENT]
     assert sent(endpoint) == []
-    endpoint.slow = False
+    endpoint.one_chat.slow = False
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 5.0)
     assert sent(endpoint) == [("ACK header", BOB)]
 
@@ -320,7 +320,7 @@ def test_shutting_down_tells_everybody() -> None:
 
 def test_timers_are_pure_and_early_calls_do_nothing() -> None:
     endpoint = chatting()
-    endpoint.say(1, "hello", 0.0)
+    endpoint.say_to_partner(1, "hello", 0.0)
     datagrams(endpoint)
     assert endpoint.get_timer() == endpoint.get_timer() == 5.0
     for now in (1.0, 4.999, 4.999):
@@ -371,7 +371,7 @@ def test_in_a_conversation_in_trailer_what_could_be_header_too_is_trailer() -> N
     events(endpoint)
     endpoint.receive(bytes.fromhex(both["hex"]), BOB, 0.0)
     endpoint.datagrams_to_send()
-    endpoint.say(1, "hello", 0.0)
+    endpoint.say_to_partner(1, "hello", 0.0)
     endpoint.datagrams_to_send()
     endpoint.receive(bytes.fromhex(both["hex"]), BOB, 0.0)
     assert Reason.WRONG_FRAMING not in ignored(endpoint)
@@ -379,7 +379,7 @@ def test_in_a_conversation_in_trailer_what_could_be_header_too_is_trailer() -> N
 
 def test_whoever_gives_way_is_told_undelivered() -> None:
     endpoint = chatting()
-    endpoint.say(1, "bye", 0.0)
+    endpoint.say_to_partner(1, "bye", 0.0)
     endpoint.quit(BOB, 0.0)
     events(endpoint)
     for number in range(16):
@@ -485,14 +485,14 @@ def test_a_new_start_may_come_with_another_name() -> None:
 
 def test_a_slow_client_does_not_keep_the_partner_from_leaving() -> None:
     endpoint = chatting()
-    endpoint.slow = True
+    endpoint.one_chat.slow = True
     endpoint.receive(packet(Control.FIN, 1), BOB, 0.0)
     assert events(endpoint) == [Ended(BOB, "bob", Why.FIN)]
 
 
 def test_a_question_that_comes_late_says_how_late_it_is() -> None:
     endpoint = chatting()
-    endpoint.say(1, "hello", 0.0)
+    endpoint.say_to_partner(1, "hello", 0.0)
     endpoint.handle_timer(55.0)
     assert events(endpoint) == [Unanswered(BOB, "bob", 30)]
     endpoint = Endpoint()
@@ -504,7 +504,7 @@ def test_a_question_that_comes_late_says_how_late_it_is() -> None:
 @pytest.mark.parametrize(("size", "count"), [(1159, 1), (1160, 2)])
 def test_the_largest_message_that_fits_is_one_datagram(size: int, count: int) -> None:
     endpoint = chatting()
-    endpoint.say(1, "x" * size, 0.0)
+    endpoint.say_to_partner(1, "x" * size, 0.0)
     assert endpoint.current is not None
     assert endpoint.current.waiting == count
 
@@ -526,7 +526,7 @@ def test_whatever_comes_in_whatever_state_nothing_raises_and_all_that_is_sent_is
                 match random.choice(ACTS):
                     case "say":
                         said += 1
-                        endpoint.say(said, random.choice(["hello", "grüße", "x" * 3000, ""]), now)
+                        endpoint.say_to_partner(said, random.choice(["hello", "grüße", "x" * 3000, ""]), now)
                     case "wait":
                         now += random.choice([0.1, 5.0, 30.0, 121.0])
                         endpoint.handle_timer(now)

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from simp_daemon.effects import Send
 from simp_daemon.events import Connected, MessageAcknowledged, MessageReceived, RequestReceived
-from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
+from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.constants import Framing
-from simp_proto.datagram import Datagram
+from simp_proto.datagram import parse, reading_order
+from tests.driven import Session
 
 CAPACITY = 2
 FAULTS = 3
@@ -30,7 +32,7 @@ class World:
     """Two sessions that are joined. All that the future depends on is in `look`."""
 
     sessions: list[Session]
-    channels: list[deque[Datagram]]
+    channels: list[deque[bytes]]
     to_say: list[int]
     leaver: int | None
     faults: int = 0
@@ -45,15 +47,17 @@ class World:
         """Equal looks have equal futures: the tries and times are left out, since a timer may fire at any moment."""
         sides = []
         for session in self.sessions:
-            exchange, conduct = session._exchange, session._exchange.conduct
-            outstanding = (exchange.outstanding, exchange.number) if exchange.outstanding else None
+            delivery = session._actions.delivery
+            assert isinstance(delivery, StopAndWait)
+            conduct = delivery._conduct
+            outstanding = (delivery._outstanding, delivery._number) if delivery._outstanding else None
             sides.append(
                 (
                     session.state,
                     session.framing,
-                    session._agreed,
+                    session._actions.agreed,
                     outstanding,
-                    tuple(exchange._queue),
+                    tuple(delivery._queue),
                     conduct._next,
                     conduct._received,
                 )
@@ -69,11 +73,10 @@ class World:
     def settle(self) -> None:
         """Puts what was sent into the channels, and lets people hear."""
         for side, session in enumerate(self.sessions):
-            while session.outbox:
-                self.channels[side].append(session.outbox.popleft())
-            while session.events:
-                event = session.events.popleft()
+            for event in session.outlet:
                 match event:
+                    case Send(data=data):
+                        self.channels[side].append(data)
                     case RequestReceived():
                         self.requested = True
                     case Connected():
@@ -84,6 +87,7 @@ class World:
                         self.acknowledged[side].append(message)
                     case _:
                         pass
+            session.outlet.clear()
 
     def check(self) -> None:
         """What holds in every world: in order, nothing twice, nothing acknowledged that wasn't heard."""
@@ -112,7 +116,11 @@ def successors(world: World) -> Iterator[World]:
         session = world.sessions[side]
         room = len(world.channels[side]) < CAPACITY
         # A time-out costs a fault, unless the channels are empty: then nothing else could go on.
-        if session._exchange.outstanding and room and (world.faults < FAULTS or not any(world.channels)):
+        if (
+            session._actions.delivery.waiting_since() is not None
+            and room
+            and (world.faults < FAULTS or not any(world.channels))
+        ):
             yield _timed_out(world, side)
 
 
@@ -120,7 +128,7 @@ def _people(world: World) -> Iterator[World]:
     callee = world.sessions[CALLEE]
     if callee.state is State.PENDING:
         then = world.copy()
-        then.sessions[CALLEE].accept(0.0)
+        then.sessions[CALLEE].accept(b"bob", 0.0)
         then.settle()
         yield then
     for side in (CALLER, CALLEE):
@@ -143,7 +151,8 @@ def _people(world: World) -> Iterator[World]:
 
 def _delivered(world: World, side: int) -> World:
     then = world.copy()
-    then.sessions[1 - side].receive(then.channels[side].popleft(), 0.0)
+    receiver = then.sessions[1 - side]
+    receiver.receive(parse(then.channels[side].popleft(), reading_order(receiver.framing)), 0.0)
     then.settle()
     return then
 
@@ -162,7 +171,7 @@ def _timed_out(world: World, side: int) -> World:
     then = world.copy()
     if any(world.channels):
         then.faults += 1
-    then.sessions[side]._exchange.repeat(0.0)
+    then.sessions[side]._actions.delivery.repeat(0.0)
     then.sessions[side].handle_timer(0.0)
     then.settle()
     return then
@@ -172,9 +181,9 @@ def explore(to_say: list[int], leaver: int | None, crossed: bool) -> tuple[int, 
     """Visits every world; returns how many there are, and how many of them are ends."""
     sessions = [Session(("b", 1), b"alice", Framing.BARE), Session(("a", 1), b"bob", Framing.BARE)]
     start = World(sessions, [deque(), deque()], to_say, leaver)
-    sessions[CALLER].call(0.0)
+    sessions[CALLER].call(b"alice", 0.0)
     if crossed:
-        sessions[CALLEE].call(0.0)
+        sessions[CALLEE].call(b"bob", 0.0)
     start.settle()
     seen, queue, ends = {start.look()}, deque([start]), 0
     while queue:

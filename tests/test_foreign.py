@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from simp_daemon.events import MessageAcknowledged, MessageReceived
-from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.constants import Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse
+from tests.driven import Endpoint
 
 PEER = ("127.0.0.2", 7777)
 
@@ -112,7 +112,7 @@ class Chatter:
         """Says it and waits until it is acknowledged; returns how long that took."""
         self.said += 1
         began = self.now
-        self.endpoint.say(self.said, text, self.now)
+        self.endpoint.say_to_partner(self.said, text, self.now)
         self.settle()
         while self.said not in self.acknowledged:
             timer = self.endpoint.get_timer()
@@ -188,7 +188,7 @@ def test_a_repeat_is_shown_once() -> None:
 def test_an_err_that_names_the_number_is_heeded_at_once_and_once() -> None:
     stranger = Stranger("own", 0)
     chatter = Chatter(stranger)
-    chatter.endpoint.say(1, "hello", 0.0)
+    chatter.endpoint.say_to_partner(1, "hello", 0.0)
     hint = control(Control.ERR, 0, b"Wrong sequence number")
     chatter.endpoint.datagrams_to_send()
     chatter.endpoint.receive(build(hint), PEER, 0.0)
@@ -201,7 +201,7 @@ def test_an_err_that_names_the_number_is_heeded_at_once_and_once() -> None:
 def test_an_err_that_names_the_next_number_after_a_repeat_is_an_acknowledgement() -> None:
     chatter = Chatter(Stranger("own", 1))
     chatter.say("first")
-    chatter.endpoint.say(2, "second", 0.0)
+    chatter.endpoint.say_to_partner(2, "second", 0.0)
     chatter.endpoint.handle_timer(5.0)
     ((data, _), (repeat, _)) = chatter.endpoint.datagrams_to_send()
     assert parse(data) == parse(repeat)
@@ -217,7 +217,7 @@ def test_trailer_counts_the_handshake() -> None:
     ((syn_ack, _),) = endpoint.datagrams_to_send()
     assert parse(syn_ack, (Framing.TRAILER,)).sequence == 1
     endpoint.receive(build(Datagram(Type.CONTROL, Control.ACK, 1, b"bob", b"", Framing.TRAILER)), PEER, 0.0)
-    endpoint.say(1, "hello", 0.0)
+    endpoint.say_to_partner(1, "hello", 0.0)
     ((chat, _),) = endpoint.datagrams_to_send()
     assert parse(chat, (Framing.TRAILER,)).sequence == 0
 
@@ -228,7 +228,7 @@ def test_payloads_are_ascii_and_at_most_256_bytes() -> None:
     assert max(chatter.sizes) <= 256
     assert "".join(chatter.stranger.heard) == "word " * 100
     with pytest.raises(ValueError, match=r"read 'ü' as character 3, expected ASCII"):
-        chatter.endpoint.say(2, "grün", chatter.now)
+        chatter.endpoint.say_to_partner(2, "grün", chatter.now)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 255])
@@ -246,7 +246,7 @@ def test_a_callee_is_in_the_chat_whatever_number_its_ack_has() -> None:
     endpoint.receive(build(control(Control.SYN)), PEER, 0.0)
     endpoint.accept(PEER, 0.0)
     endpoint.receive(build(control(Control.ACK, 1)), PEER, 0.0)
-    endpoint.say(1, "hello", 0.0)
+    endpoint.say_to_partner(1, "hello", 0.0)
 
 
 def test_the_name_is_the_first_that_is_a_persons() -> None:
@@ -273,7 +273,7 @@ def test_a_foreign_fin_is_tried_three_times() -> None:
 
 def test_two_acks_of_another_number_show_a_peer_that_does_not_echo() -> None:
     chatter = Chatter(Stranger("none", 1, acknowledges=lambda number: None))
-    chatter.endpoint.say(1, "hello", 0.0)
+    chatter.endpoint.say_to_partner(1, "hello", 0.0)
     chatter.settle()
     for number, acknowledged in ((7, []), (9, [1])):
         chatter.endpoint.receive(build(control(Control.ACK, number)), PEER, 0.0)

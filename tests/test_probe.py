@@ -124,7 +124,7 @@ def test_a_real_daemon_is_found() -> None:
         async with Daemon(free_address(), 0) as daemon:
             task = asyncio.to_thread(probed, "--json", format_address(daemon.address))
             result = await asyncio.wait_for(task, PATIENCE)
-            assert daemon.endpoint.idle
+            assert daemon._core.idle
             return result
 
     result = asyncio.run(run())

@@ -149,7 +149,7 @@ def test_who_leaves_is_heard_to_the_end() -> None:
     network.run(until=10)
     network.link(alice, bob).drop = lambda number, datagram: datagram.operation is Chat.MESSAGE and network.now < 19
     for number, word in enumerate(WORDS, 1):
-        alice.endpoint.say(number, word, network.now)
+        alice.endpoint.say_to_partner(number, word, network.now)
     alice.quit()
     network.run(until=60)
     assert bob.heard == WORDS
@@ -163,8 +163,8 @@ def test_a_partner_that_vanishes_is_given_up_after_twelve_tries() -> None:
     for one, other in links(network, alice, bob):
         network.link(one, other).drop = lambda number, datagram: True
     before = len(network.wire)
-    alice.endpoint.say(1, "are you there?", network.now)
-    alice.endpoint.say(2, "hello?", network.now)
+    alice.endpoint.say_to_partner(1, "are you there?", network.now)
+    alice.endpoint.say_to_partner(2, "hello?", network.now)
     network.run(until=69.9)
     assert len(network.wire) - before == 12
     assert [event.seconds for event in alice.events if isinstance(event, Unanswered)] == [30]
@@ -206,7 +206,7 @@ def goes_wrong(seed: int, *, reorders: bool, duplication: float) -> bool:
     alice.words = bob.words = [f"message {number}" for number in range(1, 21)]
     for person in (alice, bob):
         for number, word in enumerate(person.words, 1):
-            person.endpoint.say(number, word, network.now)
+            person.endpoint.say_to_partner(number, word, network.now)
     network.run(until=1800)
     return not (alice.heard == bob.words and bob.heard == alice.words)
 

@@ -1,10 +1,17 @@
 """One daemon's socket: which conversation a datagram belongs to, and what strangers may cost (spec 4.5, 8)."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from functools import partial
+from typing import Final
 
+from simp_daemon.effects import Send
 from simp_daemon.events import Ended, Event, Ignored, Reason, Why
-from simp_daemon.peers.session import NOBODY, Session
+from simp_daemon.peers.actions import NOBODY
+from simp_daemon.peers.policy import OneChat, Policy
+from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
+from simp_daemon.peers.strangers import Allowance
+from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
     AMPLIFICATION,
@@ -16,111 +23,108 @@ from simp_proto.constants import (
     Control,
     Framing,
 )
-from simp_proto.datagram import build, parse, reading_order
+from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
-_CHATTING = (State.ACCEPTING, State.OPEN)
-_CALLING = (State.CALLING, State.RINGING)
-_UNVERIFIED = (State.IDLE, State.PENDING, State.DECLINING)
+_UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be a lie: it has never answered anything that only it could see."""
+_WAITING: Final = (State.PENDING,)
+_ENDING: Final = (State.LEAVING, State.DECLINING)
 
 
 class Endpoint:
     """All conversations of one daemon. Pure: `now` is in seconds on any clock that never goes back.
 
-    Feed it with `receive`, `handle_timer` and a person's calls; after each, take what
-    `datagrams_to_send` and `next_event` have, and call `handle_timer` at `get_timer`.
+    Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
+    order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
+    one is; `policy` says how many chats there may be.
     """
 
-    def __init__(self, framing: Framing | None = None) -> None:
+    def __init__(self, framing: Framing | None = None, policy: Policy | None = None) -> None:
         self.user = NOBODY
         """The person's name, 1 to 32 printable ASCII characters."""
-        self.slow = False
-        """Whether the own client is behind, so that no message is taken (spec 8.4)."""
+        self.outlet: list[Send | Event] = []
         self._framing = framing
-        self._sessions: OrderedDict[Address, Session] = OrderedDict()
-        self._current: Address | None = None
+        self._policy = policy or OneChat()
+        self._sessions: dict[Address, Session] = {}
+        self._requests: dict[Address, Session] = {}
+        self._ending: dict[Address, Session] = {}
         self._known: OrderedDict[Address, Framing] = OrderedDict()
-        self._outbox: deque[tuple[bytes, Address]] = deque()
-        self._events: deque[Event] = deque()
-        self._strangers = _Allowance(STRANGER_RATE, STRANGER_BURST)
+        self._timers = Timers()
+        self._strangers = Allowance(STRANGER_RATE, STRANGER_BURST)
 
     # -- the network
 
     def receive(self, data: bytes, peer: Address, now: float) -> None:
         """Bytes from a peer. Nothing that they hold makes this raise."""
-        session = self._sessions.get(peer) or Session(peer, self._user(), Framing.BARE, self._framing)
+        session = self._sessions.get(peer)
         try:
-            datagram = parse(data, reading_order(session.framing))
+            datagram = parse(data, reading_order(session.framing if session else Framing.BARE))
         except DatagramError as error:
-            self._events.append(Ignored(peer, Reason.MALFORMED, str(error)))
+            self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return
-        repeats = session.state is State.ACCEPTING and datagram.operation is Control.SYN
-        unverified = session.state in _UNVERIFIED or repeats
+        state = session.state if session else State.IDLE
+        unverified = state in _UNVERIFIED or (state is State.ACCEPTING and datagram.operation is Control.SYN)
         if unverified and not self._strangers.left(now):
-            self._events.append(Ignored(peer, Reason.RATE))
+            self.outlet.append(Ignored(peer, Reason.RATE))
             return
-        current = self._sessions.get(self._current) if self._current else None
-        busy = current is not None and current is not session and current.state in _CHATTING
-        ignored = session.receive(datagram, now, busy=busy, slow=self.slow)
+        session = session or self._session(peer, datagram.framing)
+        before = len(self.outlet)
+        ignored = self._hear(session, datagram, now)
         if ignored:
-            self._events.append(Ignored(peer, ignored))
-        if unverified and not ignored:
-            self._strangers.spend(max(len(session.outbox), 1))  # a request without an answer costs a line, too
-            # The allowance is what a lie about the sender's address can turn against a third party (spec 8.2).
-            if sum(len(build(answer)) for answer in session.outbox) > AMPLIFICATION * len(data):
-                session.outbox.clear()
-                self._events.append(Ignored(peer, Reason.SIZE))
-        self._collect(session)
+            self.outlet.append(Ignored(peer, ignored))
+        elif unverified:
+            self._charge(peer, len(data), before)
+
+    def _hear(self, session: Session, datagram: Datagram, now: float) -> Reason | None:
+        busy, slow = not self._policy.may_ring(session), not self._policy.may_hear(session)
+        ignored = session.receive(datagram, now, busy=busy, slow=slow)
+        self._file(session)
+        return ignored
+
+    def _charge(self, peer: Address, size: int, before: int) -> None:
+        """Counts what a stranger got, and takes back what is too much: a lie about the sender's address turns it
+        against a third party (spec 8.2).
+        """
+        answers = [each for each in self.outlet[before:] if isinstance(each, Send)]
+        self._strangers.spend(max(len(answers), 1))  # a request without an answer costs a line, too
+        if sum(len(answer.data) for answer in answers) > AMPLIFICATION * size:
+            self.outlet[before:] = [each for each in self.outlet[before:] if not isinstance(each, Send)]
+            self.outlet.append(Ignored(peer, Reason.SIZE))
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
-        for session in list(self._sessions.values()):
+        for peer in self._timers.due(now):
+            session = self._sessions[peer]
             session.handle_timer(now)
-            self._collect(session)
+            self._file(session)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
-        timers = (session.get_timer() for session in self._sessions.values())
-        return min((timer for timer in timers if timer is not None), default=None)
-
-    def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
-        """What is to be sent now, in order; once."""
-        datagrams = list(self._outbox)
-        self._outbox.clear()
-        return datagrams
-
-    def next_event(self) -> Event | None:
-        """The oldest event that was not taken yet."""
-        return self._events.popleft() if self._events else None
+        return self._timers.first()
 
     # -- the person
 
     def call(self, peer: Address, now: float) -> None:
         """Calls the user there, or accepts that user's request; raises `NotNowError`."""
-        self._require_nobody()
         session = self._sessions.get(peer)
         if session is None:
-            framing = self._framing or self._known.get(peer, Framing.BARE)
-            session = self._sessions[peer] = Session(peer, self._user(), framing, self._framing)
-        session.user = self._user()
-        session.call(now)
-        self._current = peer
-        self._collect(session)
+            session = self._session(peer, self._framing or self._known.get(peer, Framing.BARE))
+        self._policy.engage(session)
+        session.call(self._user(), now)
+        self._file(session)
 
     def accept(self, peer: Address, now: float) -> None:
         """Accepts a request, and cancels a call that is going on; raises `NotNowError`."""
-        session = self._sessions.get(peer)
-        if session is None or session.state is not State.PENDING:
+        session = self._requests.get(peer)
+        if session is None:
             raise NotNowError(f"{format_address(peer)} has no request that waits")
-        current = self.current
-        if current is not None and current.state in _CALLING:
-            self.quit(current.peer, now)
-        self._require_nobody()
-        session.user = self._user()
-        session.accept(now)
-        self._current = peer
-        self._collect(session)
+        displaced = self._policy.displaced_by(session)
+        if displaced:
+            self.quit(displaced.peer, now)
+        self._policy.engage(session)
+        session.accept(self._user(), now)
+        self._file(session)
 
     def quit(self, peer: Address, now: float) -> None:
         """Declines the request, cancels the call or leaves the chat with that peer; raises `NotNowError`."""
@@ -128,31 +132,29 @@ class Endpoint:
         if session is None:
             raise NotNowError(f"{format_address(peer)} neither calls nor is called, and no chat is on")
         session.quit(now)
-        self._collect(session)
+        self._file(session)
 
-    def say(self, message: int, text: str, now: float) -> None:
-        """Sends a message, which that number stands for; raises `NotNowError`, or `ValueError` (spec 5.6)."""
-        current = self.current
-        if current is None or current.state is not State.OPEN:
-            raise NotNowError("no chat is on; call somebody first")
-        current.say(message, text, now)
-        self._collect(current)
+    def say(self, peer: Address, message: int, text: str, now: float) -> None:
+        """Sends a message to a partner; raises `NotNowError`, or `ValueError` (spec 5.6).
+
+        `message` is its identity, above 0, by which events speak of it.
+        """
+        session = self._sessions.get(peer)
+        if session is None:
+            raise NotNowError(f"no chat with {format_address(peer)} is on")
+        session.say(message, text, now)
+        self._file(session)
 
     def shutdown(self, now: float) -> None:
         """Leaves everything: each peer is told FIN (spec 4.7)."""
         for session in list(self._sessions.values()):
-            if session.state not in (State.LEAVING, State.DECLINING):
+            if session.state not in _ENDING:
                 self.quit(session.peer, now)
-
-    @property
-    def current(self) -> Session | None:
-        """The call or chat of our person, if there is one."""
-        return self._sessions.get(self._current) if self._current else None
 
     @property
     def requests(self) -> list[Session]:
         """The requests that wait, oldest first."""
-        return [session for session in self._sessions.values() if session.state is State.PENDING]
+        return list(self._requests.values())
 
     @property
     def idle(self) -> bool:
@@ -164,63 +166,38 @@ class Endpoint:
     def _user(self) -> bytes:
         return self.user.encode("ascii")
 
-    def _require_nobody(self) -> None:
-        current = self.current
-        if current is not None:
-            what = "in a chat with" if current.state is State.OPEN else "calling"
-            raise NotNowError(f"you are {what} {current.name or format_address(current.peer)}; leave that first")
+    def _session(self, peer: Address, framing: Framing) -> Session:
+        return Session(peer, self._user(), framing, self._framing, self.outlet, partial(self._learn, peer))
 
-    def _collect(self, session: Session) -> None:
-        """Takes what a session has to say, and files it where its state belongs."""
-        while session.outbox:
-            self._outbox.append((build(session.outbox.popleft()), session.peer))
-        arrived = session.state is State.PENDING and bool(session.events)
-        while session.events:
-            self._events.append(session.events.popleft())
-        if session.learned:
-            self._known[session.peer] = session.learned
-            self._known.move_to_end(session.peer)
-            session.learned = None
-            if len(self._known) > KNOWN_PEERS:
-                self._known.popitem(last=False)
+    def _learn(self, peer: Address, framing: Framing) -> None:
+        """Remembers what a peer speaks (spec 4.2)."""
+        self._known[peer] = framing
+        self._known.move_to_end(peer)
+        if len(self._known) > KNOWN_PEERS:
+            self._known.popitem(last=False)
+
+    def _file(self, session: Session) -> None:
+        """Puts a session to which something has happened where its state belongs."""
+        peer = session.peer
         if session.state is State.IDLE:
-            self._sessions.pop(session.peer, None)
+            self._sessions.pop(peer, None)
+            self._timers.set(peer, None)
         else:
-            self._sessions[session.peer] = session
-        if session.peer == self._current and session.state not in (*_CALLING, *_CHATTING):
-            self._current = None
-        if arrived:
-            self._sessions.move_to_end(session.peer)
-            self._crowd((State.PENDING,), PENDING_REQUESTS)
-        elif session.state in (State.LEAVING, State.DECLINING):
-            self._crowd((State.LEAVING, State.DECLINING), LEAVING_SESSIONS)
+            self._sessions[peer] = session
+            self._timers.set(peer, session.get_timer())
+        self._crowd(session, self._requests, _WAITING, PENDING_REQUESTS)
+        self._crowd(session, self._ending, _ENDING, LEAVING_SESSIONS)
 
-    def _crowd(self, states: tuple[State, ...], most: int) -> None:
-        """Forgets the oldest conversations in those states beyond so many (spec 8.3)."""
-        crowd = [session for session in self._sessions.values() if session.state in states]
-        for session in crowd[: max(len(crowd) - most, 0)]:
-            del self._sessions[session.peer]
-            self._events.extend(session.undelivered())
-            if session.state is State.PENDING:
-                self._events.append(Ended(session.peer, session.name, Why.CROWDED))
-
-
-class _Allowance:
-    """So many a second, and so many at once."""
-
-    def __init__(self, rate: int, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = float(burst)
-        self._at: float | None = None
-
-    def left(self, now: float) -> bool:
-        """Whether one may be spent now."""
-        if self._at is not None:
-            self._left = min(self._burst, self._left + max(now - self._at, 0.0) * self._rate)
-        self._at = now
-        return self._left >= 1
-
-    def spend(self, count: int) -> None:
-        """What is spent beyond what is left is missing later."""
-        self._left -= count
+    def _crowd(self, session: Session, crowd: dict[Address, Session], states: tuple[State, ...], most: int) -> None:
+        """Lets it join or leave those in such states, of which the oldest beyond so many is forgotten (spec 8.3)."""
+        if session.state not in states:
+            crowd.pop(session.peer, None)
+        elif session.peer not in crowd:
+            crowd[session.peer] = session
+            if len(crowd) > most:
+                oldest = crowd.pop(next(iter(crowd)))
+                del self._sessions[oldest.peer]
+                self._timers.set(oldest.peer, None)
+                oldest.abandon()
+                if oldest.state is State.PENDING:
+                    self.outlet.append(Ended(oldest.peer, oldest.name, Why.CROWDED))

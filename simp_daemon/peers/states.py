@@ -1,7 +1,7 @@
 """The states of a conversation between two daemons, as one table (spec 7).
 
-`TABLE[state, input]` is what the session does and the state that it is in then. A pair that is not
-in the table changes nothing: a datagram is ignored, a person is told that it can't be done now.
+`TABLE[state][input]` is what the session does, step by step, and the state that it is in then. An input that a state
+does not have changes nothing: a datagram is ignored, a person is told that it can't be done now.
 `spec/states.md` is generated from this table by `python -m simp_daemon.peers.states`.
 """
 
@@ -22,8 +22,6 @@ class State(Enum):
     OPEN = "the chat is on"
     LEAVING = "our person is gone, what was said before and our FIN are still being sent"
     DECLINING = "our FIN answers the peer's SYN"
-
-    __hash__ = object.__hash__  # members are compared by identity; an Enum's own hash is that of its name, and slow
 
 
 @unique
@@ -53,128 +51,142 @@ class Input(Enum):
     GIVE_UP_FIN = "no answer after the last try of our FIN"
     EXPIRE = "the request is too old"
 
-    __hash__ = object.__hash__
-
 
 @unique
 class Action(Enum):
-    """What a session does: each is its method of that name."""
+    """What a session does, in small steps (spec 7)."""
 
     CALL = "call"
+    CROSS = "cross"
+    REQUEST = "request"
     RING = "ring"
     REFUSE = "refuse"
-    NOTE_RINGING = "note_ringing"
+    LEARN = "learn"
+    NOTE_RINGING = "note ringing"
+    POSTPONE = "postpone"
     ACCEPT = "accept"
     REPEAT = "repeat"
-    ACKNOWLEDGE = "acknowledge"
     ESTABLISH = "establish"
-    ESTABLISH_AND_ACKNOWLEDGE = "establish_and_acknowledge"
-    ESTABLISH_AND_RECEIVE = "establish_and_receive"
     SAY = "say"
     CONFIRM = "confirm"
     RECEIVE = "receive"
+    ACKNOWLEDGE = "acknowledge"
     REPORT = "report"
     RENUMBER = "renumber"
+    QUIT = "quit"
     CANCEL = "cancel"
     DECLINE = "decline"
     LEAVE = "leave"
-    WITHDRAW = "withdraw"
-    EXPIRE = "expire"
-    END_AND_ACKNOWLEDGE = "end_and_acknowledge"
-    FAIL = "fail"
-    FAIL_AND_ACKNOWLEDGE = "fail_and_acknowledge"
-    LOSE = "lose"
-    DROP = "drop"
-    RESTART = "restart"
     FORGET = "forget"
-    FORGET_AND_ACKNOWLEDGE = "forget_and_acknowledge"
+    END = "end"
+    FAIL = "fail"
+    LOSE = "lose"
+    EXPIRE = "expire"
+    DISPLACE = "displace"
+    RESTART = "restart"
 
 
-TABLE: Final[dict[tuple[State, Input], tuple[Action, State]]] = {
-    # -- IDLE
-    (State.IDLE, Input.CALL): (Action.CALL, State.CALLING),
-    (State.IDLE, Input.SYN): (Action.RING, State.PENDING),
-    (State.IDLE, Input.BUSY_SYN): (Action.REFUSE, State.IDLE),
-    (State.IDLE, Input.FIN): (Action.ACKNOWLEDGE, State.IDLE),
-    (State.IDLE, Input.FIN_ACK): (Action.ACKNOWLEDGE, State.IDLE),
-    (State.IDLE, Input.ERR_FIN): (Action.ACKNOWLEDGE, State.IDLE),
-    # -- CALLING
-    (State.CALLING, Input.RING): (Action.NOTE_RINGING, State.RINGING),
-    (State.CALLING, Input.SYN_ACK): (Action.ESTABLISH_AND_ACKNOWLEDGE, State.OPEN),
-    (State.CALLING, Input.SYN): (Action.ACCEPT, State.ACCEPTING),
-    (State.CALLING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.CALLING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.CALLING, Input.ERR): (Action.FAIL, State.IDLE),
-    (State.CALLING, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
-    (State.CALLING, Input.QUIT): (Action.CANCEL, State.LEAVING),
-    (State.CALLING, Input.GIVE_UP): (Action.LOSE, State.LEAVING),
-    # -- RINGING
-    (State.RINGING, Input.RING): (Action.NOTE_RINGING, State.RINGING),
-    (State.RINGING, Input.SYN_ACK): (Action.ESTABLISH_AND_ACKNOWLEDGE, State.OPEN),
-    (State.RINGING, Input.SYN): (Action.ACCEPT, State.ACCEPTING),
-    (State.RINGING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.RINGING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.RINGING, Input.ERR): (Action.FAIL, State.IDLE),
-    (State.RINGING, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
-    (State.RINGING, Input.QUIT): (Action.CANCEL, State.LEAVING),
-    (State.RINGING, Input.GIVE_UP): (Action.LOSE, State.LEAVING),
-    # -- PENDING
-    (State.PENDING, Input.SYN): (Action.RING, State.PENDING),
-    (State.PENDING, Input.BUSY_SYN): (Action.REFUSE, State.IDLE),
-    (State.PENDING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.PENDING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.PENDING, Input.ERR): (Action.WITHDRAW, State.IDLE),
-    (State.PENDING, Input.ERR_FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.PENDING, Input.ACCEPT): (Action.ACCEPT, State.ACCEPTING),
-    (State.PENDING, Input.CALL): (Action.ACCEPT, State.ACCEPTING),
-    (State.PENDING, Input.QUIT): (Action.DECLINE, State.DECLINING),
-    (State.PENDING, Input.EXPIRE): (Action.EXPIRE, State.IDLE),
-    # -- ACCEPTING
-    (State.ACCEPTING, Input.SYN): (Action.REPEAT, State.ACCEPTING),
-    (State.ACCEPTING, Input.SYN_ACK): (Action.ESTABLISH_AND_ACKNOWLEDGE, State.OPEN),
-    (State.ACCEPTING, Input.ACK): (Action.ESTABLISH, State.OPEN),
-    (State.ACCEPTING, Input.CHAT): (Action.ESTABLISH_AND_RECEIVE, State.OPEN),
-    (State.ACCEPTING, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.ACCEPTING, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.ACCEPTING, Input.ERR): (Action.FAIL, State.IDLE),
-    (State.ACCEPTING, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
-    (State.ACCEPTING, Input.QUIT): (Action.CANCEL, State.LEAVING),
-    (State.ACCEPTING, Input.GIVE_UP): (Action.LOSE, State.LEAVING),
-    # -- OPEN
-    (State.OPEN, Input.SYN): (Action.RESTART, State.PENDING),
-    (State.OPEN, Input.SYN_ACK): (Action.ACKNOWLEDGE, State.OPEN),
-    (State.OPEN, Input.ACK): (Action.CONFIRM, State.OPEN),
-    (State.OPEN, Input.CHAT): (Action.RECEIVE, State.OPEN),
-    (State.OPEN, Input.FIN): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.OPEN, Input.FIN_ACK): (Action.END_AND_ACKNOWLEDGE, State.IDLE),
-    (State.OPEN, Input.ERR): (Action.REPORT, State.OPEN),
-    (State.OPEN, Input.HINT): (Action.RENUMBER, State.OPEN),
-    (State.OPEN, Input.ERR_FIN): (Action.FAIL_AND_ACKNOWLEDGE, State.IDLE),
-    (State.OPEN, Input.SAY): (Action.SAY, State.OPEN),
-    (State.OPEN, Input.QUIT): (Action.LEAVE, State.LEAVING),
-    (State.OPEN, Input.GIVE_UP): (Action.LOSE, State.LEAVING),
-    # -- LEAVING
-    (State.LEAVING, Input.SYN): (Action.RING, State.PENDING),
-    (State.LEAVING, Input.BUSY_SYN): (Action.REFUSE, State.IDLE),
-    (State.LEAVING, Input.ACK): (Action.CONFIRM, State.LEAVING),
-    (State.LEAVING, Input.ACK_OF_FIN): (Action.FORGET, State.IDLE),
-    (State.LEAVING, Input.FIN): (Action.FORGET_AND_ACKNOWLEDGE, State.IDLE),
-    (State.LEAVING, Input.FIN_ACK): (Action.FORGET, State.IDLE),
-    (State.LEAVING, Input.HINT): (Action.RENUMBER, State.LEAVING),
-    (State.LEAVING, Input.ERR_FIN): (Action.FORGET_AND_ACKNOWLEDGE, State.IDLE),
-    (State.LEAVING, Input.CALL): (Action.CALL, State.CALLING),
-    (State.LEAVING, Input.GIVE_UP): (Action.DROP, State.LEAVING),
-    (State.LEAVING, Input.GIVE_UP_FIN): (Action.FORGET, State.IDLE),
-    # -- DECLINING
-    (State.DECLINING, Input.SYN): (Action.REPEAT, State.DECLINING),
-    (State.DECLINING, Input.BUSY_SYN): (Action.REPEAT, State.DECLINING),
-    (State.DECLINING, Input.ACK_OF_FIN): (Action.FORGET, State.IDLE),
-    (State.DECLINING, Input.FIN): (Action.FORGET_AND_ACKNOWLEDGE, State.IDLE),
-    (State.DECLINING, Input.FIN_ACK): (Action.FORGET, State.IDLE),
-    (State.DECLINING, Input.ERR): (Action.FORGET, State.IDLE),
-    (State.DECLINING, Input.ERR_FIN): (Action.FORGET_AND_ACKNOWLEDGE, State.IDLE),
-    (State.DECLINING, Input.CALL): (Action.CALL, State.CALLING),
-    (State.DECLINING, Input.GIVE_UP_FIN): (Action.FORGET, State.IDLE),
+Cell = tuple[tuple[Action, ...], State]
+"""What is done, in that order, and the state afterwards."""
+
+
+def _cell(then: State, *actions: Action) -> Cell:
+    return actions, then
+
+
+TABLE: Final[dict[State, dict[Input, Cell]]] = {
+    State.IDLE: {
+        Input.CALL: _cell(State.CALLING, Action.CALL),
+        Input.SYN: _cell(State.PENDING, Action.REQUEST, Action.RING),
+        Input.BUSY_SYN: _cell(State.IDLE, Action.REFUSE),
+        Input.FIN: _cell(State.IDLE, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.ACKNOWLEDGE),
+        Input.ERR_FIN: _cell(State.IDLE, Action.ACKNOWLEDGE),
+    },
+    State.CALLING: {
+        Input.RING: _cell(State.RINGING, Action.LEARN, Action.NOTE_RINGING, Action.POSTPONE),
+        Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
+        Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
+        Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
+        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
+        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
+        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
+    },
+    State.RINGING: {
+        Input.RING: _cell(State.RINGING, Action.LEARN, Action.POSTPONE),
+        Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
+        Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
+        Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
+        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
+        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
+        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
+    },
+    State.PENDING: {
+        Input.SYN: _cell(State.PENDING, Action.RING),
+        Input.BUSY_SYN: _cell(State.IDLE, Action.DISPLACE, Action.REFUSE),
+        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.ERR: _cell(State.IDLE, Action.FAIL),
+        Input.ERR_FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.ACCEPT: _cell(State.ACCEPTING, Action.ACCEPT),
+        Input.CALL: _cell(State.ACCEPTING, Action.ACCEPT),
+        Input.QUIT: _cell(State.DECLINING, Action.QUIT, Action.DECLINE),
+        Input.EXPIRE: _cell(State.IDLE, Action.EXPIRE),
+    },
+    State.ACCEPTING: {
+        Input.SYN: _cell(State.ACCEPTING, Action.REPEAT),
+        Input.SYN_ACK: _cell(State.OPEN, Action.ESTABLISH, Action.ACKNOWLEDGE),
+        Input.ACK: _cell(State.OPEN, Action.ESTABLISH),
+        Input.CHAT: _cell(State.OPEN, Action.ESTABLISH, Action.RECEIVE, Action.ACKNOWLEDGE),
+        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.FAIL),
+        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.FAIL, Action.ACKNOWLEDGE),
+        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.LEAVE),
+        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.LEAVE),
+    },
+    State.OPEN: {
+        Input.SYN: _cell(State.PENDING, Action.RESTART, Action.REQUEST, Action.RING),
+        Input.SYN_ACK: _cell(State.OPEN, Action.ACKNOWLEDGE),
+        Input.ACK: _cell(State.OPEN, Action.CONFIRM),
+        Input.CHAT: _cell(State.OPEN, Action.RECEIVE, Action.ACKNOWLEDGE),
+        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
+        Input.ERR: _cell(State.OPEN, Action.REPORT),
+        Input.HINT: _cell(State.OPEN, Action.RENUMBER),
+        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.FAIL, Action.ACKNOWLEDGE),
+        Input.SAY: _cell(State.OPEN, Action.SAY),
+        Input.QUIT: _cell(State.LEAVING, Action.QUIT, Action.LEAVE),
+        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.LEAVE),
+    },
+    State.LEAVING: {
+        Input.SYN: _cell(State.PENDING, Action.FORGET, Action.REQUEST, Action.RING),
+        Input.BUSY_SYN: _cell(State.IDLE, Action.FORGET, Action.REFUSE),
+        Input.ACK: _cell(State.LEAVING, Action.CONFIRM),
+        Input.ACK_OF_FIN: _cell(State.IDLE, Action.FORGET),
+        Input.FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.FORGET),
+        Input.HINT: _cell(State.LEAVING, Action.RENUMBER),
+        Input.ERR_FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
+        Input.CALL: _cell(State.CALLING, Action.FORGET, Action.CALL),
+        Input.GIVE_UP: _cell(State.LEAVING, Action.FORGET, Action.LEAVE),
+        Input.GIVE_UP_FIN: _cell(State.IDLE, Action.FORGET),
+    },
+    State.DECLINING: {
+        Input.SYN: _cell(State.DECLINING, Action.REPEAT),
+        Input.BUSY_SYN: _cell(State.DECLINING, Action.REPEAT),
+        Input.ACK_OF_FIN: _cell(State.IDLE, Action.FORGET),
+        Input.FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
+        Input.FIN_ACK: _cell(State.IDLE, Action.FORGET),
+        Input.ERR: _cell(State.IDLE, Action.FORGET),
+        Input.ERR_FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
+        Input.CALL: _cell(State.CALLING, Action.FORGET, Action.CALL),
+        Input.GIVE_UP_FIN: _cell(State.IDLE, Action.FORGET),
+    },
 }
 
 
@@ -196,20 +208,25 @@ def render() -> Iterator[str]:
     for what in Input:
         cells = []
         for state in State:
-            cell = TABLE.get((state, what))
-            cells.append(f"{cell[0].value.replace('_', ' ')} → {cell[1].name}" if cell else "·")
+            cells.append(_described(TABLE[state][what]) if what in TABLE[state] else "·")
         yield f"| {what.value} | " + " | ".join(cells) + " |"
     yield ""
     yield "```mermaid"
     yield "stateDiagram-v2"
     yield "    [*] --> IDLE"
     arrows: dict[tuple[State, State], list[str]] = {}
-    for (state, what), (_, then) in TABLE.items():
-        if state is not then:
-            arrows.setdefault((state, then), []).append(what.name)
+    for state, row in TABLE.items():
+        for what, (_, then) in row.items():
+            if state is not then:
+                arrows.setdefault((state, then), []).append(what.name)
     for (state, then), whats in arrows.items():
         yield f"    {state.name} --> {then.name}: {', '.join(whats)}"
     yield "```"
+
+
+def _described(cell: Cell) -> str:
+    actions, then = cell
+    return f"{', '.join(action.value for action in actions)} → {then.name}"
 
 
 if __name__ == "__main__":

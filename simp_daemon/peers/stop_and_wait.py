@@ -1,125 +1,129 @@
 """Stop-and-wait: one datagram is outstanding, and is sent again until it is acknowledged (spec 6)."""
 
 from collections import deque
-from dataclasses import dataclass
 
 from simp_daemon.peers.conduct import Conduct
-from simp_proto.constants import RETRANSMISSION_INTERVAL, TRIES, Control, Operation
+from simp_daemon.peers.delivery import Hint, Transmission
+from simp_daemon.peers.foreign import Foreign
+from simp_proto.constants import TRIES, Chat, Control, Framing
+from simp_proto.datagram import Datagram
 
 
-@dataclass(frozen=True, slots=True)
-class Transmission:
-    """Something that wants an answer.
+class StopAndWait:
+    """The delivery of SIMP/1 (see `Delivery`)."""
 
-    `number` is its sequence number, `None` where the conduct chooses it; `message` the number of the
-    client's message that it carries, if any, and `last` whether it is the end of that message.
-    """
-
-    operation: Operation
-    payload: bytes = b""
-    number: int | None = None
-    interval: float = RETRANSMISSION_INTERVAL
-    message: int = 0
-    last: bool = True
-
-
-class Exchange:
-    """What is still to be acknowledged, and when it goes out again. Times are seconds on the caller's clock."""
-
-    def __init__(self, conduct: Conduct) -> None:
-        self.conduct = conduct
-        self.max_tries = TRIES
-        self.outstanding: Transmission | None = None
-        self.since = 0.0
-        """When the outstanding datagram went out for the first time."""
+    def __init__(self) -> None:
+        self._conduct = Conduct()
+        self._outstanding: Transmission | None = None
+        self._since = 0.0  # when the outstanding datagram went out for the first time
         self._first_number = 0
-        self.number = 0
-        """The sequence number that it went out with last."""
+        self._number = 0  # the sequence number that it went out with last
         self._tries = 0
+        self._max_tries = TRIES
         self._interval = 0.0
         self._due = 0.0
         self._queue: deque[Transmission] = deque()
 
     def __len__(self) -> int:
-        return len(self._queue) + (self.outstanding is not None)
+        return len(self._queue) + (self._outstanding is not None)
+
+    def speak(self, framing: Framing) -> None:
+        self._conduct = Conduct() if framing is Framing.HEADER else Foreign(framing)
+
+    # -- what is sent
 
     def put(self, transmission: Transmission) -> None:
-        """Behind whatever waits already."""
+        if transmission.operation is Control.FIN:
+            self._max_tries = self._conduct.leaving_tries
         self._queue.append(transmission)
 
-    def clear(self) -> list[int]:
-        """Drops everything; returns the client's messages that are not acknowledged, each once."""
-        waiting = [self.outstanding, *self._queue] if self.outstanding else self._queue
-        messages = list(dict.fromkeys(each.message for each in waiting if each.message))
-        if self.outstanding and self.outstanding.number is None:
-            self.conduct.delivered(self.number, self.number)  # spent: a late ACK must not pass for the FIN's
-        self.outstanding = None
-        self.max_tries = TRIES
-        self._queue.clear()
-        return messages
+    def say(self, message: int, text: str) -> None:
+        *pieces, end = self._conduct.fragments(text)
+        self._queue.extend(Transmission(Chat.MESSAGE, piece, message=message, last=False) for piece in pieces)
+        self._queue.append(Transmission(Chat.MESSAGE, end, message=message))
 
-    def next(self, now: float) -> tuple[Transmission, int] | None:
-        """What is to be sent now, with its sequence number. Ask `exhausted` first."""
-        if self.outstanding is None and self._queue:
-            self.outstanding = self._queue.popleft()
-            fixed = self.outstanding.number
-            self._first_number = self.conduct.next_number() if fixed is None else fixed
-            self._interval = self.outstanding.interval
+    def due(self, now: float) -> tuple[Transmission, int] | None:
+        if self._outstanding is None and self._queue:
+            self._outstanding = self._queue.popleft()
+            self._first_number = self._number_of(self._outstanding)
+            self._interval = self._outstanding.interval
             self._tries = 0
-            self.since = self._due = now
-        if self.outstanding is None or now < self._due:
+            self._since = self._due = now
+        if self._outstanding is None or now < self._due:
             return None
-        self.number = self._first_number
-        if self._tries and self.outstanding.number is None:
-            self.number = self.conduct.repeated_number(self._first_number, self._tries)
+        self._number = self._first_number
+        if self._tries and self._outstanding.number is None:
+            self._number = self._conduct.repeated_number(self._first_number, self._tries)
         self._tries += 1
         self._due = now + self._interval
-        return self.outstanding, self.number
+        return self._outstanding, self._number
 
-    def exhausted(self, now: float) -> bool:
-        """Whether the last try has gone unanswered too (spec 6.3)."""
-        return self.outstanding is not None and self._tries >= self.max_tries and now >= self._due
+    def _number_of(self, transmission: Transmission) -> int:
+        if transmission.number is None:
+            return self._conduct.next_number()
+        if transmission.operation is Control.SYN_ACK:
+            return self._conduct.answer_number(transmission.number)
+        return transmission.number
+
+    def exhausted(self, now: float) -> Transmission | None:
+        return self._outstanding if self._tries >= self._max_tries and now >= self._due else None
 
     def repeat(self, now: float) -> None:
-        """Lets the outstanding datagram go out again at once; that is no new try (spec 4.5)."""
         self._tries = max(self._tries - 1, 0)
         self._due = now
 
+    def renumber(self, now: float) -> None:
+        self._first_number = 1 - self._number
+        self._tries = 0
+        self._due = now
+
     def postpone(self, now: float, interval: float) -> None:
-        """It has arrived, but the answer is a person's: all tries anew, this far apart (spec 4.4)."""
         self._tries = 1
         self._interval = interval
         self._due = now + interval
 
-    def acknowledge(self, number: int) -> Transmission | None:
-        """What an ACK of that number acknowledges, which is then done with; a SYN's answer is no ACK (spec 5.4)."""
-        done = self.outstanding
+    def get_timer(self) -> float | None:
+        return None if self._outstanding is None else self._due
+
+    def waiting_since(self) -> float | None:
+        return None if self._outstanding is None else self._since
+
+    def abandon(self) -> list[int]:
+        waiting = [self._outstanding, *self._queue] if self._outstanding else self._queue
+        messages = list(dict.fromkeys(each.message for each in waiting if each.message))
+        if self._outstanding and self._outstanding.number is None:
+            self._conduct.delivered(self._number, self._number)  # spent: a late ACK must not pass for the FIN's
+        self._outstanding = None
+        self._max_tries = TRIES
+        self._queue.clear()
+        return messages
+
+    # -- what comes back
+
+    def receive(self, datagram: Datagram) -> Transmission | Hint | None:
+        if datagram.operation is Control.ACK:
+            return self._acknowledged(datagram.sequence)
+        if self._outstanding is None or self._outstanding.number is not None:
+            return None
+        arrived = self._conduct.hint(datagram.text, datagram.sequence, self._number, self._tries)
+        if arrived:
+            return self._acknowledged(self._number)
+        return None if arrived is None else Hint.OTHER_NUMBER
+
+    def _acknowledged(self, number: int) -> Transmission | None:
+        """What an ACK of that number acknowledges; a SYN's answer is no ACK (spec 5.4)."""
+        done = self._outstanding
         if done is None or done.operation is Control.SYN:
             return None
         if done.number is not None:
-            if not self.conduct.acknowledges_handshake(number, done.number):
+            if not self._conduct.acknowledges_handshake(number, self._first_number):
                 return None
-        elif not self.conduct.acknowledges(number, self.number):
+        elif not self._conduct.acknowledges(number, self._number):
             return None
         else:
-            self.conduct.delivered(self.number, number)
-        self.outstanding = None
+            self._conduct.delivered(self._number, number)
+        self._outstanding = None
         return done
 
-    def hint(self, text: str, expected: int) -> bool | None:
-        """What an ERR says of the outstanding datagram: it has arrived, it wants the other number,
-        or nothing (spec 9.5).
-        """
-        if self.outstanding is None or self.outstanding.number is not None:
-            return None
-        return self.conduct.hint(text, expected, self.number, self._tries)
-
-    def renumber(self, now: float) -> None:
-        """Lets the outstanding datagram go out again at once, with the other number (spec 9.5)."""
-        self._first_number = 1 - self.number
-        self._tries = 0
-        self._due = now
-
-    def get_timer(self) -> float | None:
-        """When `next` or `exhausted` will have something to say."""
-        return None if self.outstanding is None else self._due
+    def is_new(self, datagram: Datagram) -> bool:
+        return self._conduct.is_new(datagram.sequence, datagram.payload)
