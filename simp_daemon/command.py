@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import click
 
-from simp_daemon.loop import Daemon, StartError
+from simp_daemon.loop import Daemon, StartError, new_loop
 from simp_proto.address import parse_address
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
@@ -62,20 +62,10 @@ def daemon(
             await stop.wait()
 
     try:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run())
     except StartError as error:
         raise click.ClickException(str(error)) from None
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed, the extra `fast`; else one that has `add_reader`, also on Windows."""
-    try:
-        import uvloop  # noqa: PLC0415  an optional extra
-    except ImportError:
-        return asyncio.SelectorEventLoop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 def _stop_signal() -> asyncio.Event:

@@ -3,7 +3,7 @@
 Pure: the time is an argument, in seconds on any clock that never goes back.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Client, Effect
@@ -13,60 +13,52 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
 
 
-@dataclass(frozen=True, slots=True)
-class DatagramReceived:
+class DatagramReceived(NamedTuple):
     """Bytes have come from another daemon."""
 
     data: bytes
     peer: Address
 
 
-@dataclass(frozen=True, slots=True)
-class SendingFailed:
+class SendingFailed(NamedTuple):
     """The system said why a datagram to that peer couldn't be sent. Its retransmission may fare better."""
 
     peer: Address
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClientConnected:
+class ClientConnected(NamedTuple):
     """A connection on the client port has begun; `local`: it may use this daemon (client 1.2)."""
 
     client: Client
     local: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSaid:
+class ClientSaid(NamedTuple):
     """Bytes have come from a client."""
 
     client: Client
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSlow:
+class ClientSlow(NamedTuple):
     """A client takes less than it is given, or keeps up again (spec 8.4)."""
 
     client: Client
     slow: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ClientClosed:
+class ClientClosed(NamedTuple):
     """A client's connection has ended."""
 
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(NamedTuple):
     """It is as late as `Core.get_timer` said. Early or repeated ones do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(NamedTuple):
     """The daemon is to end: each peer is told FIN (spec 4.7)."""
 
 
@@ -86,23 +78,22 @@ class Core:
     def handle(self, happening: Happening, now: float) -> list[Effect]:
         """Takes what has happened; returns what is to be done, in that order. Nothing makes it raise."""
         match happening:
-            case DatagramReceived():
-                self._endpoint.receive(happening.data, happening.peer, now)
-            case ClientSaid():
-                self._connections.received(happening.client, happening.data, now)
+            case DatagramReceived(data, peer):
+                self._endpoint.receive(data, peer, now)
+            case ClientSaid(client, data):
+                self._connections.received(client, data, now)
             case TimerFired():
                 self._endpoint.handle_timer(now)
-            case ClientConnected():
-                self._connections.connected(happening.client, local=happening.local)
-            case ClientSlow():
-                self._connections.slow(happening.client, happening.slow)
-            case ClientClosed():
-                self._connections.closed(happening.client, now)
-            case SendingFailed():
+            case ClientConnected(client, local):
+                self._connections.connected(client, local=local)
+            case ClientSlow(client, slow):
+                self._connections.slow(client, slow)
+            case ClientClosed(client):
+                self._connections.closed(client, now)
+            case SendingFailed(peer, why):
                 current = self._one_chat.current
-                if current is not None and current.peer == happening.peer:
-                    where = format_address(happening.peer)
-                    self._connections.warn(f"nothing could be sent to {where}: {happening.why}")
+                if current is not None and current.peer == peer:
+                    self._connections.warn(f"nothing could be sent to {format_address(peer)}: {why}")
             case Stopped():
                 self._endpoint.shutdown(now)
         self._connections.settle(now)

@@ -1,7 +1,7 @@
 """What the rules want done: the one way out of them. Whoever performs effects keeps their order."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simp_daemon.events import Event
 from simp_proto.address import Address
@@ -10,32 +10,28 @@ Client = Hashable
 """A connection on the client port, by whatever tells it from the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A datagram to another daemon."""
 
     data: bytes
     peer: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A line, newline included, to a client."""
 
     client: Client
     line: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
+class Throttle(NamedTuple):
     """Whether nothing more is to be read from a client for now (spec 8.3)."""
 
     client: Client
     held: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(NamedTuple):
     """The end of a client's connection, once what was written to it is sent."""
 
     client: Client

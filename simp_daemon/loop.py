@@ -31,6 +31,16 @@ Tap = Callable[[float, Address, Address, bytes], None]
 """Sees each datagram sent or received: the time in seconds, from, to, its bytes."""
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop for daemons: uvloop's where that is installed, by the extra `fast`, else one that has `add_reader`."""
+    try:
+        import uvloop  # noqa: PLC0415  an optional extra
+    except ImportError:
+        return asyncio.SelectorEventLoop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 class StartError(SimpError):
     """The daemon's addresses can't be had."""
 
@@ -38,7 +48,7 @@ class StartError(SimpError):
 class Daemon:
     """One daemon on one address. `async with` starts it, and ends it with a FIN to every partner.
 
-    The running loop needs `add_reader`, which Windows has in `asyncio.SelectorEventLoop`.
+    The running loop needs `add_reader`: `new_loop` makes one that has it on every system.
     """
 
     def __init__(

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, cast
 
 from simp_daemon.core import (
     ClientClosed,
@@ -27,15 +26,18 @@ _UNREAD: Final = 1 << 20
 _LARGEST: Final = 65_535
 """Bytes that UDP carries at most, and a few."""
 
-Handle = Callable[..., None]
-"""Takes one `Happening` or several."""
+
+class Handle(Protocol):
+    """Takes what has happened, in its order."""
+
+    def __call__(self, *happenings: Happening) -> None: ...
 
 
 class Datagrams:
     """A UDP socket at that address. Raises `OSError` where it can't be had.
 
-    Read and written without asyncio's transports: one wake-up reads all that has come, and on Windows one refused
-    datagram would end all reading there. It needs a loop with `add_reader`.
+    It does without asyncio's transports: one wake-up reads all that has come, and on Windows one datagram that was
+    refused would end all reading there. It needs a loop with `add_reader`.
     """
 
     def __init__(self, address: Address, handle: Handle) -> None:
@@ -97,8 +99,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         here, there = transport.get_extra_info("sockname")[0], transport.get_extra_info("peername")[0]
         self._handle(ClientConnected(self, self._remote or here == there or there in ("127.0.0.1", "::1")))
 

@@ -3,6 +3,7 @@
 from simp_daemon.effects import Send
 from simp_daemon.events import Event
 from simp_daemon.peers import endpoint, session
+from simp_daemon.peers.actions import Actions
 from simp_daemon.peers.policy import OneChat
 from simp_proto.address import Address
 from simp_proto.constants import Framing
@@ -14,7 +15,7 @@ class Session(session.Session):
 
     def __init__(self, peer: Address, user: bytes, framing: Framing) -> None:
         self.outlet: list[Send | Event] = []
-        super().__init__(peer, user, framing, None, self.outlet, lambda framing: None)
+        super().__init__(Actions(peer, user, framing, None, self.outlet, lambda framing: None))
 
 
 class Endpoint(endpoint.Endpoint):

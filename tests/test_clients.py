@@ -72,7 +72,7 @@ class Table:
         return self.core._one_chat.current
 
     def _take(self, kind: type[T]) -> list[T]:
-        taken = [each for each in self.effects if isinstance(each, kind)]
+        taken: list[T] = [each for each in self.effects if isinstance(each, kind)]
         self.effects = [each for each in self.effects if not isinstance(each, kind)]
         return taken
 

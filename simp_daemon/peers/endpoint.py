@@ -6,7 +6,7 @@ from typing import Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Ended, Event, Ignored, Reason, Why
-from simp_daemon.peers.actions import NOBODY
+from simp_daemon.peers.actions import NOBODY, Actions
 from simp_daemon.peers.policy import OneChat, Policy
 from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
@@ -167,7 +167,7 @@ class Endpoint:
         return self.user.encode("ascii")
 
     def _session(self, peer: Address, framing: Framing) -> Session:
-        return Session(peer, self._user(), framing, self._framing, self.outlet, partial(self._learn, peer))
+        return Session(Actions(peer, self._user(), framing, self._framing, self.outlet, partial(self._learn, peer)))
 
     def _learn(self, peer: Address, framing: Framing) -> None:
         """Remembers what a peer speaks (spec 4.2)."""

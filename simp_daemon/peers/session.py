@@ -1,14 +1,11 @@
 """A conversation with one peer: which of the actions of `states.TABLE` is due, and when (spec 4 to 7)."""
 
-from collections.abc import Callable
 from typing import Final
 
-from simp_daemon.effects import Send
-from simp_daemon.events import Event, Reason, Unanswered
+from simp_daemon.events import Reason, Unanswered
 from simp_daemon.peers.actions import Actions, Happening
 from simp_daemon.peers.delivery import Hint, Transmission
 from simp_daemon.peers.states import TABLE, Input, State
-from simp_proto.address import Address
 from simp_proto.constants import REQUEST_LIFETIME, RINGING, UNANSWERED_INTERVAL, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
@@ -26,20 +23,12 @@ _INPUTS: Final[dict[Operation, Input]] = {
 
 
 class Session:
-    """One peer. The endpoint owns it, feeds it, and forgets it when it is IDLE. For the arguments see `Actions`."""
+    """One peer. The endpoint owns it, feeds it, and forgets it when it is IDLE."""
 
-    def __init__(
-        self,
-        peer: Address,
-        user: bytes,
-        framing: Framing,
-        forced: Framing | None,
-        outlet: list[Send | Event],
-        learn: Callable[[Framing], None],
-    ) -> None:
-        self.peer = peer
+    def __init__(self, actions: Actions) -> None:
+        self.peer = actions.peer
         self.state = State.IDLE
-        self._actions = Actions(peer, user, framing, forced, outlet, learn)
+        self._actions = actions
         self._asked = 0
         self._asked_since = 0.0
 

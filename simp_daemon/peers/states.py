@@ -94,6 +94,18 @@ def _cell(then: State, *actions: Action) -> Cell:
     return actions, then
 
 
+_CALLING: Final[dict[Input, Cell]] = {
+    Input.RING: _cell(State.RINGING, Action.LEARN, Action.NOTE_RINGING, Action.POSTPONE),
+    Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
+    Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
+    Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+    Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
+    Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
+    Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
+    Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
+    Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
+}
+
 TABLE: Final[dict[State, dict[Input, Cell]]] = {
     State.IDLE: {
         Input.CALL: _cell(State.CALLING, Action.CALL),
@@ -103,27 +115,10 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
         Input.FIN_ACK: _cell(State.IDLE, Action.ACKNOWLEDGE),
         Input.ERR_FIN: _cell(State.IDLE, Action.ACKNOWLEDGE),
     },
-    State.CALLING: {
-        Input.RING: _cell(State.RINGING, Action.LEARN, Action.NOTE_RINGING, Action.POSTPONE),
-        Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
-        Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
-        Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
-        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
-        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
-        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
-    },
+    State.CALLING: _CALLING,
     State.RINGING: {
+        **_CALLING,
         Input.RING: _cell(State.RINGING, Action.LEARN, Action.POSTPONE),
-        Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
-        Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
-        Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
-        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
-        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
-        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
     },
     State.PENDING: {
         Input.SYN: _cell(State.PENDING, Action.RING),

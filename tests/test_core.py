@@ -1,0 +1,181 @@
+"""A whole daemon without sockets: what comes out of its one outlet, in which order."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_daemon.core import (
+    ClientClosed,
+    ClientConnected,
+    ClientSaid,
+    ClientSlow,
+    Core,
+    DatagramReceived,
+    Happening,
+    SendingFailed,
+    Stopped,
+    TimerFired,
+)
+from simp_daemon.effects import Close, Effect, Send, Throttle, Write
+from simp_daemon.events import Connected, MessageReceived, RequestReceived
+from simp_proto.constants import OFFER, Chat, Control, Framing
+from simp_proto.datagram import parse
+from tests.test_endpoint import BOB, CAROL, packet
+
+HERE = ("127.0.0.1", 7777)
+
+
+def chatting() -> Core:
+    """In a chat with bob, who speaks `header`."""
+    core = Core(HERE)
+    core.handle(ClientConnected("client", local=True), 0.0)
+    core.handle(ClientSaid("client", b"CONNECT|alice\nCONNECTING|127.0.0.2\n"), 0.0)
+    effects = core.handle(DatagramReceived(packet(Control.SYN_ACK), BOB), 0.0)
+    assert Connected(BOB, "bob") in effects
+    return core
+
+
+def in_words(effects: list[Effect]) -> Iterator[str]:
+    for effect in effects:
+        match effect:
+            case Send(data, _):
+                yield f"send {parse(data).operation.label} {parse(data).sequence}"
+            case Write(_, line):
+                yield f"write {line.decode().strip()}"
+            case Throttle() | Close():
+                yield type(effect).__name__.lower()
+            case event:
+                yield type(event).__name__
+
+
+def test_a_message_is_written_to_the_client_before_its_ack_leaves() -> None:
+    effects = chatting().handle(DatagramReceived(packet(Chat.MESSAGE, 1, b"hi"), BOB), 1.0)
+    assert list(in_words(effects)) == ["MessageReceived", "write CHAT|bob|hi", "send ACK 1"]
+
+
+def test_a_request_rings_at_the_client_before_its_caller_is_told_so() -> None:
+    core = Core(HERE)
+    core.handle(ClientConnected("client", local=True), 0.0)
+    core.handle(ClientSaid("client", b"CONNECT|alice\n"), 0.0)
+    effects = core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER), BOB), 1.0)
+    assert list(in_words(effects)) == ["RequestReceived", "write CONNECTING|bob|127.0.0.2:7777", "send ACK 0"]
+
+
+def test_each_line_of_a_client_is_answered_in_its_place() -> None:
+    effects = chatting().handle(ClientSaid("client", b"PING|\nCHAT|hello\nQUIT|bob\nPING|\nQUIT|\n"), 1.0)
+    assert list(in_words(effects)) == [
+        "write PONG|",
+        "send MESSAGE 1",
+        "Ended",
+        "write QUIT|bob",
+        "write PONG|",
+        "write QUIT|",
+        "close",
+    ]
+
+
+def test_sending_that_fails_is_told_to_whoever_it_is_for() -> None:
+    core = chatting()
+    assert core.handle(SendingFailed(CAROL, "No route to host"), 1.0) == []
+    effects = core.handle(SendingFailed(BOB, "No route to host"), 1.0)
+    assert list(in_words(effects)) == ["write ERROR|nothing could be sent to 127.0.0.2:7777: No route to host"]
+
+
+def test_a_slow_client_s_messages_are_not_taken_until_it_keeps_up() -> None:
+    core = chatting()
+    message = DatagramReceived(packet(Chat.MESSAGE, 1, b"hi"), BOB)
+    core.handle(ClientSlow("client", slow=True), 1.0)
+    assert not any(isinstance(each, Send | Write) for each in core.handle(message, 1.0))
+    core.handle(ClientSlow("client", slow=False), 2.0)
+    assert MessageReceived(BOB, "bob", "hi") in core.handle(message, 6.0)
+
+
+def test_a_client_that_was_slow_before_it_attached_is_still_slow() -> None:
+    core = Core(HERE)
+    core.handle(ClientConnected("client", local=True), 0.0)
+    core.handle(ClientSlow("client", slow=True), 0.0)
+    core.handle(ClientSaid("client", b"CONNECT|alice\nCONNECTING|127.0.0.2\n"), 0.0)
+    core.handle(DatagramReceived(packet(Control.SYN_ACK), BOB), 0.0)
+    effects = core.handle(DatagramReceived(packet(Chat.MESSAGE, 1, b"hi"), BOB), 1.0)
+    assert not any(isinstance(each, Send | Write) for each in effects)
+
+
+def test_the_end_says_fin_to_everybody() -> None:
+    core = chatting()
+    effects = core.handle(Stopped(), 1.0)
+    assert [each for each in in_words(effects) if each.startswith("send")] == ["send FIN 1"]
+    assert not core.idle
+    core.handle(DatagramReceived(packet(Control.ACK, 1), BOB), 1.1)
+    assert core.idle
+
+
+CLIENTS = st.sampled_from(["one", "other"])
+PACKETS = st.sampled_from(
+    [
+        packet(operation, number, payload, framing=framing)
+        for operation, payload in (
+            (Control.SYN, OFFER),
+            (Control.SYN_ACK, b""),
+            (Control.ACK, b""),
+            (Control.FIN, b""),
+            (Control.ERR, b"Wrong sequence number"),
+            (Chat.MESSAGE, b"hello"),
+        )
+        for number in (0, 1)
+        for framing in Framing
+    ]
+)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            b"PING|",
+            b"CONNECT|alice",
+            b"CONNECTING|127.0.0.2",
+            b"CONNECTED|bob",
+            b"CHAT|hello",
+            b"CHAT|\xff",
+            b"QUIT|bob",
+            b"QUIT|",
+            b"GET / HTTP/1.1",
+        ]
+    ),
+    max_size=4,
+).map(lambda lines: b"".join(line + b"\n" for line in lines))
+HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
+    st.builds(DatagramReceived, PACKETS | st.binary(max_size=60), st.sampled_from([BOB, CAROL])),
+    st.builds(ClientSaid, CLIENTS, LINES | st.binary(max_size=20)),
+    st.builds(ClientConnected, CLIENTS, st.booleans()),
+    st.builds(ClientClosed, CLIENTS),
+    st.builds(ClientSlow, CLIENTS, st.booleans()),
+    st.builds(SendingFailed, st.sampled_from([BOB, CAROL]), st.just("No route to host")),
+    st.just(TimerFired()),
+)
+
+
+@given(st.lists(st.tuples(HAPPENINGS, st.sampled_from([0.0, 0.1, 5.0, 31.0])), max_size=60))
+def test_whatever_happens_nothing_raises_and_a_message_s_ack_follows_its_line(
+    steps: list[tuple[Happening, float]],
+) -> None:
+    core, now = Core(HERE), 0.0
+    core.handle(ClientConnected("one", local=True), now)
+    core.handle(ClientSaid("one", b"CONNECT|alice\n"), now)
+    for happening, later in steps:
+        now += later
+        told = list(in_words(core.handle(happening, now)))
+        for at, words in enumerate(told):
+            if words == "MessageReceived":
+                line, ack = told[at + 1 : at + 3] if told[at + 1].startswith("write CHAT|") else ("", told[at + 1])
+                assert line or "write CHAT|" not in " ".join(told)
+                assert ack.startswith("send ACK")
+        timer = core.get_timer()
+        assert timer == core.get_timer()
+        assert timer is None or timer > 0
+
+
+@pytest.mark.parametrize("user", [b"bob", b"daemon", b""])
+def test_a_request_has_the_name_of_its_person(user: bytes) -> None:
+    core = Core(HERE)
+    effects = core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER, user=user), BOB), 1.0)
+    assert effects[0] == RequestReceived(BOB, user.decode())
