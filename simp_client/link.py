@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from simp_client import view
-from simp_client.dialogue import Dialogue, Question, State
+from simp_client.dialogue import Dialogue, Question
+from simp_client.prompt import State
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus

@@ -8,7 +8,8 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.styles import Style
 
 from simp_client import view
-from simp_client.dialogue import Dialogue, Question, State
+from simp_client.dialogue import Dialogue, Question
+from simp_client.prompt import State
 from simp_client.view import Text
 
 if TYPE_CHECKING:

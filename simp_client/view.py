@@ -56,11 +56,6 @@ def short(text: str) -> str:
     return f"'{text}'" if len(text) <= SHORT else f"'{text[:SHORT]}…'"
 
 
-def title(name: str, address: str) -> str:
-    """Who that is: `bob (127.0.0.2:7777)`, or what is known of it."""
-    return f"{name} ({address})" if name and address else name or address
-
-
 # -- questions
 
 
