@@ -23,9 +23,9 @@ from simp_proto.text import Line, Word, check_user, format_line
 class Phase(Enum):
     """How far an attachment is."""
 
-    APART = "not attached"
+    APART = "it isn't attached"
     ATTACHING = "CONNECT is out"
-    IDLE = "attached, and nothing is on"
+    IDLE = "it is attached and nothing is on"
     CALLING = "a call is out"
     ACCEPTING = "a request was accepted, the chat is not yet on"
     CHAT = "the chat is on"
@@ -69,20 +69,20 @@ class Attachment:
 
     def attach(self, user: str) -> None:
         """Attaches under that name, once; raises `LineError` for what is no name. Leads to `Attached`, or `Warned`."""
-        self._require(Phase.APART)
+        self._require("attach", Phase.APART)
         self._say_and_ping(Word.CONNECT, check_user(user), Phase.ATTACHING)
         self.phase = Phase.ATTACHING
 
     def call(self, address: str) -> None:
         """Calls `IP` or `IP:port`; raises `AddressError`. Leads to `Began` or `Failed`."""
-        self._require(Phase.IDLE)
+        self._require("call", Phase.IDLE)
         parse_address(address, DAEMON_PORT)  # the daemon fills in the port (client 4)
         self._begin(Phase.CALLING, Other("", address.strip()))
         self._say(Word.CONNECTING, self.partner.peer)
 
     def accept(self, request: Other) -> None:
         """Accepts one of `requests`, which ends a call. Leads to `Began` or `Failed`."""
-        self._require(Phase.IDLE, Phase.CALLING)
+        self._require("accept", Phase.IDLE, Phase.CALLING)
         self._take(request)
         self._begin(Phase.ACCEPTING, request)
         self._say(Word.CONNECTED, request.peer)
@@ -97,7 +97,7 @@ class Attachment:
 
         Leads to `Settled`.
         """
-        self._require(Phase.CHAT)
+        self._require("say", Phase.CHAT)
         line = Line(Word.CHAT, text)
         _check_message(line)
         self.said += 1
@@ -107,7 +107,7 @@ class Attachment:
 
     def leave(self) -> None:
         """Leaves the chat, or takes the call back. Leads to `Left`; messages under way still get their fate."""
-        self._require(Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
+        self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
         self._say_and_ping(Word.QUIT, self.partner.peer, Phase.LEAVING)
         self._begin(Phase.LEAVING, NOBODY)
 
@@ -203,10 +203,10 @@ class Attachment:
 
     # -- what both lead to
 
-    def _require(self, *phases: Phase) -> None:
+    def _require(self, wish: str, *phases: Phase) -> None:
         if self.phase not in phases:
-            expected = " or ".join(phase.value for phase in phases)
-            raise NotNowError(f"it is not the time for this: {self.phase.value}, expected: {expected}")
+            expected = ", or ".join(phase.value for phase in phases)
+            raise NotNowError(f"can't {wish} now: {self.phase.value}. It can be done when {expected}")
 
     def _begin(self, phase: Phase, partner: Other) -> None:
         self.phase, self.partner = phase, partner

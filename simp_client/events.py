@@ -79,7 +79,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The partner wrote. The text is as it was meant, of any characters: hostile until escaped."""
+    """The partner wrote. A message of more than a datagram comes as several, whose texts joined are it (client 3.2)."""
 
     name: str
     text: str
