@@ -162,15 +162,18 @@ class Client:
             raise RefusedError(printable(why[-1])) if why else NoDaemonError(view.LOST)
 
     async def _close(self) -> None:
+        self._closed = True
         self._attachment.detach()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_TIMEOUT):
-                    await self._until(lambda: self._attachment.phase is Phase.OVER)
+                    await self._send()
+                    async with self._reading:
+                        while await self._link.receive():
+                            pass
             await self._link.close()
         finally:
             self._link.abort()
-            self._closed = True
 
     async def _left(self) -> None:
         await self._until(lambda: self._attachment.phase is not Phase.LEAVING)
@@ -212,7 +215,7 @@ class Client:
             raise NotNowError("the block of connect() has ended, and with it this client")
         if self._attachment.phase is Phase.OVER:
             raise NoDaemonError(view.LOST)
-        if len(self._unread) >= MAX_UNREAD and self._attachment.phase is not Phase.DETACHING:
+        if len(self._unread) >= MAX_UNREAD:
             raise NotNowError(f"{len(self._unread)} events are unread: read them, in a task of its own if need be")
         await self._link.receive()
         while event := self._attachment.next_event():

@@ -327,7 +327,7 @@ def test_who_still_waits_when_the_block_ends_is_told() -> None:
                 waiting = asyncio.ensure_future(client.next_event())
                 ending = asyncio.ensure_future(daemon.end())
             await ending
-            with pytest.raises((NoDaemonError, NotNowError)):
+            with pytest.raises(NotNowError, match="has ended, and with it this client"):
                 await waiting
 
     run(scenario)
