@@ -169,8 +169,8 @@ class Client:
                 async with asyncio.timeout(GOODBYE_TIMEOUT):
                     await self._send()
                     async with self._reading:
-                        while await self._link.receive():
-                            pass
+                        while self._attachment.phase is not Phase.OVER:
+                            await self._link.receive()
             await self._link.close()
         finally:
             self._link.abort()
