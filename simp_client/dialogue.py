@@ -17,7 +17,6 @@ The rules for the person:
 
 import re
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,7 +169,7 @@ class Dialogue:
             if not (self.held and self._wants()):
                 return
             self._asked = ""
-            self._ANSWERS[self.state](self, self.held.popleft())
+            self._answer(self.held.popleft())
 
     def _wants(self) -> bool:
         """Whether a held line has a taker."""
@@ -178,7 +177,7 @@ class Dialogue:
             return bool(self.attachment.requests) or not self.held[0].strip()
         if self.state is State.CHAT:
             return not self._piped or len(self.attachment.outstanding) < WINDOW
-        return self.state in self._ANSWERS
+        return self.state in (State.NAME, State.MENU, State.ADDRESS)
 
     def _interrupted(self, word: str) -> bool:
         """Answers the question that came up in the middle of something; says whether the line was its answer."""
@@ -199,51 +198,40 @@ class Dialogue:
 
     # -- answers
 
-    def _answer_name(self, text: str) -> None:
-        try:
-            self._attach(text.strip())
-        except LineError as error:
-            self._show(view.error(f"{error}. Try another one."))
-
-    def _answer_request(self, text: str) -> None:
-        yes = _yes(text.strip())
-        if yes is None:
-            self._show(view.wrong(text.strip(), "y to accept, n to decline, or q to quit"))
-        else:
-            self._decide(yes)
-
-    def _answer_menu(self, text: str) -> None:
+    def _answer(self, text: str) -> None:  # noqa: PLR0912  a case for each question
         word = text.strip()
-        if self.attachment.requests:
-            self._answer_request(word)
-        elif word == "1":
-            self.state = State.ADDRESS
-        elif word == "2":
-            self.state = State.WAITING
-            self._show(view.waiting())
-        elif word:
-            self._show(view.wrong(word, "1, 2 or q"))
+        match self.state:
+            case State.NAME:
+                try:
+                    self._attach(word)
+                except LineError as error:
+                    self._show(view.error(f"{error}. Try another one."))
+            case State.MENU | State.WAITING if self.attachment.requests:
+                yes = _yes(word)
+                if yes is None:
+                    self._show(view.wrong(word, "y to accept, n to decline, or q to quit"))
+                else:
+                    self._decide(yes)
+            case State.MENU if word == "1":
+                self.state = State.ADDRESS
+            case State.MENU if word == "2":
+                self.state = State.WAITING
+                self._show(view.waiting())
+            case State.MENU if word:
+                self._show(view.wrong(word, "1, 2 or q"))
+            case State.WAITING:  # an empty line; others are held
+                self.state = State.MENU
+            case State.ADDRESS if not word:
+                self.state = State.MENU
+            case State.ADDRESS:
+                try:
+                    self._call(text)
+                except AddressError as error:
+                    self._show(view.error(str(error)))
+            case State.CHAT if word:
+                self._say(text.replace("\\", "", 1) if _ESCAPED_COMMAND.fullmatch(word) else text)
 
-    def _answer_waiting(self, text: str) -> None:
-        if self.attachment.requests:
-            self._answer_request(text)
-        else:  # an empty line; others are held
-            self.state = State.MENU
-
-    def _answer_address(self, text: str) -> None:
-        if not text.strip():
-            self.state = State.MENU
-            return
-        try:
-            self._call(text)
-        except AddressError as error:
-            self._show(view.error(str(error)))
-
-    def _answer_chat(self, text: str) -> None:
-        if not text.strip():
-            return
-        if _ESCAPED_COMMAND.fullmatch(text.strip()):
-            text = text.replace("\\", "", 1)
+    def _say(self, text: str) -> None:
         try:
             self.attachment.say(text)
         except LineError as error:
@@ -326,7 +314,8 @@ class Dialogue:
                 if self._call_at_once:
                     self._call(self._call_at_once)
             case events.Requested(other):
-                if self._tells_requests:
+                asks = self.state in (State.MENU, State.WAITING, State.CALLING) and len(self.attachment.requests) == 1
+                if not asks and self.state not in (State.NAME, State.ATTACHING, State.CLOSING, State.QUITTING):
                     self._show(view.requested(other.title))
             case events.Withdrawn(other):
                 self._show(view.withdrawn(other.title))
@@ -369,29 +358,12 @@ class Dialogue:
             case events.Detached():
                 self.state = State.ENDED
 
-    @property
-    def _tells_requests(self) -> bool:
-        """Whether the newest request is told, since it can't be asked about now."""
-        asked = self.state in (State.MENU, State.WAITING, State.CALLING) and len(self.attachment.requests) == 1
-        return not asked and self.state not in (State.NAME, State.ATTACHING, State.CLOSING, State.QUITTING)
-
     def _over(self, *texts: Text) -> None:
         """The chat or call is over, by itself."""
         self._show(*texts)
         self._drop_held()
         if self.state is not State.CLOSING:
             self._rest()
-
-    # -- the table
-
-    _ANSWERS: Final[dict[State, Callable[["Dialogue", str], None]]] = {
-        State.NAME: _answer_name,
-        State.MENU: _answer_menu,
-        State.ADDRESS: _answer_address,
-        State.WAITING: _answer_waiting,
-        State.CHAT: _answer_chat,
-    }
-    """Who takes a held line."""
 
 
 def _yes(word: str) -> bool | None:
