@@ -184,13 +184,11 @@ class Attachment:
         elif any(isinstance(declined, Other) and declined.goes_by(peer) for declined in self._barriers):
             pass
         elif self.partner.goes_by(peer):
-            self._settle_all(Fate.UNDELIVERED)
             self._end()
         elif withdrawn := self._request_of(peer):
             self.requests.remove(withdrawn)
             self._tell(events.Withdrawn(withdrawn))
         elif self.phase is Phase.CALLING:  # by the callee's name, which nothing has told before
-            self._settle_all(Fate.UNDELIVERED)
             self._end()
 
     def _receive_error(self, line: Line) -> None:
@@ -214,7 +212,11 @@ class Attachment:
 
     def _end(self) -> None:
         """The chat, the call or the acceptance is over."""
-        self._tell(events.Ended(self.partner) if self.phase is Phase.CHAT else events.Failed(self.partner, self._why))
+        if self.phase is Phase.CHAT:  # else what is outstanding is of an earlier one, and still being sent (client 4.2)
+            self._settle_all(Fate.UNDELIVERED)
+            self._tell(events.Ended(self.partner))
+        else:
+            self._tell(events.Failed(self.partner, self._why))
         self._begin(Phase.IDLE, NOBODY)
 
     def _say(self, word: Word, payload: str = "") -> None:

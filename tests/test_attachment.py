@@ -236,6 +236,14 @@ def test_an_acceptance_that_fails(line: str, why: str | None) -> None:
     assert end.attachment.phase is Phase.IDLE
 
 
+def test_requests_are_bounded_and_each_waits_once() -> None:
+    lines = [f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)]
+    end = attached(*lines, lines[-1])
+    assert [request.address for request in end.attachment.requests] == [
+        f"10.0.0.{number}:7777" for number in range(5, PENDING_REQUESTS + 5)
+    ]
+
+
 def test_a_declining_is_not_mistaken_for_the_end_of_something_else() -> None:
     end = calling()
     end.hear(f"CONNECTING|bob|{CAROL.address}")
@@ -263,6 +271,17 @@ def test_messages_of_a_chat_that_was_left_get_their_fate_until_the_next_begins()
     end.attachment.call("127.0.0.3")
     began = end.hear(f"CONNECTED|carol|{CAROL.address}")
     assert began == [events.Settled(1, "hi", Fate.UNKNOWN), events.Began(CAROL)]
+
+
+@pytest.mark.parametrize("line", ["QUIT|127.0.0.3", "QUIT|carol"])
+def test_a_call_that_fails_says_nothing_of_messages_of_the_chat_before(line: str) -> None:
+    end = leaving()
+    end.hear("QUIT|bob", "PONG|")
+    end.attachment.call("127.0.0.3")
+    assert end.hear(line, "ACK|1") == [
+        events.Failed(Other("", "127.0.0.3"), None),
+        events.Settled(1, "hi", Fate.ACKNOWLEDGED),
+    ]
 
 
 def test_what_crosses_our_leaving_is_not_about_the_next_chat() -> None:

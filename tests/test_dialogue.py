@@ -559,6 +559,29 @@ def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
     assert desk.dialogue.status == 0
 
 
+def calling_after_a_chat() -> Desk:
+    """A call is out, and a message of the chat before is under way."""
+    desk = _then(chatting(piped=True), types=("hi", "q"), hears=("QUIT|bob", "PONG|"))
+    desk.type("1", "127.0.0.3")
+    return desk
+
+
+def test_a_call_that_fails_leaves_the_messages_of_the_chat_before_under_way() -> None:
+    desk = calling_after_a_chat()
+    desk.hear("QUIT|127.0.0.3")
+    assert not any("not delivered" in text for text in desk.shown)
+    assert "1 message not yet delivered" in desk.dialogue.bar
+    desk.hear("UNDELIVERED|1")
+    assert desk.shown[-1] == "! not delivered: 'hi'"
+
+
+def test_the_end_waits_for_nothing_that_a_new_chat_has_made_unknown() -> None:
+    desk = calling_after_a_chat()
+    assert desk.end() == []
+    assert desk.hear(f"CONNECTED|carol|{CAROL}") == ["QUIT|"]
+    assert desk.shown[-1] == "! not known to have arrived: 'hi'"
+
+
 def test_a_second_end_at_a_terminal_waits_no_longer() -> None:
     desk = place("CLOSING")
     assert desk.end() == ["QUIT|"]
