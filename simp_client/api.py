@@ -126,7 +126,8 @@ class Client:
         """Says that, up to 60,000 bytes of UTF-8 with any characters, and returns its fate once that is known.
 
         It waits as long as the daemon tries; `events` tells of each 30 s without an answer. Cancelled, the message
-        isn't taken back. Raises `LineError` for a text that can't be sent, and `NotNowError` without a chat.
+        isn't taken back. Raises `LineError` for a text that can't be sent, and `NotNowError` without a chat, or when
+        `MAX_UNREAD` events have come meanwhile (the message is under way then).
         """
         fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
         self._fates[self._attachment.say(text)] = fate
