@@ -94,5 +94,16 @@ def test_what_is_on_the_wire_needs_no_tool(path: Path) -> None:
     assert not any(each.startswith("simp_proto.toolkit") for each in imports(path))
 
 
+@pytest.mark.parametrize("name", ["events", "attachment", "link", "api"])
+def test_a_program_needs_nothing_of_the_person(name: str) -> None:
+    persons = {f"simp_client.{each}" for each in ("dialogue", "prompt", "runner", "pipe", "terminal", "command")}
+    assert not imports(ROOT / "simp_client" / f"{name}.py") & persons
+
+
+@pytest.mark.parametrize("name", ["dialogue", "prompt", "view"])
+def test_what_a_person_sees_knows_no_word_of_the_protocol(name: str) -> None:
+    assert "simp_proto.text.Word" not in imports(ROOT / "simp_client" / f"{name}.py")
+
+
 def test_every_shell_exists() -> None:
     assert {name_of(path) for path in MODULES} >= SHELLS | CLICK
