@@ -1,1 +1,36 @@
-"""How a person uses a daemon: pure prompt and view, one shell, one command."""
+"""How a person, or a program, uses a daemon. The names below are the public API; `api` is where to begin."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simp_client.api import Client, Event, RefusedError, connect
+    from simp_client.events import Ended, Fate, Other, Requested, Ringing, Said, Unanswered, Warned, Withdrawn
+    from simp_client.link import NoDaemonError
+    from simp_proto.errors import NotNowError, SimpError
+
+__all__ = [
+    "Client",
+    "Ended",
+    "Event",
+    "Fate",
+    "NoDaemonError",
+    "NotNowError",
+    "Other",
+    "RefusedError",
+    "Requested",
+    "Ringing",
+    "Said",
+    "SimpError",
+    "Unanswered",
+    "Warned",
+    "Withdrawn",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads `api`, which has them all, with the first of them: `simp --help` passes here and needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("simp_client.api"), name)

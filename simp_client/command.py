@@ -36,7 +36,8 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
       simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
     """
     from simp_client.dialogue import Dialogue
-    from simp_client.link import Front, NoDaemonError, run
+    from simp_client.link import NoDaemonError
+    from simp_client.runner import Front, run
     from simp_proto.address import parse_address
     from simp_proto.errors import SimpError
 

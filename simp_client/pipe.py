@@ -13,7 +13,7 @@ from simp_client.view import Text
 from simp_proto.constants import MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
-    from simp_client.link import Link
+    from simp_client.runner import Runner
 
 CHUNK: Final = 65_536
 LONGEST: Final = 2 * MAX_MESSAGE_SIZE
@@ -41,23 +41,23 @@ class Pipe:
             self._reading = True
             self._turns.release()
 
-    async def run(self, link: "Link") -> None:
+    async def run(self, runner: "Runner") -> None:
         """Starts to read, in a daemon thread: while it blocks on the input, the program can still end."""
-        threading.Thread(target=self._read, args=(link,), name="standard input", daemon=True).start()
+        threading.Thread(target=self._read, args=(runner,), name="standard input", daemon=True).start()
 
-    def _read(self, link: "Link") -> None:
+    def _read(self, runner: "Runner") -> None:
         lines = read_lines(sys.stdin.fileno())
         while self._turns.acquire():
             try:
                 line = next(lines)
             except (StopIteration, OSError):
-                link.from_thread(link.end_input)
+                runner.from_thread(runner.end_input)
                 return
-            link.from_thread(partial(self._take, link, line))
+            runner.from_thread(partial(self._take, runner, line))
 
-    def _take(self, link: "Link", line: str) -> None:
+    def _take(self, runner: "Runner", line: str) -> None:
         self._reading = False
-        link.type_line(line)
+        runner.type_line(line)
 
 
 def read_lines(descriptor: int) -> Iterator[str]:

@@ -8,11 +8,12 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.styles import Style
 
 from simp_client import view
-from simp_client.dialogue import Dialogue, Question, State
+from simp_client.dialogue import Dialogue, Question
+from simp_client.prompt import State
 from simp_client.view import Text
 
 if TYPE_CHECKING:
-    from simp_client.link import Link
+    from simp_client.runner import Runner
 
 _STYLE: Final = Style.from_dict(
     {
@@ -48,18 +49,18 @@ class Terminal:
             print_formatted_text(fragments, style=_STYLE, end="")
         self._session.app.invalidate()
 
-    async def run(self, link: "Link") -> None:
+    async def run(self, runner: "Runner") -> None:
         """Reads lines until the end has begun. A pasted text is as many lines as it has."""
         while self._dialogue.state not in (State.QUITTING, State.ENDED):
             try:
                 text = await self._session.prompt_async()
             except EOFError:
-                link.end_input()
+                runner.end_input()
             except KeyboardInterrupt:
-                link.interrupt()
+                runner.interrupt()
             else:
                 for line in text.split("\n"):
-                    link.type_line(line)
+                    runner.type_line(line)
 
     def _fit(self, words: str) -> str:
         return view.fit(words, self._encoding)

@@ -22,6 +22,7 @@ NAME_QUESTION: Final = "Your name:"
 MENU_QUESTION: Final = "1 start a chat, 2 wait for a request, q quit:"
 ADDRESS_QUESTION: Final = "Call which IP or IP:port?"
 
+LOST: Final = "The daemon is gone. Start it again with: simp daemon"
 HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
@@ -54,11 +55,6 @@ def plain(text: Text) -> str:
 def short(text: str) -> str:
     """The text, or its beginning where it is long, in quotes."""
     return f"'{text}'" if len(text) <= SHORT else f"'{text[:SHORT]}…'"
-
-
-def title(name: str, address: str) -> str:
-    """Who that is: `bob (127.0.0.2:7777)`, or what is known of it."""
-    return f"{name} ({address})" if name and address else name or address
 
 
 # -- questions
@@ -139,7 +135,12 @@ def gone(who: str) -> Text:
 
 def refused(who: str) -> Text:
     """A call came to nothing."""
-    return notice(f"No chat with {who}: declined, busy or out of reach.")
+    return notice(no_chat(who))
+
+
+def no_chat(who: str, why: str | None = None) -> str:
+    """The same as an error of a program; plain words, which may be anybody's."""
+    return f"No chat with {who}: {why or 'declined, busy or out of reach'}."
 
 
 def undelivered(text: str) -> Text:
@@ -172,7 +173,7 @@ def unreachable(address: Address, why: str) -> str:
 
 def lost() -> Text:
     """The daemon closed the connection."""
-    return error("The daemon is gone. Start it again with: simp daemon")
+    return error(LOST)
 
 
 # -- the state, at a glance

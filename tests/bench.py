@@ -207,7 +207,10 @@ def simp_command() -> list[str]:
 
 
 class Person:
-    """A daemon of its own process, and a plain socket on its client port."""
+    """A daemon of its own process, and a plain socket on its client port.
+
+    It isn't the programs' API: that would take more of the cores than the daemons that are measured.
+    """
 
     def __init__(self, name: str, host: str, stack: ExitStack) -> None:
         self.name = name

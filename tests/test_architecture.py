@@ -17,8 +17,10 @@ SHELLS = {
     "simp_daemon.loop",
     "simp_daemon.transports",
     "simp_daemon.command",
-    "simp_daemon.demo",
+    "simp_client.demo",
+    "simp_client.api",
     "simp_client.link",
+    "simp_client.runner",
     "simp_client.pipe",
     "simp_client.terminal",
     "simp_client.command",
@@ -37,7 +39,7 @@ CLICK = {
     "simp_proto.toolkit.proxy",
     "simp_proto.toolkit.vectors",
     "simp_daemon.command",
-    "simp_daemon.demo",
+    "simp_client.demo",
     "simp_client.command",
 }
 ALLOWED = {
@@ -53,6 +55,8 @@ ALLOWED = {
         "simp_proto.cli.exit_status",
     },
 }
+ALSO = {"simp_client.demo": {"simp_daemon.loop", "simp_proto.cli.parameters", "simp_proto.toolkit.ladder"}}
+"""What one module may import besides: the demo shows daemons and clients together."""
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -79,7 +83,8 @@ def test_imports(path: Path) -> None:
     name, package = name_of(path), path.relative_to(ROOT).parts[0]
     own = {each for each in imports(path) if each.split(".")[0] in PACKAGES}
     for each in own - {package}:
-        assert any(each == allowed or each.startswith(allowed + ".") for allowed in ALLOWED[package]), each
+        allowed = ALLOWED[package] | ALSO.get(name, set())
+        assert any(each == one or each.startswith(one + ".") for one in allowed), each
     roots = {each.split(".")[0] for each in imports(path)}
     assert ("construct" in roots) <= (name == "simp_proto.datagram")
     assert ("click" in roots) <= (name in CLICK)
@@ -89,6 +94,17 @@ def test_imports(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "simp_proto").glob("*.py")), ids=name_of)
 def test_what_is_on_the_wire_needs_no_tool(path: Path) -> None:
     assert not any(each.startswith("simp_proto.toolkit") for each in imports(path))
+
+
+@pytest.mark.parametrize("name", ["events", "attachment", "link", "api"])
+def test_a_program_needs_nothing_of_the_person(name: str) -> None:
+    persons = {f"simp_client.{each}" for each in ("dialogue", "prompt", "runner", "pipe", "terminal", "command")}
+    assert not imports(ROOT / "simp_client" / f"{name}.py") & persons
+
+
+@pytest.mark.parametrize("name", ["dialogue", "prompt", "view"])
+def test_what_a_person_sees_knows_no_word_of_the_protocol(name: str) -> None:
+    assert "simp_proto.text.Word" not in imports(ROOT / "simp_client" / f"{name}.py")
 
 
 def test_every_shell_exists() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import view
-from simp_client.dialogue import WINDOW, Dialogue, Question, State
+from simp_client.dialogue import WINDOW, Dialogue, Question
+from simp_client.prompt import State
 from simp_proto.constants import MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line, Word, format_line, parse_line
@@ -368,7 +369,7 @@ def test_requests_are_asked_about_one_after_the_other_each_once() -> None:
     desk.hear(REQUEST, f"CONNECTING|carol|{CAROL}", f"CONNECTING|carol|{CAROL}")
     assert desk.type("n") == LEAVE_BOB
     assert desk.type("y") == [f"CONNECTED|{CAROL}"]
-    assert desk.dialogue.requests == []
+    assert desk.dialogue.attachment.requests == []
 
 
 def test_calling_somebody_whose_request_waits_answers_it() -> None:
@@ -376,13 +377,13 @@ def test_calling_somebody_whose_request_waits_answers_it() -> None:
     desk.hear(REQUEST)
     desk.type("127.0.0.2")
     desk.hear(f"CONNECTED|bob|{BOB}")
-    assert desk.dialogue.requests == []
+    assert desk.dialogue.attachment.requests == []
 
 
 def test_a_request_of_nobody_is_none() -> None:
     desk = at_menu()
     desk.hear("CONNECTING|", "CONNECTING||")
-    assert desk.dialogue.requests == []
+    assert desk.dialogue.attachment.requests == []
 
 
 def test_a_request_taken_back_is_no_longer_asked_about() -> None:
@@ -395,14 +396,14 @@ def test_a_request_taken_back_is_no_longer_asked_about() -> None:
 def test_a_name_that_is_anothers_address_takes_nothing_from_them() -> None:
     desk = at_menu()
     desk.hear(f"CONNECTING|{CAROL}|{BOB}", f"CONNECTING|bob|{CAROL}", f"QUIT|{CAROL}")
-    assert [request.address for request in desk.dialogue.requests] == [BOB]
+    assert [request.address for request in desk.dialogue.attachment.requests] == [BOB]
 
 
 def test_requests_are_bounded() -> None:
     desk = at_menu()
     desk.hear(*(f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)))
-    assert len(desk.dialogue.requests) == PENDING_REQUESTS
-    assert desk.dialogue.requests[0].address == "10.0.0.5:7777"
+    assert len(desk.dialogue.attachment.requests) == PENDING_REQUESTS
+    assert desk.dialogue.attachment.requests[0].address == "10.0.0.5:7777"
 
 
 def test_a_failed_call_fails_a_pipe_only() -> None:
@@ -514,13 +515,13 @@ def test_messages_are_counted_anew_in_each_chat() -> None:
     desk.hear("ACK|1", "QUIT|bob", f"CONNECTED|carol|{CAROL}")
     desk.type("uno")
     desk.hear("ACK|1")
-    assert desk.dialogue.outstanding == {}
+    assert desk.dialogue.attachment.outstanding == {}
 
 
 def test_a_repeated_connected_counts_nothing_anew() -> None:
     desk = place("CHAT, one message out")
     desk.hear(f"CONNECTED|bob|{BOB}")
-    assert desk.dialogue.said == 1
+    assert desk.dialogue.attachment.said == 1
 
 
 def test_a_pipe_keeps_a_bounded_number_of_messages_in_flight() -> None:
@@ -556,6 +557,29 @@ def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
     assert desk.hear("QUIT|bob", "PONG|") == []
     assert desk.hear("ACK|1") == ["QUIT|"]
     assert desk.dialogue.status == 0
+
+
+def calling_after_a_chat() -> Desk:
+    """A call is out, and a message of the chat before is under way."""
+    desk = _then(chatting(piped=True), types=("hi", "q"), hears=("QUIT|bob", "PONG|"))
+    desk.type("1", "127.0.0.3")
+    return desk
+
+
+def test_a_call_that_fails_leaves_the_messages_of_the_chat_before_under_way() -> None:
+    desk = calling_after_a_chat()
+    desk.hear("QUIT|127.0.0.3")
+    assert not any("not delivered" in text for text in desk.shown)
+    assert "1 message not yet delivered" in desk.dialogue.bar
+    desk.hear("UNDELIVERED|1")
+    assert desk.shown[-1] == "! not delivered: 'hi'"
+
+
+def test_the_end_waits_for_nothing_that_a_new_chat_has_made_unknown() -> None:
+    desk = calling_after_a_chat()
+    assert desk.end() == []
+    assert desk.hear(f"CONNECTED|carol|{CAROL}") == ["QUIT|"]
+    assert desk.shown[-1] == "! not known to have arrived: 'hi'"
 
 
 def test_a_second_end_at_a_terminal_waits_no_longer() -> None:

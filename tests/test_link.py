@@ -1,215 +1,97 @@
-"""The connection to the daemon: the link with a scripted daemon at one end and a scripted person at the other."""
+"""The connection to the daemon: bytes in, lines out, and its end."""
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simp_client import link as link_module
-from simp_client.dialogue import Dialogue, Question
-from simp_client.link import Link, NoDaemonError, converse
-from simp_client.view import Text, plain
-from simp_proto.cli.exit_status import ExitStatus
+from simp_client.attachment import Attachment
+from simp_client.link import Link, NoDaemonError
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
+from simp_proto.text import Line, Word, format_line
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
 
-class Paper:
-    """A front that writes down what is shown, and whose person is the test."""
+class Listener:
+    """An end that writes down what it hears."""
 
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-        self.deaf = False
-        self._link: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
-        self._news = asyncio.Event()
+    def __init__(self, *to_say: Line) -> None:
+        self.heard: list[Line] = []
+        self.lost = False
+        self._to_say = list(to_say)
 
-    def show(self, texts: list[Text | Question]) -> None:
-        """Writes them down, unless it is deaf."""
-        self.shown += [text.words if isinstance(text, Question) else plain(text) for text in texts]
-        self._news.set()
-        if self.deaf and texts:
-            self.deaf = False
-            raise BrokenPipeError
+    def lines_to_send(self) -> list[Line]:
+        lines, self._to_say = self._to_say, []
+        return lines
 
-    async def run(self, link: Link) -> None:
-        """Lets the test type."""
-        self._link.set_result(link)
-        await asyncio.Event().wait()
+    def receive_line(self, line: Line) -> None:
+        assert not self.lost
+        self.heard.append(line)
 
-    async def link(self) -> Link:
-        """The link, once there is one."""
-        return await asyncio.wait_for(asyncio.shield(self._link), PATIENCE)
-
-    async def type(self, *lines: str) -> None:
-        """The person types these."""
-        for line in lines:
-            (await self.link()).type_line(line)
-
-    async def see(self, words: str) -> None:
-        """Fails unless these words are shown in the end."""
-        while not any(words in text for text in self.shown):
-            self._news.clear()
-            await asyncio.wait_for(self._news.wait(), PATIENCE)
+    def lose(self) -> None:
+        self.lost = True
 
 
-def talk(script: Callable[[ScriptedDaemon, Paper], Awaitable[None]]) -> tuple[int, list[str]]:
-    """The exit status, and what was shown."""
-
-    async def both() -> tuple[int, list[str]]:
-        async with ScriptedDaemon() as daemon:
-            paper = Paper()
-            dialogue = Dialogue("alice", piped=True)
-            conversation = asyncio.ensure_future(converse(("127.0.0.1", daemon.port), dialogue, paper))
-            await script(daemon, paper)
-            return await asyncio.wait_for(conversation, PATIENCE), paper.shown
-
-    return asyncio.run(both())
-
-
-@pytest.mark.parametrize(("line", "heard"), [("QUIT|bob", "b'QUIT|\\\\n'"), ("", "b'QUIT|\\\\n'")])
-def test_the_scripted_daemon_notices_what_was_not_said(line: str, heard: str) -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await paper.type("q")
-        await daemon.say("QUIT|")
-        await (daemon.hear(line) if line else daemon.hear_end())
-
-    with pytest.raises(AssertionError, match=f"heard {heard}, expected"):
-        talk(script)
+async def listen(data: bytes, cuts: list[int]) -> Listener:
+    """What is heard of these bytes, cut there."""
+    end, reader = Listener(), asyncio.StreamReader()
+    link = Link(end, reader, None)  # type: ignore[arg-type]  # nothing is written
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for start, stop in pairwise(places):
+        if stop > start:
+            reader.feed_data(data[start:stop])
+            assert await link.receive()
+    reader.feed_eof()
+    assert not await link.receive()
+    return end
 
 
-def test_a_whole_conversation() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await paper.type("1", "127.0.0.2")
-        await daemon.take_call("127.0.0.2", "bob")
-        await paper.type(r"a|b\c")
-        await daemon.hear(r"CHAT|a|b\\c")
-        await daemon.say("ACK|1", r"CHAT|bob|x|y\\n")
-        await paper.see(r"bob: x|y\n")
-        await paper.type("q")
-        await daemon.hear("QUIT|127.0.0.2:7777", "PING|")
-        await daemon.say("QUIT|bob", "PONG|")
-        await paper.type("q")
-        await daemon.end()
-
-    assert talk(script)[0] == 0
+_LINES = st.builds(Line, st.sampled_from(Word), st.text(max_size=9))
+_NONSENSE = st.sampled_from([b"", b"HELLO|future", b"CHAT", b"\xff\xfe", b"CHAT|\xff", b"|"]).map(
+    lambda line: line + b"\n"
+)
 
 
-def test_a_line_cut_into_pieces_is_one_line() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await daemon.write(b"CHAT|bob|one\r\nCHAT|bob|ha")
-        await paper.see("bob: one")
-        await daemon.write(b"lf\n")
-        await paper.see("bob: half")
-        await paper.type("q")
-        await daemon.end()
-
-    talk(script)
-
-
-def test_lines_that_are_none_are_ignored() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.say("HELLO|future", b"\xff\xfe", "", "CHAT", b"CHAT|bob|\xff", "CONNECTING|bob|127.0.0.2:7777")
-        await daemon.attach("alice")
-        await paper.see("bob (127.0.0.2:7777) wants to chat")
-        await paper.type("q")
-        await daemon.end()
-
-    status, shown = talk(script)
-    assert (status, shown) == (0, ["bob (127.0.0.2:7777) wants to chat. Accept? (y/n)"])
+@given(st.lists(_LINES | _NONSENSE, max_size=9), st.lists(st.integers(0, 999), max_size=9))
+def test_however_bytes_are_cut_each_line_is_heard_once_and_nonsense_never(
+    said: list[Line | bytes], cuts: list[int]
+) -> None:
+    data = b"".join(line if isinstance(line, bytes) else format_line(line) for line in said)
+    end = asyncio.run(listen(data, cuts))
+    assert end.heard == [line for line in said if isinstance(line, Line)]
+    assert end.lost
 
 
 def test_a_line_without_end_is_the_end() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await daemon.say(b"CHAT|bob|" + b"x" * MAX_DAEMON_LINE_SIZE)
-        await paper.see("The daemon is gone")
+    async def scenario() -> None:
+        end, reader = Listener(), asyncio.StreamReader()
+        link = Link(end, reader, None)  # type: ignore[arg-type]  # nothing is written
+        reader.feed_data(b"PONG|\n" + b"x" * (MAX_DAEMON_LINE_SIZE + 1))
+        while await link.receive():
+            pass
+        assert (end.heard, end.lost) == ([Line(Word.PONG)], True)
 
-    assert talk(script)[0] == 1
-
-
-def test_a_daemon_that_vanishes_is_told() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await daemon.hang_up()
-
-    status, shown = talk(script)
-    assert status == 1
-    assert shown[-1].startswith("! The daemon is gone.")
+    asyncio.run(scenario())
 
 
-def test_a_daemon_that_does_not_say_goodbye_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "GOODBYE_TIMEOUT", 0.01)
-
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await paper.type("q")
-        await daemon.hear("QUIT|")
-        await daemon.hear_end()
-
-    assert talk(script)[0] == 0
-
-
-def test_an_interrupt_leaves_politely() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        (await paper.link()).interrupt()
-        await daemon.end()
-
-    assert talk(script)[0] == ExitStatus.INTERRUPTED
-
-
-def test_a_cancelled_conversation_leaves_politely() -> None:
-    async def both() -> int:
+def test_what_is_to_be_said_is_written_and_the_end_is_polite() -> None:
+    async def scenario() -> None:
         async with ScriptedDaemon() as daemon:
-            paper = Paper()
-            conversation = asyncio.ensure_future(converse(("127.0.0.1", daemon.port), Dialogue("alice"), paper))
-            await daemon.attach("alice")
-            await paper.link()
-            conversation.cancel()
-            await daemon.end()
-            return await asyncio.wait_for(conversation, PATIENCE)
+            link = await Link.open(("127.0.0.1", daemon.port), Listener(Line(Word.CHAT, "a\nb"), Line(Word.PING)))
+            link.send()
+            await daemon.hear("CHAT|a\\nb", "PING|")
+            await link.close()
+            await daemon.hear_end()
 
-    assert asyncio.run(both()) == ExitStatus.INTERRUPTED
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
-def test_a_front_that_nobody_reads_ends_the_conversation() -> None:
-    async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
-        await daemon.attach("alice")
-        await paper.see("1 start a chat")
-        paper.deaf = True
-        await paper.type("?")
-        await daemon.end()
-
-    assert talk(script)[0] == 1
-
-
-def test_a_front_that_fails_is_no_silence() -> None:
-    class Broken(Paper):
-        async def run(self, link: Link) -> None:
-            raise ZeroDivisionError
-
-    async def both() -> None:
-        async with ScriptedDaemon() as daemon:
-            await asyncio.wait_for(converse(("127.0.0.1", daemon.port), Dialogue("alice"), Broken()), PATIENCE)
-
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(both())
-
-
-def test_no_daemon_is_one_line_that_helps() -> None:
+def test_nobody_there_is_one_line_that_helps() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and not listening
-        port = taken.getsockname()[1]
-
-        async def call() -> None:
-            await converse(("127.0.0.1", port), Dialogue("alice"), Paper())
-
-        with pytest.raises(NoDaemonError) as caught:
-            asyncio.run(call())
-    assert str(caught.value).startswith(
-        f"No daemon at 127.0.0.1:{port} (connection refused). Start one with: simp daemon"
-    )
+        address = taken.getsockname()
+        with pytest.raises(NoDaemonError, match=r"connection refused.*Start one with: simp daemon"):
+            asyncio.run(Link.open(address, Attachment()))

@@ -19,14 +19,16 @@ from typing import IO, Any
 import pytest
 from click.testing import CliRunner
 
+from simp_client import Ended, Fate, Other, Said, connect
 from simp_daemon.loop import Daemon
 from simp_proto.address import Address, format_address
 from simp_proto.cli.main import main
 from simp_proto.toolkit import proxy as module
 from simp_proto.toolkit.impairment import Rates
 from tests.scripted_daemon import PATIENCE
+from tests.test_api import begin
 from tests.test_datagram import by_hand
-from tests.test_loop import client, free_address, run
+from tests.test_loop import free_address, run
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to one process")
 
@@ -381,28 +383,18 @@ def test_two_daemons_chat_through_it() -> None:
         async with (
             Daemon(free_address(), 0) as one,
             Daemon(free_address(), 0) as other,
-            client(one) as alice,
-            client(other) as bob,
+            connect("alice", format_address(one.client_address)) as alice,
+            connect("bob", format_address(other.client_address)) as bob,
         ):
             with running(one.address, other.address, "--repeat", "100%", "--delay", "0.01", "--json") as proxy:
                 where = format_address(proxy.address)
-                alice.say("CONNECT|alice")
-                await alice.hear("CONNECTED|alice")
-                bob.say("CONNECT|bob")
-                await bob.hear("CONNECTED|bob")
-                alice.say(f"CONNECTING|{where}")
-                await bob.hear(f"CONNECTING|alice|{where}")
-                await alice.hear(f"RINGING|bob|{where}")
-                bob.say("CONNECTED|alice")
-                await alice.hear(f"CONNECTED|bob|{where}")
-                await bob.hear(f"CONNECTED|alice|{where}")
-                for number in range(1, 21):
-                    alice.say(f"CHAT|message {number}")
-                    await bob.hear(f"CHAT|alice|message {number}")
-                    await alice.hear(f"ACK|{number}")
-                bob.say("QUIT|alice")
-                await bob.hear("QUIT|alice")
-                await alice.hear("QUIT|bob")
+                await begin(alice, bob, where)
+                assert (alice.partner, bob.partner) == (Other("bob", where), Other("alice", where))
+                for number in range(20):
+                    assert await alice.say(f"message {number}") is Fate.ACKNOWLEDGED
+                    assert await bob.next_event() == Said("alice", f"message {number}")
+                await bob.leave()
+                assert await alice.next_event() == Ended(Other("bob", where))
                 await asyncio.to_thread(proxy.stop)
                 read = [json.loads(line) for line in proxy.output]
         assert all(each["fate"]["repeated"] for each in read)

@@ -78,13 +78,6 @@ def test_short(text: str, short: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "address", "title"), [("bob", "::1", "bob (::1)"), ("bob", "", "bob"), ("", "::1", "::1")]
-)
-def test_title(name: str, address: str, title: str) -> None:
-    assert view.title(name, address) == title
-
-
-@pytest.mark.parametrize(
     ("said", "outstanding", "words"),
     [
         (0, 0, ""),

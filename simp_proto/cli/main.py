@@ -21,7 +21,7 @@ _SUBCOMMANDS: Final = {
     "conformance": "simp_proto.conformance.command:conformance",
     "daemon": "simp_daemon.command:daemon",
     "decode": "simp_proto.toolkit.decode:decode",
-    "demo": "simp_daemon.demo:demo",
+    "demo": "simp_client.demo:demo",
     "dissector": "simp_proto.toolkit.dissector:dissector",
     "encode": "simp_proto.toolkit.encode:encode",
     "manual": "simp_proto.cli.manual:manual",

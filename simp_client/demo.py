@@ -1,16 +1,22 @@
-"""`simp demo`: two daemons, two people, and every datagram between them as it passes."""
+"""`simp demo`: two daemons, two people at their clients, and every datagram between the daemons as it passes.
+
+It shows the whole of the project, and is therefore the one module here that knows the daemon.
+"""
 
 import asyncio
 import socket
 import sys
 import time
+from contextlib import AbstractAsyncContextManager
 
 import click
 
-from simp_daemon.loop import Daemon, StartError
+from simp_client.api import Client, Event, connect
+from simp_client.events import Ended, Requested, Said
+from simp_daemon.loop import Daemon
 from simp_proto.address import Address, format_address
 from simp_proto.cli.parameters import Number
-from simp_proto.text import Line, Word, format_line, parse_line
+from simp_proto.errors import SimpError
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
 _WORDS = (
@@ -38,7 +44,7 @@ def demo(pause: float) -> None:
     """
     try:
         asyncio.run(_Show(pause).run())
-    except StartError as error:
+    except SimpError as error:
         raise click.ClickException(str(error)) from None
     except TimeoutError:
         raise click.ClickException("the two daemons didn't reach each other: is loopback traffic blocked?") from None
@@ -56,26 +62,36 @@ class _Show:
 
     async def run(self) -> None:
         """Everything, from the first SYN to the last ACK."""
-        alice, bob = self._addresses
-        async with self._daemon(alice) as one, self._daemon(bob) as other:
-            click.echo(self._ladder.head(f"alice {format_address(alice)}", f"bob {format_address(bob)}"))
-            self._people = [await _Person.attach(one, "alice"), await _Person.attach(other, "bob")]
-            await self._act(0, Word.CONNECTING, format_address(bob), "calls bob")
-            await self._hears(1, Word.CONNECTING, "a call from alice")
-            await self._act(1, Word.CONNECTED, "alice", "accepts")
-            await self._hears(0, Word.CONNECTED, "the chat is on")
-            await self._hears(1, Word.CONNECTED, "the chat is on")
-            for side, words in _WORDS:
-                await self._act(side, Word.CHAT, words, "")
-                await self._hears(1 - side, Word.CHAT, f'reads "{words}"')
-                await self._hears(side, Word.ACK, "knows that it arrived")
-            await self._act(0, Word.QUIT, "bob", "leaves")
-            await self._hears(1, Word.QUIT, "sees that alice has left")
-            for person in self._people:
-                await person.detach()
+        alice, bob = map(format_address, self._addresses)
+        async with self._daemon(0) as one, self._daemon(1) as other:
+            self._echo(self._ladder.head(f"alice {alice}", f"bob {bob}"))
+            async with self._at(one, "alice") as caller, self._at(other, "bob") as callee:
+                self._people = [caller, callee]
+                await self._act(0, "calls bob")
+                await asyncio.gather(caller.call(bob), self._accept(callee))
+                self._note(0, "the chat is on")
+                self._note(1, "the chat is on")
+                for side, words in _WORDS:
+                    await self._act(side)
+                    await asyncio.gather(
+                        self._hear(1 - side, Said, f'reads "{words}"'),
+                        self._people[side].say(words),
+                    )
+                    self._note(side, "knows that it arrived")
+                await self._act(0, "leaves")
+                await asyncio.gather(caller.leave(), self._hear(1, Ended, "sees that alice has left"))
 
-    def _daemon(self, address: Address) -> Daemon:
+    async def _accept(self, callee: Client) -> None:
+        await self._hear(1, Requested, "a call from alice")
+        await self._act(1, "accepts")
+        await callee.accept(callee.requests[0])
+
+    def _daemon(self, side: int) -> Daemon:
+        address = self._addresses[side]
         return Daemon(address, 0, tap=lambda _now, source, _to, data: self._draw(address, source, data))
+
+    def _at(self, daemon: Daemon, user: str) -> AbstractAsyncContextManager[Client]:
+        return connect(user, format_address(daemon.client_address))
 
     def _draw(self, here: Address, source: Address, data: bytes) -> None:
         if source == here:  # each datagram passes two taps: the sender's draws it
@@ -91,45 +107,18 @@ class _Show:
         except OSError as error:  # nobody reads on; the show ends at the next act
             self._closed = error
 
-    async def _act(self, side: int, word: Word, payload: str, note: str) -> None:
+    async def _act(self, side: int, note: str = "") -> None:
         await asyncio.sleep(self._pause)
         self._note(side, note)
         if self._closed:
             raise self._closed
-        self._people[side].say(word, payload)
 
-    async def _hears(self, side: int, word: Word, note: str) -> None:
-        await asyncio.wait_for(self._people[side].hear(word), 5)
+    async def _hear(self, side: int, kind: type[Event], note: str) -> None:
+        """Waits until that happens; raises `TimeoutError`."""
+        async with asyncio.timeout(5):
+            while not isinstance(await self._people[side].next_event(), kind):
+                pass
         self._note(side, note)
-
-
-class _Person:
-    """A client, spoken to in the client protocol."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def attach(cls, daemon: Daemon, name: str) -> "_Person":
-        person = cls(*await asyncio.open_connection(*daemon.client_address))
-        person.say(Word.CONNECT, name)
-        await person.hear(Word.CONNECTED)
-        return person
-
-    def say(self, word: Word, payload: str) -> None:
-        self._writer.write(format_line(Line(word, payload)))
-
-    async def hear(self, word: Word) -> None:
-        """Reads on until the daemon says that."""
-        while parse_line((await self._reader.readline()).removesuffix(b"\n")).word is not word:
-            pass
-
-    async def detach(self) -> None:
-        self.say(Word.QUIT, "")
-        await self.hear(Word.QUIT)
-        self._writer.close()
-        await self._writer.wait_closed()
 
 
 def _two_addresses() -> tuple[Address, Address]:

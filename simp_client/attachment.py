@@ -1,0 +1,283 @@
+"""The client's end of the text protocol: what a program needs to chat through its daemon (client.md). Pure.
+
+In go wishes (`attach`, `call`, `say` ...) and the lines that the daemon says (`receive_line`, `lose`); out come
+`lines_to_send` and, one by one with `next_event`, what has happened. A wish that can't be now raises `NotNowError`;
+no line of a daemon raises anything (client 2.4).
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, unique
+from typing import Final
+
+from simp_client import events
+from simp_client.events import NOBODY, Event, Fate, Other
+from simp_proto.address import parse_address
+from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_proto.errors import LineError, NotNowError
+from simp_proto.text import Line, Word, check_user, format_line
+
+
+@unique
+class Phase(Enum):
+    """How far an attachment is."""
+
+    APART = "it isn't attached"
+    ATTACHING = "CONNECT is out"
+    IDLE = "it is attached and nothing is on"
+    CALLING = "a call is out"
+    ACCEPTING = "a request was accepted, the chat is not yet on"
+    CHAT = "the chat is on"
+    LEAVING = "QUIT to the partner is out"
+    DETACHING = "QUIT is out"
+    OVER = "the connection has ended"
+
+
+class Attachment:
+    """One connection's worth of the protocol."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.APART
+        self.partner = NOBODY
+        """Who is called, accepted or chatted with."""
+        self.rang = False
+        """Whether the call has reached the other daemon."""
+        self.requests: list[Other] = []
+        """Those that wait, the oldest first."""
+        self.said = 0
+        """Messages of this chat so far."""
+        self.outstanding: dict[int, str] = {}
+        """The messages whose fate is unknown, by their number."""
+        self._why: str | None = None
+        self._barriers: deque[Other | Phase] = deque()  # what each PING's PONG ends: a declining, or a phase
+        self._lines: list[Line] = []
+        self._events: deque[Event] = deque()
+
+    # -- what comes out
+
+    def lines_to_send(self) -> list[Line]:
+        """What to say to the daemon; each line once."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def next_event(self) -> Event | None:
+        """What has happened and wasn't told yet, or nothing."""
+        return self._events.popleft() if self._events else None
+
+    # -- wishes
+
+    def attach(self, user: str) -> None:
+        """Attaches under that name, once; raises `LineError` for what is no name. Leads to `Attached`, or `Warned`."""
+        self._require("attach", Phase.APART)
+        self._say_and_ping(Word.CONNECT, check_user(user), Phase.ATTACHING)
+        self.phase = Phase.ATTACHING
+
+    def call(self, address: str) -> None:
+        """Calls `IP` or `IP:port`; raises `AddressError`. Leads to `Began` or `Failed`."""
+        self._require("call", Phase.IDLE)
+        parse_address(address, DAEMON_PORT)  # the daemon fills in the port (client 4)
+        self._begin(Phase.CALLING, Other("", address.strip()))
+        self._say(Word.CONNECTING, self.partner.peer)
+
+    def accept(self, request: Other) -> None:
+        """Accepts one of `requests`, which ends a call. Leads to `Began` or `Failed`."""
+        self._require("accept", Phase.IDLE, Phase.CALLING)
+        self._take(request)
+        self._begin(Phase.ACCEPTING, request)
+        self._say(Word.CONNECTED, request.peer)
+
+    def decline(self, request: Other) -> None:
+        """Declines one of `requests`."""
+        self._take(request)
+        self._say_and_ping(Word.QUIT, request.peer, request)
+
+    def say(self, text: str) -> int:
+        """Says that to the partner and returns its number; raises `LineError` for what no line can carry.
+
+        Leads to `Settled`.
+        """
+        self._require("say", Phase.CHAT)
+        line = Line(Word.CHAT, text)
+        _check_message(line)
+        self.said += 1
+        self.outstanding[self.said] = text
+        self._lines.append(line)
+        return self.said
+
+    def leave(self) -> None:
+        """Leaves the chat, or takes the call back. Leads to `Left`; messages under way still get their fate."""
+        self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
+        self._say_and_ping(Word.QUIT, self.partner.peer, Phase.LEAVING)
+        self._begin(Phase.LEAVING, NOBODY)
+
+    def detach(self) -> None:
+        """Ends all of it, in any phase, without waiting for any fate. Leads to `Detached`."""
+        if self.phase not in (Phase.DETACHING, Phase.OVER):
+            self._settle_all(Fate.UNKNOWN)
+            self._begin(Phase.DETACHING, NOBODY)
+            self._say(Word.QUIT)
+
+    # -- what the daemon does
+
+    def receive_line(self, line: Line) -> None:
+        """The daemon said that."""
+        handler = self._HANDLERS.get(line.word)
+        if handler and self.phase is not Phase.OVER:
+            handler(self, line)
+
+    def lose(self) -> None:
+        """The connection has ended."""
+        if self.phase is not Phase.OVER:
+            self._settle_all(Fate.UNKNOWN)
+            self._tell(events.Detached() if self.phase is Phase.DETACHING else events.Lost())
+            self._begin(Phase.OVER, NOBODY)
+
+    def _receive_pong(self, _line: Line) -> None:
+        barrier = self._barriers.popleft() if self._barriers else None
+        if barrier is self.phase:  # and not of one that has ended otherwise
+            self._tell(events.Left() if barrier is Phase.LEAVING else events.Attached())
+            self._begin(Phase.IDLE, NOBODY)
+
+    def _receive_connecting(self, line: Line) -> None:
+        request = Other(*line.fields(2))
+        if request.peer:
+            self.requests = [*self._requests_but(request), request][-PENDING_REQUESTS:]
+            self._tell(events.Requested(request))
+
+    def _receive_ringing(self, line: Line) -> None:
+        _, address = line.fields(2)
+        if self.phase is Phase.CALLING and not self.rang:
+            self.rang = True
+            self.partner = Other("", address or self.partner.address)
+            self._tell(events.Ringing(self.partner))
+
+    def _receive_connected(self, line: Line) -> None:
+        partner = Other(*line.fields(2))
+        free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
+        if not partner.peer or not free or (self.phase is Phase.CHAT and partner == self.partner):
+            return
+        self._settle_all(Fate.UNKNOWN)  # the daemon tells nothing more of an earlier chat (client 4.2)
+        self.requests = self._requests_but(partner)
+        self.said = 0
+        self._begin(Phase.CHAT, partner)
+        self._tell(events.Began(partner))
+
+    def _receive_chat(self, line: Line) -> None:
+        self._tell(events.Said(*line.fields(2)))
+
+    def _receive_ack(self, line: Line) -> None:
+        self._settle(_number(line.payload), Fate.ACKNOWLEDGED)
+
+    def _receive_undelivered(self, line: Line) -> None:
+        self._settle(_number(line.payload), Fate.UNDELIVERED)
+
+    def _receive_unanswered(self, line: Line) -> None:
+        _, seconds = line.fields(2)
+        if self.phase in (Phase.CALLING, Phase.CHAT):
+            self._tell(events.Unanswered(self.partner, _number(seconds) or 30))
+
+    def _receive_quit(self, line: Line) -> None:
+        peer = line.payload
+        if not peer:
+            self.lose()
+        elif any(isinstance(declined, Other) and declined.goes_by(peer) for declined in self._barriers):
+            pass
+        elif self.partner.goes_by(peer):
+            self._end()
+        elif withdrawn := self._request_of(peer):
+            self.requests.remove(withdrawn)
+            self._tell(events.Withdrawn(withdrawn))
+        elif self.phase is Phase.CALLING:  # by the callee's name, which nothing has told before
+            self._end()
+
+    def _receive_error(self, line: Line) -> None:
+        self._why = line.payload
+        self._tell(events.Warned(line.payload))
+        if self.phase is Phase.ATTACHING:
+            self.phase = Phase.APART
+        elif self.phase is Phase.ACCEPTING:  # no QUIT follows
+            self._end()
+
+    # -- what both lead to
+
+    def _require(self, wish: str, *phases: Phase) -> None:
+        if self.phase not in phases:
+            expected = ", or ".join(phase.value for phase in phases)
+            raise NotNowError(f"can't {wish} now: {self.phase.value}. It can be done when {expected}")
+
+    def _begin(self, phase: Phase, partner: Other) -> None:
+        self.phase, self.partner = phase, partner
+        self.rang, self._why = False, None
+
+    def _end(self) -> None:
+        """The chat, the call or the acceptance is over."""
+        if self.phase is Phase.CHAT:  # else what is outstanding is of an earlier one, and still being sent (client 4.2)
+            self._settle_all(Fate.UNDELIVERED)
+            self._tell(events.Ended(self.partner))
+        else:
+            self._tell(events.Failed(self.partner, self._why))
+        self._begin(Phase.IDLE, NOBODY)
+
+    def _say(self, word: Word, payload: str = "") -> None:
+        self._lines.append(Line(word, payload))
+
+    def _say_and_ping(self, word: Word, payload: str, barrier: Other | Phase) -> None:
+        """With a PING behind: its PONG tells that all that the daemon says to that line has been said (client 4.1)."""
+        self._say(word, payload)
+        self._say(Word.PING)
+        self._barriers.append(barrier)
+
+    def _tell(self, event: Event) -> None:
+        self._events.append(event)
+
+    def _settle(self, number: int | None, fate: Fate) -> None:
+        if number in self.outstanding:
+            self._tell(events.Settled(number, self.outstanding.pop(number), fate))
+
+    def _settle_all(self, fate: Fate) -> None:
+        for number in list(self.outstanding):
+            self._settle(number, fate)
+
+    def _take(self, request: Other) -> None:
+        if request not in self.requests:
+            raise NotNowError(f"no request of {request.title} waits: it was taken back, or answered already")
+        self.requests.remove(request)
+
+    def _requests_but(self, other: Other) -> list[Other]:
+        return [request for request in self.requests if request.peer != other.peer]
+
+    def _request_of(self, peer: str) -> Other | None:
+        """The request of that peer: the one of that address, or else of that name."""
+        by_address = sorted(self.requests, key=lambda request: request.address != peer)
+        return next((request for request in by_address if request.goes_by(peer)), None)
+
+    _HANDLERS: Final[dict[Word, Callable[["Attachment", Line], None]]] = {
+        Word.PONG: _receive_pong,
+        Word.CONNECTING: _receive_connecting,
+        Word.RINGING: _receive_ringing,
+        Word.CONNECTED: _receive_connected,
+        Word.CHAT: _receive_chat,
+        Word.ACK: _receive_ack,
+        Word.UNANSWERED: _receive_unanswered,
+        Word.UNDELIVERED: _receive_undelivered,
+        Word.QUIT: _receive_quit,
+        Word.ERROR: _receive_error,
+    }
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def _check_message(line: Line) -> None:
+    """Raises `LineError` for what the daemon couldn't take (client 2.3, 3.2)."""
+    if len(line.payload.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_SIZE:
+        raise LineError(f"it is longer than {MAX_MESSAGE_SIZE} bytes of UTF-8; send it in parts")
+    if len(format_line(line)) > MAX_LINE_SIZE:
+        raise LineError(f"with its backslashes escaped it is longer than {MAX_LINE_SIZE} bytes; send it in parts")
+    try:
+        line.payload.encode("utf-8")
+    except UnicodeEncodeError as error:  # what isn't UTF-8 was read as lone surrogates
+        byte = ord(line.payload[error.start]) & 0xFF
+        raise LineError(f"read the byte 0x{byte:02x} at character {error.start + 1}, expected UTF-8") from None

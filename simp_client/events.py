@@ -1,0 +1,145 @@
+"""What an attachment tells, and whom it names. The words in it may be a peer's: hostile until escaped."""
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Somebody else: a name, an address, or both."""
+
+    name: str
+    address: str
+
+    @property
+    def peer(self) -> str:
+        """How the daemon is told who is meant: the address, since two people may bear one name (client 4)."""
+        return self.address or self.name
+
+    @property
+    def title(self) -> str:
+        """Who that is: `bob (127.0.0.2:7777)`, or what is known of it. A peer's words: hostile until escaped."""
+        return f"{self.name} ({self.address})" if self.name and self.address else self.peer
+
+    @property
+    def short(self) -> str:
+        """The name, where it is known."""
+        return self.name or self.address
+
+    def goes_by(self, peer: str) -> bool:
+        """Whether the daemon means this one."""
+        return peer in (self.address, self.name)
+
+
+NOBODY: Final = Other("", "")
+
+
+@unique
+class Fate(Enum):
+    """What became of a message."""
+
+    ACKNOWLEDGED = "the partner's daemon has it"
+    UNDELIVERED = "it won't be sent again; the partner may or may not have got it"
+    UNKNOWN = "nobody will tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The daemon takes us; the requests that waited have been told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """Somebody wants to chat."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A request is over before it was answered."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """The call has reached the other daemon, and its user is being asked."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The chat is on."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The partner wrote. A message of more than a datagram comes as several, whose texts joined are it (client 3.2)."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The fate of the message with that number in its chat, from 1, is known; each has exactly one."""
+
+    number: int
+    text: str
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The call, or the oldest message, has been unanswered for so many seconds; every 30 s."""
+
+    other: Other
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The partner of the chat left, or is lost."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call, or an acceptance, came to nothing. `why` is the daemon's ERROR, which was told as `Warned` before."""
+
+    other: Other
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What we left is over, and the next call or request can be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The daemon says that something is wrong; the words may be the partner's."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """The connection has ended as we wished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The daemon has closed the connection."""
+
+
+Event = (
+    Attached | Requested | Withdrawn | Ringing | Began | Said | Settled | Unanswered | Ended | Failed | Left | Warned
+    | Detached | Lost
+)  # fmt: skip

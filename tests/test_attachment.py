@@ -1,0 +1,332 @@
+"""The client's end of the text protocol: its laws first, then what each line leads to."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_client import events
+from simp_client.attachment import Attachment, Phase
+from simp_client.events import NOBODY, Event, Fate, Other
+from simp_proto.constants import MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_proto.errors import AddressError, LineError, NotNowError
+from simp_proto.text import Line, Word, format_line, parse_line
+
+BOB = Other("bob", "127.0.0.2:7777")
+CAROL = Other("carol", "127.0.0.3:7777")
+
+
+class End:
+    """An attachment, and both its sides."""
+
+    def __init__(self) -> None:
+        self.attachment = Attachment()
+
+    def hear(self, *lines: str) -> list[Event]:
+        """What these lines of the daemon lead to."""
+        for line in lines:
+            self.attachment.receive_line(parse_line(line.encode()))
+        return self.told()
+
+    def told(self) -> list[Event]:
+        """What has happened since the last time."""
+        told: list[Event] = []
+        while event := self.attachment.next_event():
+            told.append(event)
+        return told
+
+    def said(self) -> list[str]:
+        """What the daemon is to hear."""
+        return [f"{line.word}|{line.payload}" for line in self.attachment.lines_to_send()]
+
+
+def attached(*requests: str) -> End:
+    end = End()
+    end.attachment.attach("alice")
+    end.hear("CONNECTED|alice", *requests, "PONG|")
+    end.said()
+    return end
+
+
+def calling() -> End:
+    end = attached()
+    end.attachment.call("127.0.0.2")
+    end.said()
+    return end
+
+
+def accepting() -> End:
+    end = attached(f"CONNECTING|bob|{BOB.address}")
+    end.attachment.accept(BOB)
+    end.said()
+    return end
+
+
+def chatting(*texts: str) -> End:
+    end = calling()
+    end.hear(f"CONNECTED|bob|{BOB.address}")
+    for text in texts:
+        end.attachment.say(text)
+    end.said()
+    return end
+
+
+def leaving() -> End:
+    end = chatting("hi")
+    end.attachment.leave()
+    end.said()
+    return end
+
+
+def detaching() -> End:
+    end = attached()
+    end.attachment.detach()
+    end.said()
+    return end
+
+
+PLACES: dict[Phase, Callable[[], End]] = {
+    Phase.APART: End,
+    Phase.IDLE: attached,
+    Phase.CALLING: calling,
+    Phase.ACCEPTING: accepting,
+    Phase.CHAT: chatting,
+    Phase.LEAVING: leaving,
+    Phase.DETACHING: detaching,
+}
+
+
+# -- the laws
+
+_FIELDS = st.sampled_from(["bob", "carol", BOB.address, CAROL.address, "127.0.0.2", "1", "2", "30", ""])
+_PAYLOADS = st.lists(_FIELDS | st.text(max_size=5), max_size=3).map("|".join)
+_WISHES = st.sampled_from(["attach", "call", "accept", "decline", "say", "say", "leave", "detach", "lose"])
+_USUAL = ["CONNECTED|alice", "PONG|", f"CONNECTED|bob|{BOB.address}", f"CONNECTING|carol|{CAROL.address}", "ACK|1"]
+_HEARD = st.builds(Line, st.sampled_from(Word), _PAYLOADS) | st.sampled_from(_USUAL).map(
+    lambda line: parse_line(line.encode())
+)
+_BEGINNINGS = st.sampled_from([End, attached, calling, accepting, chatting, leaving])
+
+
+def _wish(attachment: Attachment, wish: str) -> bool:
+    """Whether it was the time for it."""
+    request = attachment.requests[0] if attachment.requests else NOBODY
+    acts: dict[str, Callable[[], object]] = {
+        "attach": lambda: attachment.attach("alice"),
+        "call": lambda: attachment.call("127.0.0.2"),
+        "accept": lambda: attachment.accept(request),
+        "decline": lambda: attachment.decline(request),
+        "say": lambda: attachment.say("hi"),
+        "leave": attachment.leave,
+        "detach": attachment.detach,
+        "lose": attachment.lose,
+    }
+    try:
+        acts[wish]()
+    except NotNowError:
+        return False
+    return True
+
+
+@given(_BEGINNINGS, st.lists(_HEARD | _WISHES, max_size=60))
+def test_whatever_happens_each_message_has_one_fate(begin: Callable[[], End], steps: list[Line | str]) -> None:
+    end = begin()
+    attachment = end.attachment
+    said, settled = attachment.said, 0
+    for step in steps:
+        numbers = set(attachment.outstanding)
+        if isinstance(step, Line):
+            attachment.receive_line(step)
+        elif _wish(attachment, step):
+            said += step == "say"
+        told = end.told()
+        fates = Counter(event.number for event in told if isinstance(event, events.Settled))
+        settled += fates.total()
+        new = {attachment.said} if step == "say" and len(attachment.outstanding) > len(numbers) else set()
+        assert set(attachment.outstanding) == (numbers | new) - set(fates)
+        assert all(count == 1 for count in fates.values())
+        assert set(fates) <= numbers
+    attachment.lose()
+    settled += sum(isinstance(event, events.Settled) for event in end.told())
+    assert (said, attachment.outstanding, attachment.phase) == (settled, {}, Phase.OVER)
+
+
+@given(_BEGINNINGS, st.lists(_HEARD | _WISHES, max_size=60))
+def test_a_chat_begins_before_it_ends_and_a_partner_is_there_while_something_is_on(
+    begin: Callable[[], End], steps: list[Line | str]
+) -> None:
+    end = begin()
+    on = end.attachment.phase is Phase.CHAT
+    for step in steps:
+        if isinstance(step, Line):
+            end.attachment.receive_line(step)
+        else:
+            _wish(end.attachment, step)
+        for event in end.told():
+            on = isinstance(event, events.Began) or (on and not isinstance(event, events.Ended))
+        phase, partner = end.attachment.phase, end.attachment.partner
+        on = on and phase is Phase.CHAT
+        assert on == (phase is Phase.CHAT)
+        assert (partner is not NOBODY) == (phase in (Phase.CALLING, Phase.ACCEPTING, Phase.CHAT))
+        assert len(end.attachment.requests) <= PENDING_REQUESTS
+        assert all(len(format_line(line)) <= MAX_LINE_SIZE for line in end.attachment.lines_to_send())
+
+
+@pytest.mark.parametrize("phase", PLACES)
+@pytest.mark.parametrize(
+    ("wish", "phases"),
+    [
+        ("attach", {Phase.APART}),
+        ("call", {Phase.IDLE}),
+        ("say", {Phase.CHAT}),
+        ("leave", {Phase.CALLING, Phase.ACCEPTING, Phase.CHAT}),
+        ("accept", set()),  # nobody's request waits
+        ("decline", set()),
+    ],
+)
+def test_a_wish_out_of_its_time_changes_nothing(phase: Phase, wish: str, phases: set[Phase]) -> None:
+    end = PLACES[phase]()
+    assert end.attachment.phase is phase
+    assert _wish(end.attachment, wish) == (phase in phases)
+    assert bool(end.said()) == (phase in phases)
+
+
+# -- what each leads to
+
+
+def test_attached_is_told_after_the_requests_that_waited() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.said() == ["CONNECT|alice", "PING|"]
+    assert end.hear("CONNECTED|alice", f"CONNECTING|bob|{BOB.address}") == [events.Requested(BOB)]
+    assert end.hear("PONG|") == [events.Attached()]
+
+
+def test_a_daemon_that_refuses_leaves_it_apart() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.hear("ERROR|another client is connected", "PONG|") == [events.Warned("another client is connected")]
+    assert end.attachment.phase is Phase.APART
+
+
+def test_a_call_rings_once_and_begins() -> None:
+    end = attached()
+    end.attachment.call(" 127.0.0.2 ")
+    assert end.said() == ["CONNECTING|127.0.0.2"]
+    ringing = f"RINGING|daemon|{BOB.address}"
+    assert end.hear(ringing, ringing) == [events.Ringing(Other("", BOB.address))]
+    connected = f"CONNECTED|bob|{BOB.address}"
+    assert end.hear(connected, connected) == [events.Began(BOB)]
+
+
+@pytest.mark.parametrize("peer", ["bob", "127.0.0.2", BOB.address])
+def test_a_call_that_fails_says_why(peer: str) -> None:
+    end = calling()
+    callee = Other("", "127.0.0.2")
+    assert end.hear("ERROR|busy", f"QUIT|{peer}") == [events.Warned("busy"), events.Failed(callee, "busy")]
+    assert calling().hear(f"QUIT|{peer}") == [events.Failed(callee, None)]
+
+
+@pytest.mark.parametrize(("line", "why"), [("QUIT|bob", None), ("ERROR|gone", "gone")])
+def test_an_acceptance_that_fails(line: str, why: str | None) -> None:
+    end = accepting()
+    assert end.hear(line)[-1] == events.Failed(BOB, why)
+    assert end.attachment.phase is Phase.IDLE
+
+
+def test_requests_are_bounded_and_each_waits_once() -> None:
+    lines = [f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)]
+    end = attached(*lines, lines[-1])
+    assert [request.address for request in end.attachment.requests] == [
+        f"10.0.0.{number}:7777" for number in range(5, PENDING_REQUESTS + 5)
+    ]
+
+
+def test_a_declining_is_not_mistaken_for_the_end_of_something_else() -> None:
+    end = calling()
+    end.hear(f"CONNECTING|bob|{CAROL.address}")
+    end.attachment.decline(Other("bob", CAROL.address))
+    assert end.said() == [f"QUIT|{CAROL.address}", "PING|"]
+    assert end.hear("QUIT|bob", "PONG|") == []
+    assert [type(event) for event in end.hear("QUIT|bob")] == [events.Failed]
+
+
+def test_messages_have_numbers_and_fates() -> None:
+    end = chatting("one", "two", "three")
+    assert end.hear("ACK|2") == [events.Settled(2, "two", Fate.ACKNOWLEDGED)]
+    assert end.hear("ACK|2", "ACK|9", "UNDELIVERED|²", "ACK|" + "9" * 5000) == []
+    assert end.hear("UNDELIVERED|1", "QUIT|bob") == [
+        events.Settled(1, "one", Fate.UNDELIVERED),
+        events.Settled(3, "three", Fate.UNDELIVERED),
+        events.Ended(BOB),
+    ]
+
+
+def test_messages_of_a_chat_that_was_left_get_their_fate_until_the_next_begins() -> None:
+    end = leaving()
+    assert end.hear("QUIT|bob", "PONG|") == [events.Left()]
+    assert end.attachment.outstanding == {1: "hi"}
+    end.attachment.call("127.0.0.3")
+    began = end.hear(f"CONNECTED|carol|{CAROL.address}")
+    assert began == [events.Settled(1, "hi", Fate.UNKNOWN), events.Began(CAROL)]
+
+
+@pytest.mark.parametrize("line", ["QUIT|127.0.0.3", "QUIT|carol"])
+def test_a_call_that_fails_says_nothing_of_messages_of_the_chat_before(line: str) -> None:
+    end = leaving()
+    end.hear("QUIT|bob", "PONG|")
+    end.attachment.call("127.0.0.3")
+    assert end.hear(line, "ACK|1") == [
+        events.Failed(Other("", "127.0.0.3"), None),
+        events.Settled(1, "hi", Fate.ACKNOWLEDGED),
+    ]
+
+
+def test_what_crosses_our_leaving_is_not_about_the_next_chat() -> None:
+    assert leaving().hear(f"CONNECTED|bob|{BOB.address}", "QUIT|bob", "QUIT|bob") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x" * (MAX_MESSAGE_SIZE + 1), "longer than"),
+        ("\\" * 40_000, "backslashes"),
+        ("a\udcff", "read the byte 0xff at character 2"),
+    ],
+)
+def test_what_no_line_can_carry_is_not_said(text: str, words: str) -> None:
+    end = chatting()
+    with pytest.raises(LineError, match=words):
+        end.attachment.say(text)
+    assert (end.said(), end.attachment.said) == ([], 0)
+
+
+def test_wrong_names_and_addresses_change_nothing() -> None:
+    end = End()
+    with pytest.raises(LineError):
+        end.attachment.attach("a|b")
+    assert (end.said(), end.attachment.phase) == ([], Phase.APART)
+    end = attached()
+    with pytest.raises(AddressError):
+        end.attachment.call("nowhere")
+    assert (end.said(), end.attachment.phase) == ([], Phase.IDLE)
+
+
+def test_the_end_is_told_by_who_wanted_it() -> None:
+    assert detaching().hear("QUIT|") == [events.Detached()]
+    assert attached().hear("QUIT|") == [events.Lost()]
+    end = chatting("hi")
+    end.attachment.detach()
+    assert end.told() == [events.Settled(1, "hi", Fate.UNKNOWN)]
+    assert end.said() == ["QUIT|"]
+    end.attachment.lose()
+    assert end.told() == [events.Detached()]
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "title"), [("bob", "::1", "bob (::1)"), ("bob", "", "bob"), ("", "::1", "::1")]
+)
+def test_title(name: str, address: str, title: str) -> None:
+    assert Other(name, address).title == title
