@@ -13,7 +13,7 @@ import click
 
 from simp_client.api import Client, Event, connect
 from simp_client.events import Ended, Requested, Said
-from simp_daemon.loop import Daemon
+from simp_daemon.loop import Daemon, new_loop
 from simp_proto.address import Address, format_address
 from simp_proto.cli.parameters import Number
 from simp_proto.errors import SimpError
@@ -43,7 +43,8 @@ def demo(pause: float) -> None:
       simp demo --pause 2
     """
     try:
-        asyncio.run(_Show(pause).run())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_Show(pause).run())
     except SimpError as error:
         raise click.ClickException(str(error)) from None
     except TimeoutError:

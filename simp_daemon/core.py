@@ -62,7 +62,7 @@ class Stopped(NamedTuple):
     """The daemon is to end: each peer is told FIN (spec 4.7)."""
 
 
-Happening = (
+Occurrence = (
     DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
 )
 
@@ -75,9 +75,9 @@ class Core:
         self._endpoint = Endpoint(framing, self._one_chat)
         self._connections = Connections(self._endpoint, self._one_chat, own)
 
-    def handle(self, happening: Happening, now: float) -> list[Effect]:
+    def handle(self, occurrence: Occurrence, now: float) -> list[Effect]:
         """Takes what has happened; returns what is to be done, in that order. Nothing makes it raise."""
-        match happening:
+        match occurrence:
             case DatagramReceived(data, peer):
                 self._endpoint.receive(data, peer, now)
             case ClientSaid(client, data):

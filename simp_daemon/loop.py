@@ -11,7 +11,7 @@ from simp_daemon.core import (
     ClientConnected,
     Core,
     DatagramReceived,
-    Happening,
+    Occurrence,
     SendingFailed,
     Stopped,
     TimerFired,
@@ -108,12 +108,12 @@ class Daemon:
         self._datagrams.close()
         await asyncio.sleep(0)  # lets the transports report that they are closed
 
-    def handle(self, *happenings: Happening) -> None:
+    def handle(self, *occurrences: Occurrence) -> None:
         """Lets the rules know what has happened, and does what follows from it."""
         now = self._loop.time()
-        for happening in happenings:
-            self._note(happening, now)
-            self._effects += self._core.handle(happening, now)
+        for occurrence in occurrences:
+            self._note(occurrence, now)
+            self._effects += self._core.handle(occurrence, now)
         if self._performing:  # a transport reports what has just been done to it: the rest is done first
             return
         self._performing = True
@@ -126,8 +126,8 @@ class Daemon:
         if self._over:
             self._ended.set()
 
-    def _note(self, happening: Happening, now: float) -> None:
-        match happening:
+    def _note(self, occurrence: Occurrence, now: float) -> None:
+        match occurrence:
             case DatagramReceived(data, peer):
                 log_datagram("from", peer, data)
                 if self._tap:

@@ -10,7 +10,7 @@ from simp_daemon.core import (
     ClientSaid,
     ClientSlow,
     DatagramReceived,
-    Happening,
+    Occurrence,
     SendingFailed,
 )
 from simp_daemon.log import log
@@ -30,7 +30,7 @@ _LARGEST: Final = 65_535
 class Handle(Protocol):
     """Takes what has happened, in its order."""
 
-    def __call__(self, *happenings: Happening) -> None: ...
+    def __call__(self, *occurrences: Occurrence) -> None: ...
 
 
 class Datagrams:
@@ -62,7 +62,7 @@ class Datagrams:
         self._socket.close()
 
     def _read(self) -> None:
-        received: list[Happening] = []
+        received: list[Occurrence] = []
         for _ in range(_BATCH):
             try:
                 data, source = self._socket.recvfrom(_LARGEST)

@@ -1,18 +1,18 @@
 # Kaitai Struct description of SIMP/1's datagram (simp.md, section 2), for implementers in other languages.
 #
 # Kaitai's compiler, version 0.11, makes a parser of it: `kaitai-struct-compiler --target java simp.ksy`, or `go`,
-# `javascript`, `python` and others. One asks for the framing in which a datagram is to be read; in Python:
+# `javascript`, `python` and others. You ask for the framing in which to read a datagram; in Python:
 #
 #     simp = Simp.from_bytes(data)
 #     datagram = simp.header  # or simp.trailer, or simp.bare
 #     print(datagram.datagram_type, datagram.sequence, datagram.payload)
 #
-# That raises an error where the bytes are no datagram in that framing. What Kaitai can't say is left to you:
+# That raises an error if the bytes are not a datagram in that framing. What Kaitai can't express is left to you:
 #   - whether the checksum is right, and so whether it is `header` or `trailer`, which have the same size (2.6)
 #   - how names and texts are shown (2.4, 5.6)
-#   - what a payload means (2.5, 4.2, 4.3), and whatever concerns more than one datagram
+#   - what a payload means (2.5, 4.2, 4.3), and anything that concerns more than one datagram
 #
-# The golden packets (packets.toml; `simp vectors packets`) test what you make of it, as they test this file.
+# The golden packets (packets.toml; `simp vectors packets`) test the parser that you make, as they test this file.
 
 meta:
   id: simp
@@ -26,19 +26,19 @@ doc: |
   between them: each runs a daemon, and daemons send these datagrams to each
   other over UDP, port 7777.
 
-  The stream is one whole datagram, as UDP delivers it. Where the checksum
-  stands is its framing, of which nothing in it tells. The instances read the
-  same bytes in each of the three framings, once they are asked for:
+  The stream is one whole datagram, as UDP delivers it. The place of the
+  checksum is its framing, and no field says which it is. The instances read
+  the same bytes in each of the three framings, once they are asked for:
 
-    1. `bare` is told by its size; reading it fails for any other.
-    2. `header` and `trailer` have one size, and are told apart by which
+    1. `bare` is recognised by its size; reading it fails for any other.
+    2. `header` and `trailer` have the same size, and are told apart by which
        checksum is right. Kaitai can't compute it: read both, and compare
        each one's `checksum` with what its documentation says.
-    3. Where both are right, as they can be when the payload is empty, it is
-       the framing of the conversation, otherwise `header`.
+    3. Where both are right, as can happen when the payload is empty, the
+       framing is that of the conversation, otherwise `header`.
 
-  What can't be read, and what has a wrong checksum, is malformed: it MUST be
-  ignored, and never answered (section 2.8).
+  A datagram that can't be read, or has a wrong checksum, is malformed: it
+  MUST be ignored, and never answered (section 2.8).
 doc-ref: spec/simp.md, section 2
 
 instances:
@@ -57,7 +57,7 @@ instances:
     type: datagram(framing::bare)
     doc: |
       The datagram in the framing that other foreign daemons speak, and in
-      which a daemon of which nothing is known is called.
+      which a daemon about which nothing is known is called.
     doc-ref: spec/simp.md, sections 2.6 and 4.2
 
 types:
@@ -66,7 +66,7 @@ types:
       - id: framing
         type: u1
         enum: framing
-        doc: Where the checksum stands. It isn't on the wire.
+        doc: Where the checksum is. This isn't on the wire.
     seq:
       - id: datagram_type # `type` is a reserved word in some languages
         type: u1
@@ -91,13 +91,13 @@ types:
         valid:
           in-enum: true
         if: datagram_type == datagram_type::chat
-        doc: The operation of a chat datagram, at the same place. There is one.
+        doc: The operation of a chat datagram, in the same place. There is only one.
         doc-ref: spec/simp.md, section 2.2
       - id: sequence
         type: u1
         valid:
           max: 'framing == framing::bare ? 255 : 1'
-        doc: 0 or 1; in `bare`, where foreign daemons count on, up to 255 MUST be understood.
+        doc: 0 or 1; in `bare`, where foreign daemons count further, up to 255 MUST be understood.
         doc-ref: spec/simp.md, sections 2.3, 5.2 and 9.2
       - id: user
         size: 32
@@ -105,16 +105,16 @@ types:
         doc: |
           The name of the sender's person. Daemons send 1 to 32 printable
           ASCII characters without `|`, padded with NUL, but any bytes MUST be
-          taken, so this is no string. The NULs at its end are gone here; to
-          show it, strip NULs and blanks at both ends, and escape each byte
-          beyond ASCII.
+          accepted, so this is not a string. The NULs at its end are gone
+          here; to show it, strip NULs and blanks at both ends, and escape
+          each byte beyond ASCII.
         doc-ref: spec/simp.md, section 2.4
       - id: length
         type: u4
         valid:
           eq: '_io.size - (framing == framing::bare ? 39 : 41)'
         doc: |
-          The number of payload bytes. Exactly so many follow, and a checksum
+          The number of payload bytes. Exactly that many follow, and a checksum
           of two bytes where there is one: the datagram neither ends earlier
           nor goes on.
         doc-ref: spec/simp.md, section 2.5
@@ -125,12 +125,12 @@ types:
       - id: payload
         size: length
         doc: |
-          Of a chat the message, of an ERR a text that a person can read: in
+          In a chat the message, in an ERR a text that a person can read: in
           UTF-8 where `header` is spoken, otherwise in ASCII. A byte that
-          doesn't belong there is escaped, never dropped, and so is what could
-          disturb a terminal. Of a SYN it may be the offer
-          `SIMP/1 header utf-8`, of an ACK the sign that it rings, `ringing`.
-          What else has a payload is read, and the payload ignored.
+          doesn't belong there is escaped, never dropped, and so is anything
+          that could disturb a terminal. In a SYN it may be the offer
+          `SIMP/1 header utf-8`, in an ACK it may be `ringing`. Any other
+          payload is read, and ignored.
         doc-ref: spec/simp.md, sections 2.5, 4.2, 4.3 and 5.6
       - id: trailer_checksum
         type: u2le
@@ -141,23 +141,23 @@ types:
         value: 'framing == framing::header ? header_checksum : trailer_checksum'
         if: framing != framing::bare
         doc: |
-          The number that the datagram says for its own RFC 1071 checksum: the
+          The number that the datagram gives as its own RFC 1071 checksum: the
           ones' complement of the ones' complement sum of its 16-bit
           big-endian words. In `header` the sum is over all bytes, these two
-          taken for zero; in `trailer` it is over all before these two, which
-          are swapped, and so read as little-endian. An odd number of bytes
-          has a zero byte added. The two numbers MUST be equal bit for bit:
-          0xffff isn't 0x0000.
+          taken as zero; in `trailer` it is over all bytes before these two,
+          which are swapped, and so read as little-endian. A zero byte is
+          added to an odd number of bytes. The two numbers MUST be equal bit
+          for bit: 0xffff isn't 0x0000.
         doc-ref: spec/simp.md, section 2.6
 
 enums:
   framing:
     0:
       id: header
-      doc: The checksum stands between length and payload.
+      doc: The checksum is between length and payload.
     1:
       id: trailer
-      doc: The checksum stands at the end, its two bytes swapped.
+      doc: The checksum is at the end, its two bytes swapped.
     2:
       id: bare
       doc: There is no checksum.
@@ -173,7 +173,7 @@ enums:
       doc: Calls.
     0x04:
       id: ack
-      doc: Acknowledges, or says that it rings.
+      doc: Acknowledges, or says that the call rings.
     0x06:
       id: syn_ack
       doc: Accepts a call.

@@ -12,7 +12,7 @@ from simp_daemon.core import (
     ClientSaid,
     Core,
     DatagramReceived,
-    Happening,
+    Occurrence,
     TimerFired,
 )
 from simp_daemon.effects import Close, Effect, Send, Throttle, Write
@@ -34,8 +34,8 @@ class Table:
         self.effects: list[Effect] = []
         self.now = 0.0
 
-    def handle(self, happening: Happening) -> None:
-        self.effects += self.core.handle(happening, self.now)
+    def handle(self, occurrence: Occurrence) -> None:
+        self.effects += self.core.handle(occurrence, self.now)
 
     def say(self, *lines: str, connection: str = NC) -> list[str]:
         """Lines of a client; returns what any client is told, as `said` does."""

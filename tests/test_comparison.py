@@ -173,9 +173,9 @@ def test_what_cannot_be_read_is_said_once(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_example_of_the_readme_is_what_is_printed() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    typed, printed = readme.partition("$ right=$(simp encode ")[2].split("$ simp decode --compare $right $wrong\n")
+def test_the_example_of_the_guide_is_what_is_printed() -> None:
+    page = (Path(__file__).parent.parent / "spec" / "guide" / "decode.md").read_text("utf-8")
+    typed, printed = page.partition("$ right=$(simp encode ")[2].split("$ simp decode --compare $right $wrong\n")
     right, wrong = (
         CliRunner().invoke(main, ["encode", *line.split("simp encode ")[-1].rstrip(")").split()]).stdout.strip()
         for line in typed.splitlines()

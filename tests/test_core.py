@@ -13,7 +13,7 @@ from simp_daemon.core import (
     ClientSlow,
     Core,
     DatagramReceived,
-    Happening,
+    Occurrence,
     SendingFailed,
     Stopped,
     TimerFired,
@@ -143,7 +143,7 @@ LINES = st.lists(
     ),
     max_size=4,
 ).map(lambda lines: b"".join(line + b"\n" for line in lines))
-HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
+OCCURRENCES: st.SearchStrategy[Occurrence] = st.one_of(
     st.builds(DatagramReceived, PACKETS | st.binary(max_size=60), st.sampled_from([BOB, CAROL])),
     st.builds(ClientSaid, CLIENTS, LINES | st.binary(max_size=20)),
     st.builds(ClientConnected, CLIENTS, st.booleans()),
@@ -154,16 +154,16 @@ HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(HAPPENINGS, st.sampled_from([0.0, 0.1, 5.0, 31.0])), max_size=60))
+@given(st.lists(st.tuples(OCCURRENCES, st.sampled_from([0.0, 0.1, 5.0, 31.0])), max_size=60))
 def test_whatever_happens_nothing_raises_and_a_message_s_ack_follows_its_line(
-    steps: list[tuple[Happening, float]],
+    steps: list[tuple[Occurrence, float]],
 ) -> None:
     core, now = Core(HERE), 0.0
     core.handle(ClientConnected("one", local=True), now)
     core.handle(ClientSaid("one", b"CONNECT|alice\n"), now)
-    for happening, later in steps:
+    for occurrence, later in steps:
         now += later
-        told = list(in_words(core.handle(happening, now)))
+        told = list(in_words(core.handle(occurrence, now)))
         for at, words in enumerate(told):
             if words == "MessageReceived":
                 line, ack = told[at + 1 : at + 3] if told[at + 1].startswith("write CHAT|") else ("", told[at + 1])

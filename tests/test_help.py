@@ -18,7 +18,7 @@ ROOT = click.Context(main, info_name="simp", **main.context_settings)
 NAMES = main.list_commands(ROOT)
 EXAMPLES = re.compile(r"\x08\nExamples?\b.*:\n((?:  .+\n?)+)")
 OPERATORS = {"|", "||", "&&", ";", "&"}
-REDIRECTIONS = {"<", ">", ">>"}
+REDIRECTIONS = {"<", ">", ">>", "<>"}
 
 
 def examples(command: click.Command) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from simp_daemon.core import DatagramReceived, Happening, SendingFailed
+from simp_daemon.core import DatagramReceived, Occurrence, SendingFailed
 from simp_daemon.loop import new_loop
 from simp_daemon.transports import _BATCH, _UNSENT, Datagrams
 from simp_proto.address import Address
@@ -25,10 +25,10 @@ class Heard:
     """What a socket has reported, a list for each wake-up."""
 
     def __init__(self) -> None:
-        self.wakes: list[tuple[Happening, ...]] = []
+        self.wakes: list[tuple[Occurrence, ...]] = []
 
-    def __call__(self, *happenings: Happening) -> None:
-        self.wakes.append(happenings)
+    def __call__(self, *occurrences: Occurrence) -> None:
+        self.wakes.append(occurrences)
 
     async def until(self, count: int) -> None:
         while sum(map(len, self.wakes)) < count:

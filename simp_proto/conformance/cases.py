@@ -188,7 +188,7 @@ def user_sent_in_a_call(tester: Tester) -> None:
 
 @_case("2.4", Request.ACCEPT)
 def user_received(tester: Tester) -> None:
-    """A reader strips NULs and blanks at both ends, takes any bytes"""
+    """A reader strips NULs and blanks at both ends, accepts any bytes"""
     tester.call()
     for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
         tester.say(b"who am I?", f"a chat whose user is {user!r}", user)
@@ -196,7 +196,7 @@ def user_received(tester: Tester) -> None:
 
 @_case("2.4", Request.ACCEPT)
 def user_of_a_call(tester: Tester) -> None:
-    """A reader strips NULs and blanks at both ends, takes any bytes"""
+    """A reader strips NULs and blanks at both ends, accepts any bytes"""
     for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
         accepted = tester.be_accepted(tester.make_syn(user), f"a SYN+ACK after a SYN whose user is {user!r}")
         tester.send(tester.make(ACK, accepted.datagram.sequence, user=user))
@@ -207,7 +207,7 @@ def user_of_a_call(tester: Tester) -> None:
 
 @_case("2.5", Request.ACCEPT)
 def wrong_length(tester: Tester) -> None:
-    """**Length** is the number of payload bytes, big-endian; exactly so many MUST follow."""
+    """**Length** is the number of payload bytes, big-endian; exactly that many MUST follow."""
     tester.call()
     chat = tester.chat(b"length")
     for length in (0, 5, 7, 6 << 24, 0xFFFF_FFFF):  # 6 << 24: six, little-endian
@@ -318,7 +318,7 @@ def size_in_bytes(tester: Tester) -> None:
 
 @_case("2.7", Request.ACCEPT)
 def size_received(tester: Tester) -> None:
-    """so that no path fragments it, and MUST accept what UDP carries."""
+    """so that no path fragments it, and MUST accept any size that UDP carries."""
     tester.call()
     for length in (257, 1_100, MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE, 60_000):
         tester.say(b"x" * length, f"a chat with {length} bytes of payload")
@@ -352,7 +352,9 @@ def err_unanswered(tester: Tester) -> None:
 
 @_case("3.2", Request.ACCEPT)
 def fin_acknowledged(tester: Tester) -> None:
-    """Every FIN MUST be acknowledged by an ACK with its sequence number"""
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
     for number in (0, 1):
         tester.call()
         tester.say(b"goodbye")
@@ -361,21 +363,27 @@ def fin_acknowledged(tester: Tester) -> None:
 
 @_case("3.2")
 def fin_of_a_stranger(tester: Tester) -> None:
-    """Every FIN MUST be acknowledged by an ACK with its sequence number, also a stranger's"""
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
     for number in (0, 1):
         _say_fin(tester, FIN, number, Side.STRANGER)
 
 
 @_case("3.2", Request.ACCEPT)
 def err_fin_acknowledged(tester: Tester) -> None:
-    """also a stranger's, and also an ERR+FIN."""
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
     tester.call()
     _say_fin(tester, Control.ERR_FIN, tester.number)
 
 
 @_case("3.2")
 def err_fin_of_a_stranger(tester: Tester) -> None:
-    """Every FIN MUST be acknowledged by an ACK with its sequence number, also a stranger's, and also an ERR+FIN."""
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
     for number in (0, 1):
         _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
 
@@ -403,7 +411,7 @@ def fin_ack_ends(tester: Tester) -> None:
 
 @_case("3.2", Request.DECLINE)
 def fin_ack_of_its_fin(tester: Tester) -> None:
-    """where a FIN of the receiver is outstanding, it counts as its ACK and gets none."""
+    """if the receiver has a FIN outstanding, the FIN+ACK counts as the ACK of that FIN, and is not acknowledged."""
     fin = _be_declined(tester)
     tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
     tester.silence("no answer to a FIN+ACK that answers its FIN")
@@ -414,14 +422,14 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
 
 @_case("3.3")
 def stranger_when_idle(tester: Tester) -> None:
-    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
     _be_strange(tester)
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR", side=Side.STRANGER)
 
 
 @_case("3.3", Request.ACCEPT)
 def stranger_in_a_chat(tester: Tester) -> None:
-    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     _be_strange(tester)
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
@@ -434,7 +442,7 @@ def stranger_in_a_chat(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT)
 def handshake_ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
     tester.say_syn()  # which is answered so at once, if the ACK is still outstanding (spec 4.5)
@@ -443,7 +451,7 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT, Request.TYPE)
 def ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     first = tester.hear("one")
     for number in (0, 1):
@@ -453,7 +461,7 @@ def ack_of_a_stranger(tester: Tester) -> None:
 
 @_case("3.3", Request.CALL)
 def syn_ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, but a SYN, MUST be ignored."""
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
     tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
@@ -466,14 +474,14 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
 
 @_case("4.1", Request.ACCEPT, only=[Framing.HEADER, Framing.BARE])
 def handshake(tester: Tester) -> None:
-    """the callee sends SYN+ACK with the SYN's sequence number"""
+    """the callee sends a SYN+ACK with the SYN's sequence number"""
     if tester.call().datagram.sequence != 0:
         raise tester.failure("a SYN+ACK numbered 0")
 
 
 @_case("4.1")
 def nothing_before_the_person(tester: Tester) -> None:
-    """When the callee's person accepts, the callee sends SYN+ACK"""
+    """When the callee's person accepts, the callee sends a SYN+ACK"""
     tester.say_syn()
     received = tester.collect(within=2 * tester.wire.wait)
     if any(_is_syn_ack(each.datagram) for each in received):
@@ -482,14 +490,14 @@ def nothing_before_the_person(tester: Tester) -> None:
 
 @_case("4.1", Request.ACCEPT)
 def chat_for_a_lost_ack(tester: Tester) -> None:
-    """A chat counts as a lost ACK."""
+    """A chat that arrives before the ACK counts as the ACK."""
     tester.be_accepted()
     tester.say(b"my ACK got lost")
 
 
 @_case("4.1", Request.CALL)
 def ack_of_the_syn_ack(tester: Tester) -> None:
-    """the caller answers with ACK, with the SYN+ACK's."""
+    """the caller answers with an ACK that has the SYN+ACK's sequence number."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number))
     tester.expect(f"ACK {number}", _acknowledging(number))
@@ -514,7 +522,7 @@ def repeated_syn_ack(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def offer_answered(tester: Tester) -> None:
-    """MUST answer it in `header`, and both stay in it."""
+    """A daemon that understands it MUST answer in `header`, and both then stay in `header`."""
     tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
     ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
     tester.ask(Request.ACCEPT)
@@ -526,7 +534,7 @@ def offer_answered(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_in_a_chat(tester: Tester) -> None:
-    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
     tester.call()
     for framing in (Framing.BARE, Framing.TRAILER):
         _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
@@ -534,7 +542,7 @@ def other_framing_in_a_chat(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_of_a_fin(tester: Tester) -> None:
-    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
     tester.call()
     tester.say(b"hello")  # a chat in header, so that no doubt about the framing is left
     _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
@@ -542,7 +550,7 @@ def other_framing_of_a_fin(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def other_framing_of_an_ack(tester: Tester) -> None:
-    """In the chat, a datagram in another framing than the chat's MUST be ignored, except a SYN."""
+    """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
@@ -551,7 +559,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def stays_in_header(tester: Tester) -> None:
-    """MUST answer it in `header`, and both stay in it."""
+    """A daemon that understands it MUST answer in `header`, and both then stay in `header`."""
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
     tester.acknowledge(heard[-1])
     heard.append(_be_left(tester))
@@ -561,7 +569,7 @@ def stays_in_header(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def busy_in_header(tester: Tester) -> None:
-    """MUST answer it in `header`"""
+    """A daemon that understands it MUST answer in `header`"""
     tester.call()
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
     answers = tester.collect(side=Side.STRANGER)
@@ -571,7 +579,7 @@ def busy_in_header(tester: Tester) -> None:
 
 @_case("4.2", Request.CALL, only=[Framing.HEADER])
 def first_syn(tester: Tester) -> None:
-    """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
+    """A SYN to a peer about which nothing is known MUST be `bare`, with the ASCII payload"""
     tester.ask(Request.CALL, side=Side.UNKNOWN)
     syn = tester.find(_is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
@@ -599,8 +607,8 @@ def framing_remembered(tester: Tester) -> None:
 
 @_case("4.3", only=[Framing.HEADER])
 def ringing(tester: Tester) -> None:
-    """A callee MUST answer each SYN in `header`, or with an offer, by an ACK in `header` with the SYN's sequence
-    number and the ASCII payload `ringing`, at once
+    """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`, with the
+    SYN's sequence number and the ASCII payload `ringing`
     """
     for _ in range(2):
         tester.say_syn()
@@ -609,7 +617,7 @@ def ringing(tester: Tester) -> None:
 
 @_case("4.3", only=[Framing.HEADER])
 def ringing_for_an_offer(tester: Tester) -> None:
-    """A callee MUST answer each SYN in `header`, or with an offer, by an ACK in `header`"""
+    """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`"""
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
     ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
     if ringing.datagram.framing is not Framing.HEADER or ringing.datagram.sequence != 0:
@@ -627,7 +635,7 @@ def syn_repeated(tester: Tester) -> None:
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
 def syn_while_it_rings(tester: Tester) -> None:
-    """and, once it rings, every 30 s."""
+    """every 30 s once the call rings."""
     syn = _be_called_as_known(tester)
     tester.send(tester.make(ACK, syn.datagram.sequence, b"ringing"))
     tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
@@ -635,7 +643,7 @@ def syn_while_it_rings(tester: Tester) -> None:
 
 @_case("4.5", Request.ACCEPT)
 def repeated_syn(tester: Tester) -> None:
-    """A repeated SYN changes nothing at the callee but the request's age."""
+    """A repeated SYN changes nothing at the callee except the request's age."""
     tester.say_syn()
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.5))
@@ -650,7 +658,7 @@ def repeated_syn(tester: Tester) -> None:
 
 @_case("4.5", Request.ACCEPT)
 def repeated_syn_once_accepted(tester: Tester) -> None:
-    """Once accepted, a repeated SYN is answered by the SYN+ACK"""
+    """Once the request is accepted, a repeated SYN is answered by the SYN+ACK"""
     tester.be_accepted()
     tester.say_syn()
     tester.expect("the SYN+ACK again, at once", _is_syn_ack)
@@ -658,7 +666,7 @@ def repeated_syn_once_accepted(tester: Tester) -> None:
 
 @_case("4.5", Request.DECLINE)
 def repeated_syn_once_declined(tester: Tester) -> None:
-    """once declined, by the FIN."""
+    """once it is declined, by the FIN."""
     _be_declined(tester)
     tester.say_syn()
     tester.expect("the FIN again, at once", _is_fin)
@@ -666,8 +674,8 @@ def repeated_syn_once_declined(tester: Tester) -> None:
 
 @_case("4.6", Request.ACCEPT)
 def busy(tester: Tester) -> None:
-    """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR with
-    the text `User already in another chat`, then a FIN, both with the SYN's sequence number.
+    """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR with the text
+    `User already in another chat`, then a FIN, both with the SYN's sequence number.
     """
     tester.call()
     tester.say_syn(Side.STRANGER)
@@ -680,7 +688,7 @@ def busy(tester: Tester) -> None:
 
 @_case("4.6", Request.ACCEPT)
 def busy_while_accepting(tester: Tester) -> None:
-    """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR"""
+    """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR"""
     tester.be_accepted()
     tester.say_syn(Side.STRANGER)
     if [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] != [ERR, FIN]:
@@ -689,26 +697,26 @@ def busy_while_accepting(tester: Tester) -> None:
 
 @_case("4.6", Request.CALL)
 def busy_answer_taken(tester: Tester) -> None:
-    """The caller takes either one for the end of its call."""
+    """The caller takes either of them as the end of its call."""
     _refuse_call(tester, ERR, BUSY.encode())
 
 
 @_case("4.6", Request.CALL)
 def fin_answer_taken(tester: Tester) -> None:
-    """The caller takes either one for the end of its call."""
+    """The caller takes either of them as the end of its call."""
     _refuse_call(tester, FIN, b"")
 
 
 @_case("4.7", Request.DECLINE)
 def declining(tester: Tester) -> None:
-    """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
+    """Each of the three is a FIN. Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
     if _be_declined(tester).datagram.sequence != 0:
         raise tester.failure("FIN 0")
 
 
 @_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling(tester: Tester) -> None:
-    """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
+    """Each of the three is a FIN. Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
     tester.be_called()
     if _be_left(tester).datagram.sequence != 0:
         raise tester.failure("FIN 0")
@@ -716,7 +724,7 @@ def cancelling(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def leaving(tester: Tester) -> None:
-    """and afterwards the one that the next chat would have."""
+    """afterwards it is the one that the next chat would have."""
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("goodbye")
@@ -736,7 +744,7 @@ def leaving_repeated(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
 def unheard(tester: Tester) -> None:
-    """A message that arrives after one's person has left MUST NOT be acknowledged"""
+    """A message that arrives after the receiving person has left MUST NOT be acknowledged"""
     tester.call()
     _be_left(tester)
     _judge_unheard(tester)
@@ -744,7 +752,7 @@ def unheard(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def unheard_before_the_fin(tester: Tester) -> None:
-    """A message that arrives after one's person has left MUST NOT be acknowledged"""
+    """A message that arrives after the receiving person has left MUST NOT be acknowledged"""
     tester.call()
     tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
@@ -754,7 +762,7 @@ def unheard_before_the_fin(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE, level=Level.SHOULD)
 def leaving_after_the_last_word(tester: Tester) -> None:
-    """Who leaves a chat SHOULD first let what its person said before be acknowledged"""
+    """a daemon SHOULD wait until everything its person said is acknowledged"""
     tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
@@ -766,7 +774,9 @@ def leaving_after_the_last_word(tester: Tester) -> None:
 
 @_case("4.8", Request.CALL)
 def crossed_calls(tester: Tester) -> None:
-    """Who calls a peer and gets that peer's SYN MUST take it for an accepted request, and answer with SYN+ACK."""
+    """A daemon that calls a peer and receives that peer's SYN MUST take it for an accepted request, and answer with a
+    SYN+ACK.
+    """
     tester.be_called()
     tester.say_syn()
     tester.expect("a SYN+ACK, without anybody accepting", _is_syn_ack)
@@ -801,7 +811,7 @@ def new_start_with_an_offer(tester: Tester) -> None:
 
 @_case("5.1", Request.ACCEPT)
 def wrong_handshake_ack(tester: Tester) -> None:
-    """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
@@ -810,7 +820,7 @@ def wrong_handshake_ack(tester: Tester) -> None:
 
 @_case("5.1", Request.DECLINE)
 def wrong_ack_of_a_fin(tester: Tester) -> None:
-    """an ACK counts only with the sequence number of the outstanding SYN+ACK or FIN."""
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
@@ -829,7 +839,7 @@ def first_number(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
 def next_number(tester: Tester) -> None:
-    """After its ACK the next chat, or the FIN, carries the other number."""
+    """After its ACK, the next chat, or the FIN, carries the other number."""
     tester.call()
     numbers = []
     for text in ("one", "two", "three"):
@@ -842,7 +852,7 @@ def next_number(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
 def counter_of_each_direction(tester: Tester) -> None:
-    """Each direction counts for itself."""
+    """Each direction has a counter of its own."""
     _judge_numbers(tester)
     tester.call()
     first = tester.hear("one")
@@ -855,7 +865,7 @@ def counter_of_each_direction(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
 def counter_of_the_partner(tester: Tester) -> None:
-    """Each direction counts for itself."""
+    """Each direction has a counter of its own."""
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("one")
@@ -902,7 +912,7 @@ def wrong_ack(tester: Tester) -> None:
 
 @_case("5.5", Request.ACCEPT)
 def repeat_acknowledged(tester: Tester) -> None:
-    """A chat of the partner MUST be acknowledged each time it arrives"""
+    """A chat from the partner MUST be acknowledged each time it arrives"""
     tester.call()
     tester.say(b"once more")
     for _ in range(2):
@@ -958,7 +968,7 @@ def cut_between_characters(tester: Tester) -> None:
 
 @_case("5.6", Request.ACCEPT, Request.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
 def cut_after_a_blank(tester: Tester) -> None:
-    """where it can be, after a blank."""
+    """where possible, after a blank."""
     tester.call()
     *cut, _ = _whole(tester, ("twelve chars " * _LONG)[:_LONG])
     if not all(received.datagram.payload.endswith(b" ") for received in cut):
@@ -1009,7 +1019,7 @@ def fin_repeated(tester: Tester) -> None:
 
 @_case("8.1", Request.ACCEPT)
 def survival(tester: Tester) -> None:
-    """Whatever arrives, a daemon goes on."""
+    """Whatever arrives, a daemon keeps running."""
     for data in _barrage(tester):
         tester.send(data, Side.STRANGER)
     tester.collect(side=Side.STRANGER)
