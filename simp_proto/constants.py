@@ -84,8 +84,6 @@ class Framing(Enum):
     TRAILER = "trailer"
     BARE = "bare"
 
-    __hash__ = object.__hash__  # members are compared by identity; an Enum's own hash is that of its name, and slow
-
 
 USER_SIZE: Final = 32
 MAX_DATAGRAM_SIZE: Final = 1200

@@ -4,6 +4,7 @@ The Construct declaration below is the only description of the bytes: it parses,
 the checksum. Its one parameter is the framing. Nothing of Construct leaves this module.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -220,6 +221,7 @@ def _offsets() -> dict[str, int]:
 _OFFSETS: Final = _offsets()
 HEAD_SIZE: Final = _OFFSETS["payload"]
 """Bytes before the payload of a `bare` datagram: 39."""
+_LENGTH: Final = struct.Struct(_DECLARATIONS[Framing.BARE].length.fmtstr)
 CHECKSUM_SIZE: Final = 2
 CHECKSUM_SIZES: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 """Bytes of checksum in each framing (spec 2.6)."""
@@ -241,6 +243,12 @@ def offset(name: str, framing: Framing, length: int) -> int:
     if name == "checksum":
         return HEAD_SIZE + (length if framing is Framing.TRAILER else 0)
     return _OFFSETS[name] + (CHECKSUM_SIZE if name == "payload" and framing is Framing.HEADER else 0)
+
+
+def payload_length(data: bytes) -> int:
+    """What the length of a datagram in any framing says (spec 2.5); 0 where it isn't all there."""
+    length: int = _LENGTH.unpack_from(data, _OFFSETS["length"])[0] if len(data) >= HEAD_SIZE else 0
+    return length
 
 
 def build(datagram: Datagram) -> bytes:
@@ -323,8 +331,7 @@ _parse_again = lru_cache(maxsize=256)(_parse)
 
 def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
-    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
-    extra = len(data) - HEAD_SIZE - length
+    extra = len(data) - HEAD_SIZE - payload_length(data)
     return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
 
 
@@ -348,14 +355,15 @@ def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
             name, least, section = _name_at(size), f"at least {HEAD_SIZE} bytes", "2"
         read = f"the end after {size} bytes"
         return DatagramError(name, _OFFSETS[name], read, least, section=section, framing=framing)
-    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
     payload = size - HEAD_SIZE - extra
     checksum = f", {extra} of checksum" if extra else ""
     parts = f"{HEAD_SIZE} of fixed fields{checksum} and {payload} of payload"
     expected = f"{payload}: {size} bytes in {framing.value} are {parts}"
     # Where the length is right in another framing, it isn't the length that is wrong.
     section = "2.6" if _fitting(data, tuple(Framing)) else "2.5"
-    return DatagramError("length", _OFFSETS["length"], str(length), expected, section=section, framing=framing)
+    return DatagramError(
+        "length", _OFFSETS["length"], str(payload_length(data)), expected, section=section, framing=framing
+    )
 
 
 def _name_at(at: int) -> str:

@@ -36,8 +36,6 @@ class Side(Enum):
     STRANGER = "stranger"
     UNKNOWN = "unknown"
 
-    __hash__ = object.__hash__
-
 
 @unique
 class Request(Enum):
@@ -49,8 +47,6 @@ class Request(Enum):
     LEAVE = "leave the chat, or cancel the call"
     CALL = "call the tester"
     RESTART = "start the daemon and its client anew"
-
-    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from simp_proto.datagram import (
     Datagram,
     offset,
     parse_or_refusal,
+    payload_length,
     reading_order,
     sealed,
 )
@@ -44,8 +45,7 @@ def _checksummed(framing: Framing) -> list[Framing]:
 
 def _lengths(data: bytes) -> tuple[int, int]:
     """The length as it is to be read (spec 2.5), and little-endian."""
-    field = data[_LENGTH_AT:HEAD_SIZE]
-    return int.from_bytes(field, "big"), int.from_bytes(field, "little")
+    return payload_length(data), int.from_bytes(data[_LENGTH_AT:HEAD_SIZE], "little")
 
 
 def _of_length(data: bytes, framing: Framing) -> Iterator[str]:

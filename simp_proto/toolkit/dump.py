@@ -6,7 +6,17 @@ from typing import Any, Final, NamedTuple
 
 from simp_proto.address import format_address
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
-from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, Datagram, name_of, offset, sealed, text_of
+from simp_proto.datagram import (
+    CHECKSUM_SIZE,
+    CHECKSUM_SIZES,
+    HEAD_SIZE,
+    Datagram,
+    name_of,
+    offset,
+    payload_length,
+    sealed,
+    text_of,
+)
 from simp_proto.errors import DatagramError
 from simp_proto.printable import printable
 from simp_proto.toolkit.capture import Captured
@@ -18,7 +28,6 @@ MOST_ROWS: Final = MAX_DATAGRAM_SIZE // BYTES_A_ROW
 NAME_AT: Final = 10 + BYTES_A_ROW * 3 - 1
 """The column at which a row has the field's name."""
 _HEAD: Final = ("type", "operation", "sequence", "user", "length")
-_LENGTH_AT: Final = offset("length", Framing.BARE, 0)
 _TYPES: Final = {kind.value: kind.label for kind in Type}
 _OPERATIONS: Final = {kind.value: operations for kind, operations in OPERATIONS.items()}
 
@@ -186,7 +195,7 @@ def _places(data: bytes, framing: Framing | None) -> list[tuple[str, int, int]]:
 
     Without a framing, as where a capture cut the datagram, what follows the head is the rest.
     """
-    length = int.from_bytes(data[_LENGTH_AT:HEAD_SIZE], "big") if len(data) >= HEAD_SIZE else 0
+    length = payload_length(data)
     starts = {name: offset(name, Framing.BARE, 0) for name in _HEAD}
     end = HEAD_SIZE
     if framing is None and len(data) > HEAD_SIZE:
@@ -215,7 +224,7 @@ def _meaning(name: str, start: int, part: bytes, data: bytes, framing: Framing |
         case "user":
             return (printable(name_of(part)) or "(no name)") + _padding(part)
         case "length":
-            return f"{int.from_bytes(part, 'big')} payload bytes"
+            return f"{payload_length(data)} payload bytes"
         case "checksum":
             return f"0x{part.hex()}{_judgement(start, part, data, framing)}"
         case _:
