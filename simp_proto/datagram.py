@@ -361,9 +361,8 @@ def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
     expected = f"{payload}: {size} bytes in {framing.value} are {parts}"
     # Where the length is right in another framing, it isn't the length that is wrong.
     section = "2.6" if _fitting(data, tuple(Framing)) else "2.5"
-    return DatagramError(
-        "length", _OFFSETS["length"], str(payload_length(data)), expected, section=section, framing=framing
-    )
+    length = str(payload_length(data))
+    return DatagramError("length", _OFFSETS["length"], length, expected, section=section, framing=framing)
 
 
 def _name_at(at: int) -> str:
