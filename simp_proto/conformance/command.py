@@ -10,17 +10,16 @@ from pathlib import Path
 
 import click
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import Number
+from simp_proto.cli.parameters import Number, address, framing_option
 from simp_proto.conformance import report
 from simp_proto.conformance.cases import CASES, Case, Level
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.tester import NotRunError, Request, RuleBrokenError, Tester
 from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Framing
-from simp_proto.errors import AddressError
 from simp_proto.udp import why_not
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_RUN: "yellow", Verdict.NOT_APPLICABLE: None}
@@ -50,11 +49,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run nothing.")
 @click.option("--bind", "own", metavar="ADDRESS", help="The tester's own IP or IP:port.")
 @click.option("--stranger", metavar="ADDRESS", help="IP or IP:port of a third party, which the tester plays as well.")
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    help="Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).",
-)
+@framing_option("Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).")
 @_command_options
 @click.option(
     "--wait",
@@ -81,7 +76,7 @@ def conformance(
     only_list: bool,
     own: str | None,
     stranger: str | None,
-    framing: str | None,
+    framing: Framing | None,
     wait: float,
     tries: int,
     as_json: bool,
@@ -130,12 +125,11 @@ def conformance(
     for file in (junit, html):
         if file is not None:
             _write(file, "", "a")  # better said now than after the run
-    daemon, near, third = addresses = [_address(each) for each in (host, own, stranger)]
-    _check_apart([address for address in addresses if address])
-    forced = Framing(framing) if framing else None
+    daemon, near, third = addresses = [address(each) if each else None for each in (host, own, stranger)]
+    _check_apart([each for each in addresses if each])
     output.prepare()
     with _sockets(daemon, near, third, hands, wait) as sockets:
-        tester = Tester(sockets, forced)
+        tester = Tester(sockets, framing)
         start = time.time()
         _meet(tester, listen)
         assert sockets.daemon
@@ -143,7 +137,7 @@ def conformance(
             format_address(sockets.daemon),
             format_address(sockets.address()),
             tester.framing,
-            forced,
+            framing,
             version("simp-chat"),
             start,
             Level.SHOULD if should else Level.MUST,
@@ -230,13 +224,6 @@ def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
 
 def _is(case: Case, wanted: str) -> bool:
     return wanted in (case.name, case.section) or case.section.startswith(f"{wanted}.")
-
-
-def _address(text: str | None) -> Address | None:
-    try:
-        return parse_address(text, DAEMON_PORT) if text else None
-    except AddressError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _check_apart(addresses: list[Address]) -> None:

@@ -13,6 +13,7 @@ import click
 from simp_proto.address import Address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.parameters import PORT, framing_option
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.datagram import HEAD_SIZE, Datagram, parse_or_refusal, reading_order
 from simp_proto.errors import DatagramError, SimpError
@@ -60,15 +61,11 @@ class _SourceError(SimpError):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
 @click.option("--compare", is_flag=True, help="Say in which fields two datagrams differ.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    help="Read it in this framing alone; without it, in the one that fits.",
-)
+@framing_option("Read it in this framing alone; without it, in the one that fits.")
 @click.option(
     "--port",
     "ports",
-    type=click.IntRange(1, 65_535),
+    type=PORT,
     multiple=True,
     default=(DAEMON_PORT,),
     show_default=True,
@@ -79,7 +76,7 @@ def decode(
     as_json: bool,
     compare: bool,
     as_ladder: bool,
-    framing: str | None,
+    framing: Framing | None,
     ports: tuple[int, ...],
 ) -> None:
     """Show what the bytes of a datagram mean, or in what two datagrams differ.
@@ -106,7 +103,7 @@ def decode(
     """
     if as_ladder and (as_json or compare):
         raise click.UsageError(f"give either {'--compare' if compare else '--json'} or --ladder")
-    framings = (Framing(framing),) if framing else tuple(Framing)
+    framings = (framing,) if framing else tuple(Framing)
     view: _Comparison | _Json | _Ladders | _Dump = (
         _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
     )

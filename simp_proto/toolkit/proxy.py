@@ -16,12 +16,11 @@ from typing import Any, Final
 
 import click
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address
 from simp_proto.cli import output
-from simp_proto.cli.parameters import Number
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.cli.parameters import Number, address, rate
 from simp_proto.datagram import parse_or_refusal
-from simp_proto.errors import AddressError, DatagramError
+from simp_proto.errors import DatagramError
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
@@ -40,27 +39,16 @@ _ALTERED: Final = "yellow"
 _NOTE: Final = "cyan"
 
 
-def _rate(text: str) -> float:
-    """Raises `BadParameter`."""
-    try:
-        rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        rate = math.nan
-    if not 0 <= rate <= 1:
-        raise click.BadParameter(f"read {text!r}, expected 0% to 100%, such as 20% or 0.2")
-    return rate
-
-
 @click.command()
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option(
     "--listen", metavar="ADDRESS", help="The proxy's own address; without it, port 7777 of all this host has."
 )
-@click.option("--lose", type=_rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
-@click.option("--repeat", type=_rate, default="0%", metavar="RATE", help="How many go on twice.")
-@click.option("--reorder", type=_rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
-@click.option("--corrupt", type=_rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
+@click.option("--lose", type=rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
+@click.option("--repeat", type=rate, default="0%", metavar="RATE", help="How many go on twice.")
+@click.option("--reorder", type=rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
+@click.option("--corrupt", type=rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
 @click.option(
     "--delay",
     type=Number(0, _MAX_DELAY),
@@ -130,23 +118,24 @@ def proxy(
 
 def _address(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
+    read, why = address(text, name=name), ""
     try:
-        address = parse_address(text, DAEMON_PORT)
-        resolved(address)
-        if ip_address(address[0]).is_multicast:
-            raise AddressError(f"read {text!r}, a multicast address, expected one of a single host")
-    except (AddressError, OSError) as error:  # an interface may be unknown
-        why = error if isinstance(error, AddressError) else f"read {text!r}: {error.strerror}"
-        raise click.BadParameter(str(why), param_hint=name) from None
-    return address
+        resolved(read)
+    except OSError as error:  # an interface may be unknown
+        why = f": {error.strerror}"
+    if ip_address(read[0]).is_multicast and not why:
+        why = ", a multicast address, expected one of a single host"
+    if why:
+        raise click.BadParameter(f"read {text!r}{why}", param_hint=name)
+    return read
 
 
 def _daemon(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
-    address = _address(text, name)
-    if ip_address(address[0]).is_unspecified:
+    read = _address(text, name)
+    if ip_address(read[0]).is_unspecified:
         raise click.BadParameter(f"read {text!r}, expected the address of one daemon", param_hint=name)
-    return address
+    return read
 
 
 def _check_apart(left: Address, right: Address, here: Address) -> None:
