@@ -221,6 +221,8 @@ def _offsets() -> dict[str, int]:
 _OFFSETS: Final = _offsets()
 HEAD_SIZE: Final = _OFFSETS["payload"]
 """Bytes before the payload of a `bare` datagram: 39."""
+HEAD: Final = tuple(_OFFSETS)[:-1]
+"""The fields before the payload, in order."""
 _LENGTH: Final = struct.Struct(_DECLARATIONS[Framing.BARE].length.fmtstr)
 CHECKSUM_SIZE: Final = 2
 CHECKSUM_SIZES: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}

@@ -14,7 +14,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
-from simp_proto.conformance import report
+from simp_proto.conformance import page, report
 from simp_proto.conformance.cases import CASES, Case, Level
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.tester import NotRunError, Request, RuleBrokenError, Tester
@@ -22,7 +22,6 @@ from simp_proto.conformance.wire import Hands, Sockets, addresses_near
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.udp import why_not
 
-_COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_RUN: "yellow", Verdict.NOT_APPLICABLE: None}
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -151,7 +150,7 @@ def conformance(
             tester.take_leave()
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
-    for file, made in ((junit, report.as_junit), (html, report.as_html)):
+    for file, made in ((junit, report.as_junit), (html, page.as_html)):
         if file is not None:
             _write(file, made(head, results))
     if interrupted:
@@ -186,18 +185,13 @@ def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *,
     if quiet:
         results.extend(run_of)
         return
-    _print(report.opening(head))
+    output.show(report.opening(head))
     try:
         for result in run_of:
             results.append(result)
-            _print(report.lines(head, result))
+            output.show(report.lines(head, result))
     finally:
-        _print(report.summary(head, results))
-
-
-def _print(lines: Iterable[report.Line]) -> None:
-    for line in lines:
-        output.echo(line.text, _COLOURS[line.verdict] if line.verdict else None)
+        output.show(report.summary(head, results))
 
 
 def _write(file: Path, text: str, mode: str = "w") -> None:

@@ -9,13 +9,13 @@ from simp_proto.datagram import (
     CHECKSUM_SIZE,
     CHECKSUM_SIZES,
     HEAD_SIZE,
-    Datagram,
     offset,
-    parse_or_refusal,
+    parse,
     payload_length,
     reading_order,
     sealed,
 )
+from simp_proto.errors import DatagramError
 
 _LENGTH_AT: Final = offset("length", Framing.BARE, 0)
 
@@ -35,7 +35,11 @@ def hints(data: bytes, framing: Framing) -> list[str]:
 
 
 def _is_right(data: bytes, framing: Framing) -> bool:
-    return isinstance(parse_or_refusal(data, (framing,)), Datagram)
+    try:
+        parse(data, (framing,))
+    except DatagramError:
+        return False
+    return True
 
 
 def _checksummed(framing: Framing) -> list[Framing]:

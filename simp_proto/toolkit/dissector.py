@@ -12,11 +12,9 @@ from typing import Any, Final, TextIO
 import click
 
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
-from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
+from simp_proto.datagram import HEAD, HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
 from simp_proto.errors import SECTIONS, DatagramError
 from simp_proto.printable import printable
-
-_HEAD: Final = ("type", "operation", "sequence", "user", "length")
 
 
 @click.command()
@@ -61,16 +59,14 @@ _COMMENT: Final = """\
 
 
 def _tables() -> dict[str, Any]:
-    starts = [offset(name, Framing.BARE, 0) for name in _HEAD]
+    starts = [offset(name, Framing.BARE, 0) for name in HEAD]
     ends = [*starts[1:], HEAD_SIZE]
     return {
         "PORT": DAEMON_PORT,
         "HEAD_SIZE": HEAD_SIZE,
         "MAX_PAYLOAD_SIZE": MAX_PAYLOAD_SIZE,
-        "NAMES": list(_HEAD),
-        "HEAD": {
-            name: {"at": start, "size": end - start} for name, start, end in zip(_HEAD, starts, ends, strict=True)
-        },
+        "NAMES": list(HEAD),
+        "HEAD": {name: {"at": start, "size": end - start} for name, start, end in zip(HEAD, starts, ends, strict=True)},
         "TYPES": {kind.value: kind.label for kind in Type},
         "OPERATIONS": {
             kind.value: {value: operation.label for value, operation in operations.items()}

@@ -19,12 +19,10 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.parameters import Number, address, rate
-from simp_proto.datagram import parse_or_refusal
-from simp_proto.errors import DatagramError
-from simp_proto.toolkit import dump
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
+from simp_proto.toolkit.reading import Reading
 from simp_proto.udp import bind, hear_refusals, refused, resolved, why_not
 
 _MAX_DELAY: Final = 60.0
@@ -34,9 +32,7 @@ _MAX_SIZE: Final = 65_535
 _QUIET: Final = 1.0
 """Seconds between two lines about what anybody can cause."""
 _WAYS: Final = ("a-to-b", "b-to-a")
-_REFUSED: Final = "red"
 _ALTERED: Final = "yellow"
-_NOTE: Final = "cyan"
 
 
 @click.command()
@@ -327,8 +323,7 @@ class _Json:
     """Datagrams as objects, a line each."""
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = parse_or_refusal(captured.data)
-        shown = dump.capture_as_json(captured)
+        shown = captured.as_json
         shown["fate"] = {
             "lost": fate.lost,
             "repeated": fate.repeated,
@@ -336,8 +331,7 @@ class _Json:
             "corrupted": fate.corrupted,
             "delays": [round(delay, 6) for delay in fate.delays],
         }
-        shown |= dump.refusal_as_json(read, captured.data) if isinstance(read, DatagramError) else dump.as_json(read)
-        output.echo(json.dumps(shown))
+        output.echo(json.dumps(shown | Reading.of(captured.data).as_json))
 
 
 class _Rungs:
@@ -346,11 +340,11 @@ class _Rungs:
     def __init__(self, left: Address, right: Address) -> None:
         self._ladder = Ladder(left, right, ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)))
         self._start = time.monotonic()
-        output.echo(self._ladder.head(), _NOTE)
+        output.echo(self._ladder.head(), output.NOTE)
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = parse_or_refusal(captured.data)
-        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, captured.data, read)
+        reading = Reading.of(captured.data)
+        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading)
         altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
-        colour = _ALTERED if altered else _REFUSED if isinstance(read, DatagramError) else None
+        colour = _ALTERED if altered else output.WRONG if reading.error else None
         output.echo(f"{rung.text}; {fate}" if str(fate) else rung.text, colour)
