@@ -267,14 +267,6 @@ def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagr
     return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
 
 
-def parse_or_refusal(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram | DatagramError:
-    """The same for whoever shows what was refused, too."""
-    try:
-        return parse(data, framings)
-    except DatagramError as error:
-        return error
-
-
 def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
     """In which order to try the framings in a conversation in that one.
 

@@ -19,7 +19,8 @@ from simp_proto.conformance import report
 from simp_proto.conformance.cases import Case, Level
 from simp_proto.conformance.page import as_html
 from simp_proto.conformance.run import Result, Verdict
-from simp_proto.conformance.tester import Passage, Side
+from simp_proto.conformance.trace import Passage
+from simp_proto.conformance.wire import Side
 from simp_proto.constants import Framing
 from tests.faults import FAULTS
 from tests.test_conformance import results_of

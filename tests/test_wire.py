@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from simp_proto.conformance.tester import NotRunError, Request, Side
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.conformance.hands import Hands
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import Control
 from tests.test_endpoint import packet
 from tests.test_loop import PATIENCE, free_address

@@ -9,17 +9,9 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
-from simp_proto.conformance.tester import (
-    PATIENCE,
-    NotApplicableError,
-    NotRunError,
-    Received,
-    Request,
-    Side,
-    Tester,
-    is_ack,
-    is_ringing,
-)
+from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
+from simp_proto.conformance.tester import PATIENCE, NotApplicableError, Received, Tester
+from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
     AMPLIFICATION,
     BUSY,
@@ -33,7 +25,7 @@ from simp_proto.constants import (
     Control,
     Framing,
 )
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, offset, sealed
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, offset, sealed
 
 MESSAGE: Final = Chat.MESSAGE
 SYN, ACK, ERR, FIN = Control.SYN, Control.ACK, Control.ERR, Control.FIN
@@ -241,9 +233,7 @@ def payload_of_a_syn_ack(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number, b"welcome"))
-    tester.expect(
-        "an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or datagram.operation is MESSAGE
-    )
+    tester.expect("an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or is_message(datagram))
 
 
 @_case("2.5", Request.ACCEPT, level=Level.SHOULD)
@@ -305,7 +295,7 @@ def size_sent(tester: Tester) -> None:
     while received:  # whether all of it comes is another rule (5.6)
         _judge_size(tester, received)
         tester.acknowledge(received)
-        received = tester.find(_is_message)
+        received = tester.find(is_message)
 
 
 @_case("2.7", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
@@ -408,7 +398,7 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
     tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
     tester.silence("no answer to a FIN+ACK that answers its FIN")
     tester.say_syn()
-    if tester.find(_is_fin):
+    if tester.find(is_fin):
         raise tester.failure("a new request, since the FIN of the last one was acknowledged by FIN+ACK")
 
 
@@ -438,7 +428,7 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
     tester.say_syn()  # which is answered so at once, if the ACK is still outstanding (spec 4.5)
-    tester.expect("the SYN+ACK again, since a stranger sent its ACK", _is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.expect("the SYN+ACK again, since a stranger sent its ACK", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("3.3", Request.ACCEPT, Request.TYPE)
@@ -476,7 +466,7 @@ def nothing_before_the_person(tester: Tester) -> None:
     """When the callee's person accepts, the callee sends SYN+ACK"""
     tester.say_syn()
     received = tester.collect(within=2 * tester.wire.wait)
-    if any(_is_syn_ack(each.datagram) for each in received):
+    if any(is_syn_ack(each.datagram) for each in received):
         raise tester.failure("no SYN+ACK before anybody has accepted")
 
 
@@ -506,7 +496,7 @@ def handshake_number(tester: Tester) -> None:
 def repeated_syn_ack(tester: Tester) -> None:
     """A repeated SYN+ACK is acknowledged again."""
     acknowledged = tester.answer_call().datagram
-    if acknowledged.operation is MESSAGE:
+    if is_message(acknowledged):
         raise NotApplicableError("its person spoke at once, which counts as the ACK")
     tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
     tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
@@ -518,7 +508,7 @@ def offer_answered(tester: Tester) -> None:
     tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
     ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
     tester.ask(Request.ACCEPT)
-    accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=PATIENCE)
+    accepted = tester.expect("a SYN+ACK", is_syn_ack, within=PATIENCE)
     for received in (ringing, accepted):
         if received and received.datagram.framing is not Framing.HEADER:
             raise tester.failure("all answers to an offer in header")
@@ -573,7 +563,7 @@ def busy_in_header(tester: Tester) -> None:
 def first_syn(tester: Tester) -> None:
     """A SYN to a peer of which nothing is known MUST be `bare`, with the ASCII payload"""
     tester.ask(Request.CALL, side=Side.UNKNOWN)
-    syn = tester.find(_is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
+    syn = tester.find(is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
         raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
     if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
@@ -622,7 +612,7 @@ def syn_repeated(tester: Tester) -> None:
     syn = _be_called_as_known(tester)
     if syn.datagram.framing is not Framing.HEADER:
         raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
-    tester.expect_again("the SYN", syn, _is_syn)
+    tester.expect_again("the SYN", syn, is_syn)
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -641,7 +631,7 @@ def repeated_syn(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.5))
     accepted = tester.be_accepted()
     received = tester.collect(within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
-    more = [each for each in received if _is_syn_ack(each.datagram)]
+    more = [each for each in received if is_syn_ack(each.datagram)]
     if more:
         raise tester.failure("one SYN+ACK for a SYN that was repeated before it was accepted")
     tester.send(tester.make(ACK, accepted.datagram.sequence))
@@ -653,7 +643,7 @@ def repeated_syn_once_accepted(tester: Tester) -> None:
     """Once accepted, a repeated SYN is answered by the SYN+ACK"""
     tester.be_accepted()
     tester.say_syn()
-    tester.expect("the SYN+ACK again, at once", _is_syn_ack)
+    tester.expect("the SYN+ACK again, at once", is_syn_ack)
 
 
 @_case("4.5", Request.DECLINE)
@@ -661,7 +651,7 @@ def repeated_syn_once_declined(tester: Tester) -> None:
     """once declined, by the FIN."""
     _be_declined(tester)
     tester.say_syn()
-    tester.expect("the FIN again, at once", _is_fin)
+    tester.expect("the FIN again, at once", is_fin)
 
 
 @_case("4.6", Request.ACCEPT)
@@ -731,7 +721,7 @@ def leaving_repeated(tester: Tester) -> None:
     """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
     fin = _be_left(tester)
-    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -758,10 +748,10 @@ def leaving_after_the_last_word(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
-    if any(_is_fin(each.datagram) for each in tester.collect()):
+    if any(is_fin(each.datagram) for each in tester.collect()):
         raise tester.failure("no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
-    tester.expect("the FIN after the ACK", _is_fin, within=PATIENCE)
+    tester.expect("the FIN after the ACK", is_fin, within=PATIENCE)
 
 
 @_case("4.8", Request.CALL)
@@ -769,7 +759,7 @@ def crossed_calls(tester: Tester) -> None:
     """Who calls a peer and gets that peer's SYN MUST take it for an accepted request, and answer with SYN+ACK."""
     tester.be_called()
     tester.say_syn()
-    tester.expect("a SYN+ACK, without anybody accepting", _is_syn_ack)
+    tester.expect("a SYN+ACK, without anybody accepting", is_syn_ack)
 
 
 @_case("4.9", Request.ACCEPT)
@@ -789,7 +779,7 @@ def new_start_with_an_offer(tester: Tester) -> None:
     tester.call()
     tester.say(b"hello")
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
-    if tester.find(_is_syn_ack):
+    if tester.find(is_syn_ack):
         raise tester.failure("no SYN+ACK before anybody has accepted the new request")
     tester.send(tester.chat(b"is the old chat still on?"))
     if any(is_ack(each.datagram) for each in tester.collect()):
@@ -805,7 +795,7 @@ def wrong_handshake_ack(tester: Tester) -> None:
     _judge_numbers(tester)
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
-    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+    tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
 
 
 @_case("5.1", Request.DECLINE)
@@ -815,7 +805,7 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
     tester.say_syn()  # to which the FIN is repeated at once, if it is still outstanding (spec 4.5)
-    tester.expect("the FIN again, since the ACK had another number", _is_fin, within=RETRANSMISSION_INTERVAL + 2)
+    tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -872,7 +862,7 @@ def repeat_is_the_same(tester: Tester) -> None:
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("once more")
-    repeat = tester.find(_is_message, within=RETRANSMISSION_INTERVAL + 2)
+    repeat = tester.find(is_message, within=RETRANSMISSION_INTERVAL + 2)
     if repeat is None:
         raise NotApplicableError("it doesn't repeat")
     if repeat.data != heard.data:
@@ -994,14 +984,14 @@ def chat_repeated(tester: Tester) -> None:
 def syn_ack_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
-    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, _is_syn_ack))
+    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, is_syn_ack))
 
 
 @_case("6.2", Request.DECLINE)
 def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
-    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
 
 
 # -- 8: robustness
@@ -1114,13 +1104,13 @@ def _be_declined(tester: Tester) -> Received:
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.3))
     tester.ask(Request.DECLINE)
-    return tester.expect("a FIN", _is_fin, within=PATIENCE)
+    return tester.expect("a FIN", is_fin, within=PATIENCE)
 
 
 def _be_left(tester: Tester) -> Received:
     """Has the person leave the chat, or cancel the call. The FIN."""
     tester.ask(Request.LEAVE)
-    return tester.expect("a FIN", _is_fin, within=PATIENCE)
+    return tester.expect("a FIN", is_fin, within=PATIENCE)
 
 
 def _judge_unheard(tester: Tester) -> None:
@@ -1151,7 +1141,7 @@ def _whole(tester: Tester, text: str) -> list[Received]:
     parts = [tester.hear(text)]
     tester.acknowledge(parts[-1])
     while sum(part.datagram.length for part in parts) < len(text.encode()):
-        parts.append(tester.expect("the rest of the message", _is_message, within=PATIENCE))
+        parts.append(tester.expect("the rest of the message", is_message, within=PATIENCE))
         tester.acknowledge(parts[-1])
     if b"".join(part.datagram.payload for part in parts) != text.encode():
         raise tester.failure("the text that was typed, in its parts")
@@ -1170,23 +1160,7 @@ def _barrage(tester: Tester) -> list[bytes]:
     ]  # fmt: skip
 
 
-def _is_syn(datagram: Datagram) -> bool:
-    return datagram.operation is SYN
-
-
-def _is_syn_ack(datagram: Datagram) -> bool:
-    return datagram.operation is Control.SYN_ACK
-
-
-def _is_fin(datagram: Datagram) -> bool:
-    return datagram.operation in (Control.FIN, Control.ERR_FIN)
-
-
-def _is_message(datagram: Datagram) -> bool:
-    return datagram.operation is Chat.MESSAGE
-
-
-def _acknowledging(number: int) -> Callable[[Datagram], bool]:
+def _acknowledging(number: int) -> Matches:
     return lambda datagram: is_ack(datagram) and datagram.sequence == number
 
 
@@ -1196,8 +1170,8 @@ def _unchanged(tester: Tester, first: Received, again: Received) -> None:
         raise tester.failure("the same bytes again (5.3)")
 
 
-def _saying_more_than(first: Received) -> Callable[[Datagram], bool]:
-    return lambda datagram: _is_message(datagram) and datagram.payload != first.datagram.payload
+def _saying_more_than(first: Received) -> Matches:
+    return lambda datagram: is_message(datagram) and datagram.payload != first.datagram.payload
 
 
 def _still_waiting(tester: Tester, first: Received, expected: str) -> None:

@@ -16,9 +16,12 @@ from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
 from simp_proto.conformance import page, report
 from simp_proto.conformance.cases import CASES, Case, Level
+from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.tester import NotRunError, Request, RuleBrokenError, Tester
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.tester import Tester
+from simp_proto.conformance.trace import RuleBrokenError
+from simp_proto.conformance.wire import NotRunError, Request
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.udp import why_not
 

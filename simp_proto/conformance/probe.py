@@ -11,8 +11,12 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
-from simp_proto.conformance.tester import NotRunError, Received, RuleBrokenError, Tester, is_ack, is_ringing
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.conformance.hands import Hands
+from simp_proto.conformance.kinds import is_ack, is_fin, is_ringing, is_syn_ack
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.tester import Received, Tester
+from simp_proto.conformance.trace import RuleBrokenError
+from simp_proto.conformance.wire import NotRunError
 from simp_proto.constants import Control, Framing
 from simp_proto.printable import printable
 from simp_proto.udp import local_host, why_not
@@ -52,7 +56,7 @@ _MORE: Final = 0.3
 def find(tester: Tester) -> Findings:
     """Rings the daemon until it has answered, for one `wait` at most, and takes the call back."""
     tester.say_syn()
-    first = tester.find(lambda datagram: True)
+    first = tester.find()
     answers = [first, *tester.collect(within=_MORE)] if first else []
     if tester.wire.refused:
         return Findings(refused=True)
@@ -60,8 +64,8 @@ def find(tester: Tester) -> Findings:
         tester.framing = answers[0].datagram.framing
     acknowledged = [_acknowledgement(tester, number, answers) for number in (0, 1)]
     datagrams = [received.datagram for received in answers]
-    syn_acks = [each.sequence for each in datagrams if each.operation is Control.SYN_ACK]
-    refusals = [each for each in datagrams if each.operation in (Control.ERR, Control.FIN, Control.ERR_FIN)]
+    syn_acks = [each.sequence for each in datagrams if is_syn_ack(each)]
+    refusals = [each for each in datagrams if each.operation is Control.ERR or is_fin(each)]
     names = [name for each in datagrams if (name := each.name) and name.lower() != "daemon"]
     received = sum(passage.source is not None for passage in tester.trace)
     return Findings(
@@ -82,7 +86,7 @@ def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> in
     acknowledged = None
     for received in tester.collect(within=min(tester.wire.wait, 1.0)):
         answers.append(received)
-        if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
+        if is_fin(received.datagram):
             tester.acknowledge(received)
         if is_ack(received.datagram) and acknowledged is None:
             acknowledged = received.datagram.sequence

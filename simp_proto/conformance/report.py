@@ -15,7 +15,9 @@ from simp_proto.address import format_address
 from simp_proto.cli.output import WRONG, Row, counted
 from simp_proto.conformance.cases import Level
 from simp_proto.conformance.run import Result, Verdict
-from simp_proto.conformance.tester import NAME, Passage, Side
+from simp_proto.conformance.tester import NAME
+from simp_proto.conformance.trace import Passage
+from simp_proto.conformance.wire import Side
 from simp_proto.constants import Framing
 from simp_proto.datagram import reading_order
 from simp_proto.printable import printable

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from simp_proto.conformance.cases import Case
-from simp_proto.conformance.tester import NotApplicableError, NotRunError, Passage, Request, RuleBrokenError, Tester
+from simp_proto.conformance.tester import NotApplicableError, Tester
+from simp_proto.conformance.trace import Passage, RuleBrokenError
+from simp_proto.conformance.wire import NotRunError, Request
 
 
 @unique
