@@ -104,8 +104,7 @@ def answers_from_its_port(tester: Tester) -> None:
     accepted = tester.call()
     acknowledged = tester.say(b"hello")
     for received in (accepted, acknowledged):
-        if received.source != tester.wire.daemon:
-            raise tester.failure("every datagram from the port that was called")
+        tester.judge(received.source == tester.wire.daemon, "every datagram from the port that was called")
 
 
 @_case("2.1", Request.ACCEPT)
@@ -139,8 +138,8 @@ def sent_operations(tester: Tester) -> None:
     tester.acknowledge(heard[-1])
     tester.call()
     heard.append(_be_left(tester))
-    if any(received.datagram.operation is not FIN for received in heard):
-        raise tester.failure("FIN 08, by who declines and by who leaves")
+    kept = all(received.datagram.operation is FIN for received in heard)
+    tester.judge(kept, "FIN 08, by who declines and by who leaves")
 
 
 @_case("2.3", Request.ACCEPT, only=_CHECKED)
@@ -224,8 +223,8 @@ def payload_of_an_ack(tester: Tester) -> None:
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
-    if tester.hear("two").datagram.payload == first.datagram.payload:
-        raise tester.failure("the next chat: an ACK counts, whatever its payload but 'ringing'")
+    kept = tester.hear("two").datagram.payload != first.datagram.payload
+    tester.judge(kept, "the next chat: an ACK counts, whatever its payload but 'ringing'")
 
 
 @_case("2.5", Request.CALL)
@@ -241,8 +240,8 @@ def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
     accepted = tester.call()
     acknowledged = tester.say(b"hello")
-    if accepted.datagram.payload or acknowledged.datagram.payload:
-        raise tester.failure("a SYN+ACK and an ACK without a payload")
+    kept = not accepted.datagram.payload and not acknowledged.datagram.payload
+    tester.judge(kept, "a SYN+ACK and an ACK without a payload")
 
 
 @_case("2.6", Request.ACCEPT, only=_CHECKED)
@@ -398,8 +397,7 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
     tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
     tester.silence("no answer to a FIN+ACK that answers its FIN")
     tester.say_syn()
-    if tester.find(is_fin):
-        raise tester.failure("a new request, since the FIN of the last one was acknowledged by FIN+ACK")
+    tester.judge(not tester.find(is_fin), "a new request, since the FIN of the last one was acknowledged by FIN+ACK")
 
 
 @_case("3.3")
@@ -417,8 +415,7 @@ def stranger_in_a_chat(tester: Tester) -> None:
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
     tester.send(tester.make(FIN, 1), Side.STRANGER)
     tester.collect(side=Side.STRANGER)
-    if tester.collect(within=0):
-        raise tester.failure("nothing to the partner for what a stranger said")
+    tester.judge(not tester.collect(within=0), "nothing to the partner for what a stranger said")
     tester.say(b"we are still here")
 
 
@@ -447,8 +444,8 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
     tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
-    if any(is_ack(each.datagram) for each in tester.collect(within=0)):
-        raise tester.failure("no ACK to who is called, since a stranger sent the SYN+ACK")
+    kept = not any(is_ack(each.datagram) for each in tester.collect(within=0))
+    tester.judge(kept, "no ACK to who is called, since a stranger sent the SYN+ACK")
 
 
 # -- 4: calls
@@ -457,8 +454,7 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
 @_case("4.1", Request.ACCEPT, only=[Framing.HEADER, Framing.BARE])
 def handshake(tester: Tester) -> None:
     """the callee sends SYN+ACK with the SYN's sequence number"""
-    if tester.call().datagram.sequence != 0:
-        raise tester.failure("a SYN+ACK numbered 0")
+    tester.judge(tester.call().datagram.sequence == 0, "a SYN+ACK numbered 0")
 
 
 @_case("4.1")
@@ -466,8 +462,7 @@ def nothing_before_the_person(tester: Tester) -> None:
     """When the callee's person accepts, the callee sends SYN+ACK"""
     tester.say_syn()
     received = tester.collect(within=2 * tester.wire.wait)
-    if any(is_syn_ack(each.datagram) for each in received):
-        raise tester.failure("no SYN+ACK before anybody has accepted")
+    tester.judge(not any(is_syn_ack(each.datagram) for each in received), "no SYN+ACK before anybody has accepted")
 
 
 @_case("4.1", Request.ACCEPT)
@@ -488,8 +483,7 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
 @_case("4.1", Request.CALL)
 def handshake_number(tester: Tester) -> None:
     """Handshakes have sequence number 0."""
-    if tester.be_called().datagram.sequence != 0:
-        raise tester.failure("a SYN numbered 0")
+    tester.judge(tester.be_called().datagram.sequence == 0, "a SYN numbered 0")
 
 
 @_case("4.1", Request.CALL)
@@ -510,8 +504,7 @@ def offer_answered(tester: Tester) -> None:
     tester.ask(Request.ACCEPT)
     accepted = tester.expect("a SYN+ACK", is_syn_ack, within=PATIENCE)
     for received in (ringing, accepted):
-        if received and received.datagram.framing is not Framing.HEADER:
-            raise tester.failure("all answers to an offer in header")
+        tester.judge(not received or received.datagram.framing is Framing.HEADER, "all answers to an offer in header")
 
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
@@ -545,8 +538,8 @@ def stays_in_header(tester: Tester) -> None:
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
     tester.acknowledge(heard[-1])
     heard.append(_be_left(tester))
-    if any(received.datagram.framing is not Framing.HEADER for received in heard):
-        raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
+    kept = all(received.datagram.framing is Framing.HEADER for received in heard)
+    tester.judge(kept, "SYN+ACK, ACK, chat and FIN, all in header")
 
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
@@ -555,8 +548,8 @@ def busy_in_header(tester: Tester) -> None:
     tester.call()
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
     answers = tester.collect(side=Side.STRANGER)
-    if not answers or any(received.datagram.framing is not Framing.HEADER for received in answers):
-        raise tester.failure("ERR and FIN in header, to a stranger who calls in bare with an offer")
+    kept = answers and all(received.datagram.framing is Framing.HEADER for received in answers)
+    tester.judge(kept, "ERR and FIN in header, to a stranger who calls in bare with an offer")
 
 
 @_case("4.2", Request.CALL, only=[Framing.HEADER])
@@ -566,16 +559,16 @@ def first_syn(tester: Tester) -> None:
     syn = tester.find(is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
         raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
-    if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
-        raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
+    kept = syn.datagram.framing is Framing.BARE and syn.datagram.payload.startswith(OFFER)
+    tester.judge(kept, f"a SYN in bare with the payload {OFFER.decode()!r}")
 
 
 @_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
 def offer_in_header(tester: Tester) -> None:
     """A `header` SYN SHOULD carry the offer too."""
     syn = _be_called_as_known(tester).datagram
-    if syn.framing is Framing.HEADER and not syn.payload.startswith(OFFER):
-        raise tester.failure(f"a SYN with the payload {OFFER.decode()!r}")
+    kept = syn.framing is not Framing.HEADER or syn.payload.startswith(OFFER)
+    tester.judge(kept, f"a SYN with the payload {OFFER.decode()!r}")
 
 
 @_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
@@ -583,8 +576,8 @@ def framing_remembered(tester: Tester) -> None:
     """A daemon SHOULD remember the framing in which a peer answered a call, or had a chat, and use it from the
     first SYN on
     """
-    if _be_called_as_known(tester).datagram.framing is not Framing.HEADER:
-        raise tester.failure("a SYN in header to a peer that had a chat in it")
+    kept = _be_called_as_known(tester).datagram.framing is Framing.HEADER
+    tester.judge(kept, "a SYN in header to a peer that had a chat in it")
 
 
 @_case("4.3", only=[Framing.HEADER])
@@ -602,8 +595,8 @@ def ringing_for_an_offer(tester: Tester) -> None:
     """A callee MUST answer each SYN in `header`, or with an offer, by an ACK in `header`"""
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
     ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
-    if ringing.datagram.framing is not Framing.HEADER or ringing.datagram.sequence != 0:
-        raise tester.failure("ACK 0 'ringing' in header")
+    kept = ringing.datagram.framing is Framing.HEADER and ringing.datagram.sequence == 0
+    tester.judge(kept, "ACK 0 'ringing' in header")
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -632,8 +625,7 @@ def repeated_syn(tester: Tester) -> None:
     accepted = tester.be_accepted()
     received = tester.collect(within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
     more = [each for each in received if is_syn_ack(each.datagram)]
-    if more:
-        raise tester.failure("one SYN+ACK for a SYN that was repeated before it was accepted")
+    tester.judge(not more, "one SYN+ACK for a SYN that was repeated before it was accepted")
     tester.send(tester.make(ACK, accepted.datagram.sequence))
     tester.say(b"hello")
 
@@ -663,8 +655,7 @@ def busy(tester: Tester) -> None:
     tester.say_syn(Side.STRANGER)
     received = [each.datagram for each in tester.collect(side=Side.STRANGER)]
     answers = [(each.operation, each.sequence, each.text if each.operation is ERR else "") for each in received]
-    if answers != [(ERR, 0, BUSY), (FIN, 0, "")]:
-        raise tester.failure(f"ERR 0 {BUSY!r}, then FIN 0")
+    tester.judge(answers == [(ERR, 0, BUSY), (FIN, 0, "")], f"ERR 0 {BUSY!r}, then FIN 0")
     tester.say(b"we are still here")
 
 
@@ -673,8 +664,8 @@ def busy_while_accepting(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or just being accepted, MUST be answered by an ERR"""
     tester.be_accepted()
     tester.say_syn(Side.STRANGER)
-    if [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] != [ERR, FIN]:
-        raise tester.failure("ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
+    kept = [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] == [ERR, FIN]
+    tester.judge(kept, "ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
 
 
 @_case("4.6", Request.CALL)
@@ -692,16 +683,14 @@ def fin_answer_taken(tester: Tester) -> None:
 @_case("4.7", Request.DECLINE)
 def declining(tester: Tester) -> None:
     """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
-    if _be_declined(tester).datagram.sequence != 0:
-        raise tester.failure("FIN 0")
+    tester.judge(_be_declined(tester).datagram.sequence == 0, "FIN 0")
 
 
 @_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling(tester: Tester) -> None:
     """All three are a FIN. Its sequence number is that of the handshake before a SYN+ACK was sent or received"""
     tester.be_called()
-    if _be_left(tester).datagram.sequence != 0:
-        raise tester.failure("FIN 0")
+    tester.judge(_be_left(tester).datagram.sequence == 0, "FIN 0")
 
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
@@ -712,8 +701,8 @@ def leaving(tester: Tester) -> None:
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     fin = _be_left(tester)
-    if fin.datagram.sequence != 1 - (heard.datagram.sequence & 1):
-        raise tester.failure("a FIN with the number that comes after the chat's")
+    kept = fin.datagram.sequence == 1 - (heard.datagram.sequence & 1)
+    tester.judge(kept, "a FIN with the number that comes after the chat's")
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -748,8 +737,8 @@ def leaving_after_the_last_word(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
-    if any(is_fin(each.datagram) for each in tester.collect()):
-        raise tester.failure("no FIN before the last message is acknowledged")
+    kept = not any(is_fin(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
     tester.expect("the FIN after the ACK", is_fin, within=PATIENCE)
 
@@ -779,11 +768,10 @@ def new_start_with_an_offer(tester: Tester) -> None:
     tester.call()
     tester.say(b"hello")
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
-    if tester.find(is_syn_ack):
-        raise tester.failure("no SYN+ACK before anybody has accepted the new request")
+    tester.judge(not tester.find(is_syn_ack), "no SYN+ACK before anybody has accepted the new request")
     tester.send(tester.chat(b"is the old chat still on?"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a chat after a SYN in bare from the partner")
+    kept = not any(is_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no ACK of a chat after a SYN in bare from the partner")
 
 
 # -- 5: messages
@@ -813,8 +801,7 @@ def first_number(tester: Tester) -> None:
     """The first chat has number 1"""
     _judge_numbers(tester)
     tester.call()
-    if tester.hear("first").datagram.sequence != 1:
-        raise tester.failure("a first chat numbered 1")
+    tester.judge(tester.hear("first").datagram.sequence == 1, "a first chat numbered 1")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -826,8 +813,8 @@ def next_number(tester: Tester) -> None:
         heard = tester.hear(text)
         tester.acknowledge(heard)
         numbers.append(heard.datagram.sequence)
-    if numbers[0] == numbers[1] or numbers[0] != numbers[2] or max(numbers) > 1:
-        raise tester.failure(f"numbers that alternate, not {numbers}")
+    kept = numbers[0] != numbers[1] and numbers[0] == numbers[2] and max(numbers) <= 1
+    tester.judge(kept, f"numbers that alternate, not {numbers}")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -839,8 +826,8 @@ def counter_of_each_direction(tester: Tester) -> None:
     tester.acknowledge(first)
     tester.say(b"a word of mine between")
     second = tester.hear("two")
-    if first.datagram.sequence == second.datagram.sequence:
-        raise tester.failure("the other number for the second chat: the tester's chat between them doesn't count")
+    kept = first.datagram.sequence != second.datagram.sequence
+    tester.judge(kept, "the other number for the second chat: the tester's chat between them doesn't count")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -865,8 +852,7 @@ def repeat_is_the_same(tester: Tester) -> None:
     repeat = tester.find(is_message, within=RETRANSMISSION_INTERVAL + 2)
     if repeat is None:
         raise NotApplicableError("it doesn't repeat")
-    if repeat.data != heard.data:
-        raise tester.failure("the same bytes again")
+    tester.judge(repeat.data == heard.data, "the same bytes again")
 
 
 @_case("5.4", Request.ACCEPT)
@@ -876,8 +862,8 @@ def ack_number(tester: Tester) -> None:
     for text in (b"one", b"two", b"three"):
         acknowledged = tester.say(text).datagram
         expected = 1 - tester.number
-        if acknowledged.sequence != expected or acknowledged.payload:
-            raise tester.failure(f"ACK {expected}, without a payload")
+        kept = acknowledged.sequence == expected and not acknowledged.payload
+        tester.judge(kept, f"ACK {expected}, without a payload")
 
 
 @_case("5.4", Request.ACCEPT, Request.TYPE)
@@ -907,8 +893,7 @@ def either_first_number(tester: Tester) -> None:
     for number in (0, 1):
         tester.call()
         tester.send(tester.chat(b"first", number))
-        if not tester.find(is_ack):
-            raise tester.failure(f"an ACK of a first chat numbered {number}")
+        tester.judge(tester.find(is_ack), f"an ACK of a first chat numbered {number}")
         tester.part()
 
 
@@ -924,8 +909,7 @@ def utf_8(tester: Tester) -> None:
     """**Text** is UTF-8 where `header` is spoken."""
     tester.call()
     text = "café → ☕"
-    if tester.hear(text).datagram.payload != text.encode():
-        raise tester.failure(f"a chat with {text!r} in UTF-8")
+    tester.judge(tester.hear(text).datagram.payload == text.encode(), f"a chat with {text!r} in UTF-8")
 
 
 @_case("5.6", Request.ACCEPT, Request.TYPE)
@@ -951,8 +935,8 @@ def cut_after_a_blank(tester: Tester) -> None:
     """where it can be, after a blank."""
     tester.call()
     *cut, _ = _whole(tester, ("twelve chars " * _LONG)[:_LONG])
-    if not all(received.datagram.payload.endswith(b" ") for received in cut):
-        raise tester.failure("payloads that are cut after a blank")
+    kept = all(received.datagram.payload.endswith(b" ") for received in cut)
+    tester.judge(kept, "payloads that are cut after a blank")
 
 
 # -- 6: time
@@ -1033,8 +1017,7 @@ def rate(tester: Tester) -> None:
         tester.send(fin, Side.STRANGER)
     times = [each.time for each in tester.collect(within=_BURST / _MOST + 1, side=Side.STRANGER)]
     most = max((sum(time <= each < time + 1 for each in times) for time in times), default=0)
-    if most > _MOST:
-        raise tester.failure(f"at most {_MOST} answers in a second, not {most}")
+    tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most}")
 
 
 @_case("8.2")
@@ -1052,8 +1035,7 @@ def rate_of_all_strangers(tester: Tester) -> None:
     times = [received.time for received in answers]
     # less than a second, since what was sent a second apart may arrive with less between
     most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
-    if most > _MOST:
-        raise tester.failure(f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
+    tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
 # -- what several cases say and look for
@@ -1066,16 +1048,16 @@ def _judge_numbers(tester: Tester) -> None:
 
 
 def _judge_size(tester: Tester, received: Received) -> None:
-    if len(received.data) > MAX_DATAGRAM_SIZE:
-        raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {len(received.data)}")
+    kept = len(received.data) <= MAX_DATAGRAM_SIZE
+    tester.judge(kept, f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {len(received.data)}")
 
 
 def _judge_answers_to_a_syn(tester: Tester) -> None:
     syn = tester.make(SYN, 0)
     tester.send(syn, Side.STRANGER)
     answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
-    if answered > AMPLIFICATION * len(syn):
-        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+    kept = answered <= AMPLIFICATION * len(syn)
+    tester.judge(kept, f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
 
 
 def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
@@ -1116,8 +1098,8 @@ def _be_left(tester: Tester) -> Received:
 def _judge_unheard(tester: Tester) -> None:
     """Whoever was to hear it is gone."""
     tester.send(tester.chat(b"wait!"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a message that nobody will read")
+    kept = not any(is_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no ACK of a message that nobody will read")
 
 
 def _be_called_as_known(tester: Tester) -> Received:
@@ -1143,8 +1125,8 @@ def _whole(tester: Tester, text: str) -> list[Received]:
     while sum(part.datagram.length for part in parts) < len(text.encode()):
         parts.append(tester.expect("the rest of the message", is_message, within=PATIENCE))
         tester.acknowledge(parts[-1])
-    if b"".join(part.datagram.payload for part in parts) != text.encode():
-        raise tester.failure("the text that was typed, in its parts")
+    kept = b"".join(part.datagram.payload for part in parts) == text.encode()
+    tester.judge(kept, "the text that was typed, in its parts")
     return parts
 
 
@@ -1166,8 +1148,7 @@ def _acknowledging(number: int) -> Matches:
 
 def _unchanged(tester: Tester, first: Received, again: Received) -> None:
     """A repeat has the same number and the same bytes (spec 5.3), but where numbers are guesses (spec 9.2)."""
-    if again.data != first.data and not tester.foreign:
-        raise tester.failure("the same bytes again (5.3)")
+    tester.judge(again.data == first.data or tester.foreign, "the same bytes again (5.3)")
 
 
 def _saying_more_than(first: Received) -> Matches:
@@ -1177,13 +1158,12 @@ def _saying_more_than(first: Received) -> Matches:
 def _still_waiting(tester: Tester, first: Received, expected: str) -> None:
     """Has the person say more, which may not be sent before the first chat is acknowledged (spec 6.1)."""
     tester.ask(Request.TYPE, "two", quiet=True)
-    if any(_saying_more_than(first)(received.datagram) for received in tester.collect()):
-        raise tester.failure(expected)
+    tester.judge(not any(_saying_more_than(first)(received.datagram) for received in tester.collect()), expected)
 
 
 def _named(tester: Tester, heard: Iterable[Received]) -> None:
     for received in heard:
         user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
         name = user.rstrip(b"\0")
-        if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
-            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r}")
+        kept = name and all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) and name == name.strip()
+        tester.judge(kept, f"a user of printable ASCII padded with NULs, not {user!r}")

@@ -31,8 +31,8 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     """`--accept-command` and its kin."""
     for action in reversed(Request):
-        name, help_text = f"--{action.name.lower()}-command", f"Shell command to {action.value}."
-        function = click.option(name, metavar="COMMAND", help=help_text)(function)
+        told = f"Shell command to {action.value}."
+        function = click.option(action.option, metavar="COMMAND", help=told)(function)
     return function
 
 
@@ -163,7 +163,7 @@ def conformance(
 
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
-        needed = [f"--{action.name.lower()}-command" for action in Request if action in case.needs]
+        needed = [action.option for action in Request if action in case.needs]
         click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
 
 

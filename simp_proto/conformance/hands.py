@@ -48,9 +48,7 @@ class Hands:
             time.sleep(_MOMENT)
             return _run(self.commands[action], text, address)
         if self._terminal is None:
-            raise NotRunError(
-                f"nobody to {action.name.lower()}: run it in a terminal, or give --{action.name.lower()}-command"
-            )
+            raise NotRunError(f"nobody to {action.name.lower()}: run it in a terminal, or give {action.option}")
         asked = action.in_words(text) if len(text) < 40 else f"{action.value}:\n{text}\n"
         where = f" at {format_address(address)}" if action is Request.CALL else ""
         return self._terminal.ask(f"{asked}{where}", None if action is Request.RESTART else moved)

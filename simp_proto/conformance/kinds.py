@@ -2,35 +2,25 @@
 
 from collections.abc import Callable
 
-from simp_proto.constants import RINGING, Chat, Control
+from simp_proto.constants import RINGING, Chat, Control, Operation
 from simp_proto.datagram import Datagram
 
 Matches = Callable[[Datagram], bool]
 
 
+def _of(*operations: Operation) -> Matches:
+    return lambda datagram: any(datagram.operation is operation for operation in operations)
+
+
+is_syn = _of(Control.SYN)
+is_syn_ack = _of(Control.SYN_ACK)
+is_fin = _of(Control.FIN, Control.ERR_FIN)
+is_message = _of(Chat.MESSAGE)
+
+
 def is_any(datagram: Datagram) -> bool:
     """Whatever it is."""
     return True
-
-
-def is_syn(datagram: Datagram) -> bool:
-    """Whether it calls."""
-    return datagram.operation is Control.SYN
-
-
-def is_syn_ack(datagram: Datagram) -> bool:
-    """Whether it accepts a call."""
-    return datagram.operation is Control.SYN_ACK
-
-
-def is_message(datagram: Datagram) -> bool:
-    """Whether its person says something."""
-    return datagram.operation is Chat.MESSAGE
-
-
-def is_fin(datagram: Datagram) -> bool:
-    """Whether it declines or leaves, by whatever operation (spec 2.2)."""
-    return datagram.operation in (Control.FIN, Control.ERR_FIN)
 
 
 def is_ack(datagram: Datagram) -> bool:

@@ -135,6 +135,11 @@ class Tester:
         if answers:
             raise RuleBrokenError(instead_of, answers)
 
+    def judge(self, kept: object, expected: str) -> None:
+        """Raises `failure` unless the rule was kept."""
+        if not kept:
+            raise self.failure(expected)
+
     def failure(self, expected: str) -> RuleBrokenError:
         """A failure of which all that came since the case began is shown."""
         return RuleBrokenError(expected, self.trace.seen())

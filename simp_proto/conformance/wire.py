@@ -27,6 +27,11 @@ class Request(Enum):
     CALL = "call the tester"
     RESTART = "start the daemon and its client anew"
 
+    @property
+    def option(self) -> str:
+        """The option of `simp conformance` that has it done."""
+        return f"--{self.name.lower()}-command"
+
     def in_words(self, text: str = "") -> str:
         """With the message to type."""
         if not text:
