@@ -59,19 +59,8 @@ class Chat(IntEnum):
 Operation = Control | Chat
 
 OPERATIONS: Final[dict[Type, dict[int, Operation]]] = {
-    Type.CONTROL: {
-        operation.value: operation
-        for operation in (
-            Control.ERR,
-            Control.SYN,
-            Control.ACK,
-            Control.SYN_ACK,
-            Control.FIN,
-            Control.ERR_FIN,
-            Control.FIN_ACK,
-        )
-    },
-    Type.CHAT: {Chat.MESSAGE.value: Chat.MESSAGE},
+    Type.CONTROL: {operation.value: operation for operation in sorted(Control.__members__.values())},
+    Type.CHAT: {operation.value: operation for operation in Chat},
 }
 """Every operation that may stand on the wire, by type and value (spec 2.2)."""
 

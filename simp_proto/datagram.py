@@ -11,17 +11,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final, Literal
 
-from construct import (
-    Bytes,
-    Construct,
-    ConstructError,
-    Int16ub,
-    Int32ub,
-    Struct,
-    Terminated,
-    stream_read,
-    this,
-)
+from construct import Bytes, Construct, ConstructError, Int16ub, Int32ub, Struct, Terminated, stream_read, this
 
 from simp_proto.constants import OPERATIONS, USER_SIZE, Framing, Operation, Type
 from simp_proto.errors import DatagramError

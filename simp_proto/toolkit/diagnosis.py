@@ -2,22 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Final
 
 from simp_proto.constants import Framing
-from simp_proto.datagram import (
-    CHECKSUM_SIZE,
-    CHECKSUM_SIZES,
-    HEAD_SIZE,
-    offset,
-    parse,
-    payload_length,
-    reading_order,
-    sealed,
-)
+from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, parse, payload_length, reading_order, sealed
 from simp_proto.errors import DatagramError
-
-_LENGTH_AT: Final = offset("length", Framing.BARE, 0)
 
 
 def hints(data: bytes, framing: Framing) -> list[str]:
@@ -49,7 +37,8 @@ def _checksummed(framing: Framing) -> list[Framing]:
 
 def _lengths(data: bytes) -> tuple[int, int]:
     """The length as it is to be read (spec 2.5), and little-endian."""
-    return payload_length(data), int.from_bytes(data[_LENGTH_AT:HEAD_SIZE], "little")
+    length = payload_length(data)
+    return length, int.from_bytes(length.to_bytes(4, "big"), "little")
 
 
 def _of_length(data: bytes, framing: Framing) -> Iterator[str]:

@@ -12,9 +12,10 @@ from typing import Any, Final, TextIO
 import click
 
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
-from simp_proto.datagram import HEAD, HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
+from simp_proto.datagram import HEAD, HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset
 from simp_proto.errors import SECTIONS, DatagramError
 from simp_proto.printable import printable
+from simp_proto.toolkit.reading import Reading
 
 
 @click.command()
@@ -99,11 +100,9 @@ def _framing(framing: Framing) -> dict[str, Any]:
 
 def _refusal(data: bytes, framing: Framing = Framing.HEADER) -> DatagramError:
     """What `parse` itself says of the beginning of a datagram, which ends too early in any case."""
-    try:
-        parse(data, (framing,))
-    except DatagramError as error:
-        return error
-    raise AssertionError(data)
+    error = Reading.of(data, (framing,)).error
+    assert error
+    return error
 
 
 def _literal(value: Any, separator: str = "\n    ") -> str:

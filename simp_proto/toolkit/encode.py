@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -133,20 +132,14 @@ def _encode_lines(raw: bool) -> None:
     if sys.stdin is None:
         raise click.ClickException("standard input: it is closed")
     failed = False
-    for number, line in enumerate(_lines(), 1):
+    lines = (line.decode("utf-8", "backslashreplace").strip() for line in sys.stdin.buffer)
+    for number, line in enumerate(filter(None, lines), 1):
         try:
             _write(build(from_json(json.loads(line))), raw)
         except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
-
-
-def _lines() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        text = line.decode("utf-8", "backslashreplace").strip()
-        if text:
-            yield text
 
 
 def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str], ...], checksum: str | None) -> bytes:
