@@ -101,9 +101,7 @@ _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
 @_case("1.1", Request.ACCEPT)
 def answers_from_its_port(tester: Tester) -> None:
     """Datagrams travel over UDP, IPv4 or IPv6, from port 7777 to port 7777 unless their users agreed on others."""
-    accepted = tester.call()
-    acknowledged = tester.say(b"hello")
-    for received in (accepted, acknowledged):
+    for received in (tester.call(), tester.say(b"hello")):
         tester.judge(received.source == tester.wire.daemon, "every datagram from the port that was called")
 
 
@@ -172,9 +170,7 @@ def user_sent(tester: Tester) -> None:
 @_case("2.4", Request.CALL, Request.LEAVE)
 def user_sent_in_a_call(tester: Tester) -> None:
     """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
-    heard = [tester.be_called()]
-    heard.append(_be_left(tester))
-    _named(tester, heard)
+    _named(tester, [tester.be_called(), _be_left(tester)])
 
 
 @_case("2.4", Request.ACCEPT)
@@ -238,9 +234,7 @@ def payload_of_a_syn_ack(tester: Tester) -> None:
 @_case("2.5", Request.ACCEPT, level=Level.SHOULD)
 def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
-    accepted = tester.call()
-    acknowledged = tester.say(b"hello")
-    kept = not accepted.datagram.payload and not acknowledged.datagram.payload
+    kept = not any(received.datagram.payload for received in (tester.call(), tester.say(b"hello")))
     tester.judge(kept, "a SYN+ACK and an ACK without a payload")
 
 
@@ -282,8 +276,7 @@ def checksum_sent(tester: Tester) -> None:
     """
     tester.call()
     for text in ("four", "seven"):  # with 41 bytes around them, odd and even
-        heard = tester.hear(text)
-        tester.acknowledge(heard)
+        tester.acknowledge(tester.hear(text))
 
 
 @_case("2.7", Request.ACCEPT, Request.TYPE)
@@ -374,20 +367,14 @@ def fin_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     for number in (0, 1):
         tester.call()
-        tester.send(tester.make(FIN, number))
-        tester.collect()
-        tester.send(tester.chat(b"is anybody there?"))
-        tester.silence(f"no answer to a chat after FIN {number}")
+        _end(tester, FIN, number, f"FIN {number}")
 
 
 @_case("3.2", Request.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     tester.call()
-    tester.send(tester.make(Control.FIN_ACK, tester.number))
-    tester.collect()
-    tester.send(tester.chat(b"is anybody there?"))
-    tester.silence("no answer to a chat after FIN+ACK")
+    _end(tester, Control.FIN_ACK, tester.number, "FIN+ACK")
 
 
 @_case("3.2", Request.DECLINE)
@@ -624,8 +611,8 @@ def repeated_syn(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.5))
     accepted = tester.be_accepted()
     received = tester.collect(within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
-    more = [each for each in received if is_syn_ack(each.datagram)]
-    tester.judge(not more, "one SYN+ACK for a SYN that was repeated before it was accepted")
+    kept = not any(is_syn_ack(each.datagram) for each in received)
+    tester.judge(kept, "one SYN+ACK for a SYN that was repeated before it was accepted")
     tester.send(tester.make(ACK, accepted.datagram.sequence))
     tester.say(b"hello")
 
@@ -1080,6 +1067,13 @@ def _be_strange(tester: Tester) -> None:
 def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.TESTER) -> None:
     tester.send(tester.make(operation, number), side)
     tester.expect(f"ACK {number}", _acknowledging(number), side=side)
+
+
+def _end(tester: Tester, operation: Control, number: int, told: str) -> None:
+    tester.send(tester.make(operation, number))
+    tester.collect()
+    tester.send(tester.chat(b"is anybody there?"))
+    tester.silence(f"no answer to a chat after {told}")
 
 
 def _be_declined(tester: Tester) -> Received:
