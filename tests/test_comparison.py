@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_proto.cli.main import main
-from simp_proto.cli.output import WRONG
 from simp_proto.constants import Framing
 from simp_proto.datagram import build, reading_order
-from simp_proto.toolkit import comparison, dump
+from simp_proto.toolkit import comparison
 from simp_proto.toolkit.reading import Reading
 from tests.test_capture import ethernet, ipv4, pcap, udp
 from tests.test_datagram import by_hand, datagrams, mutated, rfc1071
@@ -30,28 +29,6 @@ def compare(*arguments: str | bytes, stdin: bytes = b"") -> Result:
 
 def side(data: bytes, framing: Framing | None = None) -> Reading:
     return Reading.of(data, reading_order(framing))
-
-
-@given(anything, framings)
-@example(bytes(40), None)  # ends inside the checksum
-def test_fields_are_all_the_bytes_in_order(data: bytes, framing: Framing | None) -> None:
-    fields = dump.fields(side(data, framing))
-    at = 0
-    for field in fields:
-        assert field.offset == at
-        at += len(field.data)
-    assert b"".join(field.data for field in fields) == data
-    assert len({field.name for field in fields}) == len(fields)
-
-
-@given(anything, framings)
-def test_rows_are_all_the_bytes_and_only_what_is_wrong_is_marked(data: bytes, framing: Framing | None) -> None:
-    lines = list(dump.rows(side(data, framing)))
-    rows = [line for line in lines[2:] if line.text[5:6].isdigit()]
-    assert bytes.fromhex("".join(line.text[8:43] for line in rows)) == data
-    for line in lines:
-        assert line.text.isprintable()
-        assert (line.colour == WRONG) == line.text.startswith((">", "refused ("))
 
 
 @given(anything, anything, framings, framings)
