@@ -2,12 +2,13 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 
 from simp_proto.constants import Framing
 from simp_proto.datagram import build, reading_order
 from simp_proto.toolkit.reading import Reading
 from tests.test_comparison import anything, framings
+from tests.test_datagram import by_hand
 
 
 @given(anything, framings)
@@ -22,6 +23,7 @@ def test_it_is_a_datagram_or_has_a_reason(data: bytes, framing: Framing | None) 
 
 
 @given(anything, framings)
+@example(by_hand("header", 2, 1, 1, b"alice", b"hello") + b"!", None)  # of which something can be guessed
 def test_what_is_shown_of_it(data: bytes, framing: Framing | None) -> None:
     reading = Reading.of(data, reading_order(framing))
     refused = reading.error is not None
