@@ -8,14 +8,13 @@ import sys
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.parameters import PORT, address
 from simp_proto.constants import CLIENT_PORT
 
 
 @click.command()
 @click.argument("ip", default="127.0.0.1", metavar="[IP]")
-@click.option(
-    "--client-port", type=click.IntRange(1, 65_535), default=CLIENT_PORT, show_default=True, help="Its TCP port."
-)
+@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="Its TCP port.")
 @click.option("--user", metavar="NAME", help="Your name, instead of being asked for it.")
 @click.option("--call", metavar="ADDRESS", help="Call that IP or IP:port at once.")
 def client(ip: str, client_port: int, user: str | None, call: str | None) -> None:
@@ -38,13 +37,12 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
     from simp_client.dialogue import Dialogue
     from simp_client.link import NoDaemonError
     from simp_client.runner import Front, run
-    from simp_proto.address import parse_address
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
+    where = address(ip, client_port)
     piped = not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
-        address = parse_address(ip, client_port)
         dialogue = Dialogue(user, call, piped=piped)
     except SimpError as error:
         raise click.UsageError(str(error)) from None
@@ -58,7 +56,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
 
         front = Terminal(dialogue)
     try:
-        sys.exit(run(address, dialogue, front))
+        sys.exit(run(where, dialogue, front))
     except NoDaemonError as error:
         click.echo(error, err=True)
         sys.exit(ExitStatus.FAILURE)

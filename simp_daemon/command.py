@@ -8,22 +8,15 @@ from ipaddress import ip_address
 import click
 
 from simp_daemon.loop import Daemon, StartError, new_loop
-from simp_proto.address import parse_address
+from simp_proto.cli.parameters import PORT, address, framing_option
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
-from simp_proto.errors import AddressError
 
 
 @click.command()
 @click.argument("ip", default="0.0.0.0")
-@click.option("--port", type=click.IntRange(1, 65535), default=DAEMON_PORT, show_default=True, help="UDP, for daemons.")
-@click.option(
-    "--client-port", type=click.IntRange(1, 65535), default=CLIENT_PORT, show_default=True, help="TCP, for the client."
-)
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    help="Force one framing for all calls; without it the daemon finds out what each peer speaks.",
-)
+@click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="UDP, for daemons.")
+@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="TCP, for the client.")
+@framing_option("Force one framing for all calls; without it the daemon finds out what each peer speaks.")
 @click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
 @click.option(
     "--log-level",
@@ -33,7 +26,7 @@ from simp_proto.errors import AddressError
     help="What is written to standard error; debug has a line for each datagram.",
 )
 def daemon(
-    ip: str, port: int, client_port: int, framing: str | None, allow_remote_clients: bool, log_level: str
+    ip: str, port: int, client_port: int, framing: Framing | None, allow_remote_clients: bool, log_level: str
 ) -> None:
     """Run a daemon on IP, until Ctrl-C or SIGTERM.
 
@@ -46,19 +39,16 @@ def daemon(
       simp daemon 192.168.1.20
       simp daemon 127.0.0.2 --log-level debug
     """
-    try:
-        address = parse_address(ip, port)
-        if ip_address(address[0]).is_multicast:
-            raise AddressError(f"read {ip!r}, a multicast address, expected one of this host's own")
-    except AddressError as error:
-        raise click.BadParameter(str(error), param_hint="IP") from None
+    here = address(ip, port, name="IP")
+    if ip_address(here[0]).is_multicast:
+        why = f"read {ip!r}, a multicast address, expected one of this host's own"
+        raise click.BadParameter(why, param_hint="IP")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("simp").setLevel(log_level.upper())
-    forced = Framing(framing) if framing else None
 
     async def run() -> None:
         stop = _stop_signal()
-        async with Daemon(address, client_port, framing=forced, remote_clients=allow_remote_clients):
+        async with Daemon(here, client_port, framing=framing, remote_clients=allow_remote_clients):
             await stop.wait()
 
     try:

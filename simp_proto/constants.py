@@ -59,19 +59,8 @@ class Chat(IntEnum):
 Operation = Control | Chat
 
 OPERATIONS: Final[dict[Type, dict[int, Operation]]] = {
-    Type.CONTROL: {
-        operation.value: operation
-        for operation in (
-            Control.ERR,
-            Control.SYN,
-            Control.ACK,
-            Control.SYN_ACK,
-            Control.FIN,
-            Control.ERR_FIN,
-            Control.FIN_ACK,
-        )
-    },
-    Type.CHAT: {Chat.MESSAGE.value: Chat.MESSAGE},
+    Type.CONTROL: {operation.value: operation for operation in sorted(Control.__members__.values())},
+    Type.CHAT: {operation.value: operation for operation in Chat},
 }
 """Every operation that may stand on the wire, by type and value (spec 2.2)."""
 
@@ -83,8 +72,6 @@ class Framing(Enum):
     HEADER = "header"
     TRAILER = "trailer"
     BARE = "bare"
-
-    __hash__ = object.__hash__  # members are compared by identity; an Enum's own hash is that of its name, and slow
 
 
 USER_SIZE: Final = 32

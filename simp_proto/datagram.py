@@ -4,23 +4,14 @@ The Construct declaration below is the only description of the bytes: it parses,
 the checksum. Its one parameter is the framing. Nothing of Construct leaves this module.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final, Literal
 
-from construct import (
-    Bytes,
-    Construct,
-    ConstructError,
-    Int16ub,
-    Int32ub,
-    Struct,
-    Terminated,
-    stream_read,
-    this,
-)
+from construct import Bytes, Construct, ConstructError, Int16ub, Int32ub, Struct, Terminated, stream_read, this
 
 from simp_proto.constants import OPERATIONS, USER_SIZE, Framing, Operation, Type
 from simp_proto.errors import DatagramError
@@ -220,6 +211,9 @@ def _offsets() -> dict[str, int]:
 _OFFSETS: Final = _offsets()
 HEAD_SIZE: Final = _OFFSETS["payload"]
 """Bytes before the payload of a `bare` datagram: 39."""
+HEAD: Final = tuple(_OFFSETS)[:-1]
+"""The fields before the payload, in order."""
+_LENGTH: Final = struct.Struct(_DECLARATIONS[Framing.BARE].length.fmtstr)
 CHECKSUM_SIZE: Final = 2
 CHECKSUM_SIZES: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 """Bytes of checksum in each framing (spec 2.6)."""
@@ -243,6 +237,12 @@ def offset(name: str, framing: Framing, length: int) -> int:
     return _OFFSETS[name] + (CHECKSUM_SIZE if name == "payload" and framing is Framing.HEADER else 0)
 
 
+def payload_length(data: bytes) -> int:
+    """What the length of a datagram in any framing says (spec 2.5); 0 where it isn't all there."""
+    length: int = _LENGTH.unpack_from(data, _OFFSETS["length"])[0] if len(data) >= HEAD_SIZE else 0
+    return length
+
+
 def build(datagram: Datagram) -> bytes:
     """The datagram's bytes in its framing, with the checksum computed (spec 2)."""
     return _build(datagram) if datagram.payload else _build_again(datagram)
@@ -255,14 +255,6 @@ def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagr
     checksum is right; where both are, the order of `framings` decides (spec 2.6).
     """
     return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
-
-
-def parse_or_refusal(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram | DatagramError:
-    """The same for whoever shows what was refused, too."""
-    try:
-        return parse(data, framings)
-    except DatagramError as error:
-        return error
 
 
 def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
@@ -323,8 +315,7 @@ _parse_again = lru_cache(maxsize=256)(_parse)
 
 def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
-    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
-    extra = len(data) - HEAD_SIZE - length
+    extra = len(data) - HEAD_SIZE - payload_length(data)
     return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
 
 
@@ -348,14 +339,14 @@ def _wrong_size(data: bytes, framing: Framing) -> DatagramError:
             name, least, section = _name_at(size), f"at least {HEAD_SIZE} bytes", "2"
         read = f"the end after {size} bytes"
         return DatagramError(name, _OFFSETS[name], read, least, section=section, framing=framing)
-    length = int.from_bytes(data[_OFFSETS["length"] : HEAD_SIZE], "big")
     payload = size - HEAD_SIZE - extra
     checksum = f", {extra} of checksum" if extra else ""
     parts = f"{HEAD_SIZE} of fixed fields{checksum} and {payload} of payload"
     expected = f"{payload}: {size} bytes in {framing.value} are {parts}"
     # Where the length is right in another framing, it isn't the length that is wrong.
     section = "2.6" if _fitting(data, tuple(Framing)) else "2.5"
-    return DatagramError("length", _OFFSETS["length"], str(length), expected, section=section, framing=framing)
+    length = str(payload_length(data))
+    return DatagramError("length", _OFFSETS["length"], length, expected, section=section, framing=framing)
 
 
 def _name_at(at: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from simp_daemon.peers.states import State
-from simp_proto.conformance.tester import Request, Side
+from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, parse, sealed
 from simp_proto.errors import DatagramError

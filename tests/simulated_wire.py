@@ -9,7 +9,7 @@ from itertools import count
 
 from simp_daemon.peers.states import State
 from simp_proto.address import Address
-from simp_proto.conformance.tester import Request, Side
+from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
 from tests.driven import Endpoint
 

@@ -1,111 +1,262 @@
-"""What imports what, so that rules stay pure and the declaration stays one."""
+"""What may import what: one table, so that rules stay pure, the declaration stays one, and arrows point one way.
+
+A row holds for a module, or for all modules of a package; such a module may have a row of its own with what it may
+have besides.
+"""
 
 import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from itertools import combinations, product
 from pathlib import Path
+from sys import stdlib_module_names
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
-IMPURE = {"asyncio", "socket", "time", "random", "logging", "threading", "signal", "subprocess", "secrets"}
-SHELLS = {
-    "simp_proto.conformance.command",
-    "simp_proto.conformance.wire",
-    "simp_proto.udp",
-    "simp_proto.toolkit.proxy",
-    "simp_daemon.log",
-    "simp_daemon.loop",
-    "simp_daemon.transports",
-    "simp_daemon.command",
-    "simp_client.demo",
-    "simp_client.api",
-    "simp_client.link",
-    "simp_client.runner",
-    "simp_client.pipe",
-    "simp_client.terminal",
-    "simp_client.command",
-}
-CLICK = {
-    "simp_proto.conformance.command",
-    "simp_proto.cli.output",
-    "simp_proto.cli.parameters",
-    "simp_proto.conformance.probe",
-    "simp_proto.cli.main",
-    "simp_proto.cli.completion",
-    "simp_proto.toolkit.decode",
-    "simp_proto.toolkit.dissector",
-    "simp_proto.toolkit.encode",
-    "simp_proto.cli.manual",
-    "simp_proto.toolkit.proxy",
-    "simp_proto.toolkit.vectors",
-    "simp_daemon.command",
-    "simp_client.demo",
-    "simp_client.command",
-}
-ALLOWED = {
-    "simp_proto": {"simp_proto"},
-    "simp_daemon": {"simp_proto", "simp_daemon"},
-    "simp_client": {
-        "simp_client",
-        "simp_proto.text",
-        "simp_proto.address",
-        "simp_proto.constants",
-        "simp_proto.errors",
-        "simp_proto.printable",
-        "simp_proto.cli.exit_status",
-    },
-}
-ALSO = {"simp_client.demo": {"simp_daemon.loop", "simp_proto.cli.parameters", "simp_proto.toolkit.ladder"}}
-"""What one module may import besides: the demo shows daemons and clients together."""
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+IMPURE = {
+    "asyncio", "importlib.import_module", "logging", "os", "pathlib", "random", "secrets", "select", "signal",
+    "socket", "subprocess", "sys", "tempfile", "threading", "time",
+}  # fmt: skip
+MAIN = "simp_proto.cli.main"
+
+
+class Row(NamedTuple):
+    """What a module may import: names of the project, those of its own package without it; libraries; what's impure."""
+
+    project: str = ""
+    foreign: str = ""
+    impure: str = ""
+
+
+WIRE = "simp_proto.constants simp_proto.errors simp_proto.address simp_proto.printable simp_proto.datagram"
+TABLE = {
+    # what is on either wire
+    "simp_proto.constants": Row(),
+    "simp_proto.printable": Row(),
+    "simp_proto.errors": Row("constants"),
+    "simp_proto.address": Row("errors"),
+    "simp_proto.text": Row("constants errors printable"),
+    "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.udp": Row("address", "", "socket sys"),
+    # what commands share
+    "simp_proto.cli": Row("address constants errors printable"),
+    "simp_proto.cli.main": Row("", "click", "importlib.import_module os sys"),
+    "simp_proto.cli.output": Row("", "click", "os sys"),
+    "simp_proto.cli.parameters": Row("", "click"),
+    "simp_proto.cli.completion": Row("", "click"),
+    "simp_proto.cli.manual": Row("", "click", "pathlib"),
+    # tools
+    "simp_proto.toolkit": Row(f"{WIRE} cli.output"),
+    "simp_proto.toolkit.sources": Row("", "click", "os sys"),
+    "simp_proto.toolkit.decode": Row("cli", "click", "sys"),
+    "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
+    "simp_proto.toolkit.dissector": Row("", "click"),
+    "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
+    "simp_proto.toolkit.proxy": Row("cli udp", "click", "random select signal socket sys time"),
+    # the judge
+    "simp_proto.conformance": Row(f"{WIRE} cli.output toolkit.reading"),
+    "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
+    "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
+    "simp_proto.conformance.command": Row("cli udp", "click", "pathlib sys time"),
+    "simp_proto.conformance.probe": Row("cli udp", "click", "sys"),
+    # the daemon
+    "simp_daemon.events": Row("simp_proto.address"),
+    "simp_daemon.effects": Row("simp_proto.address events"),
+    "simp_daemon.peers": Row(f"{WIRE} events effects"),
+    "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
+    "simp_daemon.clients": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
+        "events effects messages peers"
+    ),
+    "simp_daemon.core": Row("simp_proto.address simp_proto.constants effects peers clients"),
+    "simp_daemon.log": Row(
+        "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events", "", "logging"
+    ),
+    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp core log", "", "asyncio"),
+    "simp_daemon.loop": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log transports",
+        "uvloop",
+        "asyncio",
+    ),
+    "simp_daemon.command": Row("simp_proto.constants simp_proto.cli loop", "click", "asyncio logging signal"),
+    # the client
+    "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
+    "simp_client.events": Row(),
+    "simp_client.attachment": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
+    "simp_client.view": Row("simp_proto.address simp_proto.constants simp_proto.printable"),
+    "simp_client.prompt": Row("attachment view"),
+    "simp_client.dialogue": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text simp_proto.cli.exit_status "
+        "attachment events prompt view"
+    ),
+    "simp_client.link": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text view", "", "asyncio"
+    ),
+    "simp_client.api": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable attachment events link view",
+        "",
+        "asyncio",
+    ),
+    "simp_client.runner": Row(
+        "simp_proto.address simp_proto.cli.exit_status dialogue link prompt view", "", "asyncio signal"
+    ),
+    "simp_client.pipe": Row("simp_proto.constants view dialogue runner", "", "os sys threading"),
+    "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "sys"),
+    "simp_client.command": Row(
+        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal", "click", "os sys"
+    ),
+    "simp_client.demo": Row(
+        "simp_proto.address simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder simp_daemon.loop "
+        "api events",
+        "click",
+        "asyncio socket sys time",
+    ),
+}
+ORDER = [
+    f"{WIRE} simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit < simp_proto.conformance",
+    "simp_proto.constants simp_proto.printable < simp_proto.errors < simp_proto.address simp_proto.datagram "
+    "< simp_proto.text simp_proto.udp",
+    "simp_proto < simp_daemon",
+    "simp_proto < simp_client",
+    "simp_daemon < simp_client",
+    "simp_client.events simp_client.view < simp_client.attachment < simp_client.prompt simp_client.link "
+    "< simp_client.api simp_client.dialogue < simp_client.runner < simp_client.terminal simp_client.pipe "
+    "< simp_client.command < simp_daemon",
+    "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
+    "< simp_daemon.core < simp_daemon.transports < simp_daemon.loop < simp_daemon.command",
+]
+"""Layers, of which none may import one after it, whatever the table says."""
 
 
 def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a module imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+TREES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
+
+
+def covers(prefix: str, name: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def rows_of(name: str) -> list[str]:
+    """The rows that hold for a module; the one of a whole distribution package holds for its `__init__` alone."""
+    return [row for row in TABLE if (name == row if row in PACKAGES else covers(row, name))]
+
+
+def full(row: str) -> list[str]:
+    """The names of the project in that row, each with its package."""
+    package = row.partition(".")[0]
+    return [each if each.startswith("simp_") else f"{package}.{each}" for each in TABLE[row].project.split()]
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every name that a module imports, wherever in it: modules, and what is taken from them."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
-            found.add(node.module or "")
-            if (node.module or "").split(".")[0] in PACKAGES:
-                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(name: str) -> str:
+    """The module of ours that an imported name is, or is in."""
+    return name if name in TREES else name.rpartition(".")[0]
+
+
+def commands() -> dict[str, str]:
+    """The modules that the main command names, by their commands."""
+    for node in TREES[MAIN].body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_COMMANDS":
+            assert node.value
+            return {name: module for name, (module, _) in ast.literal_eval(node.value).items()}
+    raise AssertionError("no table of commands")
+
+
+def faults(name: str, tree: ast.Module) -> list[str]:
+    """What that module imports and may not."""
+    rows = rows_of(name)
+    project = [prefix for row in rows for prefix in (row, *full(row))]
+    foreign = {each for row in rows for each in TABLE[row].foreign.split()}
+    impure = {each for row in rows for each in TABLE[row].impure.split()}
+    entrances = {MAIN, *commands().values()}
+    found = []
+    for each in imports(tree):
+        root = each.partition(".")[0]
+        if root in PACKAGES:
+            if module_of(each) in entrances or not any(covers(prefix, each) for prefix in project):
+                found.append(f"{name} imports {each}")
+        elif root not in stdlib_module_names:
+            found += [f"{name} imports {each}"] if root not in foreign else []
+        else:
+            of = {part for part in IMPURE if covers(part, each) or covers(each, part)}
+            found += [f"{name} imports {each}, which is impure"] if not of <= impure else []
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports(path: Path) -> None:
-    name, package = name_of(path), path.relative_to(ROOT).parts[0]
-    own = {each for each in imports(path) if each.split(".")[0] in PACKAGES}
-    for each in own - {package}:
-        allowed = ALLOWED[package] | ALSO.get(name, set())
-        assert any(each == one or each.startswith(one + ".") for one in allowed), each
-    roots = {each.split(".")[0] for each in imports(path)}
-    assert ("construct" in roots) <= (name == "simp_proto.datagram")
-    assert ("click" in roots) <= (name in CLICK)
-    assert bool(roots & IMPURE) <= (name in SHELLS), roots & IMPURE
+@pytest.mark.parametrize("name", TREES)
+def test_a_module_imports_what_the_table_says(name: str) -> None:
+    assert faults(name, TREES[name]) == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "simp_proto").glob("*.py")), ids=name_of)
-def test_what_is_on_the_wire_needs_no_tool(path: Path) -> None:
-    assert not any(each.startswith("simp_proto.toolkit") for each in imports(path))
+def test_each_module_has_a_row_and_each_row_a_module() -> None:
+    assert [name for name in TREES if name not in PACKAGES and not rows_of(name)] == []
+    assert [row for row in TABLE if row not in TREES] == []
 
 
-@pytest.mark.parametrize("name", ["events", "attachment", "link", "api"])
-def test_a_program_needs_nothing_of_the_person(name: str) -> None:
-    persons = {f"simp_client.{each}" for each in ("dialogue", "prompt", "runner", "pipe", "terminal", "command")}
-    assert not imports(ROOT / "simp_client" / f"{name}.py") & persons
+def test_each_row_says_no_more_than_is_so() -> None:
+    for prefix, row in TABLE.items():
+        used = [each for name, tree in TREES.items() if prefix in rows_of(name) for each in imports(tree)]
+        for each in [*full(prefix), *row.foreign.split(), *row.impure.split()]:
+            assert any(covers(each, other) for other in used), f"{prefix} imports no {each}"
 
 
-@pytest.mark.parametrize("name", ["dialogue", "prompt", "view"])
-def test_what_a_person_sees_knows_no_word_of_the_protocol(name: str) -> None:
-    assert "simp_proto.text.Word" not in imports(ROOT / "simp_client" / f"{name}.py")
+def with_import(name: str, imported: str) -> ast.Module:
+    """A copy of that module which imports one thing more, deep in it."""
+    more = ast.parse(f"def _late():\n    if True:\n        from {imported} import something")
+    return ast.Module([*TREES[name].body, *more.body], [])
 
 
-def test_every_shell_exists() -> None:
-    assert {name_of(path) for path in MODULES} >= SHELLS | CLICK
+def arrows() -> list[tuple[str, str]]:
+    """Every forbidden one, from a layer to a later one."""
+    chains = [[layer.split() for layer in chain.split("<")] for chain in ORDER]
+    pairs = [pair for chain in chains for pair in combinations(chain, 2)]
+    return sorted({arrow for lower, higher in pairs for arrow in product(lower, higher)})
+
+
+@pytest.mark.parametrize(("low", "high"), arrows())
+def test_a_forbidden_arrow_is_found(low: str, high: str) -> None:
+    lower, higher = ([name for name in TREES if covers(layer, name)] for layer in (low, high))
+    assert lower
+    assert higher
+    for name, other in product(lower, higher):
+        assert faults(name, with_import(name, other)) != [], f"{name} might import {other}"
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found(name: str) -> None:
+    allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
+    for each in {*IMPURE, "click", "construct", "prompt_toolkit", "requests"} - allowed:
+        assert faults(name, ast.parse(f"import {each}")) != [], f"{name} might import {each}"
+
+
+def test_nothing_imports_itself_by_a_detour() -> None:
+    graph = {name: {module_of(each) for each in imports(tree)} & TREES.keys() for name, tree in TREES.items()}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_each_command_is_there_and_main_alone_names_it() -> None:
+    for name, module in commands().items():
+        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in TREES[module].body), module
+    named = {MAIN, *commands().values()}
+    for name, tree in TREES.items():
+        texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        assert name == MAIN or not any(module in text for text in texts for module in named), name
+    # so that neither a command nor main is imported by name
+    for name, module in product(TREES, named):
+        assert module == name or faults(name, with_import(name, module)) != []

@@ -3,17 +3,17 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_proto.cli.main import main
 from simp_proto.constants import Framing
-from simp_proto.datagram import build, parse_or_refusal, reading_order
-from simp_proto.toolkit import comparison, dump
+from simp_proto.datagram import build, reading_order
+from simp_proto.toolkit import comparison
+from simp_proto.toolkit.reading import Reading
 from tests.test_capture import ethernet, ipv4, pcap, udp
 from tests.test_datagram import by_hand, datagrams, mutated, rfc1071
 
@@ -27,35 +27,8 @@ def compare(*arguments: str | bytes, stdin: bytes = b"") -> Result:
     return CliRunner().invoke(main, ["decode", "--compare", *typed], input=stdin)
 
 
-def side(data: bytes, framing: Framing | None = None) -> comparison.Side:
-    return comparison.Side(parse_or_refusal(data, reading_order(framing)), data)
-
-
-@given(anything, framings)
-@example(bytes(40), None)  # ends inside the checksum
-def test_fields_are_all_the_bytes_in_order(data: bytes, framing: Framing | None) -> None:
-    fields = dump.fields(*reversed(data_and_read(data, framing)))
-    at = 0
-    for field in fields:
-        assert field.offset == at
-        at += len(field.data)
-    assert b"".join(field.data for field in fields) == data
-    assert len({field.name for field in fields}) == len(fields)
-
-
-def data_and_read(data: bytes, framing: Framing | None) -> tuple[bytes, Any]:
-    return data, parse_or_refusal(data, reading_order(framing))
-
-
-@given(anything, framings)
-def test_rows_are_all_the_bytes_and_only_what_is_wrong_is_marked(data: bytes, framing: Framing | None) -> None:
-    _, read = data_and_read(data, framing)
-    lines = list(dump.as_text(read, data))
-    rows = [line for line in lines[2:] if line.text[5:6].isdigit()]
-    assert bytes.fromhex("".join(line.text[8:43] for line in rows)) == data
-    for line in lines:
-        assert line.text.isprintable()
-        assert line.wrong == line.text.startswith((">", "refused ("))
+def side(data: bytes, framing: Framing | None = None) -> Reading:
+    return Reading.of(data, reading_order(framing))
 
 
 @given(anything, anything, framings, framings)
@@ -65,7 +38,7 @@ def test_equal_is_what_has_the_same_bytes(a: bytes, b: bytes, framing: Framing |
     if a != b:
         assert comparison.differing(one, two)
     assert set(comparison.differing(one, two)) == set(comparison.differing(two, one))
-    told = [line.text for line in comparison.as_text(one, two)]
+    told = [line.text for line in comparison.rows(one, two)]
     assert all(text.isprintable() for text in told)
     assert (told[2] == "They are equal.") is (a == b)
     read = comparison.as_json(one, two)

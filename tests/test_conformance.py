@@ -9,6 +9,7 @@ from simp_daemon.peers.states import State
 from simp_proto.conformance import tester
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
+from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import BUSY, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build
 from tests.faults import FAULTS, is_a, remade
@@ -74,21 +75,21 @@ class TakesTurns(SimulatedWire):
 
     turn = False
 
-    def send(self, side: tester.Side, data: bytes) -> None:
-        self.turn = self.turn or (side is tester.Side.TESTER and is_a(data, Chat.MESSAGE))
+    def send(self, side: Side, data: bytes) -> None:
+        self.turn = self.turn or (side is Side.TESTER and is_a(data, Chat.MESSAGE))
         super().send(side, data)
 
-    def ask(self, action: tester.Request, text: str, side: tester.Side, *, quiet: bool) -> str:
-        if action is tester.Request.TYPE and not self.turn:
+    def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
+        if action is Request.TYPE and not self.turn:
             return "it isn't your turn"
-        self.turn = self.turn and action is not tester.Request.TYPE
+        self.turn = self.turn and action is not Request.TYPE
         return super().ask(action, text, side, quiet=quiet)
 
 
 def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
     judge = tester.Tester(TakesTurns())
     judge.meet()
-    results = list(run(judge, [case for case in CASES if tester.Request.TYPE in case.needs]))
+    results = list(run(judge, [case for case in CASES if Request.TYPE in case.needs]))
     assert names(results, Verdict.FAILED) == []
     two_in_a_row = {"ack-of-a-stranger", "other-framing-of-an-ack", "wrong-ack", "stop-and-wait"}
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
@@ -99,14 +100,14 @@ class Dead(Fault):
 
     met = 0
 
-    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def incoming(self, data: bytes, side: Side) -> list[bytes]:
         self.met += 1
         return [data] if self.met <= 4 else []
 
 
 def test_a_daemon_that_is_gone_is_not_judged() -> None:
     wire = SimulatedWire(Dead())
-    wire.actions -= {tester.Request.RESTART}
+    wire.actions -= {Request.RESTART}
     judge = tester.Tester(wire)
     judge.meet()
     results = list(run(judge, CASES))
@@ -119,14 +120,14 @@ def test_nobody_answers() -> None:
     dead = Dead()
     dead.met = 99
     judge = tester.Tester(SimulatedWire(dead))
-    with pytest.raises(tester.NotRunError, match="no SIMP daemon answered"):
+    with pytest.raises(NotRunError, match="no SIMP daemon answered"):
         judge.meet()
 
 
 class Twice(Fault):
     """Every datagram comes twice, as the network may have it: no rule is broken."""
 
-    def outgoing(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def outgoing(self, data: bytes, side: Side) -> list[bytes]:
         return [data, data] if is_a(data, Control.ACK) else [data]
 
 
@@ -139,7 +140,7 @@ def test_an_ack_that_comes_twice_is_no_answer_to_the_next_chat() -> None:
 class Chatty(Fault):
     """Says something of its own after each chat of the partner, as an echo does: no rule is broken."""
 
-    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def answers(self, data: bytes, side: Side) -> list[bytes]:
         if not is_a(data, Chat.MESSAGE) or self.state(side) is not State.OPEN:
             return []
         self.timer, self.echo = self.now + 0.1, remade(data, user=b"bob", payload=b"echo")
@@ -156,7 +157,7 @@ def test_chats_of_its_person_are_no_answers() -> None:
 class Flood(Fault):
     """Answers each datagram with a thousand."""
 
-    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def answers(self, data: bytes, side: Side) -> list[bytes]:
         return [bytes((number & 0xFF,)) * 60 for number in range(1_000)]
 
 
@@ -171,7 +172,7 @@ class Lossy(Fault):
 
     lost = False
 
-    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def incoming(self, data: bytes, side: Side) -> list[bytes]:
         if is_a(data, Control.SYN) and not self.lost:
             self.lost = True
             return []
@@ -194,10 +195,10 @@ class Unwelcoming(Fault):
 
     answer: bytes
 
-    def incoming(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def incoming(self, data: bytes, side: Side) -> list[bytes]:
         return [] if is_a(data, Control.SYN) else [data]
 
-    def answers(self, data: bytes, side: tester.Side) -> list[bytes]:
+    def answers(self, data: bytes, side: Side) -> list[bytes]:
         return [self.answer] if is_a(data, Control.SYN) else []
 
 
@@ -208,7 +209,7 @@ class Unwelcoming(Fault):
 def test_a_daemon_that_refuses_calls_is_not_judged(framing: Framing, text: str, told: str) -> None:
     fault = Unwelcoming()
     fault.answer = build(Datagram(Type.CONTROL, Control.ERR, 0, b"bob", text.encode(), framing))
-    with pytest.raises(tester.NotRunError, match=re.escape(told)):
+    with pytest.raises(NotRunError, match=re.escape(told)):
         tester.Tester(SimulatedWire(fault)).meet()
 
 
@@ -218,7 +219,7 @@ def test_a_daemon_that_was_started_is_waited_for() -> None:
 
         refused = True
 
-        def send(self, side: tester.Side, data: bytes) -> None:
+        def send(self, side: Side, data: bytes) -> None:
             self.refused = self.now() < 3
             if not self.refused:
                 super().send(side, data)

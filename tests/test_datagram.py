@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simp_proto import datagram as datagram_module
 from simp_proto.constants import OPERATIONS, Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, offset, parse, parse_or_refusal, reading_order
+from simp_proto.datagram import Datagram, build, offset, parse, reading_order
 from simp_proto.errors import DatagramError
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
@@ -90,7 +90,7 @@ def test_a_wrong_size_is_told_in_the_framing_of_the_conversation(
     conversation: str | None, size: int, words: str
 ) -> None:
     data = struct.pack("!BBB32sI", 2, 1, 1, b"bob", 9) + bytes(size)
-    refused = parse_or_refusal(data, reading_order(Framing(conversation) if conversation else None))
+    refused = read_or_refused(data, reading_order(Framing(conversation) if conversation else None))
     assert str(refused) == f"length at offset 35: {words}"
 
 

@@ -11,9 +11,9 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from simp_proto.constants import Framing
-from simp_proto.datagram import Datagram, build, parse_or_refusal, reading_order
-from simp_proto.errors import DatagramError
+from simp_proto.datagram import build, reading_order
 from simp_proto.toolkit.diagnosis import hints
+from simp_proto.toolkit.reading import Reading
 from tests.test_datagram import datagrams, mutated, rfc1071
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
@@ -63,11 +63,11 @@ def sum_of(payload: bytes, length: bytes = b"") -> int:
 
 def said_of(data: bytes, conversation: str = "header") -> list[str]:
     """As of a datagram that is refused in whichever framing."""
-    refused = parse_or_refusal(data, reading_order(Framing(conversation)))
-    if isinstance(refused, Datagram):
+    reading = Reading.of(data, reading_order(Framing(conversation)))
+    if reading.datagram:
         reject()
-    assert refused.framing
-    return hints(data, refused.framing)
+    assert reading.framing
+    return hints(data, reading.framing)
 
 
 def big(number: int) -> bytes:
@@ -88,8 +88,7 @@ def test_a_little_endian_length(framing: Framing, payload: bytes) -> None:
         Framing.TRAILER: in_trailer(payload, little(checksum), length),
         Framing.BARE: head(payload, length) + payload,
     }[framing]
-    refused = parse_or_refusal(data, reading_order(framing))
-    assert isinstance(refused, DatagramError)
+    assert Reading.of(data, reading_order(framing)).error
     said = hints(data, framing)
     words = f"the length is little-endian: so read, it would be {len(payload)}, which fits"
     assert said[:1] == [words]
@@ -156,7 +155,7 @@ def test_a_checksum_whose_bytes_are_swapped(payload: bytes) -> None:
     data = in_header(payload, little(right))
     if len(data) % 2:
         assume(data[-2:] not in (b"\0\0", b"\xff\xff"))  # for the sum they are the same
-        assert isinstance(parse_or_refusal(data), Datagram)
+        assert Reading.of(data).datagram
     else:
         words = "the order of its two bytes; or it was put at the end, big-endian, where it is right, too"
         assert f"the checksum at offset 39 is right but for {words}" in said_of(data)

@@ -21,8 +21,8 @@ from simp_proto.constants import OPERATIONS, Chat, Framing, Type
 from simp_proto.datagram import Datagram, build, offset, parse
 from simp_proto.errors import DatagramError
 from simp_proto.printable import printable
-from simp_proto.toolkit import dump
 from simp_proto.toolkit.dissector import lua
+from simp_proto.toolkit.reading import Reading
 from tests.test_datagram import rfc1071
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
@@ -97,7 +97,7 @@ def expected(data: bytes, framings: tuple[Framing, ...]) -> dict[str, Any]:
     except DatagramError as error:
         wrong = "checksum.bad" if error.field == "checksum" else "refused"
         return {wrong: True, "message": str(error)}
-    read = dump.as_json(datagram)
+    read = Reading.of(data, framings).as_json
     said = {name: str(read[name]) for name in ("framing", "type", "operation", "sequence", "length")}
     # A C string ends at a NUL, so control characters come as codes.
     said["user"] = printable(read["user"])
@@ -149,14 +149,7 @@ def test_the_columns(tshark: Tshark, framing: Framing | None) -> None:
     columns = 'gui.column.format:"Protocol","%p","Info","%i"'
     lines = tshark(capture(strangers(DATA)), "-T", "tabs", "-o", columns, *options).splitlines()
     for line, data in zip(lines, DATA, strict=True):
-        assert line.split("\t") == ["SIMP", summary(data, (framing,) if framing else tuple(Framing))]
-
-
-def summary(data: bytes, framings: tuple[Framing, ...]) -> str:
-    try:
-        return dump.summary(parse(data, framings))
-    except DatagramError as error:
-        return dump.refusal_as_text(error)
+        assert line.split("\t") == ["SIMP", Reading.of(data, (framing,) if framing else tuple(Framing)).in_words]
 
 
 @needs_tshark

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from simp_proto.cli.main import main
 from simp_proto.constants import Framing
-from simp_proto.datagram import Datagram, build, parse
+from simp_proto.datagram import Datagram, build
 from simp_proto.errors import SimpError
-from simp_proto.toolkit import dump
 from simp_proto.toolkit.encode import from_json
+from simp_proto.toolkit.reading import Reading
 from tests.test_datagram import datagrams, rfc1071
 
 PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]
@@ -31,8 +31,8 @@ def simp(*arguments: str, stdin: str = "") -> Result:
 
 @given(datagrams())
 def test_what_is_decoded_is_encoded_again(datagram: Datagram) -> None:
-    read = parse(build(datagram), (datagram.framing,))
-    assert from_json(json.loads(json.dumps(dump.as_json(read)))) == datagram
+    reading = Reading.of(build(datagram), (datagram.framing,))
+    assert from_json(json.loads(json.dumps(reading.as_json))) == datagram
 
 
 def test_decode_piped_into_encode_gives_the_same_bytes() -> None:

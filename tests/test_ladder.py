@@ -6,6 +6,7 @@ from simp_proto.constants import Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build
 from simp_proto.errors import DatagramError
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
+from simp_proto.toolkit.reading import Reading
 
 ALICE, BOB = ("127.0.0.1", 7777), ("127.0.0.2", 7777)
 
@@ -67,7 +68,7 @@ def test_an_ack_repeats_only_what_acknowledges_the_same_datagram() -> None:
 
 def test_what_was_refused_is_drawn_as_such() -> None:
     refused = DatagramError("capture", 4, "the end after 4 bytes", "39: the capture cut the packet")
-    rung = Ladder(ALICE, BOB, ascii_only=True).draw(0, BOB, b"\1\2\0a", refused)
+    rung = Ladder(ALICE, BOB, ascii_only=True).draw(0, BOB, Reading(b"\1\2\0a", error=refused))
     assert rung.text == f"   0.000 |<{' 4 bytes '.center(45, '-')}|  refused: {refused}"
     assert not rung.again
 

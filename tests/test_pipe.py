@@ -249,9 +249,12 @@ def test_help_reads_nothing_but_click() -> None:
         "simp_client",
         "simp_client.command",
         "simp_proto",
+        "simp_proto.address",
         "simp_proto.cli",
         "simp_proto.cli.exit_status",
+        "simp_proto.cli.parameters",
         "simp_proto.constants",
+        "simp_proto.errors",
     ]
 
 

@@ -12,7 +12,7 @@ from simp_proto.address import format_address
 from simp_proto.cli.main import main
 from simp_proto.conformance import tester
 from simp_proto.conformance.probe import Findings, find, in_words
-from simp_proto.conformance.tester import Side
+from simp_proto.conformance.wire import Side
 from simp_proto.constants import BUSY, Control, Framing
 from simp_proto.datagram import parse
 from tests.faults import answer, is_a, remade

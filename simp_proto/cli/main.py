@@ -15,49 +15,36 @@ from simp_proto.cli.exit_status import ExitStatus
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_SUBCOMMANDS: Final = {
-    "client": "simp_client.command:client",
-    "completion": "simp_proto.cli.completion:completion",
-    "conformance": "simp_proto.conformance.command:conformance",
-    "daemon": "simp_daemon.command:daemon",
-    "decode": "simp_proto.toolkit.decode:decode",
-    "demo": "simp_client.demo:demo",
-    "dissector": "simp_proto.toolkit.dissector:dissector",
-    "encode": "simp_proto.toolkit.encode:encode",
-    "manual": "simp_proto.cli.manual:manual",
-    "probe": "simp_proto.conformance.probe:probe",
-    "proxy": "simp_proto.toolkit.proxy:proxy",
-    "vectors": "simp_proto.toolkit.vectors:vectors",
+_COMMANDS: Final = {
+    "client": ("simp_client.command", "Chat through a daemon."),
+    "completion": ("simp_proto.cli.completion", "Let a shell complete commands, options and files."),
+    "conformance": ("simp_proto.conformance.command", "Judge a daemon by the specification."),
+    "daemon": ("simp_daemon.command", "Run the daemon that other daemons call."),
+    "decode": ("simp_proto.toolkit.decode", "Show what a datagram's bytes mean, or why two differ."),
+    "demo": ("simp_client.demo", "Watch two people chat, datagram by datagram."),
+    "dissector": ("simp_proto.toolkit.dissector", "Print a Wireshark dissector."),
+    "encode": ("simp_proto.toolkit.encode", "Make the bytes of a datagram."),
+    "manual": ("simp_proto.cli.manual", "Print manual pages."),
+    "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
+    "proxy": ("simp_proto.toolkit.proxy", "Be a bad network between two daemons."),
+    "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
 }
-_HELP: Final = {
-    "client": "Chat through a daemon.",
-    "completion": "Let a shell complete commands, options and files.",
-    "conformance": "Judge a daemon by the specification.",
-    "daemon": "Run the daemon that other daemons call.",
-    "decode": "Show what a datagram's bytes mean, or why two differ.",
-    "demo": "Watch two people chat, datagram by datagram.",
-    "dissector": "Print a Wireshark dissector.",
-    "encode": "Make the bytes of a datagram.",
-    "manual": "Print manual pages.",
-    "probe": "Find out how a daemon behaves.",
-    "proxy": "Be a bad network between two daemons.",
-    "vectors": "Print golden packets and conversations, and a Kaitai description.",
-}
+"""Each command's module, which has it by its name, and what it does."""
 
 
 class _Lazy(click.Group):
     """Imports a subcommand's module when it is run, so that no command pays for another."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_SUBCOMMANDS)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _SUBCOMMANDS:
+        if cmd_name not in _COMMANDS:
             return None
-        module, name = _SUBCOMMANDS[cmd_name].split(":")
-        command = getattr(import_module(module), name)
+        module, told = _COMMANDS[cmd_name]
+        command = getattr(import_module(module), cmd_name)
         assert isinstance(command, click.Command)
-        command.short_help = _HELP[cmd_name]
+        command.short_help = told
         return command
 
     def resolve_command(
@@ -65,7 +52,7 @@ class _Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Says which command was perhaps meant, which Click does from 8.4 on, and only of those that are loaded."""
         name = args[0]
-        if not ctx.resilient_parsing and (near := get_close_matches(name, _SUBCOMMANDS)) and name not in near:
+        if not ctx.resilient_parsing and (near := get_close_matches(name, _COMMANDS)) and name not in near:
             ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
         return super().resolve_command(ctx, args)
 
@@ -73,7 +60,9 @@ class _Lazy(click.Group):
         """Completes names without loading what they name."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415  only a shell needs it
 
-        names = [CompletionItem(name, help=text) for name, text in _HELP.items() if name.startswith(incomplete)]
+        names = [
+            CompletionItem(name, help=told) for name, (_, told) in _COMMANDS.items() if name.startswith(incomplete)
+        ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +80,7 @@ class _Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_HELP.items()))
+            formatter.write_dl([(name, told) for name, (_, told) in _COMMANDS.items()])
         with formatter.section("Exit status"):
             formatter.write_dl([(str(status.value), status.meaning) for status in ExitStatus])
 

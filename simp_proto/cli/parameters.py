@@ -1,9 +1,17 @@
-"""Numbers as commands take them."""
+"""What commands take: options that several of them have, and how values are read."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
+
+from simp_proto.address import Address, parse_address
+from simp_proto.constants import DAEMON_PORT, Framing
+from simp_proto.errors import AddressError
+
+PORT: Final = click.IntRange(1, 65_535)
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class Number(click.FloatRange):
@@ -14,3 +22,46 @@ class Number(click.FloatRange):
         if math.isnan(number):
             self.fail(f"read {value!r}, expected a number from {self.min:g} to {self.max:g}", param, ctx)
         return number
+
+
+class _Framing(click.Choice):  # type: ignore[type-arg]  # not generic before Click 8.2
+    """A framing by its name."""
+
+    def __init__(self) -> None:
+        super().__init__([framing.value for framing in Framing])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return Framing(super().convert(value, param, ctx))
+
+
+def framing_option(help_text: str | None = None, default: Framing | None = None) -> Callable[[_Command], _Command]:
+    """`--framing`, as a `Framing`."""
+    told = default and default.value
+    return click.option("--framing", type=_Framing(), default=told, show_default=bool(told), help=help_text)
+
+
+def rate(text: str) -> float:
+    """`20%` or `0.2`, as a fraction; raises `BadParameter`."""
+    try:
+        rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate <= 1:
+        raise click.BadParameter(f"read {text!r}, expected 0% to 100%, such as 20% or 0.2")
+    return rate
+
+
+def address(text: str, default_port: int = DAEMON_PORT, *, name: str | None = None) -> Address:
+    """`IP` or `IP:port`; raises `UsageError`. No Click type, since the default port may be another option's value."""
+    try:
+        return parse_address(text, default_port)
+    except AddressError as error:
+        raise (click.BadParameter(str(error), param_hint=name) if name else click.UsageError(str(error))) from None
+
+
+def hexadecimal(text: str, name: str) -> bytes:
+    """Digits, two a byte, with or without 0x; raises `BadParameter` with the parameter's name."""
+    digits = text.lower().removeprefix("0x")
+    if not digits or len(digits) % 2 or not all(digit in "0123456789abcdef" for digit in digits):
+        raise click.BadParameter(f"read {text!r}, expected hexadecimal digits, two a byte", param_hint=name)
+    return bytes.fromhex(digits)

@@ -9,17 +9,9 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
-from simp_proto.conformance.tester import (
-    PATIENCE,
-    NotApplicableError,
-    NotRunError,
-    Received,
-    Request,
-    Side,
-    Tester,
-    is_ack,
-    is_ringing,
-)
+from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
+from simp_proto.conformance.tester import PATIENCE, NotApplicableError, Received, Tester
+from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
     AMPLIFICATION,
     BUSY,
@@ -33,7 +25,7 @@ from simp_proto.constants import (
     Control,
     Framing,
 )
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, offset, sealed
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, offset, sealed
 
 MESSAGE: Final = Chat.MESSAGE
 SYN, ACK, ERR, FIN = Control.SYN, Control.ACK, Control.ERR, Control.FIN
@@ -109,11 +101,8 @@ _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
 @_case("1.1", Request.ACCEPT)
 def answers_from_its_port(tester: Tester) -> None:
     """Datagrams travel over UDP, IPv4 or IPv6, from port 7777 to port 7777 unless their users agreed on others."""
-    accepted = tester.call()
-    acknowledged = tester.say(b"hello")
-    for received in (accepted, acknowledged):
-        if received.source != tester.wire.daemon:
-            raise tester.failure("every datagram from the port that was called")
+    for received in (tester.call(), tester.say(b"hello")):
+        tester.judge(received.source == tester.wire.daemon, "every datagram from the port that was called")
 
 
 @_case("2.1", Request.ACCEPT)
@@ -147,8 +136,8 @@ def sent_operations(tester: Tester) -> None:
     tester.acknowledge(heard[-1])
     tester.call()
     heard.append(_be_left(tester))
-    if any(received.datagram.operation is not FIN for received in heard):
-        raise tester.failure("FIN 08, by who declines and by who leaves")
+    kept = all(received.datagram.operation is FIN for received in heard)
+    tester.judge(kept, "FIN 08, by who declines and by who leaves")
 
 
 @_case("2.3", Request.ACCEPT, only=_CHECKED)
@@ -181,9 +170,7 @@ def user_sent(tester: Tester) -> None:
 @_case("2.4", Request.CALL, Request.LEAVE)
 def user_sent_in_a_call(tester: Tester) -> None:
     """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
-    heard = [tester.be_called()]
-    heard.append(_be_left(tester))
-    _named(tester, heard)
+    _named(tester, [tester.be_called(), _be_left(tester)])
 
 
 @_case("2.4", Request.ACCEPT)
@@ -232,8 +219,8 @@ def payload_of_an_ack(tester: Tester) -> None:
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
-    if tester.hear("two").datagram.payload == first.datagram.payload:
-        raise tester.failure("the next chat: an ACK counts, whatever its payload but 'ringing'")
+    kept = tester.hear("two").datagram.payload != first.datagram.payload
+    tester.judge(kept, "the next chat: an ACK counts, whatever its payload but 'ringing'")
 
 
 @_case("2.5", Request.CALL)
@@ -241,18 +228,14 @@ def payload_of_a_syn_ack(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number, b"welcome"))
-    tester.expect(
-        "an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or datagram.operation is MESSAGE
-    )
+    tester.expect("an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or is_message(datagram))
 
 
 @_case("2.5", Request.ACCEPT, level=Level.SHOULD)
 def payload_empty(tester: Tester) -> None:
     """otherwise it SHOULD be empty"""
-    accepted = tester.call()
-    acknowledged = tester.say(b"hello")
-    if accepted.datagram.payload or acknowledged.datagram.payload:
-        raise tester.failure("a SYN+ACK and an ACK without a payload")
+    kept = not any(received.datagram.payload for received in (tester.call(), tester.say(b"hello")))
+    tester.judge(kept, "a SYN+ACK and an ACK without a payload")
 
 
 @_case("2.6", Request.ACCEPT, only=_CHECKED)
@@ -293,8 +276,7 @@ def checksum_sent(tester: Tester) -> None:
     """
     tester.call()
     for text in ("four", "seven"):  # with 41 bytes around them, odd and even
-        heard = tester.hear(text)
-        tester.acknowledge(heard)
+        tester.acknowledge(tester.hear(text))
 
 
 @_case("2.7", Request.ACCEPT, Request.TYPE)
@@ -305,7 +287,7 @@ def size_sent(tester: Tester) -> None:
     while received:  # whether all of it comes is another rule (5.6)
         _judge_size(tester, received)
         tester.acknowledge(received)
-        received = tester.find(_is_message)
+        received = tester.find(is_message)
 
 
 @_case("2.7", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
@@ -393,20 +375,14 @@ def fin_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     for number in (0, 1):
         tester.call()
-        tester.send(tester.make(FIN, number))
-        tester.collect()
-        tester.send(tester.chat(b"is anybody there?"))
-        tester.silence(f"no answer to a chat after FIN {number}")
+        _end(tester, FIN, number, f"FIN {number}")
 
 
 @_case("3.2", Request.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
     tester.call()
-    tester.send(tester.make(Control.FIN_ACK, tester.number))
-    tester.collect()
-    tester.send(tester.chat(b"is anybody there?"))
-    tester.silence("no answer to a chat after FIN+ACK")
+    _end(tester, Control.FIN_ACK, tester.number, "FIN+ACK")
 
 
 @_case("3.2", Request.DECLINE)
@@ -416,8 +392,7 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
     tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
     tester.silence("no answer to a FIN+ACK that answers its FIN")
     tester.say_syn()
-    if tester.find(_is_fin):
-        raise tester.failure("a new request, since the FIN of the last one was acknowledged by FIN+ACK")
+    tester.judge(not tester.find(is_fin), "a new request, since the FIN of the last one was acknowledged by FIN+ACK")
 
 
 @_case("3.3")
@@ -435,8 +410,7 @@ def stranger_in_a_chat(tester: Tester) -> None:
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
     tester.send(tester.make(FIN, 1), Side.STRANGER)
     tester.collect(side=Side.STRANGER)
-    if tester.collect(within=0):
-        raise tester.failure("nothing to the partner for what a stranger said")
+    tester.judge(not tester.collect(within=0), "nothing to the partner for what a stranger said")
     tester.say(b"we are still here")
 
 
@@ -446,7 +420,7 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
     tester.say_syn()  # which is answered so at once, if the ACK is still outstanding (spec 4.5)
-    tester.expect("the SYN+ACK again, since a stranger sent its ACK", _is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.expect("the SYN+ACK again, since a stranger sent its ACK", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("3.3", Request.ACCEPT, Request.TYPE)
@@ -465,8 +439,8 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
     tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
-    if any(is_ack(each.datagram) for each in tester.collect(within=0)):
-        raise tester.failure("no ACK to who is called, since a stranger sent the SYN+ACK")
+    kept = not any(is_ack(each.datagram) for each in tester.collect(within=0))
+    tester.judge(kept, "no ACK to who is called, since a stranger sent the SYN+ACK")
 
 
 # -- 4: calls
@@ -475,8 +449,7 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
 @_case("4.1", Request.ACCEPT, only=[Framing.HEADER, Framing.BARE])
 def handshake(tester: Tester) -> None:
     """the callee sends a SYN+ACK with the SYN's sequence number"""
-    if tester.call().datagram.sequence != 0:
-        raise tester.failure("a SYN+ACK numbered 0")
+    tester.judge(tester.call().datagram.sequence == 0, "a SYN+ACK numbered 0")
 
 
 @_case("4.1")
@@ -484,8 +457,7 @@ def nothing_before_the_person(tester: Tester) -> None:
     """When the callee's person accepts, the callee sends a SYN+ACK"""
     tester.say_syn()
     received = tester.collect(within=2 * tester.wire.wait)
-    if any(_is_syn_ack(each.datagram) for each in received):
-        raise tester.failure("no SYN+ACK before anybody has accepted")
+    tester.judge(not any(is_syn_ack(each.datagram) for each in received), "no SYN+ACK before anybody has accepted")
 
 
 @_case("4.1", Request.ACCEPT)
@@ -506,15 +478,14 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
 @_case("4.1", Request.CALL)
 def handshake_number(tester: Tester) -> None:
     """Handshakes have sequence number 0."""
-    if tester.be_called().datagram.sequence != 0:
-        raise tester.failure("a SYN numbered 0")
+    tester.judge(tester.be_called().datagram.sequence == 0, "a SYN numbered 0")
 
 
 @_case("4.1", Request.CALL)
 def repeated_syn_ack(tester: Tester) -> None:
     """A repeated SYN+ACK is acknowledged again."""
     acknowledged = tester.answer_call().datagram
-    if acknowledged.operation is MESSAGE:
+    if is_message(acknowledged):
         raise NotApplicableError("its person spoke at once, which counts as the ACK")
     tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
     tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
@@ -526,10 +497,9 @@ def offer_answered(tester: Tester) -> None:
     tester.send(tester.make(SYN, 0, OFFER + b" and-more", framing=Framing.BARE))  # a longer one is one, too (spec 11)
     ringing = tester.find(lambda datagram: datagram.operation is not Control.ERR)
     tester.ask(Request.ACCEPT)
-    accepted = tester.expect("a SYN+ACK", _is_syn_ack, within=PATIENCE)
+    accepted = tester.expect("a SYN+ACK", is_syn_ack, within=PATIENCE)
     for received in (ringing, accepted):
-        if received and received.datagram.framing is not Framing.HEADER:
-            raise tester.failure("all answers to an offer in header")
+        tester.judge(not received or received.datagram.framing is Framing.HEADER, "all answers to an offer in header")
 
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
@@ -563,8 +533,8 @@ def stays_in_header(tester: Tester) -> None:
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
     tester.acknowledge(heard[-1])
     heard.append(_be_left(tester))
-    if any(received.datagram.framing is not Framing.HEADER for received in heard):
-        raise tester.failure("SYN+ACK, ACK, chat and FIN, all in header")
+    kept = all(received.datagram.framing is Framing.HEADER for received in heard)
+    tester.judge(kept, "SYN+ACK, ACK, chat and FIN, all in header")
 
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
@@ -573,27 +543,27 @@ def busy_in_header(tester: Tester) -> None:
     tester.call()
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
     answers = tester.collect(side=Side.STRANGER)
-    if not answers or any(received.datagram.framing is not Framing.HEADER for received in answers):
-        raise tester.failure("ERR and FIN in header, to a stranger who calls in bare with an offer")
+    kept = answers and all(received.datagram.framing is Framing.HEADER for received in answers)
+    tester.judge(kept, "ERR and FIN in header, to a stranger who calls in bare with an offer")
 
 
 @_case("4.2", Request.CALL, only=[Framing.HEADER])
 def first_syn(tester: Tester) -> None:
     """A SYN to a peer about which nothing is known MUST be `bare`, with the ASCII payload"""
     tester.ask(Request.CALL, side=Side.UNKNOWN)
-    syn = tester.find(_is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
+    syn = tester.find(is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
         raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
-    if syn.datagram.framing is not Framing.BARE or not syn.datagram.payload.startswith(OFFER):
-        raise tester.failure(f"a SYN in bare with the payload {OFFER.decode()!r}")
+    kept = syn.datagram.framing is Framing.BARE and syn.datagram.payload.startswith(OFFER)
+    tester.judge(kept, f"a SYN in bare with the payload {OFFER.decode()!r}")
 
 
 @_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
 def offer_in_header(tester: Tester) -> None:
     """A `header` SYN SHOULD carry the offer too."""
     syn = _be_called_as_known(tester).datagram
-    if syn.framing is Framing.HEADER and not syn.payload.startswith(OFFER):
-        raise tester.failure(f"a SYN with the payload {OFFER.decode()!r}")
+    kept = syn.framing is not Framing.HEADER or syn.payload.startswith(OFFER)
+    tester.judge(kept, f"a SYN with the payload {OFFER.decode()!r}")
 
 
 @_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
@@ -601,8 +571,8 @@ def framing_remembered(tester: Tester) -> None:
     """A daemon SHOULD remember the framing in which a peer answered a call, or had a chat, and use it from the
     first SYN on
     """
-    if _be_called_as_known(tester).datagram.framing is not Framing.HEADER:
-        raise tester.failure("a SYN in header to a peer that had a chat in it")
+    kept = _be_called_as_known(tester).datagram.framing is Framing.HEADER
+    tester.judge(kept, "a SYN in header to a peer that had a chat in it")
 
 
 @_case("4.3", only=[Framing.HEADER])
@@ -620,8 +590,8 @@ def ringing_for_an_offer(tester: Tester) -> None:
     """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`"""
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
     ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
-    if ringing.datagram.framing is not Framing.HEADER or ringing.datagram.sequence != 0:
-        raise tester.failure("ACK 0 'ringing' in header")
+    kept = ringing.datagram.framing is Framing.HEADER and ringing.datagram.sequence == 0
+    tester.judge(kept, "ACK 0 'ringing' in header")
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -630,7 +600,7 @@ def syn_repeated(tester: Tester) -> None:
     syn = _be_called_as_known(tester)
     if syn.datagram.framing is not Framing.HEADER:
         raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
-    tester.expect_again("the SYN", syn, _is_syn)
+    tester.expect_again("the SYN", syn, is_syn)
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -649,9 +619,8 @@ def repeated_syn(tester: Tester) -> None:
     tester.collect(within=min(tester.wire.wait, 0.5))
     accepted = tester.be_accepted()
     received = tester.collect(within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
-    more = [each for each in received if _is_syn_ack(each.datagram)]
-    if more:
-        raise tester.failure("one SYN+ACK for a SYN that was repeated before it was accepted")
+    kept = not any(is_syn_ack(each.datagram) for each in received)
+    tester.judge(kept, "one SYN+ACK for a SYN that was repeated before it was accepted")
     tester.send(tester.make(ACK, accepted.datagram.sequence))
     tester.say(b"hello")
 
@@ -661,7 +630,7 @@ def repeated_syn_once_accepted(tester: Tester) -> None:
     """Once the request is accepted, a repeated SYN is answered by the SYN+ACK"""
     tester.be_accepted()
     tester.say_syn()
-    tester.expect("the SYN+ACK again, at once", _is_syn_ack)
+    tester.expect("the SYN+ACK again, at once", is_syn_ack)
 
 
 @_case("4.5", Request.DECLINE)
@@ -669,7 +638,7 @@ def repeated_syn_once_declined(tester: Tester) -> None:
     """once it is declined, by the FIN."""
     _be_declined(tester)
     tester.say_syn()
-    tester.expect("the FIN again, at once", _is_fin)
+    tester.expect("the FIN again, at once", is_fin)
 
 
 @_case("4.6", Request.ACCEPT)
@@ -681,8 +650,7 @@ def busy(tester: Tester) -> None:
     tester.say_syn(Side.STRANGER)
     received = [each.datagram for each in tester.collect(side=Side.STRANGER)]
     answers = [(each.operation, each.sequence, each.text if each.operation is ERR else "") for each in received]
-    if answers != [(ERR, 0, BUSY), (FIN, 0, "")]:
-        raise tester.failure(f"ERR 0 {BUSY!r}, then FIN 0")
+    tester.judge(answers == [(ERR, 0, BUSY), (FIN, 0, "")], f"ERR 0 {BUSY!r}, then FIN 0")
     tester.say(b"we are still here")
 
 
@@ -691,8 +659,8 @@ def busy_while_accepting(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR"""
     tester.be_accepted()
     tester.say_syn(Side.STRANGER)
-    if [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] != [ERR, FIN]:
-        raise tester.failure("ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
+    kept = [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] == [ERR, FIN]
+    tester.judge(kept, "ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
 
 
 @_case("4.6", Request.CALL)
@@ -710,16 +678,14 @@ def fin_answer_taken(tester: Tester) -> None:
 @_case("4.7", Request.DECLINE)
 def declining(tester: Tester) -> None:
     """Each of the three is a FIN. Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
-    if _be_declined(tester).datagram.sequence != 0:
-        raise tester.failure("FIN 0")
+    tester.judge(_be_declined(tester).datagram.sequence == 0, "FIN 0")
 
 
 @_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling(tester: Tester) -> None:
     """Each of the three is a FIN. Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
     tester.be_called()
-    if _be_left(tester).datagram.sequence != 0:
-        raise tester.failure("FIN 0")
+    tester.judge(_be_left(tester).datagram.sequence == 0, "FIN 0")
 
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
@@ -730,8 +696,8 @@ def leaving(tester: Tester) -> None:
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     fin = _be_left(tester)
-    if fin.datagram.sequence != 1 - (heard.datagram.sequence & 1):
-        raise tester.failure("a FIN with the number that comes after the chat's")
+    kept = fin.datagram.sequence == 1 - (heard.datagram.sequence & 1)
+    tester.judge(kept, "a FIN with the number that comes after the chat's")
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -739,7 +705,7 @@ def leaving_repeated(tester: Tester) -> None:
     """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
     fin = _be_left(tester)
-    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -766,10 +732,10 @@ def leaving_after_the_last_word(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
-    if any(_is_fin(each.datagram) for each in tester.collect()):
-        raise tester.failure("no FIN before the last message is acknowledged")
+    kept = not any(is_fin(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no FIN before the last message is acknowledged")
     tester.acknowledge(heard)
-    tester.expect("the FIN after the ACK", _is_fin, within=PATIENCE)
+    tester.expect("the FIN after the ACK", is_fin, within=PATIENCE)
 
 
 @_case("4.8", Request.CALL)
@@ -779,7 +745,7 @@ def crossed_calls(tester: Tester) -> None:
     """
     tester.be_called()
     tester.say_syn()
-    tester.expect("a SYN+ACK, without anybody accepting", _is_syn_ack)
+    tester.expect("a SYN+ACK, without anybody accepting", is_syn_ack)
 
 
 @_case("4.9", Request.ACCEPT)
@@ -799,11 +765,10 @@ def new_start_with_an_offer(tester: Tester) -> None:
     tester.call()
     tester.say(b"hello")
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
-    if tester.find(_is_syn_ack):
-        raise tester.failure("no SYN+ACK before anybody has accepted the new request")
+    tester.judge(not tester.find(is_syn_ack), "no SYN+ACK before anybody has accepted the new request")
     tester.send(tester.chat(b"is the old chat still on?"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a chat after a SYN in bare from the partner")
+    kept = not any(is_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no ACK of a chat after a SYN in bare from the partner")
 
 
 # -- 5: messages
@@ -815,7 +780,7 @@ def wrong_handshake_ack(tester: Tester) -> None:
     _judge_numbers(tester)
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
-    tester.expect_again("the SYN+ACK", accepted, _is_syn_ack)
+    tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
 
 
 @_case("5.1", Request.DECLINE)
@@ -825,7 +790,7 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
     tester.say_syn()  # to which the FIN is repeated at once, if it is still outstanding (spec 4.5)
-    tester.expect("the FIN again, since the ACK had another number", _is_fin, within=RETRANSMISSION_INTERVAL + 2)
+    tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -833,8 +798,7 @@ def first_number(tester: Tester) -> None:
     """The first chat has number 1"""
     _judge_numbers(tester)
     tester.call()
-    if tester.hear("first").datagram.sequence != 1:
-        raise tester.failure("a first chat numbered 1")
+    tester.judge(tester.hear("first").datagram.sequence == 1, "a first chat numbered 1")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -846,8 +810,8 @@ def next_number(tester: Tester) -> None:
         heard = tester.hear(text)
         tester.acknowledge(heard)
         numbers.append(heard.datagram.sequence)
-    if numbers[0] == numbers[1] or numbers[0] != numbers[2] or max(numbers) > 1:
-        raise tester.failure(f"numbers that alternate, not {numbers}")
+    kept = numbers[0] != numbers[1] and numbers[0] == numbers[2] and max(numbers) <= 1
+    tester.judge(kept, f"numbers that alternate, not {numbers}")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -859,8 +823,8 @@ def counter_of_each_direction(tester: Tester) -> None:
     tester.acknowledge(first)
     tester.say(b"a word of mine between")
     second = tester.hear("two")
-    if first.datagram.sequence == second.datagram.sequence:
-        raise tester.failure("the other number for the second chat: the tester's chat between them doesn't count")
+    kept = first.datagram.sequence != second.datagram.sequence
+    tester.judge(kept, "the other number for the second chat: the tester's chat between them doesn't count")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -882,11 +846,10 @@ def repeat_is_the_same(tester: Tester) -> None:
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("once more")
-    repeat = tester.find(_is_message, within=RETRANSMISSION_INTERVAL + 2)
+    repeat = tester.find(is_message, within=RETRANSMISSION_INTERVAL + 2)
     if repeat is None:
         raise NotApplicableError("it doesn't repeat")
-    if repeat.data != heard.data:
-        raise tester.failure("the same bytes again")
+    tester.judge(repeat.data == heard.data, "the same bytes again")
 
 
 @_case("5.4", Request.ACCEPT)
@@ -896,8 +859,8 @@ def ack_number(tester: Tester) -> None:
     for text in (b"one", b"two", b"three"):
         acknowledged = tester.say(text).datagram
         expected = 1 - tester.number
-        if acknowledged.sequence != expected or acknowledged.payload:
-            raise tester.failure(f"ACK {expected}, without a payload")
+        kept = acknowledged.sequence == expected and not acknowledged.payload
+        tester.judge(kept, f"ACK {expected}, without a payload")
 
 
 @_case("5.4", Request.ACCEPT, Request.TYPE)
@@ -927,8 +890,7 @@ def either_first_number(tester: Tester) -> None:
     for number in (0, 1):
         tester.call()
         tester.send(tester.chat(b"first", number))
-        if not tester.find(is_ack):
-            raise tester.failure(f"an ACK of a first chat numbered {number}")
+        tester.judge(tester.find(is_ack), f"an ACK of a first chat numbered {number}")
         tester.part()
 
 
@@ -944,8 +906,7 @@ def utf_8(tester: Tester) -> None:
     """**Text** is UTF-8 where `header` is spoken."""
     tester.call()
     text = "café → ☕"
-    if tester.hear(text).datagram.payload != text.encode():
-        raise tester.failure(f"a chat with {text!r} in UTF-8")
+    tester.judge(tester.hear(text).datagram.payload == text.encode(), f"a chat with {text!r} in UTF-8")
 
 
 @_case("5.6", Request.ACCEPT, Request.TYPE)
@@ -971,8 +932,8 @@ def cut_after_a_blank(tester: Tester) -> None:
     """where possible, after a blank."""
     tester.call()
     *cut, _ = _whole(tester, ("twelve chars " * _LONG)[:_LONG])
-    if not all(received.datagram.payload.endswith(b" ") for received in cut):
-        raise tester.failure("payloads that are cut after a blank")
+    kept = all(received.datagram.payload.endswith(b" ") for received in cut)
+    tester.judge(kept, "payloads that are cut after a blank")
 
 
 # -- 6: time
@@ -1004,14 +965,14 @@ def chat_repeated(tester: Tester) -> None:
 def syn_ack_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
-    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, _is_syn_ack))
+    _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, is_syn_ack))
 
 
 @_case("6.2", Request.DECLINE)
 def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
-    _unchanged(tester, fin, tester.expect_again("the FIN", fin, _is_fin))
+    _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
 
 
 # -- 8: robustness
@@ -1053,8 +1014,7 @@ def rate(tester: Tester) -> None:
         tester.send(fin, Side.STRANGER)
     times = [each.time for each in tester.collect(within=_BURST / _MOST + 1, side=Side.STRANGER)]
     most = max((sum(time <= each < time + 1 for each in times) for time in times), default=0)
-    if most > _MOST:
-        raise tester.failure(f"at most {_MOST} answers in a second, not {most}")
+    tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most}")
 
 
 @_case("8.2")
@@ -1072,8 +1032,7 @@ def rate_of_all_strangers(tester: Tester) -> None:
     times = [received.time for received in answers]
     # less than a second, since what was sent a second apart may arrive with less between
     most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
-    if most > _MOST:
-        raise tester.failure(f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
+    tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
 # -- what several cases say and look for
@@ -1086,16 +1045,16 @@ def _judge_numbers(tester: Tester) -> None:
 
 
 def _judge_size(tester: Tester, received: Received) -> None:
-    if len(received.data) > MAX_DATAGRAM_SIZE:
-        raise tester.failure(f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {len(received.data)}")
+    kept = len(received.data) <= MAX_DATAGRAM_SIZE
+    tester.judge(kept, f"datagrams of at most {MAX_DATAGRAM_SIZE} bytes, not {len(received.data)}")
 
 
 def _judge_answers_to_a_syn(tester: Tester) -> None:
     syn = tester.make(SYN, 0)
     tester.send(syn, Side.STRANGER)
     answered = sum(len(each.data) for each in tester.collect(side=Side.STRANGER))
-    if answered > AMPLIFICATION * len(syn):
-        raise tester.failure(f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
+    kept = answered <= AMPLIFICATION * len(syn)
+    tester.judge(kept, f"at most {AMPLIFICATION * len(syn)} bytes for a SYN of {len(syn)}, not {answered}")
 
 
 def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
@@ -1120,24 +1079,31 @@ def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.
     tester.expect(f"ACK {number}", _acknowledging(number), side=side)
 
 
+def _end(tester: Tester, operation: Control, number: int, told: str) -> None:
+    tester.send(tester.make(operation, number))
+    tester.collect()
+    tester.send(tester.chat(b"is anybody there?"))
+    tester.silence(f"no answer to a chat after {told}")
+
+
 def _be_declined(tester: Tester) -> Received:
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.3))
     tester.ask(Request.DECLINE)
-    return tester.expect("a FIN", _is_fin, within=PATIENCE)
+    return tester.expect("a FIN", is_fin, within=PATIENCE)
 
 
 def _be_left(tester: Tester) -> Received:
     """Has the person leave the chat, or cancel the call. The FIN."""
     tester.ask(Request.LEAVE)
-    return tester.expect("a FIN", _is_fin, within=PATIENCE)
+    return tester.expect("a FIN", is_fin, within=PATIENCE)
 
 
 def _judge_unheard(tester: Tester) -> None:
     """Whoever was to hear it is gone."""
     tester.send(tester.chat(b"wait!"))
-    if any(is_ack(each.datagram) for each in tester.collect()):
-        raise tester.failure("no ACK of a message that nobody will read")
+    kept = not any(is_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no ACK of a message that nobody will read")
 
 
 def _be_called_as_known(tester: Tester) -> Received:
@@ -1161,10 +1127,10 @@ def _whole(tester: Tester, text: str) -> list[Received]:
     parts = [tester.hear(text)]
     tester.acknowledge(parts[-1])
     while sum(part.datagram.length for part in parts) < len(text.encode()):
-        parts.append(tester.expect("the rest of the message", _is_message, within=PATIENCE))
+        parts.append(tester.expect("the rest of the message", is_message, within=PATIENCE))
         tester.acknowledge(parts[-1])
-    if b"".join(part.datagram.payload for part in parts) != text.encode():
-        raise tester.failure("the text that was typed, in its parts")
+    kept = b"".join(part.datagram.payload for part in parts) == text.encode()
+    tester.judge(kept, "the text that was typed, in its parts")
     return parts
 
 
@@ -1180,46 +1146,28 @@ def _barrage(tester: Tester) -> list[bytes]:
     ]  # fmt: skip
 
 
-def _is_syn(datagram: Datagram) -> bool:
-    return datagram.operation is SYN
-
-
-def _is_syn_ack(datagram: Datagram) -> bool:
-    return datagram.operation is Control.SYN_ACK
-
-
-def _is_fin(datagram: Datagram) -> bool:
-    return datagram.operation in (Control.FIN, Control.ERR_FIN)
-
-
-def _is_message(datagram: Datagram) -> bool:
-    return datagram.operation is Chat.MESSAGE
-
-
-def _acknowledging(number: int) -> Callable[[Datagram], bool]:
+def _acknowledging(number: int) -> Matches:
     return lambda datagram: is_ack(datagram) and datagram.sequence == number
 
 
 def _unchanged(tester: Tester, first: Received, again: Received) -> None:
     """A repeat has the same number and the same bytes (spec 5.3), but where numbers are guesses (spec 9.2)."""
-    if again.data != first.data and not tester.foreign:
-        raise tester.failure("the same bytes again (5.3)")
+    tester.judge(again.data == first.data or tester.foreign, "the same bytes again (5.3)")
 
 
-def _saying_more_than(first: Received) -> Callable[[Datagram], bool]:
-    return lambda datagram: _is_message(datagram) and datagram.payload != first.datagram.payload
+def _saying_more_than(first: Received) -> Matches:
+    return lambda datagram: is_message(datagram) and datagram.payload != first.datagram.payload
 
 
 def _still_waiting(tester: Tester, first: Received, expected: str) -> None:
     """Has the person say more, which may not be sent before the first chat is acknowledged (spec 6.1)."""
     tester.ask(Request.TYPE, "two", quiet=True)
-    if any(_saying_more_than(first)(received.datagram) for received in tester.collect()):
-        raise tester.failure(expected)
+    tester.judge(not any(_saying_more_than(first)(received.datagram) for received in tester.collect()), expected)
 
 
 def _named(tester: Tester, heard: Iterable[Received]) -> None:
     for received in heard:
         user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
         name = user.rstrip(b"\0")
-        if not name or not all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) or name != name.strip():
-            raise tester.failure(f"a user of printable ASCII padded with NULs, not {user!r}")
+        kept = name and all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) and name == name.strip()
+        tester.judge(kept, f"a user of printable ASCII padded with NULs, not {user!r}")

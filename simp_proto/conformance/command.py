@@ -10,28 +10,29 @@ from pathlib import Path
 
 import click
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import Number
-from simp_proto.conformance import report
+from simp_proto.cli.parameters import Number, address, framing_option
+from simp_proto.conformance import page, report
 from simp_proto.conformance.cases import CASES, Case, Level
+from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.tester import NotRunError, Request, RuleBrokenError, Tester
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.tester import Tester
+from simp_proto.conformance.trace import RuleBrokenError
+from simp_proto.conformance.wire import NotRunError, Request
 from simp_proto.constants import DAEMON_PORT, Framing
-from simp_proto.errors import AddressError
 from simp_proto.udp import why_not
 
-_COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_RUN: "yellow", Verdict.NOT_APPLICABLE: None}
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     """`--accept-command` and its kin."""
     for action in reversed(Request):
-        name, help_text = f"--{action.name.lower()}-command", f"Shell command to {action.value}."
-        function = click.option(name, metavar="COMMAND", help=help_text)(function)
+        told = f"Shell command to {action.value}."
+        function = click.option(action.option, metavar="COMMAND", help=told)(function)
     return function
 
 
@@ -50,11 +51,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run nothing.")
 @click.option("--bind", "own", metavar="ADDRESS", help="The tester's own IP or IP:port.")
 @click.option("--stranger", metavar="ADDRESS", help="IP or IP:port of a third party, which the tester plays as well.")
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    help="Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).",
-)
+@framing_option("Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).")
 @_command_options
 @click.option(
     "--wait",
@@ -81,7 +78,7 @@ def conformance(
     only_list: bool,
     own: str | None,
     stranger: str | None,
-    framing: str | None,
+    framing: Framing | None,
     wait: float,
     tries: int,
     as_json: bool,
@@ -130,12 +127,11 @@ def conformance(
     for file in (junit, html):
         if file is not None:
             _write(file, "", "a")  # better said now than after the run
-    daemon, near, third = addresses = [_address(each) for each in (host, own, stranger)]
-    _check_apart([address for address in addresses if address])
-    forced = Framing(framing) if framing else None
+    daemon, near, third = addresses = [address(each) if each else None for each in (host, own, stranger)]
+    _check_apart([each for each in addresses if each])
     output.prepare()
     with _sockets(daemon, near, third, hands, wait) as sockets:
-        tester = Tester(sockets, forced)
+        tester = Tester(sockets, framing)
         start = time.time()
         _meet(tester, listen)
         assert sockets.daemon
@@ -143,7 +139,7 @@ def conformance(
             format_address(sockets.daemon),
             format_address(sockets.address()),
             tester.framing,
-            forced,
+            framing,
             version("simp-chat"),
             start,
             Level.SHOULD if should else Level.MUST,
@@ -157,7 +153,7 @@ def conformance(
             tester.take_leave()
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
-    for file, made in ((junit, report.as_junit), (html, report.as_html)):
+    for file, made in ((junit, report.as_junit), (html, page.as_html)):
         if file is not None:
             _write(file, made(head, results))
     if interrupted:
@@ -167,7 +163,7 @@ def conformance(
 
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
-        needed = [f"--{action.name.lower()}-command" for action in Request if action in case.needs]
+        needed = [action.option for action in Request if action in case.needs]
         click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
 
 
@@ -192,18 +188,13 @@ def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *,
     if quiet:
         results.extend(run_of)
         return
-    _print(report.opening(head))
+    output.show(report.opening(head))
     try:
         for result in run_of:
             results.append(result)
-            _print(report.lines(head, result))
+            output.show(report.lines(head, result))
     finally:
-        _print(report.summary(head, results))
-
-
-def _print(lines: Iterable[report.Line]) -> None:
-    for line in lines:
-        output.echo(line.text, _COLOURS[line.verdict] if line.verdict else None)
+        output.show(report.summary(head, results))
 
 
 def _write(file: Path, text: str, mode: str = "w") -> None:
@@ -230,13 +221,6 @@ def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
 
 def _is(case: Case, wanted: str) -> bool:
     return wanted in (case.name, case.section) or case.section.startswith(f"{wanted}.")
-
-
-def _address(text: str | None) -> Address | None:
-    try:
-        return parse_address(text, DAEMON_PORT) if text else None
-    except AddressError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _check_apart(addresses: list[Address]) -> None:

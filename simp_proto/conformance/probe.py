@@ -8,13 +8,16 @@ from typing import Final
 
 import click
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import Number
-from simp_proto.conformance.tester import NotRunError, Received, RuleBrokenError, Tester, is_ack, is_ringing
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
-from simp_proto.constants import DAEMON_PORT, Control, Framing
-from simp_proto.errors import AddressError
+from simp_proto.cli.parameters import Number, address, framing_option
+from simp_proto.conformance.hands import Hands
+from simp_proto.conformance.kinds import is_ack, is_fin, is_ringing, is_syn_ack
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.tester import Received, Tester
+from simp_proto.conformance.trace import RuleBrokenError
+from simp_proto.conformance.wire import NotRunError
+from simp_proto.constants import Control, Framing
 from simp_proto.printable import printable
 from simp_proto.udp import local_host, why_not
 
@@ -53,7 +56,7 @@ _MORE: Final = 0.3
 def find(tester: Tester) -> Findings:
     """Rings the daemon until it has answered, for one `wait` at most, and takes the call back."""
     tester.say_syn()
-    first = tester.find(lambda datagram: True)
+    first = tester.find()
     answers = [first, *tester.collect(within=_MORE)] if first else []
     if tester.wire.refused:
         return Findings(refused=True)
@@ -61,8 +64,8 @@ def find(tester: Tester) -> Findings:
         tester.framing = answers[0].datagram.framing
     acknowledged = [_acknowledgement(tester, number, answers) for number in (0, 1)]
     datagrams = [received.datagram for received in answers]
-    syn_acks = [each.sequence for each in datagrams if each.operation is Control.SYN_ACK]
-    refusals = [each for each in datagrams if each.operation in (Control.ERR, Control.FIN, Control.ERR_FIN)]
+    syn_acks = [each.sequence for each in datagrams if is_syn_ack(each)]
+    refusals = [each for each in datagrams if each.operation is Control.ERR or is_fin(each)]
     names = [name for each in datagrams if (name := each.name) and name.lower() != "daemon"]
     received = sum(passage.source is not None for passage in tester.trace)
     return Findings(
@@ -83,7 +86,7 @@ def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> in
     acknowledged = None
     for received in tester.collect(within=min(tester.wire.wait, 1.0)):
         answers.append(received)
-        if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
+        if is_fin(received.datagram):
             tester.acknowledge(received)
         if is_ack(received.datagram) and acknowledged is None:
             acknowledged = received.datagram.sequence
@@ -93,14 +96,12 @@ def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> in
 @click.command()
 @click.argument("host")
 @click.option("--bind", "bound", metavar="ADDRESS", help="Ask from this IP or IP:port; port 7777 if it is free.")
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    help="Speak this framing. Without it the SYN is bare with an offer, which all but one kind of daemon understand.",
+@framing_option(
+    "Speak this framing. Without it the SYN is bare with an offer, which all but one kind of daemon understand."
 )
 @click.option("--wait", type=Number(0.1, 60), default=2.0, show_default=True, help="Seconds to wait for an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def probe(host: str, bound: str | None, framing: str | None, wait: float, as_json: bool) -> None:
+def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as_json: bool) -> None:
     """Find out whether a SIMP daemon is at HOST (IP or IP:port), and how it behaves.
 
     Sends a SYN, as a call does, and takes it back with a FIN: for as long as --wait its user sees a call from "tester".
@@ -114,13 +115,9 @@ def probe(host: str, bound: str | None, framing: str | None, wait: float, as_jso
       simp probe 192.168.1.20
       simp probe 192.168.1.20 --framing trailer --json
     """
-    try:
-        daemon = parse_address(host, DAEMON_PORT)
-        own = parse_address(bound, DAEMON_PORT) if bound else None
-    except AddressError as error:
-        raise click.UsageError(str(error)) from None
+    daemon, own = address(host), address(bound) if bound else None
     with _sockets(daemon, own, wait) as sockets:
-        tester = Tester(sockets, Framing(framing) if framing else None)
+        tester = Tester(sockets, framing)
         try:
             findings = find(tester)
         except (NotRunError, RuleBrokenError) as error:  # there is no way there; or it says things for ever
@@ -151,14 +148,14 @@ def _sockets(daemon: Address, own: Address | None, wait: float) -> Sockets:
         raise click.ClickException(why_not(error, where)) from None
 
 
-def in_words(daemon: str, findings: Findings, *, asked: str | None) -> list[str]:
+def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[str]:
     """What was found, for people; `asked` is the framing that the daemon was spoken to in, if one was forced."""
     if findings.refused:
         return [f"{daemon}: nothing listens at that UDP port"]
     if not findings.there:
         heard = f"{findings.unreadable} datagrams, none of which is one of SIMP/1" if findings.unreadable else "nothing"
         if asked:
-            return [f"{daemon}: no SIMP daemon answered in {asked}; heard {heard}. Without --framing most do."]
+            return [f"{daemon}: no SIMP daemon answered in {asked.value}; heard {heard}. Without --framing most do."]
         return [
             f"{daemon}: no SIMP daemon answered; heard {heard}. If one is there, is UDP open in between?",
             "Some ring their user in silence and acknowledge no FIN: ask that user. One kind needs --framing trailer.",

@@ -1,33 +1,31 @@
-"""What came of a run, for whoever wrote the daemon: text as it goes, a page, JUnit's XML, JSON.
+"""What came of a run, for whoever wrote the daemon: text as it goes, JUnit's XML, JSON.
 
 All that a peer sent is hostile: it goes through `printable`, and then through what escapes it for its format.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from itertools import groupby
 from textwrap import wrap
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
 
 from simp_proto.address import format_address
+from simp_proto.cli.output import WRONG, Row, counted
 from simp_proto.conformance.cases import Level
 from simp_proto.conformance.run import Result, Verdict
-from simp_proto.conformance.tester import NAME, Passage, Side
+from simp_proto.conformance.tester import NAME
+from simp_proto.conformance.trace import Passage
+from simp_proto.conformance.wire import Side
 from simp_proto.constants import Framing
-from simp_proto.datagram import Datagram, parse_or_refusal, reading_order
-from simp_proto.errors import DatagramError
+from simp_proto.datagram import reading_order
 from simp_proto.printable import printable
-from simp_proto.toolkit import dump
+from simp_proto.toolkit.reading import Reading
 
 _COLUMNS: Final = 100
 _MOST_TEXT: Final = 100
 """Characters of a datagram's text; longer ones are cut."""
-_MOST_BYTES: Final = 256
-"""Bytes of a datagram in hexadecimal on the page."""
 _MOST_ALIKE: Final = 3
 """Datagrams that are the same and follow each other; of more, the first one is shown."""
 _FIRST_ROWS: Final = 80
@@ -52,11 +50,12 @@ class Head:
     level: Level
 
 
-class Line(NamedTuple):
-    """A line for a terminal, printable; and the verdict that it tells, if it tells one."""
-
-    text: str
-    verdict: Verdict | None = None
+_COLOURS: Final = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: WRONG,
+    Verdict.NOT_RUN: "yellow",
+    Verdict.NOT_APPLICABLE: None,
+}
 
 
 def counts(results: Iterable[Result]) -> dict[Verdict, int]:
@@ -68,21 +67,21 @@ def counts(results: Iterable[Result]) -> dict[Verdict, int]:
 # -- text
 
 
-def opening(head: Head) -> list[Line]:
+def opening(head: Head) -> list[Row]:
     """The lines before the first result."""
-    return [Line(printable(f"{name:<8}  {value}")) for name, value in _facts(head)]
+    return [Row(printable(f"{name:<8}  {value}")) for name, value in facts(head)]
 
 
-def lines(head: Head, result: Result) -> list[Line]:
+def lines(head: Head, result: Result) -> list[Row]:
     """A result: one line, and after that of a failure all that tells what was wrong."""
     case, verdict = result.case, result.verdict
     start = f"{verdict.value:<14}  {case.section:<4}  {case.name:<27}  "
     told = start + (result.why or _cut(case.rule, max(_COLUMNS - len(start), 20)))
     details = _failure(head, result) if verdict is Verdict.FAILED else ()
-    return [Line(printable(told), verdict), *map(Line, details)]
+    return [Row(printable(told), _COLOURS[verdict]), *map(Row, details)]
 
 
-def summary(head: Head, results: Sequence[Result]) -> list[Line]:
+def summary(head: Head, results: Sequence[Result]) -> list[Row]:
     """The last lines: what failed, a line each, and how many there are of each verdict."""
     number = counts(results)
     told = ", ".join(f"{count} {verdict.value}" for verdict, count in number.items())
@@ -90,11 +89,11 @@ def summary(head: Head, results: Sequence[Result]) -> list[Line]:
     worst = next((verdict for verdict in (Verdict.FAILED, Verdict.NOT_RUN) if number[verdict]), Verdict.PASSED)
     return [
         *(
-            Line(f"{'failed':<14}  {result.case.section:<4}  {_named(result)}", Verdict.FAILED)
+            Row(f"{'failed':<14}  {result.case.section:<4}  {_named(result)}", _COLOURS[Verdict.FAILED])
             for result in results
             if result.verdict is Verdict.FAILED
         ),
-        Line(printable(f"{head.daemon}: {_some(len(results), 'case')} in {seconds:.0f} s: {told}"), worst),
+        Row(printable(f"{head.daemon}: {counted(len(results), 'case')} in {seconds:.0f} s: {told}"), _COLOURS[worst]),
     ]
 
 
@@ -104,25 +103,26 @@ def _failure(head: Head, result: Result) -> Iterator[str]:
     yield from _paragraph("  expected", result.expected)
     if result.seen:
         yield "  seen"
-        yield from _table(_rows(head, result, result.seen))
+        yield from _table(entries(head, result, result.seen))
     else:
         yield from _paragraph("  seen", "nothing")
     if result.trace:
         yield "  conversation"
-        yield from _table(_rows(head, result, result.trace))
+        yield from _table(entries(head, result, result.trace))
 
 
 def _paragraph(name: str, text: str) -> list[str]:
     return wrap(f"{name:<12}{printable(text)}", _COLUMNS, subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
-def _table(rows: Iterable["_Row"]) -> Iterator[str]:
+def _table(rows: Iterable["Entry"]) -> Iterator[str]:
     for row in rows:
         way = f"{row.sender} > {row.receiver}" if row.receiver else row.sender
         yield f"{row.time:>12}  {way:<17}  {row.what:<36}  {row.note}".rstrip()
 
 
-def _facts(head: Head) -> list[tuple[str, str]]:
+def facts(head: Head) -> list[tuple[str, str]]:
+    """Its names and values, as a peer may have written them."""
     spoken = head.framing.value if head.framing else "unknown"
     forced = f"; the tester was told to speak {head.forced.value}" if head.forced else ""
     return [
@@ -139,10 +139,6 @@ def _named(result: Result) -> str:
     return result.case.name + (" (SHOULD)" if result.case.level is Level.SHOULD else "")
 
 
-def _some(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
@@ -150,8 +146,8 @@ def _cut(text: str, length: int) -> str:
 # -- conversations
 
 
-class _Row(NamedTuple):
-    """A row of a conversation, printable: a datagram, what the person was asked for, or what was left out."""
+class Entry(NamedTuple):
+    """A line of a conversation, printable: a datagram, what the person was asked for, or what was left out."""
 
     time: str = ""
     sender: str = ""
@@ -161,49 +157,50 @@ class _Row(NamedTuple):
     data: bytes = b""
 
 
-def _rows(head: Head, result: Result, passages: Iterable[Passage]) -> list[_Row]:
+def entries(head: Head, result: Result, passages: Iterable[Passage]) -> list[Entry]:
     """In the order in which they were on the wire, without what only repeats the row before it again and again."""
     start = _start(result)
-    shown: list[Passage | _Row] = []
+    shown: list[Passage | Entry] = []
     for _, group in groupby(_in_order(passages), key=lambda each: (each.side, each.source, each.data, each.note)):
         alike = list(group)
         if len(alike) <= _MOST_ALIKE:
             shown += alike
         else:
             until = f"{alike[-1].time - start:.3f}"
-            shown += [alike[0], _Row(what=f"and {len(alike) - 1} more of these until {until}")]
+            shown += [alike[0], Entry(what=f"and {len(alike) - 1} more of these until {until}")]
     left_out = len(shown) - _FIRST_ROWS - _LAST_ROWS
     if left_out > 0:  # before any is decoded: a flood is long
-        shown[_FIRST_ROWS:-_LAST_ROWS] = [_Row(what=f"({_some(left_out, 'row')} left out: the JSON report has all)")]
+        shown[_FIRST_ROWS:-_LAST_ROWS] = [Entry(what=f"({counted(left_out, 'row')} left out: the JSON report has all)")]
     users = {side.value: NAME for side in Side}
-    return [each if isinstance(each, _Row) else _row(head, each, each.time - start, users) for each in shown]
+    return [each if isinstance(each, Entry) else _row(head, each, each.time - start, users) for each in shown]
 
 
-def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) -> _Row:
+def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) -> Entry:
     """`users`: by which name each sender went last; it is told where it is another one."""
     time = f"{seconds:.3f}"
     if passage.data is None:
         side = "" if passage.side is Side.TESTER else f" ({passage.side.value})"
-        return _Row(time, "person", "", printable(f"{passage.note}{side}"))
+        return Entry(time, "person", "", printable(f"{passage.note}{side}"))
     sender, receiver = passage.side.value, "daemon"
-    read, note = _read(head, passage.data), _some(len(passage.data), "byte")
+    reading = _read(head, passage.data)
+    what, note = reading.in_words, reading.size
     if passage.source is not None:
         sender, receiver = receiver, sender
         source = format_address(passage.source)
         note += f", from {printable(source)}" if source != head.daemon else ""
-    if isinstance(read, DatagramError):
-        return _Row(time, sender, receiver, dump.refusal_as_text(read), note, passage.data)
-    told, note = dump.summary(read), f"{read.framing.value}, {note}"
-    if read.user != users.get(sender):
-        users[sender] = read.user
-        note += f", user '{printable(read.user.decode('ascii', 'backslashreplace'))}'"
-    if len(told) > _MOST_TEXT:
-        note += ", text cut here"
-    return _Row(time, sender, receiver, _cut(told, _MOST_TEXT), note, passage.data)
+    if datagram := reading.datagram:
+        note = f"{datagram.framing.value}, {note}"
+        if datagram.user != users.get(sender):
+            users[sender] = datagram.user
+            note += f", user '{printable(datagram.user.decode('ascii', 'backslashreplace'))}'"
+        if len(what) > _MOST_TEXT:
+            note += ", text cut here"
+            what = _cut(what, _MOST_TEXT)
+    return Entry(time, sender, receiver, what, note, passage.data)
 
 
-def _read(head: Head, data: bytes) -> Datagram | DatagramError:
-    return parse_or_refusal(data, reading_order(head.forced or head.framing))
+def _read(head: Head, data: bytes) -> Reading:
+    return Reading.of(data, reading_order(head.forced or head.framing))
 
 
 def _start(result: Result) -> float:
@@ -229,7 +226,7 @@ def as_json(head: Head, results: Sequence[Result]) -> dict[str, Any]:
         "version": head.version,
         "start": head.start,
         "level": head.level.value,
-        "counts": {_key(verdict): count for verdict, count in counts(results).items()},
+        "counts": {key(verdict): count for verdict, count in counts(results).items()},
         "cases": [_case_as_json(head, result) for result in results],
     }
 
@@ -241,7 +238,7 @@ def _case_as_json(head: Head, result: Result) -> dict[str, Any]:
         "section": result.case.section,
         "level": result.case.level.value,
         "rule": result.case.rule,
-        "verdict": _key(result.verdict),
+        "verdict": key(result.verdict),
         "seconds": round(result.seconds, 6),
         "why": result.why,
         "expected": result.expected,
@@ -258,11 +255,11 @@ def _passage_as_json(head: Head, passage: Passage, start: float) -> dict[str, An
     if passage.source is not None:
         shown["source"] = format_address(passage.source)
     shown["hex"] = passage.data.hex()
-    read = _read(head, passage.data)
-    return shown | (dump.refusal_as_json(read, passage.data) if isinstance(read, DatagramError) else dump.as_json(read))
+    return shown | _read(head, passage.data).as_json
 
 
-def _key(verdict: Verdict) -> str:
+def key(verdict: Verdict) -> str:
+    """As scripts read it: `not_run`."""
     return verdict.name.lower()
 
 
@@ -284,7 +281,7 @@ def as_junit(head: Head, results: Sequence[Result]) -> str:
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(root, "testsuite", totals)
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _facts(head):
+    for name, value in facts(head):
         ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
     for result in results:
         case = {"classname": result.case.section, "name": result.case.name, "time": f"{result.seconds:.3f}"}
@@ -299,221 +296,3 @@ def as_junit(head: Head, results: Sequence[Result]) -> str:
     ElementTree.indent(root)
     xml: bytes = ElementTree.tostring(root, "us-ascii", xml_declaration=True)
     return xml.decode("ascii") + "\n"
-
-
-# -- the page
-
-_SIGNS: Final = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_APPLICABLE: "—", Verdict.NOT_RUN: "○"}
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_STYLE: Final = """
-:root { color-scheme: light dark; --page: #fff; --text: #1c2126; --soft: #5a646e; --line: #d8dde3; --panel: #f5f7f9;
-  --theirs: #e9f1fb; --passed: #1a6b3c; --failed: #b3261e; }
-@media screen and (prefers-color-scheme: dark) {
-  :root { --page: #14181c; --text: #e3e7eb; --soft: #9da7b1; --line: #353e47; --panel: #1b2127; --theirs: #1d2b3d;
-    --passed: #6fce96; --failed: #ff8f86; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 68rem; background: var(--page); color: var(--text);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1, h2, h3 { line-height: 1.25; margin: 0; font-weight: 650; overflow-wrap: anywhere; }
-h1 { font-size: 1.75rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
-h3 { display: inline; font-size: 1rem; }
-a { color: inherit; text-decoration-color: var(--soft); text-underline-offset: .2em; }
-code, pre, .datagrams { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
-code { font-size: .92em; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.25rem; margin: .75rem 0; }
-dt, .soft, caption, thead th, .legend { color: var(--soft); }
-dd { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-.counts { display: flex; flex-wrap: wrap; gap: .75rem; list-style: none; margin: 1.25rem 0; padding: 0; }
-.counts li { padding: .4rem 1rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--panel); }
-.counts b { font-size: 1.5rem; margin-right: .35rem; }
-.legend { font-size: .9rem; max-width: 46rem; }
-.sign { display: inline-block; width: 1.1em; font-weight: 700; }
-.passed .sign, .counts .passed b { color: var(--passed); }
-.failed .sign, .counts .failed b, tr.failed .verdict { color: var(--failed); }
-.none .sign, .counts .none b { color: var(--soft); }
-table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: .9rem; }
-caption { text-align: left; padding: .25rem 0; font: .9rem system-ui, sans-serif; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-top: 1px solid var(--line); }
-thead th { border-top: 0; font-weight: 400; }
-tbody th { font-weight: 600; }
-.verdict { white-space: nowrap; }
-.time { text-align: right; font-variant-numeric: tabular-nums; }
-.datagrams { table-layout: fixed; font-size: .8rem; }
-.datagrams th, .datagrams td { padding: .15rem .5rem; unicode-bidi: isolate; overflow-wrap: anywhere; }
-.datagrams .time { width: 11ch; }
-.datagrams .way { width: 20ch; }
-.datagrams .note { width: 32ch; }
-.datagrams td { white-space: pre-wrap; }
-.datagrams .theirs { background: var(--theirs); }
-.datagrams .aside { color: var(--soft); font-style: italic; }
-details { border: 1px solid var(--line); border-radius: .4rem; margin: .4rem 0; padding: .35rem 1rem; }
-section.failed > details { padding-top: .75rem; border-left: .3rem solid var(--failed); margin: 1rem 0; }
-details details { background: var(--panel); }
-summary { cursor: pointer; }
-summary:focus-visible, a:focus-visible { outline: .15rem solid currentColor; outline-offset: .15rem; }
-pre { font-size: .8rem; margin: .5rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-@media (max-width: 44rem) {
-  body { padding: 1rem .75rem; }
-  .cases tr > :nth-child(4), .cases tr > :nth-child(6) { display: none; }
-  details { padding: .5rem; }
-  .datagrams .time { width: 9ch; }
-  .datagrams .way { width: 10ch; }
-  .datagrams .note { width: 14ch; }
-  .datagrams th, .datagrams td { padding: .15rem .25rem; }
-}
-@media print {
-  body { max-width: none; padding: 0; font-size: 10pt; }
-  details:not([open]), .others { display: none; }
-  tr { break-inside: avoid; }
-  summary, h2, caption { break-after: avoid; }
-}
-"""
-
-
-def as_html(head: Head, results: Sequence[Result]) -> str:
-    """One page that needs nothing else, to send to whoever wrote the daemon; encode it in UTF-8.
-
-    What failed is open, with bytes that `simp decode` reads; the rest is a table, and collapsed conversations.
-    """
-    number = counts(results)
-    failed = [result for result in results if result.verdict is Verdict.FAILED]
-    others = [result for result in results if result.verdict is not Verdict.FAILED and result.trace]
-    tally = "\n".join(
-        f'<li class="{_class(verdict) if count else "none"}">{_sign(verdict)} <b>{count}</b>{verdict.value}</li>'
-        for verdict, count in number.items()
-    )
-    facts = "".join(f"<dt>{name}</dt><dd>{_safe(value)}</dd>\n" for name, value in _facts(head))
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{len(failed)} of {_some(len(results), "case")} failed: SIMP/1 conformance of {_safe(head.daemon)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<header>
-<h1>SIMP/1 conformance of <code>{_safe(head.daemon)}</code></h1>
-<ul class="counts">
-{tally}
-</ul>
-<dl>
-{facts}</dl>
-<p class="legend">The tester played another daemon, at up to three addresses: the <b>tester</b> itself, a
-<b>stranger</b>, and one that was <b>unknown</b> to the daemon. The <b>person</b> is the one at the daemon. Times are
-seconds since the case began. Each rule stands so in its section of <code>spec/simp.md</code>, the specification of
-SIMP/1.</p>
-</header>
-<main>
-{_section("What failed", "failed", [_details(head, result) for result in failed])}
-{_cases(results)}
-{_section("What didn't fail", "others", [_details(head, result) for result in others])}
-</main>
-</body>
-</html>
-"""
-
-
-def _section(title: str, kind: str, parts: list[str]) -> str:
-    return f'<section class="{kind}">\n<h2>{title}</h2>\n{"".join(parts)}</section>' if parts else ""
-
-
-def _cases(results: Sequence[Result]) -> str:
-    """All of them, a row each."""
-    rows = []
-    for result in results:
-        case, kind = result.case, _class(result.verdict)
-        name = f'<a href="#{case.name}">{case.name}</a>' if result.trace else case.name
-        why = f'<br><span class="soft">{_safe(result.why)}</span>' if result.why else ""
-        rows.append(
-            f'<tr class="{kind}"><td class="verdict">{_sign(result.verdict)} {result.verdict.value}</td>'
-            f'<td>{case.section}</td><th scope="row">{name}</th><td>{case.level.value}</td>'
-            f'<td>{_rule(case.rule)}{why}</td><td class="time">{result.seconds:.1f}</td></tr>\n'
-        )
-    return f"""<section class="all">
-<h2>All cases</h2>
-<table class="cases">
-<thead><tr><th scope="col">verdict</th><th scope="col">section</th><th scope="col">case</th>
-<th scope="col">level</th><th scope="col">rule</th><th scope="col" class="time">seconds</th></tr></thead>
-<tbody>
-{"".join(rows)}</tbody>
-</table>
-</section>"""
-
-
-def _details(head: Head, result: Result) -> str:
-    """All of one case: open where it failed, and then with the bytes."""
-    case, kind = result.case, _class(result.verdict)
-    failed = result.verdict is Verdict.FAILED
-    told = {"Rule": f'{_rule(case.rule)} <span class="soft">({case.section}, {case.level.value})</span>'}
-    seen = trace = octets = ""
-    if failed:
-        told["Expected"] = _safe(result.expected)
-        if result.seen:
-            seen = _datagrams("Seen instead", _rows(head, result, result.seen))
-        else:
-            told["Seen"] = "nothing"
-    elif result.why:
-        told[result.verdict.value.capitalize()] = _safe(result.why)
-    if result.trace:
-        rows = _rows(head, result, result.trace)
-        trace = _datagrams("The whole conversation", rows)
-        octets = _octets(rows) if failed else ""
-    facts = "".join(f"<dt>{name}</dt><dd>{text}</dd>\n" for name, text in told.items())
-    return f"""<details class="{kind}" id="{case.name}"{" open" if failed else ""}>
-<summary>{_sign(result.verdict)} <h3>{case.section} {case.name}</h3>
-<span class="soft">{result.verdict.value}</span></summary>
-<dl>
-{facts}</dl>
-{seen}{trace}{octets}</details>
-"""
-
-
-def _datagrams(caption: str, rows: list[_Row]) -> str:
-    cells = []
-    for row in rows:
-        way = f"{row.sender} → {row.receiver}" if row.receiver else row.sender
-        kind = "theirs" if row.sender == "daemon" else "ours" if row.receiver else "aside"
-        cells.append(
-            f'<tr class="{kind}"><td class="time">{row.time}</td><td>{way}</td>'
-            f'<td class="what">{escape(row.what)}</td><td>{escape(row.note)}</td></tr>\n'
-        )
-    return f"""<table class="datagrams">
-<caption>{caption}</caption>
-<thead><tr><th scope="col" class="time">seconds</th><th scope="col" class="way">way</th><th scope="col">datagram</th>
-<th scope="col" class="note">framing, size</th></tr></thead>
-<tbody>
-{"".join(cells)}</tbody>
-</table>
-"""
-
-
-def _octets(rows: list[_Row]) -> str:
-    shown = []
-    for row in rows:
-        if row.receiver:
-            cut = f" (cut: the first {_MOST_BYTES} of {len(row.data)} bytes)" if len(row.data) > _MOST_BYTES else ""
-            shown.append(f"{row.time} {row.sender} → {row.receiver}: {row.data[:_MOST_BYTES].hex()}{cut}\n")
-    listed = "".join(shown)
-    return f"<details><summary>The same in hexadecimal, for simp decode</summary>\n<pre>{listed}</pre></details>\n"
-
-
-def _rule(text: str) -> str:
-    """A rule as the specification shows it: bold and code."""
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _safe(text))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
-
-
-def _sign(verdict: Verdict) -> str:
-    return f'<span class="sign" aria-hidden="true">{_SIGNS[verdict]}</span>'
-
-
-def _class(verdict: Verdict) -> str:
-    return _key(verdict).replace("_", "-")
-
-
-def _safe(text: str) -> str:
-    return escape(printable(text))

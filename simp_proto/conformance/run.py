@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from simp_proto.conformance.cases import Case
-from simp_proto.conformance.tester import NotApplicableError, NotRunError, Passage, Request, RuleBrokenError, Tester
+from simp_proto.conformance.tester import NotApplicableError, Tester
+from simp_proto.conformance.trace import Passage, RuleBrokenError
+from simp_proto.conformance.wire import NotRunError, Request
 
 
 @unique
@@ -76,10 +78,10 @@ def _judge(tester: Tester, case: Case) -> Result:
 
 def _prepare(tester: Tester, case: Case) -> None:
     """Sees that somebody can act at the other side, and that a daemon is there; raises `NotRunError`."""
-    missing = sorted(action.name.lower() for action in case.needs - tester.wire.actions)
+    missing = sorted(case.needs - tester.wire.actions, key=lambda action: action.name)
     if missing:
-        options = " and ".join(f"--{each}-command" for each in missing)
-        raise NotRunError(f"nobody to {' and '.join(missing)}: run it in a terminal, or give {options}")
+        names, options = zip(*((action.name.lower(), action.option) for action in missing), strict=True)
+        raise NotRunError(f"nobody to {' and '.join(names)}: run it in a terminal, or give {' and '.join(options)}")
     if tester.wire.restarts or tester.alive is False:
         if Request.RESTART not in tester.wire.actions:
             raise NotRunError("the daemon doesn't answer any more: start it anew, or give --restart-command")

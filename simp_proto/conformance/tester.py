@@ -4,114 +4,31 @@ Pure but for the `Wire` that it is given: the wire has the clock, the sockets an
 The helpers are lenient, so that a case fails for the one rule that it judges and not for another on the way to it.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum, unique
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 from simp_proto.address import Address
-from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, RINGING, Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, parse_or_refusal, reading_order
+from simp_proto.conformance.kinds import Matches, is_ack, is_any, is_fin, is_message, is_ringing, is_syn, is_syn_ack
+from simp_proto.conformance.trace import Passage, RuleBrokenError, Trace
+from simp_proto.conformance.wire import NotRunError, Request, Side, Wire
+from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, Chat, Control, Framing, Operation, Type
+from simp_proto.datagram import Datagram, build, reading_order
 from simp_proto.errors import SimpError
+from simp_proto.toolkit.reading import Reading
 
 NAME: Final = b"tester"
 """The tester's user, in every datagram."""
 PATIENCE: Final = 10.0
 """Seconds in which the effect of what the person did is seen."""
-_MOST_PASSAGES: Final = 5_000
-_MOST_BYTES: Final = 1 << 20
-"""What is kept of one case, so that memory stays bounded: no daemon has so much to say."""
 _EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
 _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 """Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
 
 
-@unique
-class Side(Enum):
-    """Which of the tester's addresses: its own, that of a third party, or one that no daemon can know."""
-
-    TESTER = "tester"
-    STRANGER = "stranger"
-    UNKNOWN = "unknown"
-
-    __hash__ = object.__hash__
-
-
-@unique
-class Request(Enum):
-    """What the person at the other side has to do, in words that ask for it."""
-
-    ACCEPT = "accept the call"
-    DECLINE = "decline the call"
-    TYPE = "type the message"
-    LEAVE = "leave the chat, or cancel the call"
-    CALL = "call the tester"
-    RESTART = "start the daemon and its client anew"
-
-    __hash__ = object.__hash__
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A datagram that was sent or received, `data`, at `time` in seconds; or, with none, what the person was asked for.
-
-    `source` is the address that a datagram of the daemon came from, and `None` for the tester's own.
-    """
-
-    time: float
-    side: Side
-    data: bytes | None
-    source: Address | None = None
-    note: str = ""
-
-
-class RuleBrokenError(SimpError):
-    """A rule was broken: what was expected, and what came instead."""
-
-    def __init__(self, expected: str, seen: list[Passage]) -> None:
-        super().__init__(f"expected {expected}")
-        self.expected = expected
-        self.seen = seen
-
-
 class NotApplicableError(SimpError):
     """A rule has nothing to say to this daemon."""
-
-
-class NotRunError(SimpError):
-    """A case couldn't be run: nobody acted at the other side, or nothing answers there any more."""
-
-
-class Wire(Protocol):
-    """The tester's way to the daemon and to its person."""
-
-    wait: float
-    """Seconds in which a daemon answers what it answers at once; silence of that length is no answer."""
-    daemon: Address | None
-    """Where the daemon is; `None` until it has called, if nobody said."""
-    refused: bool
-    """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
-    restarts: bool
-    """Whether the daemon is started anew before each case."""
-    actions: frozenset[Request]
-    """What the person can be asked for."""
-
-    def now(self) -> float: ...
-
-    def send(self, side: Side, data: bytes) -> None: ...
-
-    def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
-        """The next datagram of the daemon that came until then, with its time; `None` if there is none."""
-        ...
-
-    def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
-        """Has it done; `text` is the message to type, `side` the one to call. `quiet`: nothing may come of it.
-
-        Returns what went wrong with it, or nothing; raises `NotRunError` where it can't be done at all.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +41,6 @@ class Received:
     data: bytes
 
 
-@dataclass
-class _Conversation:
-    """What the tester knows of one of its sides: the number of its next chat, and what has come in."""
-
-    number: int = 0
-    arrived: deque[Passage] = field(default_factory=deque)
-    busy: bool = False
-    silent: bool = True  # nothing that the tester said has been acknowledged yet
-
-
-Matches = Callable[[Datagram], bool]
-
-
 class Tester:
     """Plays the other daemon. `framing`: the one to speak throughout, as a foreign peer does that makes no offer."""
 
@@ -147,12 +51,12 @@ class Tester:
         self.framing = framing
         """That of the conversation; `None` until the daemon has answered."""
         self._met_in = framing  # the framing that it spoke when they met, and that each case begins with
-        self._spoken_at: float | None = None  # when the tester said the first thing that it hasn't listened since
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
-        self.trace: list[Passage] = []
-        self._heard = 0  # bytes
-        self._sides = {side: _Conversation() for side in Side}
+        self.trace = Trace(wire)
+        self.number = 0
+        """The sequence number of the tester's next chat or FIN."""
+        self._silent = True  # nothing that the tester said has been acknowledged yet
         self._taken: int | None = None  # the number of the first chat, where the daemon insists on one
 
     # -- one datagram
@@ -172,12 +76,7 @@ class Tester:
 
     def send(self, data: bytes, side: Side = Side.TESTER) -> None:
         """Sends those bytes, whatever they are."""
-        now = self.wire.now()
-        if self._spoken_at is None:
-            self._spoken_at = now
-        self.trace.append(Passage(now, side, data))
-        self._sides[side].busy = True
-        self.wire.send(side, data)
+        self.trace.send(data, side)
 
     def make_syn(self, user: bytes = NAME) -> bytes:
         """A SYN: with the offer, unless the tester plays a foreign peer (spec 4.2)."""
@@ -193,10 +92,10 @@ class Tester:
         Whether there is a call to answer depends on the daemon that is judged: that one can't be answered is no
         reason to judge no further. `quiet`: nothing may come of it, if the daemon is right.
         """
-        self.trace.append(Passage(self.wire.now(), side, None, note=f"is asked to {in_words(action, text)}"))
+        self.trace.add_note(f"is asked to {action.in_words(text)}", side)
         trouble = self.wire.ask(action, text, side, quiet=quiet)
         if trouble:
-            self.trace.append(Passage(self.wire.now(), side, None, note=f"could not: {trouble}"))
+            self.trace.add_note(f"could not: {trouble}", side)
             if action not in (Request.ACCEPT, Request.DECLINE):
                 raise NotRunError(trouble)
 
@@ -207,15 +106,14 @@ class Tester:
         start = len(self.trace)
         received = self.find(matches, within=within, side=side)
         if received is None:
-            raise RuleBrokenError(expected, self._seen(start))
+            raise RuleBrokenError(expected, self.trace.seen(start))
         return received
 
-    def find(self, matches: Matches, *, within: float | None = None, side: Side = Side.TESTER) -> Received | None:
+    def find(
+        self, matches: Matches = is_any, *, within: float | None = None, side: Side = Side.TESTER
+    ) -> Received | None:
         """The same, or `None`."""
-        for received in self._incoming(within, side):
-            if matches(received.datagram):
-                return received
-        return None
+        return next((each for each in self._incoming(within, side) if matches(each.datagram)), None)
 
     def collect(self, *, within: float | None = None, side: Side = Side.TESTER) -> list[Received]:
         """All that comes in that time."""
@@ -226,76 +124,40 @@ class Tester:
 
         Raises `RuleBrokenError`.
         """
-        start = self.wire.now() if self._spoken_at is None else self._spoken_at
+        start = self.wire.now() if self.trace.spoken_at is None else self.trace.spoken_at
         answers = []
-        for passage in self._passages(within, side):
+        for passage in self.trace.listen(side, within):
             datagram = self._read(passage)
-            if datagram and datagram.operation is Chat.MESSAGE:
+            if datagram and is_message(datagram):
                 self.send(self.make(Control.ACK, datagram.sequence), side)
             elif passage.time >= start:
                 answers.append(passage)
         if answers:
             raise RuleBrokenError(instead_of, answers)
 
+    def judge(self, kept: object, expected: str) -> None:
+        """Raises `failure` unless the rule was kept."""
+        if not kept:
+            raise self.failure(expected)
+
     def failure(self, expected: str) -> RuleBrokenError:
         """A failure of which all that came since the case began is shown."""
-        return RuleBrokenError(expected, self._seen(0))
-
-    def _seen(self, start: int) -> list[Passage]:
-        return [passage for passage in self.trace[start:] if passage.source is not None]
+        return RuleBrokenError(expected, self.trace.seen())
 
     def _incoming(self, within: float | None, side: Side) -> Iterator[Received]:
-        for passage in self._passages(within, side):
+        for passage in self.trace.listen(side, within):
             datagram = self._read(passage)
             if datagram and passage.source and passage.data is not None:
                 yield Received(passage.time, datagram, passage.source, passage.data)
 
     def _read(self, passage: Passage) -> Datagram | None:
-        read = parse_or_refusal(passage.data or b"", reading_order(self.framing))
-        return read if isinstance(read, Datagram) else None
-
-    def _passages(self, within: float | None, side: Side) -> Iterator[Passage]:
-        self._spoken_at = None
-        until = self.wire.now() + (self.wire.wait if within is None else within)
-        arrived = self._sides[side].arrived
-        while True:
-            while arrived:
-                passage = arrived.popleft()
-                self._sides[side].busy = True
-                yield passage
-            if not self._pump(until):
-                return
-
-    def _pump(self, until: float) -> bool:
-        """Files the next datagram that arrives; whether one did. Raises `RuleBrokenError` at a flood."""
-        incoming = self.wire.receive(until)
-        if incoming is None:
-            return False
-        if len(self.trace) >= _MOST_PASSAGES or self._heard > _MOST_BYTES:
-            raise RuleBrokenError("fewer datagrams than a flood", self._seen(0)[:10])
-        time, side, source, data = incoming
-        passage = Passage(time, side, data, source)
-        self.trace.append(passage)
-        self._heard += len(data)
-        self._sides[side].arrived.append(passage)
-        return True
+        return Reading.of(passage.data or b"", reading_order(self.framing)).datagram
 
     def begin(self) -> None:
         """Forgets what was said and heard before."""
-        now = self.wire.now()
-        while self.wire.receive(now) is not None:
-            pass
-        for conversation in self._sides.values():
-            conversation.arrived.clear()
         self.trace.clear()
-        self._heard = 0
 
     # -- conversations
-
-    @property
-    def number(self) -> int:
-        """The sequence number of the tester's next chat or FIN."""
-        return self._sides[Side.TESTER].number
 
     def first_number(self) -> int:
         """That of its first chat (spec 5.2, 9.8); or the one that the daemon took when it took no other."""
@@ -306,15 +168,15 @@ class Tester:
         """Finds out what the daemon speaks: rings it, and takes the call back. `NotRunError` if nobody is there."""
         until = self.wire.now() + PATIENCE
         self.say_syn()
-        answer = self.find(lambda datagram: True, within=max(self.wire.wait, 1.0))
+        answer = self.find(within=max(self.wire.wait, 1.0))
         while self.wire.refused and self.wire.restarts and self.wire.now() < until:  # it was started just now
             self.say_syn()
-            answer = self.find(lambda datagram: True, within=0.5)
+            answer = self.find(within=0.5)
         if self.wire.refused:
             raise NotRunError("nobody listens there")
         if answer is None and Request.ACCEPT in self.wire.actions:  # one that rings in silence
             self.ask(Request.ACCEPT)
-            answer = self.find(lambda datagram: True, within=PATIENCE)
+            answer = self.find(within=PATIENCE)
         if answer:
             self._check_welcome(answer.datagram)
             self.framing = self._met_in = self.framing or answer.datagram.framing
@@ -351,7 +213,7 @@ class Tester:
         until = self.wire.now() + PATIENCE
         while self.alive is not None and self.wire.now() < until:
             self.send(self.make(Control.FIN))
-            if self.find(lambda datagram: True, within=0.5):
+            if self.find(within=0.5):
                 return
 
     def call(self) -> Received:
@@ -364,20 +226,18 @@ class Tester:
     def be_accepted(self, syn: bytes | None = None, expected: str = "a SYN+ACK") -> Received:
         """The same, but for the ACK that the tester owes. `syn`: one that is sent instead of the usual one."""
         self.send(syn or self.make_syn())
-        early = self.find(_answers_syn, within=min(self.wire.wait, 0.5))
-        early = early if early and early.datagram.operation is Control.SYN_ACK else None
+        early = self.find(lambda each: is_ringing(each) or is_syn_ack(each), within=min(self.wire.wait, 0.5))
         self.ask(Request.ACCEPT)
-        accepted = early or self.expect(
-            expected, lambda datagram: datagram.operation is Control.SYN_ACK, within=PATIENCE
-        )
+        unasked = early if early and is_syn_ack(early.datagram) else None
+        accepted = unasked or self.expect(expected, is_syn_ack, within=PATIENCE)
         self.framing = accepted.datagram.framing
-        self._sides[Side.TESTER].number = self.first_number()
+        self.number = self.first_number()
         return accepted
 
     def be_called(self, side: Side = Side.TESTER) -> Received:
         """Has the person call the tester. The SYN, whose framing, or offer, is from then on the conversation's."""
         self.ask(Request.CALL, side=side)
-        syn = self.expect("a SYN", lambda datagram: datagram.operation is Control.SYN, within=PATIENCE, side=side)
+        syn = self.expect("a SYN", is_syn, within=PATIENCE, side=side)
         if not self.foreign:
             offered = syn.datagram.payload.startswith(OFFER)
             self.framing = Framing.HEADER if offered else syn.datagram.framing
@@ -391,14 +251,14 @@ class Tester:
         acknowledged = self.expect(
             "the ACK of the SYN+ACK", lambda datagram: datagram.operation in (Control.ACK, Chat.MESSAGE)
         )
-        self._sides[Side.TESTER].number = self.first_number()
+        self.number = self.first_number()
         return acknowledged
 
     def _open(self, accepted: Received) -> None:
         """Some accept by a chat, after a SYN+ACK that came of itself (spec 9.7): it is acknowledged here."""
         if accepted.datagram.framing is not Framing.HEADER:
             for received in self.collect(within=min(self.wire.wait, 0.3)):
-                if received.datagram.operation is Chat.MESSAGE:
+                if is_message(received.datagram):
                     self.acknowledge(received)
 
     def chat(self, payload: bytes, number: int | None = None, user: bytes = NAME) -> bytes:
@@ -407,29 +267,20 @@ class Tester:
 
     def say(self, payload: bytes, what: str = "the chat", user: bytes = NAME) -> Received:
         """Says something that must be acknowledged; where it isn't, the number may be at fault. The ACK."""
-        conversation = self._sides[Side.TESTER]
-        self._forget_acks(conversation)
-        start = len(self.trace)
-        for number in (conversation.number, 1 - conversation.number):
+        # What was acknowledged before, perhaps twice, is no answer to what comes now.
+        self.trace.forget(Side.TESTER, lambda passage: bool((read := self._read(passage)) and is_ack(read)))
+        start, first = len(self.trace), self.number
+        for number in (first, 1 - first):
             self.send(self.chat(payload, number, user))
             acknowledged = self.find(is_ack)
             if acknowledged:
-                if conversation.silent and number != conversation.number:
+                if self._silent and number != first:
                     self._taken = number
-                conversation.silent = False
-                conversation.number = 1 - number
+                self._silent = False
+                self.number = 1 - number
                 return acknowledged
-        first = conversation.number
         told = f"an ACK of {what}, numbered {first}, or {1 - first} when that was ignored"
-        raise RuleBrokenError(told, self._seen(start))
-
-    def _forget_acks(self, conversation: _Conversation) -> None:
-        """What was acknowledged before, perhaps twice, is no answer to what comes now."""
-        now = self.wire.now()
-        while self._pump(now):
-            pass
-        kept = [each for each in conversation.arrived if not ((datagram := self._read(each)) and is_ack(datagram))]
-        conversation.arrived = deque(kept)
+        raise RuleBrokenError(told, self.trace.seen(start))
 
     def hear(self, text: str) -> Received:
         """Has the person say that. The chat, which is not acknowledged yet.
@@ -443,13 +294,13 @@ class Tester:
             self.ask(Request.TYPE, text)
         return self.expect(
             f"a chat with {text!r}" if len(text) < 40 else "a chat",
-            lambda datagram: datagram.operation is Chat.MESSAGE,
+            is_message,
             within=PATIENCE,
         )
 
-    def acknowledge(self, received: Received) -> None:
+    def acknowledge(self, received: Received, side: Side = Side.TESTER) -> None:
         """The ACK that the daemon expects of what it sent."""
-        self.send(self.make(Control.ACK, received.datagram.sequence))
+        self.send(self.make(Control.ACK, received.datagram.sequence), side)
 
     def expect_again(self, expected: str, first: Received, matches: Matches) -> Received:
         """Another one, 5 s after the first: not sooner, and not much later (spec 6.2)."""
@@ -457,7 +308,7 @@ class Tester:
         due = first.time + _LATEST
         again = self.find(matches, within=due - self.wire.now())
         if again is None or again.time < first.time + _EARLIEST:
-            raise RuleBrokenError(f"{expected} again after {RETRANSMISSION_INTERVAL:g} s", self._seen(start))
+            raise RuleBrokenError(f"{expected} again after {RETRANSMISSION_INTERVAL:g} s", self.trace.seen(start))
         return again
 
     # -- between two cases
@@ -467,29 +318,26 @@ class Tester:
 
         Whether it acknowledged the tester's FIN.
         """
-        parted = {
-            side: self._leave(side, conversation)
-            for side, conversation in self._sides.items()
-            if conversation.busy or side is Side.TESTER
-        }
-        for conversation in self._sides.values():
-            conversation.number = 0
-            conversation.busy = False
-            conversation.silent = True
+        parted = self._leave(Side.TESTER, self.number)
+        for side in (Side.STRANGER, Side.UNKNOWN):
+            if side in self.trace.busy:
+                self._leave(side)
+        self.number, self._silent = 0, True
+        self.trace.busy.clear()
         self.framing = self._met_in or self.framing
-        if self.alive and not parted[Side.TESTER]:  # a network may lose two FINs
-            parted[Side.TESTER] = self._leave(Side.TESTER, self._sides[Side.TESTER])
+        if self.alive and not parted:  # a network may lose two FINs
+            parted = self._leave(Side.TESTER)
         if self.alive is not None or self.wire.refused:
-            self.alive = parted[Side.TESTER]
-        return parted[Side.TESTER]
+            self.alive = parted
+        return parted
 
     def take_leave(self) -> None:
         """The same where a run ends in the midst of a case: nobody is left in a chat with a tester that is gone."""
         with suppress(NotRunError, RuleBrokenError):
             self.part()
 
-    def _leave(self, side: Side, conversation: _Conversation) -> bool:
-        for number in (conversation.number, 1 - conversation.number):  # some take no other than the one they expect
+    def _leave(self, side: Side, first: int = 0) -> bool:
+        for number in (first, 1 - first):  # some take no other than the one they expect
             self.send(self.make(Control.FIN, number), side)
             if self._parting(self.wire.wait, side, until_acknowledged=True):
                 self._parting(min(self.wire.wait, 0.3), side)
@@ -500,30 +348,9 @@ class Tester:
         """Acknowledges FINs; whether the tester's own was acknowledged."""
         acknowledged = False
         for received in self._incoming(within, side):
-            if received.datagram.operation in (Control.FIN, Control.ERR_FIN):
-                self.send(self.make(Control.ACK, received.datagram.sequence), side)
+            if is_fin(received.datagram):
+                self.acknowledge(received, side)
             acknowledged = acknowledged or is_ack(received.datagram)
-            if acknowledged and until_acknowledged and not self._sides[side].arrived:
+            if acknowledged and until_acknowledged and not self.trace.waits(side):
                 break
         return acknowledged
-
-
-def in_words(action: Request, text: str) -> str:
-    """What the person is asked to do."""
-    if not text:
-        return action.value
-    return f"{action.value} {text!r}" if len(text) < 40 else f"{action.value}, {len(text)} characters: {text[:16]!r}..."
-
-
-def is_ack(datagram: Datagram) -> bool:
-    """Whether it acknowledges something, and doesn't just say that it rings (spec 4.3)."""
-    return datagram.operation is Control.ACK and datagram.payload != RINGING
-
-
-def is_ringing(datagram: Datagram) -> bool:
-    """Whether it says that a SYN rings (spec 4.3)."""
-    return datagram.operation is Control.ACK and datagram.payload == RINGING
-
-
-def _answers_syn(datagram: Datagram) -> bool:
-    return is_ringing(datagram) or datagram.operation is Control.SYN_ACK

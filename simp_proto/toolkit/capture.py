@@ -11,11 +11,12 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from simp_proto.errors import DatagramError, SimpError
 
 
@@ -39,6 +40,25 @@ class Captured:
     destination: Address
     data: bytes
     refused: DatagramError | None = None
+
+    def __str__(self) -> str:
+        """For people: when, from where and to where."""
+        return f"{_moment(self.time)}  {format_address(self.source)} > {format_address(self.destination)}"
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """What comes before the datagram's own keys in its object."""
+        source, destination = format_address(self.source), format_address(self.destination)
+        return {"time": self.time, "source": source, "destination": destination}
+
+
+def _moment(time: float | None) -> str:
+    if time is None:
+        return "(no time)"
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+    except (OverflowError, OSError, ValueError):  # a capture may say any 64 bits
+        return f"{time:.6f} seconds after 1970"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Final
 
 from simp_proto.constants import Framing
-from simp_proto.datagram import (
-    CHECKSUM_SIZE,
-    CHECKSUM_SIZES,
-    HEAD_SIZE,
-    Datagram,
-    offset,
-    parse_or_refusal,
-    reading_order,
-    sealed,
-)
-
-_LENGTH_AT: Final = offset("length", Framing.BARE, 0)
+from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, parse, payload_length, reading_order, sealed
+from simp_proto.errors import DatagramError
 
 
 def hints(data: bytes, framing: Framing) -> list[str]:
@@ -34,7 +23,11 @@ def hints(data: bytes, framing: Framing) -> list[str]:
 
 
 def _is_right(data: bytes, framing: Framing) -> bool:
-    return isinstance(parse_or_refusal(data, (framing,)), Datagram)
+    try:
+        parse(data, (framing,))
+    except DatagramError:
+        return False
+    return True
 
 
 def _checksummed(framing: Framing) -> list[Framing]:
@@ -44,8 +37,8 @@ def _checksummed(framing: Framing) -> list[Framing]:
 
 def _lengths(data: bytes) -> tuple[int, int]:
     """The length as it is to be read (spec 2.5), and little-endian."""
-    field = data[_LENGTH_AT:HEAD_SIZE]
-    return int.from_bytes(field, "big"), int.from_bytes(field, "little")
+    length = payload_length(data)
+    return length, int.from_bytes(length.to_bytes(4, "big"), "little")
 
 
 def _of_length(data: bytes, framing: Framing) -> Iterator[str]:

@@ -12,11 +12,10 @@ from typing import Any, Final, TextIO
 import click
 
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
-from simp_proto.datagram import HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset, parse
+from simp_proto.datagram import HEAD, HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset
 from simp_proto.errors import SECTIONS, DatagramError
 from simp_proto.printable import printable
-
-_HEAD: Final = ("type", "operation", "sequence", "user", "length")
+from simp_proto.toolkit.reading import Reading
 
 
 @click.command()
@@ -61,16 +60,14 @@ _COMMENT: Final = """\
 
 
 def _tables() -> dict[str, Any]:
-    starts = [offset(name, Framing.BARE, 0) for name in _HEAD]
+    starts = [offset(name, Framing.BARE, 0) for name in HEAD]
     ends = [*starts[1:], HEAD_SIZE]
     return {
         "PORT": DAEMON_PORT,
         "HEAD_SIZE": HEAD_SIZE,
         "MAX_PAYLOAD_SIZE": MAX_PAYLOAD_SIZE,
-        "NAMES": list(_HEAD),
-        "HEAD": {
-            name: {"at": start, "size": end - start} for name, start, end in zip(_HEAD, starts, ends, strict=True)
-        },
+        "NAMES": list(HEAD),
+        "HEAD": {name: {"at": start, "size": end - start} for name, start, end in zip(HEAD, starts, ends, strict=True)},
         "TYPES": {kind.value: kind.label for kind in Type},
         "OPERATIONS": {
             kind.value: {value: operation.label for value, operation in operations.items()}
@@ -103,11 +100,9 @@ def _framing(framing: Framing) -> dict[str, Any]:
 
 def _refusal(data: bytes, framing: Framing = Framing.HEADER) -> DatagramError:
     """What `parse` itself says of the beginning of a datagram, which ends too early in any case."""
-    try:
-        parse(data, (framing,))
-    except DatagramError as error:
-        return error
-    raise AssertionError(data)
+    error = Reading.of(data, (framing,)).error
+    assert error
+    return error
 
 
 def _literal(value: Any, separator: str = "\n    ") -> str:

@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.cli.parameters import framing_option, hexadecimal
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
@@ -29,12 +29,7 @@ class ObjectError(SimpError, ValueError):
 @click.option("--sequence", type=click.IntRange(0, 255), default=0, show_default=True)
 @click.option("--user", default="", help="The sender's name.")
 @click.option("--payload", default="", help="Text, sent as UTF-8.")
-@click.option(
-    "--framing",
-    type=click.Choice([framing.value for framing in Framing]),
-    default=Framing.HEADER.value,
-    show_default=True,
-)
+@framing_option(default=Framing.HEADER)
 @click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Say this length, whatever the payload's is.")
 @click.option(
     "--put",
@@ -52,7 +47,7 @@ def encode(  # one argument an option
     sequence: int,
     user: str,
     payload: str,
-    framing: str,
+    framing: Framing,
     length: int | None,
     puts: tuple[tuple[int, str], ...],
     checksum: str | None,
@@ -83,7 +78,7 @@ def encode(  # one argument an option
     assert operation is not None
     kind, code = _OPERATIONS[operation]
     try:
-        datagram = Datagram(kind, code, sequence, _typed(user), _typed(payload), Framing(framing))
+        datagram = Datagram(kind, code, sequence, _typed(user), _typed(payload), framing)
     except (DatagramError, UnicodeEncodeError) as error:
         wrong = isinstance(error, DatagramError) and error.field == "sequence"
         raise click.UsageError(f"{error}{f'; --put 2 {sequence:02x} makes it' if wrong else ''}") from None
@@ -137,20 +132,14 @@ def _encode_lines(raw: bool) -> None:
     if sys.stdin is None:
         raise click.ClickException("standard input: it is closed")
     failed = False
-    for number, line in enumerate(_lines(), 1):
+    lines = (line.decode("utf-8", "backslashreplace").strip() for line in sys.stdin.buffer)
+    for number, line in enumerate(filter(None, lines), 1):
         try:
             _write(build(from_json(json.loads(line))), raw)
         except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
-
-
-def _lines() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        text = line.decode("utf-8", "backslashreplace").strip()
-        if text:
-            yield text
 
 
 def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str], ...], checksum: str | None) -> bytes:
@@ -161,7 +150,7 @@ def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str],
         data[at : at + 4] = length.to_bytes(4, "big")
     checksum_at = offset("checksum", datagram.framing, datagram.length)
     for at, digits in puts:
-        put = _hexadecimal(digits, "--put")
+        put = hexadecimal(digits, "--put")
         if at + len(put) > len(data):
             why = f"read {len(put)} bytes at offset {at}, expected the datagram's {len(data)} to have them"
             raise click.BadParameter(why, param_hint="--put")
@@ -173,18 +162,11 @@ def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str],
     if checksum is not None:
         if datagram.framing is Framing.BARE:
             raise click.BadParameter("bare has no checksum", param_hint="--checksum")
-        put = _hexadecimal(checksum, "--checksum")
+        put = hexadecimal(checksum, "--checksum")
         if len(put) != CHECKSUM_SIZE:
             raise click.BadParameter(f"read {checksum!r}, expected four hexadecimal digits", param_hint="--checksum")
         data[checksum_at : checksum_at + CHECKSUM_SIZE] = put
     return bytes(data)
-
-
-def _hexadecimal(text: str, option: str) -> bytes:
-    digits = text.lower().removeprefix("0x")
-    if not digits or len(digits) % 2 or not all(digit in "0123456789abcdef" for digit in digits):
-        raise click.BadParameter(f"read {text!r}, expected hexadecimal digits, two a byte", param_hint=option)
-    return bytes.fromhex(digits)
 
 
 def _write(data: bytes, raw: bool) -> None:

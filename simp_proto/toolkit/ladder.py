@@ -4,10 +4,8 @@ from typing import NamedTuple
 
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Control
-from simp_proto.datagram import Datagram, parse_or_refusal
-from simp_proto.errors import DatagramError
 from simp_proto.printable import printable
-from simp_proto.toolkit.dump import refusal_as_text, summary
+from simp_proto.toolkit.reading import Reading
 
 _RUNG = 46
 """Columns between the two rails."""
@@ -50,15 +48,14 @@ class Ladder:
 
     def rung(self, seconds: float, source: Address, data: bytes) -> str:
         """One datagram, from whichever side `source` is, with its framing and size."""
-        return self.draw(seconds, source, data, parse_or_refusal(data)).text
+        return self.draw(seconds, source, Reading.of(data)).text
 
-    def draw(self, seconds: float, source: Address, data: bytes, read: Datagram | DatagramError) -> Rung:
+    def draw(self, seconds: float, source: Address, reading: Reading) -> Rung:
         """The same for one that has been parsed, or refused, before."""
-        if isinstance(read, DatagramError):
-            text, note = f"{len(data)} bytes", refusal_as_text(read)
-        else:
-            text, note = summary(read), f"{read.framing.value}, {len(data)} bytes"
-        again = self._is_repeat(source, data, read)
+        text, note = f"{len(reading.data)} bytes", reading.in_words
+        if reading.datagram:
+            text, note = note, f"{reading.datagram.framing.value}, {text}"
+        again = self._is_repeat(source, reading)
         if again:
             note += ", again"
         if len(text) > _TEXT:
@@ -67,15 +64,15 @@ class Ladder:
         arrow = line + self._to_right if source == self._left else self._to_left + line
         return Rung(f"{seconds:8.3f} {self._rail}{arrow}{self._rail}  {note}", again)
 
-    def _is_repeat(self, source: Address, data: bytes, read: Datagram | DatagramError) -> bool:
+    def _is_repeat(self, source: Address, reading: Reading) -> bool:
         """Whether that side sent the same bytes just before (spec 5.3).
 
         An ACK may be the same and yet a new one, for what the other side has said since (spec 5.4).
         """
-        repeat = self._latest.get(source) == data
-        if isinstance(read, Datagram) and read.operation is Control.ACK:
+        repeat = self._latest.get(source) == reading.data
+        if reading.datagram and reading.datagram.operation is Control.ACK:
             repeat = repeat and self._news_from == source
-        self._latest[source] = data
+        self._latest[source] = reading.data
         if not repeat:
             self._news_from = source
         return repeat

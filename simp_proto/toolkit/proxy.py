@@ -16,16 +16,13 @@ from typing import Any, Final
 
 import click
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address
 from simp_proto.cli import output
-from simp_proto.cli.parameters import Number
-from simp_proto.constants import DAEMON_PORT
-from simp_proto.datagram import parse_or_refusal
-from simp_proto.errors import AddressError, DatagramError
-from simp_proto.toolkit import dump
+from simp_proto.cli.parameters import Number, address, rate
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
+from simp_proto.toolkit.reading import Reading
 from simp_proto.udp import bind, hear_refusals, refused, resolved, why_not
 
 _MAX_DELAY: Final = 60.0
@@ -35,20 +32,7 @@ _MAX_SIZE: Final = 65_535
 _QUIET: Final = 1.0
 """Seconds between two lines about what anybody can cause."""
 _WAYS: Final = ("a-to-b", "b-to-a")
-_REFUSED: Final = "red"
 _ALTERED: Final = "yellow"
-_NOTE: Final = "cyan"
-
-
-def _rate(text: str) -> float:
-    """Raises `BadParameter`."""
-    try:
-        rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        rate = math.nan
-    if not 0 <= rate <= 1:
-        raise click.BadParameter(f"read {text!r}, expected 0% to 100%, such as 20% or 0.2")
-    return rate
 
 
 @click.command()
@@ -57,10 +41,10 @@ def _rate(text: str) -> float:
 @click.option(
     "--listen", metavar="ADDRESS", help="The proxy's own address; without it, port 7777 of all this host has."
 )
-@click.option("--lose", type=_rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
-@click.option("--repeat", type=_rate, default="0%", metavar="RATE", help="How many go on twice.")
-@click.option("--reorder", type=_rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
-@click.option("--corrupt", type=_rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
+@click.option("--lose", type=rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
+@click.option("--repeat", type=rate, default="0%", metavar="RATE", help="How many go on twice.")
+@click.option("--reorder", type=rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
+@click.option("--corrupt", type=rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
 @click.option(
     "--delay",
     type=Number(0, _MAX_DELAY),
@@ -130,23 +114,23 @@ def proxy(
 
 def _address(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
+    read = address(text, name=name)
     try:
-        address = parse_address(text, DAEMON_PORT)
-        resolved(address)
-        if ip_address(address[0]).is_multicast:
-            raise AddressError(f"read {text!r}, a multicast address, expected one of a single host")
-    except (AddressError, OSError) as error:  # an interface may be unknown
-        why = error if isinstance(error, AddressError) else f"read {text!r}: {error.strerror}"
-        raise click.BadParameter(str(why), param_hint=name) from None
-    return address
+        resolved(read)
+    except OSError as error:  # an interface may be unknown
+        raise click.BadParameter(f"read {text!r}: {error.strerror}", param_hint=name) from None
+    if ip_address(read[0]).is_multicast:
+        why = f"read {text!r}, a multicast address, expected one of a single host"
+        raise click.BadParameter(why, param_hint=name)
+    return read
 
 
 def _daemon(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
-    address = _address(text, name)
-    if ip_address(address[0]).is_unspecified:
+    read = _address(text, name)
+    if ip_address(read[0]).is_unspecified:
         raise click.BadParameter(f"read {text!r}, expected the address of one daemon", param_hint=name)
-    return address
+    return read
 
 
 def _check_apart(left: Address, right: Address, here: Address) -> None:
@@ -338,8 +322,7 @@ class _Json:
     """Datagrams as objects, a line each."""
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = parse_or_refusal(captured.data)
-        shown = dump.capture_as_json(captured)
+        shown = captured.as_json
         shown["fate"] = {
             "lost": fate.lost,
             "repeated": fate.repeated,
@@ -347,8 +330,7 @@ class _Json:
             "corrupted": fate.corrupted,
             "delays": [round(delay, 6) for delay in fate.delays],
         }
-        shown |= dump.refusal_as_json(read, captured.data) if isinstance(read, DatagramError) else dump.as_json(read)
-        output.echo(json.dumps(shown))
+        output.echo(json.dumps(shown | Reading.of(captured.data).as_json))
 
 
 class _Rungs:
@@ -357,11 +339,11 @@ class _Rungs:
     def __init__(self, left: Address, right: Address) -> None:
         self._ladder = Ladder(left, right, ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)))
         self._start = time.monotonic()
-        output.echo(self._ladder.head(), _NOTE)
+        output.echo(self._ladder.head(), output.NOTE)
 
     def show(self, captured: Captured, fate: Fate) -> None:
-        read = parse_or_refusal(captured.data)
-        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, captured.data, read)
+        reading = Reading.of(captured.data)
+        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading)
         altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
-        colour = _ALTERED if altered else _REFUSED if isinstance(read, DatagramError) else None
+        colour = _ALTERED if altered else output.WRONG if reading.error else None
         output.echo(f"{rung.text}; {fate}" if str(fate) else rung.text, colour)

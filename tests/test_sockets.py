@@ -1,6 +1,5 @@
 """The tester's wire on real sockets (loopback only), and the commands that act for a person."""
 
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from simp_proto.conformance.tester import NotRunError, Request, Side
-from simp_proto.conformance.wire import Hands, Sockets, addresses_near
+from simp_proto.conformance.hands import Hands
+from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Control
 from tests.test_endpoint import packet
 from tests.test_loop import PATIENCE, free_address
@@ -78,36 +78,6 @@ def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp
     called = seen.read_text().split()
     assert len(set(called)) == 3
     assert called[2] == f"{own[0]}:{own[1]}"
-
-
-def test_a_command_gets_the_text_as_it_is(tmp_path: Path, daemon: socket.socket) -> None:
-    seen = tmp_path / "seen"
-    text = 'it\'s $HOME, `id` "quoted" é\\n'
-    hands = Hands({Request.TYPE: f'printf %s "$SIMP_TEXT" > "{seen}"'}, terminal=False)
-    with wire(daemon, hands) as sockets:
-        assert sockets.ask(Request.TYPE, text, Side.TESTER) == ""
-    assert seen.read_text("utf-8") == text
-
-
-def test_a_command_that_fails_is_told_and_one_that_is_none_ends_the_case(daemon: socket.socket) -> None:
-    hands = Hands(
-        {Request.ACCEPT: "echo no window >&2; exit 3", Request.LEAVE: "no-such-command-at-all"}, terminal=False
-    )
-    with wire(daemon, hands) as sockets:
-        told = sockets.ask(Request.ACCEPT, "", Side.TESTER)
-        assert "status 3" in told
-        assert "no window" in told
-        with pytest.raises(NotRunError, match="no-such-command-at-all"):
-            sockets.ask(Request.LEAVE, "", Side.TESTER)
-
-
-def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path, daemon: socket.socket) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    hands = Hands({Request.RESTART: f"cat '{pipe}' & echo started >&2; exit 3"}, terminal=False)
-    with wire(daemon, hands) as sockets:
-        assert "status 3: started" in sockets.ask(Request.RESTART, "", Side.TESTER)
-    pipe.open("wb").close()  # which ends the one that was left
 
 
 def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:

@@ -1,0 +1,169 @@
+"""The tester's wire over real sockets."""
+
+import socket
+import threading
+import time
+from collections import deque
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from simp_proto.address import Address, format_address
+from simp_proto.conformance.hands import Hands
+from simp_proto.conformance.kinds import is_syn
+from simp_proto.conformance.wire import NotRunError, Request, Side
+from simp_proto.constants import DAEMON_PORT
+from simp_proto.toolkit.reading import Reading
+from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
+
+_ANYWHERE: Final = ("192.0.2.1", 9)
+"""An address that is nobody's: the way there begins at the one that this host is reached at."""
+_MOST_WAITING: Final = 4_096
+"""Datagrams that wait to be looked at; of a flood, more are dropped."""
+_TICK: Final = 0.2
+"""Seconds after which a waiting thread looks whether it is still wanted."""
+
+
+def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
+    """Where a tester and a stranger can be: with port 7777, to which some daemons send whatever port they hear from.
+
+    Raises `OSError` where there is no way to the daemon.
+    """
+    if daemon is None:
+        local = local_host(_ANYWHERE)
+        return (local, DAEMON_PORT), (local, 0)
+    host = daemon[0]
+    if ip_address(host.partition("%")[0]) in ip_network("127.0.0.0/8"):
+        one, other = [each for each in ("127.0.0.2", "127.0.0.3", "127.0.0.4") if each != host][:2]
+        return (one, DAEMON_PORT), (other, DAEMON_PORT)
+    local = local_host(daemon)
+    return (local, 0 if local == host else DAEMON_PORT), (local, 0)
+
+
+class Sockets:
+    """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
+
+    def __init__(self, daemon: Address | None, own: Address, stranger: Address, hands: Hands, wait: float) -> None:
+        """Raises `OSError` where an address can't be had."""
+        self.wait = wait
+        self.daemon = daemon
+        self.restarts = hands.restarts
+        self.actions = hands.actions
+        self._hands = hands
+        self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
+        self._news = threading.Condition()
+        self.refused = False
+        self._known: set[bytes] = set()  # what has arrived since the tester last said something
+        self._fresh = False
+        self._readers: dict[Side, _Reader] = {}
+        self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self)
+        try:
+            self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self)
+        except OSError:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Sockets":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the addresses back."""
+        for reader in self._readers.values():
+            reader.stop()
+
+    def address(self, side: Side = Side.TESTER) -> Address:
+        """Where that side is."""
+        return address_of(self._readers[side].udp.getsockname())
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def send(self, side: Side, data: bytes) -> None:
+        with self._news:
+            self._known.clear()
+            self.refused = False
+        if self.daemon is None or side not in self._readers:  # nobody has called yet, or not there
+            return
+        udp = self._readers[side].udp
+        try:
+            try:
+                udp.sendto(data, self.daemon)
+            except ConnectionRefusedError:  # an earlier datagram; this one hasn't been sent yet
+                udp.sendto(data, self.daemon)
+        except OSError as error:
+            raise NotRunError(f"nothing can be sent to {format_address(self.daemon)}: {error.strerror}") from None
+
+    def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
+        with self._news:
+            while not self._arrived:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return None
+                self._news.wait(left)
+            return self._arrived.popleft() if self._arrived[0][0] <= until else None
+
+    def ask(self, action: Request, text: str, side: Side, *, quiet: bool = False) -> str:
+        if side is Side.UNKNOWN:
+            if side in self._readers:
+                self._readers.pop(side).stop()
+            try:
+                self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
+            except OSError as error:
+                raise NotRunError(f"no other address can be had: {error.strerror}") from None
+        with self._news:
+            self._fresh = False
+        return self._hands.act(action, text, self.address(side), None if quiet else lambda: self._fresh)
+
+    def arrive(self, side: Side, source: Address, data: bytes) -> None:
+        """Takes what one of the readers has read."""
+        now = time.monotonic()
+        with self._news:
+            if self.daemon is None and (read := Reading.of(data).datagram) and is_syn(read):
+                self.daemon = source
+            if self.daemon is None:
+                return
+            if source[0] != self.daemon[0]:
+                return
+            self._fresh = self._fresh or data not in self._known
+            self._known.add(data)
+            if len(self._arrived) < _MOST_WAITING:
+                self._arrived.append((now, side, source, data))
+            self._news.notify()
+
+    def be_refused(self) -> None:
+        """Nobody listens where something was sent."""
+        self.refused = True
+
+
+class _Reader(threading.Thread):
+    """Takes what arrives at one socket, which is its own from then on."""
+
+    def __init__(self, udp: socket.socket, side: Side, sockets: Sockets) -> None:
+        super().__init__(name=f"{side.value} socket", daemon=True)
+        self.udp = udp
+        self._side = side
+        self._sockets = sockets
+        self._wanted = True
+        udp.settimeout(_TICK)
+        hear_refusals(udp)
+        self.start()
+
+    def run(self) -> None:
+        while self._wanted:
+            try:
+                data, source = self.udp.recvfrom(65_535)
+            except TimeoutError:
+                continue
+            except OSError:  # a port that nobody listens at has answered; Windows tells it, too
+                refused(self.udp)
+                self._sockets.be_refused()
+                continue
+            self._sockets.arrive(self._side, address_of(source), data)
+
+    def stop(self) -> None:
+        """Ends it, and closes the socket."""
+        self._wanted = False
+        self.join()
+        self.udp.close()

@@ -1,0 +1,70 @@
+"""What commands take, each as somebody types it."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from simp_proto.cli.parameters import PORT, Number, address, framing_option, hexadecimal, rate
+from simp_proto.constants import Framing
+
+
+@click.command()
+@framing_option("Speak this.")
+@click.option("--seconds", type=Number(0, 10))
+@click.option("--port", type=PORT)
+@click.option("--rate", type=rate)
+def command(**given: object) -> None:
+    click.echo(repr({name: value for name, value in given.items() if value is not None}))
+
+
+@click.command()
+@framing_option(default=Framing.TRAILER)
+def forced(framing: Framing) -> None:
+    click.echo(repr(framing))
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("", {}),
+        ("--framing bare", {"framing": Framing.BARE}),
+        ("--seconds 0.5", {"seconds": 0.5}),
+        ("--port 65535", {"port": 65_535}),
+        ("--rate 20%", {"rate": 0.2}),
+        ("--rate 0.2", {"rate": 0.2}),
+    ],
+)
+def test_what_is_right(typed: str, value: dict[str, object]) -> None:
+    assert CliRunner().invoke(command, typed.split()).stdout == f"{value!r}\n"
+
+
+@pytest.mark.parametrize(
+    "typed", ["--framing BARE", "--framing x", "--seconds nan", "--seconds 11", "--port 0", "--rate nan", "--rate 101%"]
+)
+def test_what_is_wrong_is_wrong_usage(typed: str) -> None:
+    result = CliRunner().invoke(command, typed.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{typed.split(maxsplit=1)[0]}': " in result.stderr
+
+
+def test_a_framing_that_is_the_default() -> None:
+    assert CliRunner().invoke(forced, []).stdout == f"{Framing.TRAILER!r}\n"
+    assert "[default: trailer]" in CliRunner().invoke(forced, ["--help"]).stdout
+
+
+def test_an_address_has_the_port_that_is_typed_or_else_the_usual_one() -> None:
+    assert address("127.0.0.1") == ("127.0.0.1", 7777)
+    assert address("127.0.0.1", 9) == ("127.0.0.1", 9)
+    assert address("[::1]:10", 9) == ("::1", 10)
+    with pytest.raises(click.UsageError, match=r"^read 'x', expected an IP address"):
+        address("x")
+    with pytest.raises(click.BadParameter) as raised:
+        address("x", name="--listen")
+    assert raised.value.format_message().startswith("Invalid value for --listen: read 'x', expected")
+
+
+def test_hexadecimal_digits_are_two_a_byte() -> None:
+    assert hexadecimal("0x00fF", "--put") == b"\x00\xff"
+    for text in ("", "0x", "0", "zz", "00 00"):
+        with pytest.raises(click.BadParameter, match="two a byte"):
+            hexadecimal(text, "--put")

@@ -1,0 +1,92 @@
+"""Where `simp decode` finds datagrams: arguments, files and standard input."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_capture import pcap
+from tests.test_decode import CHAT, PACKETS, SYN, simp, written
+
+SPACED = " ".join(SYN[at : at + 2] for at in range(0, len(SYN), 2))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [SYN],
+        [SYN.upper()],
+        ["0x" + SYN],
+        [SPACED],
+        SPACED.split(),
+        [SPACED.replace(" ", ":")],
+        [SPACED.replace(" ", " 0x")],
+        [f"  {SYN}\n"],
+    ],
+    ids=["plain", "upper case", "0x", "blanks", "arguments", "colons", "0x each", "around"],
+)
+def test_hexadecimal_as_people_have_it(arguments: list[str]) -> None:
+    result = simp("decode", "--json", *arguments)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["payload"] == "SIMP/1 header utf-8"
+
+
+def test_several_and_standard_input() -> None:
+    for result in (simp("decode", "--json", SYN, CHAT), simp("decode", "--json", "-", stdin=f"{SYN}\n\n{SPACED}\n")):
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) == 2
+
+
+def test_standard_input_goes_on_after_what_is_wrong() -> None:
+    result = simp("decode", "--json", "-", stdin=b"zz zz\n\xff\n" + SYN[:-2].encode() + b"\n" + SYN.encode())
+    assert result.exit_code == 1
+    read = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line.get("field") for line in read] == ["hex", "hex", "length", None]
+    assert read[0]["error"].startswith("hex at offset 0: read 'z' as digit 1 in line 1, expected")
+
+
+def test_after_a_broken_capture_the_others_are_read(tmp_path: Path) -> None:
+    broken = written(tmp_path / "broken", pcap(*PACKETS[:2])[:-1])
+    result = simp("decode", "--json", broken, str(tmp_path), written(tmp_path / "whole", pcap(PACKETS[3])))
+    assert result.exit_code == 1
+    assert [json.loads(line)["operation"] for line in result.stdout.splitlines()] == ["SYN", "MESSAGE"]
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"Error: {broken}: record at offset 140: read the end of the capture at ")
+    assert second.startswith(f"Error: {tmp_path}: ")
+
+
+def test_files_that_are_no_captures(tmp_path: Path) -> None:
+    raw = written(tmp_path / "raw", bytes.fromhex(SYN))
+    text = written(tmp_path / "text", f"{SYN}\n{SPACED}\n".encode())
+    result = simp("decode", "--json", raw, text, written(tmp_path / "empty", b""), SYN)
+    assert result.exit_code == 0
+    assert len(set(result.stdout.splitlines())) == 1
+    assert len(result.stdout.splitlines()) == 4
+    assert simp("decode", "--json", "-", stdin=bytes.fromhex(SYN)).stdout == result.stdout.splitlines()[0] + "\n"
+    result = simp("decode", written(tmp_path / "other", b"\x89PNG\r\n"))
+    assert result.exit_code == 1
+    assert "\nrefused (spec 2.1): type at offset 0: read 0x89, expected 0x01" in result.stdout
+    result = simp("decode", written(tmp_path / "long", b"\x89PNG" + bytes(60_000)))
+    assert len(result.stdout.splitlines()) < 250
+    assert "bytes more)" in result.stdout
+    result = simp("decode", written(tmp_path / "a.pcap.gz", b"\x1f\x8b\x08" + bytes(40)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "it is compressed: unpack it first, as with gunzip -c FILE | simp decode -" in result.stderr
+
+
+def test_which_of_several_is_refused(tmp_path: Path) -> None:
+    lines = written(tmp_path / "some.hex", f"{SYN}\n\n07{SYN[2:]}\n".encode())
+    shown = simp("decode", SYN, "07" + SYN[2:], lines, written(tmp_path / "raw", b"\7" * 39)).stdout.splitlines()
+    before = [shown[at - 1] for at, line in enumerate(shown) if line.startswith("refused, ")]
+    assert before == ["argument 2", f"{lines}, line 3", str(tmp_path / "raw")]
+    read = map(json.loads, simp("decode", "--json", SYN, "07" + SYN[2:], lines).stdout.splitlines())
+    assert [each.get("where") for each in read] == [None, "argument 2", None, f"{lines}, line 3"]
+    assert simp("decode", "07" + SYN[2:]).stdout.startswith("refused, ")
+    assert "argument 3\nrefused, 2 bytes\n" in simp("decode", lines, lines, "07", "02").stdout
+
+
+def test_hexadecimal_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "cafe", bytes.fromhex(SYN))
+    assert simp("decode", "cafe").exit_code == 1
+    assert simp("decode", "./cafe").exit_code == 0
