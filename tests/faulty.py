@@ -8,6 +8,7 @@ a state of its own.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -252,6 +253,7 @@ def _values(fields: dict[str, Any], passage: Passage) -> dict[str, Any]:
 # -- datagrams
 
 
+@lru_cache(1 << 12)  # a tester says the same to each daemon
 def read(data: bytes) -> Datagram | None:
     try:
         return parse(data)
