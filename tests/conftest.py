@@ -1,9 +1,23 @@
-"""Hypothesis: the same examples in every run of CI, with their seed printed elsewhere."""
+"""What holds for every test: the same examples in every run of CI, and children that Ctrl-C reaches."""
 
 import os
+import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("local", deadline=None, print_blob=True)
+settings.register_profile("local", deadline=None, print_blob=True)  # which prints the seed of a failure
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_ends_children() -> Iterator[None]:
+    """Whoever runs the tests in the background ignores SIGINT, and so would the commands that tests start.
+
+    A handler, unlike that, is not inherited: they begin with the system's default.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
