@@ -21,3 +21,13 @@ def _ctrl_c_ends_children() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for a core, since much of it is waiting; none where one asks for some tests, which are there sooner so."""
+    return 2 * (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that nobody waits for them alone at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)

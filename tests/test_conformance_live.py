@@ -27,6 +27,7 @@ if sys.platform == "win32":
 else:
     import pexpect
 
+pytestmark = pytest.mark.slow
 SIMP = [sys.executable, "-m", "simp_proto.cli.main"]
 SHARES = 8
 """Runs at the same time: nearly all that they do is wait."""

@@ -77,6 +77,7 @@ def probed(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["probe", "--bind", format_address(free_address()), *arguments])
 
 
+@pytest.mark.slow
 def test_a_real_daemon_is_found() -> None:
     async def run() -> Result:
         async with Daemon(free_address(), 0) as daemon:
