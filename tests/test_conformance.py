@@ -129,6 +129,7 @@ def test_chats_of_its_person_are_no_answers() -> None:
     assert names(results_of(echo), Verdict.FAILED) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "cases"), [(None, CASES[:2]), (500, CASES)])
 def test_a_flood_ends(monkeypatch: pytest.MonkeyPatch, most: int | None, cases: list[Case]) -> None:
     most = most or tester._MOST_PASSAGES

@@ -233,7 +233,7 @@ def _check_end(world: World, to_say: list[int]) -> None:
         ([1, 0], CALLER, False),
         ([0, 1], CALLER, False),
         ([1, 0], CALLEE, False),
-        ([1, 1], CALLEE, True),
+        pytest.param([1, 1], CALLEE, True, marks=pytest.mark.slow),
     ],
 )
 def test_no_schedule_loses_doubles_or_sticks(to_say: list[int], leaver: int | None, crossed: bool) -> None:

@@ -445,6 +445,7 @@ def run_against(payload: bytes, user: bytes, raw: bytes, words: str) -> list[Res
     return [failed, replace(failed, verdict=Verdict.NOT_RUN, why=words)]
 
 
+@pytest.mark.slow
 @given(hostile_bytes, hostile_bytes.map(lambda data: data[:32].rstrip(b"\0")), hostile_bytes, hostile_texts)
 @example(HOSTILE[0], HOSTILE[2][:32], HOSTILE[0], "</title></style><script>\ud800\ufffe\x1b\0]]>")
 def test_what_a_peer_sent_does_nothing(payload: bytes, user: bytes, raw: bytes, words: str) -> None:
