@@ -8,7 +8,8 @@ import pytest
 from simp_client import view
 from simp_daemon.events import Connected, MessageAcknowledged
 from simp_proto.text import LineBuffer
-from tests.fuzz import capture, datagram, dialogue, endpoint, lines
+from simp_proto.toolkit.capture import Capture
+from tests.fuzz import datagram, dialogue, endpoint, lines
 from tests.fuzz.__main__ import TARGETS, Run, at_random, main
 from tests.fuzz.target import Choices
 
@@ -29,7 +30,7 @@ def _raises(*_: Any) -> Any:
 BREAKS: list[tuple[str, Any, str, Any]] = [
     ("datagram", datagram, "build", lambda read: read.payload),
     ("datagram", datagram, "parse", _raises),
-    ("capture", capture.Capture, "_datagram", _raises),
+    ("capture", Capture, "_datagram", _raises),
     ("lines", lines, "format_line", lambda line: f"{line.word}|{line.payload}\n".encode()),
     ("lines", lines, "LineBuffer", lambda limit: LineBuffer(2 * limit)),
     ("dialogue", view, "plain", lambda text: "\x1b[2J"),
