@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import timeit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -540,7 +540,7 @@ def measure_messages(alice: Person, bob: Person, loop: str, effort: Effort) -> I
                 f"   {min(ratios):.2f} to {max(ratios):.2f} by pair"
             )
             if name != "one core":  # where nothing waits for a wake-up, only an empty relay could keep up
-                yield Figure(f"messages to ping-pongs, {loop}, {name}", ratio, "", 0.4, least=True)
+                yield Figure(f"messages to ping-pongs, {loop}, {name}", ratio, "", 0.6, least=True)
 
 
 class RawPeer:
@@ -628,7 +628,7 @@ def measure_raw_peer(loop: str, effort: Effort) -> Iterator[Figure]:
             mine, echo = (median(column) for column in zip(*pairs[1:], strict=True))
             print(f"  {name:28} {mine:9.0f} {echo:15.0f} {median(ratios):6.2f}")
             if name != "one core":
-                yield Figure(f"messages of a peer to echoes, {loop}", median(ratios), "", 0.5, least=True)
+                yield Figure(f"messages of a peer to echoes, {loop}", median(ratios), "", 0.7, least=True)
 
 
 def measure_daemons(loop: str, effort: Effort) -> Iterator[Figure]:
@@ -800,7 +800,7 @@ def main() -> None:
     print(machine())
     measure_codec(effort)
     figures: list[Figure] = []
-    measures = {
+    measures: dict[str, Callable[[Effort], Iterator[Figure]]] = {
         "sessions": measure_sessions,
         **{f"daemons on {loop}": partial(measure_daemons, loop) for loop in LOOPS},
         "start-up": measure_start_up,
