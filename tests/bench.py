@@ -1,7 +1,8 @@
 """Figures of this project on this machine: `python -m tests.bench [--quick]`.
 
-It measures the codec, two real daemons on loopback, the start-up of the commands and the decoding of a capture, and
-ends with a table of what is to be reached. It is a report and no test: the exit status says nothing.
+It measures the codec, an endpoint with many sessions, real daemons on loopback, the start-up of the commands and the
+decoding of a capture, and ends with a table of what is to be reached. It is a report and no test: the exit status says
+nothing.
 """
 
 import argparse
@@ -19,15 +20,20 @@ import sys
 import tempfile
 import time
 import timeit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final, cast
 
-from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Chat, Control, Framing, Type
+from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.session import Session
+from simp_proto.constants import MAX_DATAGRAM_SIZE, OFFER, OPERATIONS, Chat, Control, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
 
 Address = tuple[str, int]
@@ -44,13 +50,14 @@ WARM_UP: Final = 200
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: seconds, and numbers of repetitions."""
+    """How long to measure: seconds, and numbers of repetitions; `sessions` is in seconds."""
 
     timing: float = 0.02
     timings: int = 11
     pairs: int = 5
     round_trips: int = 5_000
     messages: int = 3_000
+    sessions: float = 0.5
     latencies: int = 1_000
     idle: float = 6.0
     starts: int = 9
@@ -63,6 +70,7 @@ QUICK: Final = Effort(
     pairs=3,
     round_trips=2_000,
     messages=1_000,
+    sessions=0.2,
     latencies=300,
     idle=5.0,
     starts=7,
@@ -180,6 +188,74 @@ def microseconds(statements: tuple[str, ...], names: dict[str, Any], seconds: fl
     return times
 
 
+# -- an endpoint with many sessions
+
+
+class ManyChats:
+    """A policy with room for any number of chats."""
+
+    def may_ring(self, session: Session) -> bool:
+        return True
+
+    def may_hear(self, session: Session) -> bool:
+        return True
+
+    def displaced_by(self, session: Session) -> Session | None:
+        return None
+
+    def engage(self, session: Session) -> None:
+        pass
+
+
+def endpoint_with_sessions(peers: list[Address]) -> Endpoint:
+    """One that is in a chat with each of those."""
+    endpoint = Endpoint(policy=ManyChats())
+    syn, ack = (
+        build(Datagram(Type.CONTROL, operation, 0, b"alice", payload))
+        for operation, payload in ((Control.SYN, OFFER), (Control.ACK, b""))
+    )
+    for number, peer in enumerate(peers):
+        now = number / 20  # fewer strangers a second than are answered
+        endpoint.receive(syn, peer, now)
+        endpoint.accept(peer, now)
+        endpoint.receive(ack, peer, now)
+        take_out(endpoint)
+    assert len(endpoint._sessions) == len(peers)
+    return endpoint
+
+
+def take_out(endpoint: Endpoint) -> int:
+    """Takes what is to be sent and to be told; how much it is."""
+    taken = len(endpoint.outlet)
+    endpoint.outlet.clear()
+    return taken
+
+
+def measure_sessions(effort: Effort) -> Iterator[Figure]:
+    """Prints what a received message costs, timer included, by the number of open chats."""
+    print("\nA received message in an endpoint with that many chats, µs (best of several timings)")
+    chats = [build(Datagram(Type.CHAT, Chat.MESSAGE, number, b"alice", TEXT.format(0).encode())) for number in (1, 0)]
+    costs = {}
+    for count in (1, 100, 1_000, 10_000):
+        peers = [(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7777) for number in range(count)]
+        endpoint, now = endpoint_with_sessions(peers), count / 20 + 1
+        messages = ((chat, peer) for chat in cycle(chats) for peer in peers)
+        times: list[float] = []
+        until = time.perf_counter() + effort.sessions
+        while len(times) < effort.timings or time.perf_counter() < until:
+            some = list(islice(messages, 20))
+            start = time.perf_counter()
+            for chat, peer in some:
+                endpoint.receive(chat, peer, now)
+                taken = take_out(endpoint)
+                endpoint.get_timer()
+            times.append((time.perf_counter() - start) / len(some) * 1e6)
+            assert taken == 2, "an ACK, and the message"
+        costs[count] = min(times)
+        print(f"  {count:>6,} chats {costs[count]:10.1f}")
+    yield Figure("cost of a message, 10,000 chats to one", costs[10_000] / costs[1], "times", 1.5)
+
+
 # -- two daemons, beside a ping-pong
 
 
@@ -200,8 +276,28 @@ def free_port(host: str, kind: socket.SocketKind) -> int:
         return int(probe.getsockname()[1])
 
 
+LOOPS: Final = {
+    "asyncio": "import sys; sys.modules['uvloop'] = None",  # so that nothing finds it
+    "uvloop": "import uvloop; uvloop.install()",
+}
+"""What a daemon does first, so that it runs on that event loop."""
+_LOOP: list[str] = []
+
+
+@contextmanager
+def running_on(loop: str) -> Iterator[None]:
+    """Commands that are started run on that event loop."""
+    _LOOP.append(loop)
+    try:
+        yield
+    finally:
+        _LOOP.pop()
+
+
 def simp_command() -> list[str]:
-    """The installed `simp` beside this Python, or else the same entry point."""
+    """The installed `simp` beside this Python, or else the same entry point, on the loop that was chosen, if any."""
+    if _LOOP:
+        return [sys.executable, "-c", f"{LOOPS[_LOOP[-1]]}; from simp_proto.cli.main import main; main()"]
     script = shutil.which("simp", path=Path(sys.executable).parent)
     return [script] if script else [sys.executable, "-c", "from simp_proto.cli.main import main; main()"]
 
@@ -435,11 +531,11 @@ def place(process_id: int | None, cores: set[int]) -> None:
         os.sched_setaffinity(process_id, cores)
 
 
-def measure_messages(alice: Person, bob: Person, effort: Effort) -> Iterator[Figure]:
+def measure_messages(alice: Person, bob: Person, loop: str, effort: Effort) -> Iterator[Figure]:
     """Prints messages a second beside round trips a second, in turn, and gives their ratios."""
     here, there = (person.address.partition(":")[0] for person in (alice, bob))
     sent = 0
-    print(f"\nTwo daemons, {alice.address} and {bob.address}, {len(TEXT.format(0))} bytes a message")
+    print(f"\nTwo daemons on {loop}, {alice.address} and {bob.address}, {len(TEXT.format(0))} bytes a message")
     print(f"  a second, median of {effort.pairs} runs: {'messages':>9} {'UDP ping-pongs':>15} {'ratio':>6}")
     with pong_process(there) as (peer, pong):
         for name, (one_end, other_end, clients) in placements().items():
@@ -462,10 +558,108 @@ def measure_messages(alice: Person, bob: Person, effort: Effort) -> Iterator[Fig
                 f"   {min(ratios):.2f} to {max(ratios):.2f} by pair"
             )
             if name != "one core":  # where nothing waits for a wake-up, only an empty relay could keep up
-                yield Figure(f"messages to ping-pongs, {name}", ratio, "", 0.4, least=True)
+                yield Figure(f"messages to ping-pongs, {loop}, {name}", ratio, "", 0.6, least=True)
 
 
-def measure_daemons(effort: Effort) -> Iterator[Figure]:
+class RawPeer:
+    """A plain socket that is in a chat with a person's daemon, and sends one message at a time."""
+
+    def __init__(self, host: str, person: Person, stack: ExitStack) -> None:
+        here, _, port = person.address.rpartition(":")
+        self._person = person
+        self._number = 1
+        self._socket = stack.enter_context(plain_socket(host))
+        self._socket.connect((here, int(port)))
+        self._send(Control.SYN, OFFER)
+        self._socket.recv(1 << 16)  # it rings
+        person.expect("CONNECTING|")
+        person.say("CONNECTED|alice")
+        self._socket.recv(1 << 16)
+        self._send(Control.ACK)
+        person.expect("CONNECTED|")
+
+    def _send(self, operation: Control, payload: bytes = b"") -> None:
+        self._socket.send(build(Datagram(Type.CONTROL, operation, 0, b"alice", payload)))
+
+    def messages_per_second(self, count: int) -> float:
+        """From the first message to the last ACK; checks that each ACK is for its message, and each message told."""
+        chats = [
+            build(Datagram(Type.CHAT, Chat.MESSAGE, number, b"alice", TEXT.format(0).encode())) for number in (0, 1)
+        ]
+        acks = [build(Datagram(Type.CONTROL, Control.ACK, number, self._person.name.encode())) for number in (0, 1)]
+        told = 0
+        start = time.perf_counter()
+        for sent in range(1, count + 1):
+            self._socket.send(chats[self._number])
+            if (heard := self._socket.recv(1 << 16)) != acks[self._number]:
+                raise RuntimeError(f"heard {heard.hex()}, expected ACK {self._number}")
+            self._number = 1 - self._number
+            if sent % 500 == 0:  # more than that is not left unread
+                told += len(self._person.read())
+        seconds = time.perf_counter() - start
+        while told < count:
+            told += len(self._person.read())
+        return count / seconds
+
+
+def plain_socket(host: str) -> socket.socket:
+    """A UDP socket there, which waits so long at most."""
+    plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    plain.bind((host, 0))
+    plain.settimeout(PATIENCE)
+    return plain
+
+
+def echoes_per_second(host: str, peer: Address, count: int) -> float:
+    """From a plain socket like the raw peer's."""
+    with plain_socket(host) as plain:
+        plain.connect(peer)
+        start = time.perf_counter()
+        for _ in range(count):
+            plain.send(Ping.answer)
+            plain.recv(1 << 16)
+        return count / (time.perf_counter() - start)
+
+
+def measure_raw_peer(loop: str, effort: Effort) -> Iterator[Figure]:
+    """Prints how many messages a second one peer gets acknowledged, beside an asyncio echo asked in the same way."""
+    here, there = loopback_addresses()
+    with ExitStack() as stack:
+        bob = Person("bob", there, stack)
+        bob.say("CONNECT|bob")
+        bob.expect("CONNECTED|")
+        raw = RawPeer(here, bob, stack)
+        pong, pong_id = stack.enter_context(pong_process(there))
+        print(f"\nA plain socket and one daemon on {loop}, {len(TEXT.format(0))} bytes a message, one at a time")
+        print(f"  a second, median of {effort.pairs} runs: {'messages':>9} {'echoes':>15} {'ratio':>6}")
+        everywhere = set.union(*(clients | one | other for one, other, clients in placements().values()))
+        stack.callback(place, 0, everywhere)
+        for name, (one_end, other_end, _) in placements().items():
+            place(0, one_end)
+            place(bob.process.pid, other_end)
+            place(pong_id, other_end)
+            pairs = []
+            for number in range(effort.pairs + 1):
+                messages, echoes = (effort.messages, effort.round_trips) if number else (WARM_UP, WARM_UP)
+                pairs.append((raw.messages_per_second(messages), echoes_per_second(here, pong, echoes)))
+            ratios = [mine / echo for mine, echo in pairs[1:]]
+            mine, echo = (median(column) for column in zip(*pairs[1:], strict=True))
+            print(f"  {name:28} {mine:9.0f} {echo:15.0f} {median(ratios):6.2f}")
+            if name != "one core":
+                yield Figure(f"messages of a peer to echoes, {loop}", median(ratios), "", 0.7, least=True)
+
+
+def measure_daemons(loop: str, effort: Effort) -> Iterator[Figure]:
+    """Prints what daemons do and take on that event loop, and gives the figures that have a bound."""
+    if not find_spec(loop):
+        print(f"\n{loop}: not installed")
+        return
+    with running_on(loop):
+        yield from measure_raw_peer(loop, effort)
+        yield from measure_two_daemons(loop, effort)
+
+
+def measure_two_daemons(loop: str, effort: Effort) -> Iterator[Figure]:
     """Prints what two daemons do and take, and gives the figures that have a bound."""
     everywhere = set.union(*(clients | one | other for one, other, clients in placements().values()))
     with ExitStack() as stack:
@@ -475,7 +669,7 @@ def measure_daemons(effort: Effort) -> Iterator[Figure]:
         time.sleep(0.5)  # what they still do for their start isn't idling
         idle = idle_percent(people, effort.idle)
         open_chat(alice, bob)
-        yield from measure_messages(alice, bob, effort)
+        yield from measure_messages(alice, bob, loop, effort)
         for process_id in (0, alice.process.pid, bob.process.pid):
             place(process_id, everywhere)
         percentiles = quantiles(latencies(alice, bob, effort.latencies), n=100, method="inclusive")
@@ -489,9 +683,9 @@ def measure_daemons(effort: Effort) -> Iterator[Figure]:
             print(f"  idle CPU, no client    {idle:8.2f} % of a core, the busier one in {effort.idle:g} s")
             print(f"  idle CPU, chat open    {idle_chat:8.2f} % of a core")
             print(f"  resident memory        {memory:8.1f} MiB, the larger one, after all that")
-        yield Figure("idle CPU, no client", idle, "% of a core", 0.5)
-        yield Figure("idle CPU, chat open", idle_chat, "% of a core", 0.5)
-        yield Figure("resident memory of a daemon", memory, "MiB", 45)
+        yield Figure(f"idle CPU, no client, {loop}", idle, "% of a core", 0.5)
+        yield Figure(f"idle CPU, chat open, {loop}", idle_chat, "% of a core", 0.5)
+        yield Figure(f"resident memory of a daemon, {loop}", memory, "MiB", 45)
 
 
 def idle_percent(people: list[Person], seconds: float) -> float | None:
@@ -624,12 +818,18 @@ def main() -> None:
     print(machine())
     measure_codec(effort)
     figures: list[Figure] = []
-    for measure in (measure_daemons, measure_start_up, measure_captures):
+    measures: dict[str, Callable[[Effort], Iterator[Figure]]] = {
+        "sessions": measure_sessions,
+        **{f"daemons on {loop}": partial(measure_daemons, loop) for loop in LOOPS},
+        "start-up": measure_start_up,
+        "captures": measure_captures,
+    }
+    for name, measure in measures.items():
         try:
             for figure in measure(effort):
                 figures.append(figure)
         except Exception as error:  # whatever it is, the rest is worth measuring
-            print(f"\n{measure.__name__} ended early: {type(error).__name__}: {error}")
+            print(f"\n{name}: ended early: {type(error).__name__}: {error}")
     rows = [("figure", "measured", "to reach", "reached"), *(figure.row() for figure in figures)]
     print()
     for row in rows:

@@ -1,9 +1,33 @@
-"""Hypothesis: the same examples in every run of CI, with their seed printed elsewhere."""
+"""What holds for every test: the same examples in every run of CI, and children that Ctrl-C reaches."""
 
 import os
+import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("local", deadline=None, print_blob=True)
+settings.register_profile("local", deadline=None, print_blob=True)  # which prints the seed of a failure
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_ends_children() -> Iterator[None]:
+    """Whoever runs the tests in the background ignores SIGINT, and so would the commands that tests start.
+
+    A handler, unlike that, is not inherited: they begin with the system's default.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for a core, since much of it is waiting; none where one asks for some tests, which are there sooner so."""
+    return 2 * (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that nobody waits for them alone at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)

@@ -1,1012 +1,399 @@
-"""A daemon that is wrong in one thing for each conformance case: what it does to the datagrams of one that is right."""
+"""Daemons that are wrong in one thing each, with the section of the rule and the one case that must find it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby, takewhile
+from typing import Final
 
 from simp_daemon.peers.states import State
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
-from simp_proto.datagram import Datagram, build, parse, sealed
-from simp_proto.errors import DatagramError
-from tests.simulated_wire import SIDES, Fault
+from simp_proto.datagram import build, parse, sealed
+from tests.faulty import (
+    Passage,
+    Rule,
+    When,
+    again,
+    answering,
+    answers,
+    asked,
+    drops,
+    heard,
+    last,
+    octets,
+    other,
+    read,
+    repeated,
+    rewrites,
+    said,
+    since,
+    takes,
+)
 
-FAULTS: dict[str, type[Fault]] = {}
-"""By the name of the case that must find it."""
-MESSAGE = Chat.MESSAGE
-
-
-def breaks(case: str) -> Callable[[type[Fault]], type[Fault]]:
-    def register(fault: type[Fault]) -> type[Fault]:
-        assert case not in FAULTS
-        FAULTS[case] = fault
-        return fault
-
-    return register
-
-
-def read(data: bytes) -> Datagram | None:
-    try:
-        return parse(data)
-    except DatagramError:
-        return None
-
-
-def is_a(data: bytes, *operations: object) -> bool:
-    datagram = read(data)
-    return datagram is not None and any(datagram.operation is each for each in operations)
-
-
-def remade(data: bytes, **changes: object) -> bytes:
-    """That datagram with other fields."""
-    it = parse(data)
-    fields = {name: getattr(it, name) for name in ("type", "operation", "sequence", "user", "payload", "framing")}
-    return build(Datagram(**(fields | changes)))
+SYN, SYN_ACK, ACK, FIN, ERR = Control.SYN, Control.SYN_ACK, Control.ACK, Control.FIN, Control.ERR
+MESSAGE: Final = Chat.MESSAGE
+TESTER, STRANGER = Side.TESTER, Side.STRANGER
+IDLE, PENDING, ACCEPTING, OPEN = State.IDLE, State.PENDING, State.ACCEPTING, State.OPEN
+LEAVING, DECLINING = State.LEAVING, State.DECLINING
+CALLING: Final = (State.CALLING, State.RINGING)
+BARE, HEADER = Framing.BARE, Framing.HEADER
+TYPE, LEAVE = Request.TYPE, Request.LEAVE
 
 
-def flipped(data: bytes) -> bytes:
-    return remade(data, sequence=1 - parse(data).sequence)
+@dataclass(frozen=True)
+class Fault:
+    """What one daemon does wrong, and the case that finds it, with its section; `framing` is what the tester speaks."""
+
+    section: str
+    case: str
+    rules: tuple[Rule, ...]
+    framing: Framing | None = None
 
 
-def with_byte(data: bytes, at: int, value: int) -> bytes:
-    return sealed(data[:at] + bytes((value,)) + data[at + 1 :], Framing.HEADER)
+def breaks(section: str, case: str, *rules: Rule, framing: Framing | None = None) -> Fault:
+    return Fault(section, case, rules, framing)
 
 
-def answer(data: bytes, operation: Control, payload: bytes = b"") -> bytes:
-    return build(Datagram(Type.CONTROL, operation, parse(data).sequence, b"bob", payload))
+# -- what several faults say
 
 
-def of_size(data: bytes) -> bool:
-    """Whether it is as long as a datagram in `header` says that it is."""
+def size(least: int, most: int = 1 << 16) -> Callable[[bytes], bool]:
+    return lambda data: least <= len(data) < most
+
+
+def starts(start: bytes) -> Callable[[bytes], bool]:
+    return lambda payload: payload.startswith(start)
+
+
+def mended(data: bytes) -> bytes:
+    """With the checksum that is right."""
+    return sealed(data, HEADER)
+
+
+def not_ascii(user: bytes) -> bool:
+    return not user.isascii()
+
+
+def not_utf_8(payload: bytes) -> bool:
+    return "\ufffd" in payload.decode("utf-8", "replace")
+
+
+def whole(data: bytes) -> bool:
+    """As long as a datagram in `header` says that it is, whatever its checksum."""
     return len(data) >= 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
 
 
-class Rewritten(Fault):
-    """One octet of what comes in has a second value that is taken for the right one."""
-
-    at: int
-    wrong: int
-    right: int
-    kind: int
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        wrong = len(data) > 41 - 1 and data[0] in (self.kind, self.wrong) and data[self.at] == self.wrong
-        return [with_byte(data, self.at, self.right) if wrong and side is Side.TESTER and not read(data) else data]
-
-
-@breaks("unknown-type")
-class TypeThree(Rewritten):
-    at, wrong, right, kind = 0, 3, 2, 3
-
-
-@breaks("unknown-chat-operation")
-class OperationTwo(Rewritten):
-    at, wrong, right, kind = 1, 2, 1, 2
-
-
-@breaks("unknown-control-operation")
-class FinByItsBit(Rewritten):
-    at, wrong, right, kind = 1, 0x0A, 0x08, 1
-
-
-@breaks("sent-operations")
-class DeclinesWithErrFin(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        declining = is_a(data, Control.FIN) and self.state(side) is State.DECLINING
-        return [remade(data, operation=Control.ERR_FIN) if declining else data]
-
-
-@breaks("unknown-sequence")
-class ModuloTwo(Rewritten):
-    at, wrong, right, kind = 2, 2, 0, 2
-
-
-@breaks("answers-from-its-port")
-class OtherSocket(Fault):
-    def port(self) -> int:
-        return 40_000
-
-
-@breaks("sequence-beyond-one")
-class OneBitInBare(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = read(data)
-        return [] if datagram and datagram.sequence > 1 else [data]
-
-
-@breaks("user-sent")
-class BlankPadded(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [data if is_a(data, Control.SYN, Control.FIN) else remade(data, user=b"bob".ljust(32))]
-
-
-@breaks("user-sent-in-a-call")
-class NamelessFin(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, user=b"") if is_a(data, Control.FIN) else data]
-
-
-@breaks("user-received")
-class AsciiUsers(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = read(data)
-        return [] if is_a(data, MESSAGE) and datagram and not datagram.user.isascii() else [data]
-
-
-@breaks("user-of-a-call")
-class AsciiCallers(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = read(data)
-        return [] if datagram and datagram.type is Type.CONTROL and not datagram.user.isascii() else [data]
-
-
-@breaks("wrong-length")
-class AllTheRest(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        sound = 45 <= len(data) < 60 and data == sealed(data, Framing.HEADER)
-        if side is Side.TESTER and data[:2] == b"\2\1" and sound and not read(data):
-            length = (len(data) - 41).to_bytes(4, "big")
-            return [sealed(data[:35] + length + data[39:], Framing.HEADER)]
-        return [data]
-
-
-@breaks("payload-ignored")
-class NoPayloadInSyn(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = read(data)
-        odd = datagram and datagram.operation is Control.SYN and not (OFFER + b" ").startswith(datagram.payload[:19])
-        return [] if odd else [data]
-
-
-@breaks("payload-of-an-ack")
-class OnlyEmptyAcks(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.ACK) and parse(data).payload not in (b"", RINGING) else [data]
-
-
-@breaks("payload-of-a-syn-ack")
-class OnlyEmptySynAcks(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.SYN_ACK) and parse(data).payload else [data]
-
-
-@breaks("payload-empty")
-class Welcome(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, payload=b"welcome") if is_a(data, Control.SYN_ACK) else data]
-
-
-@breaks("wrong-checksum")
-class NotVerified(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        forgiven = of_size(data) and data[0] == Type.CHAT and data[39:41] not in (b"\0\0", b"\xff\xff")
-        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
-
-
-@breaks("wrong-checksum-of-a-fin")
-class OnlyChatsVerified(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        forgiven = of_size(data) and data[:2] == bytes((Type.CONTROL, Control.FIN))
-        return [sealed(data, Framing.HEADER) if forgiven and side is Side.TESTER and not read(data) else data]
-
-
-@breaks("checksum-zero")
-class TwoZeros(Fault):
-    """Verifies by the sum over the whole, in which ffff and 0000 are the same."""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        ones = of_size(data) and data[39:41] == b"\xff\xff"
-        zero = data[:39] + b"\0\0" + data[41:]
-        return [zero if ones and read(zero) else data]
-
-
-@breaks("checksum-sent")
-class OddByteForgotten(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        odd = is_a(data, MESSAGE) and len(data) % 2 and len(data) < 100
-        return [data[:39] + sealed(data[:-1], Framing.HEADER)[39:41] + data[41:] if odd else data]
-
-
-@breaks("size-sent")
-class AllInOne(Fault):
-    text = ""
-
-    def acted(self, action: Request, text: str) -> Iterable[bytes]:
-        self.text = text
-        return []
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        whole = is_a(data, MESSAGE) and len(data) > 1_000 and self.text.isdigit()
-        return [remade(data, payload=self.text.encode()) if whole else data]
-
-
-@breaks("size-in-bytes")
-class CountsCharacters(AllInOne):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        whole = is_a(data, MESSAGE) and parse(data).text.startswith("文文")
-        return [remade(data, payload=self.text.encode()) if whole else data]
-
-
-@breaks("size-received")
-class SmallBuffer(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [data[:1024]]
-
-
-@breaks("malformed-when-idle")
-class ShortFin(Fault):
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [build(parse(data + bytes(1)))] if len(data) == 38 and data[1] == Control.FIN else []
-
-
-@breaks("err-unanswered")
-class ErrAnswered(Fault):
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if is_a(data, Control.ERR) and side is Side.TESTER else []
-
-
-@breaks("fin-acknowledged")
-class OneForEveryFin(Fault):
-    fin = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.fin = is_a(data, Control.FIN) and side is Side.TESTER and self.state() is State.OPEN
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, sequence=1) if self.fin and is_a(data, Control.ACK) else data]
-
-
-@breaks("fin-of-a-stranger")
-class StrangersIgnored(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.FIN) and side is Side.STRANGER and self.state(side) is State.IDLE else [data]
-
-
-@breaks("err-fin-acknowledged")
-class OnlyErr(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        only = is_a(data, Control.ERR_FIN) and self.state(side) is not State.IDLE
-        return [remade(data, operation=Control.ERR) if only else data]
-
-
-@breaks("err-fin-of-a-stranger")
-class StrangersErrFinIgnored(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.ERR_FIN) and self.state(side) is State.IDLE else [data]
-
-
-@breaks("fin-ends")
-class GoesOnAfterFin(Fault):
-    ended = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.TESTER and is_a(data, Control.SYN, Control.FIN):
-            header = parse(data).framing is Framing.HEADER
-            self.ended = is_a(data, Control.FIN) and header and self.state() is State.OPEN
-        return [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if self.ended and side is Side.TESTER and is_a(data, MESSAGE) else []
-
-
-@breaks("fin-ack-ends")
-class OnlyAck(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.FIN_ACK) and self.state(side) is State.OPEN else [data]
-
-
-@breaks("fin-ack-of-its-fin")
-class FinAckAcknowledged(Fault):
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        declining = is_a(data, Control.FIN_ACK) and self.state(side) is State.DECLINING
-        return [answer(data, Control.ACK)] if declining else []
-
-
-@breaks("stranger-when-idle")
-class EveryChatAcknowledged(Fault):
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return (
-            [answer(data, Control.ACK)] if is_a(data, MESSAGE) and side is Side.STRANGER and self.endpoint.idle else []
-        )
-
-
-class Anybodys(Fault):
-    """One kind of datagram counts for the partner's in some states, whoever sent it."""
-
-    operation: object
-    states: tuple[State, ...]
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.STRANGER and is_a(data, self.operation) and self.state() in self.states:
-            self.endpoint.receive(data, SIDES[Side.TESTER], self.now)
-        return [data]
-
-
-@breaks("stranger-in-a-chat")
-class AnybodysFin(Anybodys):
-    operation, states = Control.FIN, (State.OPEN,)
-
-
-@breaks("handshake-ack-of-a-stranger")
-class AnybodysHandshakeAck(Anybodys):
-    operation, states = Control.ACK, (State.ACCEPTING,)
-
-
-@breaks("ack-of-a-stranger")
-class AnybodysAck(Anybodys):
-    operation, states = Control.ACK, (State.OPEN,)
-
-
-@breaks("syn-ack-of-a-stranger")
-class AnybodysSynAck(Anybodys):
-    operation, states = Control.SYN_ACK, (State.CALLING, State.RINGING)
-
-
-@breaks("handshake")
-class HandshakeOne(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.SYN_ACK) else data]
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.ACK) and self.state(side) is State.ACCEPTING else data]
-
-
-@breaks("nothing-before-the-person")
-class ImpatientDaemon(Fault):
-    """Accepts by itself what nobody has answered for a while."""
-
-    syn = b""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN) and side is Side.TESTER:
-            self.timer, self.syn = self.now + 1.5, data
-        return [data]
-
-    def expired(self) -> Iterable[bytes]:
-        return [answer(self.syn, Control.SYN_ACK)] if self.state() is State.PENDING else []
-
-
-@breaks("chat-for-a-lost-ack")
-class OnlyAnAckOpens(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, MESSAGE) and self.state(side) is State.ACCEPTING else [data]
-
-
-class AfterOne(Fault):
-    """What answers one kind of datagram of the tester has the other number."""
-
-    answered: object
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.latest = data
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.ACK) and is_a(self.latest, self.answered) else data]
-
-
-@breaks("ack-of-the-syn-ack")
-class OtherAckOfSynAck(AfterOne):
-    answered = Control.SYN_ACK
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.latest = b"" if self.state() is State.OPEN else data
-        return [data]
-
-
-@breaks("handshake-number")
-class SynOne(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.SYN) else data]
-
-
-class Deaf(Fault):
-    """Drops one kind of datagram of the tester in one state."""
-
-    operation: object
-    states: tuple[State, ...] = tuple(State)
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        deaf = is_a(data, self.operation) and side is Side.TESTER and self.state() in self.states
-        return [] if deaf else [data]
-
-
-@breaks("repeated-syn-ack")
-class OtherSecondAck(AfterOne):
-    answered = Control.SYN_ACK
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.latest = data if self.state() is State.OPEN else b""
-        return [data]
-
-
-@breaks("repeated-syn-once-accepted")
-class SynOnceAccepted(Deaf):
-    operation, states = Control.SYN, (State.ACCEPTING,)
-
-
-@breaks("repeated-syn-once-declined")
-class SynOnceDeclined(Deaf):
-    operation, states = Control.SYN, (State.DECLINING,)
-
-
-@breaks("busy-answer-taken")
-class StubbornCaller(Deaf):
-    operation, states = Control.ERR, (State.CALLING, State.RINGING)
-
-
-@breaks("fin-answer-taken")
-class StubbornAfterFin(Fault):
-    """Acknowledges a SYN+ACK of a call that a FIN has ended."""
-
-    ended = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.FIN, Control.SYN):
-            self.ended = is_a(data, Control.FIN) and self.state(side) in (State.CALLING, State.RINGING)
-        return [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK)] if self.ended and is_a(data, Control.SYN_ACK) else []
-
-
-@breaks("crossed-calls")
-class NoCrossing(Deaf):
-    operation, states = Control.SYN, (State.CALLING, State.RINGING)
-
-
-@breaks("new-start")
-class NoNewStart(Fault):
-    framing = Framing.HEADER
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        ignored = is_a(data, Control.SYN) and parse(data).framing is self.framing and self.state(side) is State.OPEN
-        return [] if ignored else [data]
-
-
-@breaks("new-start-with-an-offer")
-class NoNewStartInBare(NoNewStart):
-    framing = Framing.BARE
-
-
-@breaks("syn-while-it-rings")
-class DeafToRinging(Deaf):
-    operation, states = Control.ACK, (State.CALLING, State.RINGING)
-
-
-@breaks("offer-answered")
-class ExactOffer(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = read(data)
-        longer = datagram and datagram.payload.startswith(OFFER + b" ")
-        return [remade(data, payload=b"") if longer else data]
-
-
-@breaks("other-framing-in-a-chat")
-class AnyFraming(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, framing=Framing.HEADER) if is_a(data, MESSAGE) else data]
-
-
-@breaks("other-framing-of-a-fin")
-class AnyFramingOfFin(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        obeyed = is_a(data, Control.FIN) and self.state(side) is State.OPEN
-        return [remade(data, framing=Framing.HEADER) if obeyed else data]
-
-
-@breaks("other-framing-of-an-ack")
-class AnyFramingOfAck(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        counts = is_a(data, Control.ACK) and self.state(side) is State.OPEN
-        return [remade(data, framing=Framing.HEADER) if counts else data]
-
-
-@breaks("stays-in-header")
-class ChatsInBare(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, framing=Framing.BARE) if is_a(data, MESSAGE) and len(data) < 50 else data]
-
-
-@breaks("busy-in-header")
-class BusyAsCalled(Fault):
-    """Refuses in the framing of the SYN, offer or not."""
-
-    bare = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE and side is Side.STRANGER
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, framing=Framing.BARE) if self.bare and is_a(data, Control.ERR, Control.FIN) else data]
-
-
-@breaks("first-syn")
-class HeaderAtOnce(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, framing=Framing.HEADER) if side is Side.UNKNOWN else data]
-
-
-@breaks("offer-in-header")
-class NoOfferInHeader(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        header = is_a(data, Control.SYN) and parse(data).framing is Framing.HEADER
-        return [remade(data, payload=b"") if header else data]
-
-
-@breaks("framing-remembered")
-class Forgetful(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, framing=Framing.BARE) if is_a(data, Control.SYN) else data]
-
-
-@breaks("ringing")
-class RingsOnce(Fault):
-    again = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.again = is_a(data, Control.SYN) and self.state(side) is State.PENDING
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if self.again and is_a(data, Control.ACK) else [data]
-
-
-@breaks("ringing-for-an-offer")
-class RingsInHeaderOnly(Fault):
-    bare = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.bare = is_a(data, Control.SYN) and parse(data).framing is Framing.BARE
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if self.bare and is_a(data, Control.ACK) else [data]
-
-
-@breaks("repeated-syn")
-class AnswerForEachSyn(Fault):
-    calls = 0
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if self.state() is State.IDLE:
-            self.calls = 0
-        self.calls += is_a(data, Control.SYN) and self.state() in (State.IDLE, State.PENDING)
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [data] * (self.calls if is_a(data, Control.SYN_ACK) else 1)
-
-
-@breaks("busy")
-class OtherWords(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, payload=b"busy") if is_a(data, Control.ERR) else data]
-
-
-@breaks("busy-while-accepting")
-class RingsWhileAccepting(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if self.rings(data, side) else [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [answer(data, Control.ACK, RINGING)] if self.rings(data, side) else []
-
-    def rings(self, data: bytes, side: Side) -> bool:
-        return is_a(data, Control.SYN) and side is Side.STRANGER and self.state() is State.ACCEPTING
-
-
-@breaks("declining")
-class DecliningOne(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if is_a(data, Control.FIN) and self.state(side) is State.DECLINING else data]
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        acknowledges = is_a(data, Control.ACK, Control.FIN_ACK) and self.state(side) is State.DECLINING
-        return [flipped(data) if acknowledges else data]
-
-
-class OtherLastFin(Fault):
-    """A FIN that cancels a call, or one that leaves a chat, has the other number."""
-
-    cancels: bool
-    calling = False
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if not is_a(data, Control.FIN):
-            self.calling = is_a(data, Control.SYN)
-            return [data]
-        other = self.state(side) is State.LEAVING and self.calling is self.cancels
-        return [flipped(data) if other else data]
-
-
-@breaks("leaving")
-class LeavingOther(OtherLastFin):
-    cancels = False
-
-
-@breaks("cancelling")
-class CancelOne(OtherLastFin):
-    cancels = True
-
-
-class AcknowledgedUnread(Fault):
-    """Acknowledges a message that nobody will read, either before its FIN goes out or after."""
-
-    after: bool
-    parted = False
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        unread = is_a(data, MESSAGE) and self.state() is State.LEAVING and self.parted is self.after
-        return [answer(data, Control.ACK)] if unread else []
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN_ACK, Control.FIN):
-            self.parted = is_a(data, Control.FIN)
-        return [data]
-
-
-@breaks("unheard")
-class AcknowledgedAfterTheFin(AcknowledgedUnread):
-    after = True
-
-
-@breaks("unheard-before-the-fin")
-class AcknowledgedBeforeTheFin(AcknowledgedUnread):
-    after = False
-
-
-class Outstanding(Fault):
-    """Keeps which chat of the daemon is not acknowledged yet, and whether anything was answered to it."""
-
-    chat = b""
-    answered = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.answered = True
-        if side is Side.TESTER and is_a(data, Control.ACK, Control.FIN) and self.chat:
-            self.chat = b"" if parse(data).sequence == parse(self.chat).sequence else self.chat
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, MESSAGE):
-            self.chat, self.answered = data, False
-        return [data]
-
-
-@breaks("leaving-after-the-last-word")
-class LeavesAtOnce(Outstanding):
-    def acted(self, action: Request, text: str) -> Iterable[bytes]:
-        return [answer(self.chat, Control.FIN)] if action is Request.LEAVE and self.chat else []
-
-
-@breaks("stop-and-wait")
-class WindowOfTwo(Outstanding):
-    def acted(self, action: Request, text: str) -> Iterable[bytes]:
-        two = action is Request.TYPE and self.chat and not self.answered
-        return [remade(flipped(self.chat), payload=text.encode())] if two else []
-
-
-@breaks("wrong-ack")
-class AnyAck(Outstanding):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if self.chat and is_a(data, Control.ACK):
-            data = remade(data, sequence=parse(self.chat).sequence)
-        return super().incoming(data, side)
-
-
-@breaks("wrong-handshake-ack")
-class AnyHandshakeAck(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        accepting = is_a(data, Control.ACK) and self.state(side) is State.ACCEPTING
-        return [remade(data, sequence=0) if accepting else data]
-
-
-@breaks("wrong-ack-of-a-fin")
-class AnyAckOfFin(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        declining = is_a(data, Control.ACK) and self.state(side) is State.DECLINING
-        return [remade(data, sequence=0) if declining else data]
-
-
-class Renumbered(Fault):
-    """Some chats of the daemon have the other number, and so have the ACKs that it expects for them."""
-
-    latest = b""
-    count = 0
-    theirs: int | None = None
-    moved = 0
-
-    def other(self) -> bool:
-        raise NotImplementedError
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN, Control.SYN_ACK):
-            self.latest, self.count, self.theirs, self.moved = b"", 0, None, 0
-        if is_a(data, MESSAGE):
-            self.count += data != self.latest
-            self.latest = data
-            return [flipped(data) if self.other() else data]
-        if is_a(data, Control.FIN):
-            self.count = 0
-        return [data]
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if side is Side.TESTER and is_a(data, MESSAGE):
-            self.moved += parse(data).sequence != self.theirs
-            self.theirs = parse(data).sequence
-        expected = is_a(data, Control.ACK) and side is Side.TESTER and self.count and self.other()
-        return [flipped(data) if expected else data]
-
-
-@breaks("first-number")
-class ChatsFromZero(Renumbered):
-    def other(self) -> bool:
-        return True
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        fin = is_a(data, Control.FIN) and self.state(side) is State.LEAVING and self.count
-        return [flipped(data)] if fin else super().outgoing(data, side)
-
-
-@breaks("next-number")
-class StuckNumber(Renumbered):
-    def other(self) -> bool:
-        return self.count == 3
-
-
-@breaks("counter-of-each-direction")
-class SharedCounter(Renumbered):
-    def other(self) -> bool:
-        return self.moved % 2 == 1
-
-
-@breaks("counter-of-the-partner")
-class ExpectsTheSharedNumber(Fault):
-    """Takes no first chat of the partner with the number of its own."""
-
-    mine: int | None = None
-    spoken = False
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN_ACK):
-            self.mine, self.spoken = None, False
-        if is_a(data, MESSAGE):
-            self.mine = parse(data).sequence
-        return [data]
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if not is_a(data, MESSAGE) or side is not Side.TESTER:
-            return [data]
-        ignored = not self.spoken and parse(data).sequence == self.mine
-        self.spoken = not ignored
-        return [] if ignored else [data]
-
-
-class Repeats(Fault):
-    """Keeps what was sent last of some kind, to know its repeat, and whether the tester has said anything since."""
-
-    operation: object
-    latest = b""
-    heard = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.heard = True
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        repeat = is_a(data, self.operation) and data == self.latest and not self.heard
-        if is_a(data, self.operation):
-            self.latest, self.heard = data, False
-        return self.repeated(data) if repeat else [data]
-
-    def repeated(self, data: bytes) -> Iterable[bytes]:
-        return []
-
-
-@breaks("repeat-is-the-same")
-class RepeatsUnderTheOtherNumber(Repeats):
-    operation = MESSAGE
-
-    def repeated(self, data: bytes) -> Iterable[bytes]:
-        return [flipped(data)]
-
-
-@breaks("chat-repeated")
-class OneRepeat(Repeats):
-    operation = MESSAGE
-    again = b""
-
-    def repeated(self, data: bytes) -> Iterable[bytes]:
-        first, self.again = data != self.again, data
-        return [data] if first else []
-
-
-@breaks("syn-ack-repeated")
-class SynAckUnderTheOtherNumber(Repeats):
-    operation = Control.SYN_ACK
-
-    def repeated(self, data: bytes) -> Iterable[bytes]:
-        return [flipped(data)]
-
-
-@breaks("fin-repeated")
-class DecliningUnderTheOtherNumber(Repeats):
-    operation = Control.FIN
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return super().outgoing(data, side) if self.state(side) is State.DECLINING else [data]
-
-    def repeated(self, data: bytes) -> Iterable[bytes]:
-        return [flipped(data)]
-
-
-@breaks("leaving-repeated")
-class LeavingOnce(Repeats):
-    operation = Control.FIN
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return super().outgoing(data, side) if self.state(side) is State.LEAVING else [data]
-
-
-@breaks("syn-repeated")
-class SynOnce(Repeats):
-    operation = Control.SYN
-
-
-@breaks("ack-number")
-class OneForEveryChat(Fault):
-    latest = b""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.latest = data
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, sequence=1) if is_a(data, Control.ACK) and is_a(self.latest, MESSAGE) else data]
-
-
-@breaks("repeat-acknowledged")
-class OtherAckOfARepeat(Fault):
-    latest = b""
-    repeat = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.repeat = data == self.latest and is_a(data, MESSAGE)
-        self.latest = data
-        return [data]
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [flipped(data) if self.repeat and is_a(data, Control.ACK) else data]
-
-
-@breaks("either-first-number")
-class FirstIsOne(Fault):
-    begun = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN):
-            self.begun = False
-        if is_a(data, MESSAGE) and side is Side.TESTER:
-            self.begun = self.begun or parse(data).sequence == 1
-            return [data] if self.begun else []
-        return [data]
-
-
-@breaks("not-utf-8")
-class DropsWhatIsNotUtf8(Fault):
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        try:
-            if datagram := read(data):
-                datagram.payload.decode()
-        except UnicodeDecodeError:
-            return []
-        return [data]
-
-
-@breaks("utf-8")
-class QuestionMarks(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        datagram = parse(data)
-        arrow = is_a(data, MESSAGE) and "→" in datagram.text
-        return [remade(data, payload=datagram.text.encode("ascii", "replace")) if arrow else data]
-
-
-@breaks("long-message")
-class OnlyTheFirstPart(Fault):
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        payload = parse(data).payload
-        return [] if is_a(data, MESSAGE) and payload.isdigit() and len(payload) < 1_000 else [data]
-
-
-class CutElsewhere(Fault):
-    """Cuts a long text one byte earlier than it should."""
-
-    start: bytes
-    carried = b""
-    count = 0
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        payload = parse(data).payload
-        if not is_a(data, MESSAGE) or not (self.carried or payload.startswith(self.start)):
-            return [data]
-        payload = self.carried + payload
-        self.carried = payload[-1:] if len(payload) > 1_100 else b""
-        return [remade(data, payload=payload[: len(payload) - len(self.carried)])]
-
-
-@breaks("cut-between-characters")
-class CutInCharacters(CutElsewhere):
-    start = "éé".encode()
-
-
-@breaks("cut-after-a-blank")
-class CutBeforeBlanks(CutElsewhere):
-    start = b"twelve"
-
-
-@breaks("survival")
-class Fragile(Fault):
-    """Ends for good at a datagram of 1,400 bytes."""
-
-    dead = False
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.dead = self.dead or data == b"\xff" * 1_400
-        return [] if self.dead else [data]
-
-    def acted(self, action: Request, text: str) -> Iterable[bytes]:
-        self.dead = self.dead and action is not Request.RESTART
-        return []
-
-
-class Insisting(Fault):
-    """Says more than it should to a stranger's SYN, either while a chat is on or else."""
-
-    idle: bool
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        terse = side is Side.STRANGER and is_a(data, Control.SYN) and not parse(data).payload
-        insists = terse and self.endpoint.idle is self.idle
-        return [answer(data, Control.ERR, b"no, not now, really not")] * 2 if insists else []
-
-
-@breaks("amplification")
-class InsistingInAChat(Insisting):
-    idle = False
-
-
-@breaks("amplification-when-idle")
-class InsistingWhenIdle(Insisting):
-    idle = True
-
-
-@breaks("rate")
-class Unlimited(Fault):
-    """Has no limit for what comes at once."""
-
-    latest = 0.0
-    count = 0
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        self.count = self.count + 1 if self.now == self.latest else 0
-        self.latest = self.now
-        fin = side is Side.STRANGER and is_a(data, Control.FIN)
-        return [answer(data, Control.ACK)] if fin and self.count > 20 else []
-
-
-@breaks("rate-of-all-strangers")
-class LimitForEachPeer(Fault):
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: dict[Side, list[float]] = {side: [] for side in Side}
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [] if is_a(data, Control.FIN) and self.state(side) is State.IDLE else [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if not is_a(data, Control.FIN) or self.state(side) is not State.IDLE:
-            return []
-        times = self.times[side] = [time for time in self.times[side] if time > self.now - 1]
-        times.append(self.now)
-        return [answer(data, Control.ACK)] if len(times) <= 100 else []
+def typed(passage: Passage) -> str:
+    """What the person was asked to type last."""
+    return next((each.text for each in passage.before() if each.operation is TYPE), "")
+
+
+def typing(text: str) -> When:
+    """The person was asked for a text that begins so."""
+    return When(lambda passage: typed(passage).startswith(text))
+
+
+def unacknowledged(passage: Passage) -> Passage | None:
+    """The last chat of the daemon, unless an ACK or a FIN with its number has come since."""
+    answered = set()
+    for each in passage.before():
+        if said(MESSAGE)(each):
+            return None if each.sequence in answered else each
+        if heard(ACK, FIN, side=TESTER)(each):
+            answered.add(each.sequence)
+    return None
+
+
+def its_number(passage: Passage) -> int:
+    chat = unacknowledged(passage)
+    return chat.sequence if chat else 0
+
+
+OUTSTANDING: Final = When(lambda passage: unacknowledged(passage) is not None)
+REPEATED: Final = When(repeated)
+SPOKEN: Final = since(said(SYN, SYN_ACK, FIN), said(MESSAGE))
+AN_ACK: Final = heard(ACK, side=TESTER) & SPOKEN
+
+
+def runs(of: When, key: Callable[[Passage], object]) -> Callable[[Passage], int]:
+    """How many different ones in a row the conversation has had, the passage itself included."""
+    return lambda passage: len(list(groupby(filter(of, passage.conversation()), key)))
+
+
+chats: Final = runs(said(MESSAGE), lambda chat: chat.data)
+turns: Final = runs(heard(MESSAGE, side=TESTER), lambda chat: chat.sequence)
+THE_THIRD: Final = When(lambda passage: chats(passage) == 3)
+AN_ODD_TURN: Final = When(lambda passage: turns(passage) % 2 == 1)
+
+
+def cut_early(passage: Passage) -> bytes:
+    """A long payload without its last byte, with which the next one begins."""
+    parts = takewhile(lambda each: each.operation is not TYPE, passage.before())
+    before = next((part.datagram.payload for part in parts if part.datagram and said(MESSAGE)(part)), b"")
+    carried = before[-1:] if len(before) > 1_100 else b""
+    payload = carried + parse(passage.data).payload
+    return payload[:-1] if len(payload) > 1_100 else payload
+
+
+def fins_in_a_second(passage: Passage) -> int:
+    """Of that side, itself included."""
+    recent = takewhile(lambda each: each.time > passage.time - 1, passage.before())
+    return 1 + sum(each.side is passage.side for each in recent if heard(FIN)(each))
+
+
+RUSH: Final = When(
+    lambda passage: sum(map(heard(), takewhile(lambda each: each.time == passage.time, passage.before()))) > 20
+)
+"""More than 20 datagrams came at this time before it."""
+INSISTENCE: Final = b"no, not now, really not"
+
+
+# -- the faults, in the order of the specification
+
+FAULTS: Final = [
+    # -- 1 and 2: the datagram
+    breaks("1.1", "answers-from-its-port", rewrites(said(), port=40_000)),
+    breaks("2.1", "unknown-type", takes({0: 3}, {0: 2})),
+    breaks("2.2", "unknown-chat-operation", takes({0: 2, 1: 2}, {1: 1})),
+    breaks("2.2", "unknown-control-operation", takes({0: 1, 1: 0x0A}, {1: 8})),
+    breaks("2.2", "sent-operations", rewrites(said(FIN, state=DECLINING), operation=Control.ERR_FIN)),
+    breaks("2.3", "unknown-sequence", takes({0: 2, 2: 2}, {2: 0})),
+    breaks("2.3", "sequence-beyond-one", drops(heard(sequence=lambda number: number > 1)), framing=BARE),
+    breaks("2.4", "user-sent", rewrites(said() & ~said(SYN, FIN), user=b"bob".ljust(32))),
+    breaks("2.4", "user-sent-in-a-call", rewrites(said(FIN), user=b"")),
+    breaks("2.4", "user-received", drops(heard(MESSAGE, user=not_ascii))),
+    breaks("2.4", "user-of-a-call", drops(heard(type=Type.CONTROL, user=not_ascii))),
+    breaks(
+        "2.5",
+        "wrong-length",
+        rewrites(
+            heard(side=TESTER, datagram=None, data=octets({0: 2, 1: 1}))
+            & heard(data=size(45, 60))
+            & heard(data=lambda data: data == mended(data)),
+            raw=lambda data: mended(data[:35] + (len(data) - 41).to_bytes(4, "big") + data[39:]),
+        ),
+    ),
+    breaks("2.5", "payload-ignored", drops(heard(SYN, payload=lambda it: not (OFFER + b" ").startswith(it[:19])))),
+    breaks("2.5", "payload-of-an-ack", drops(heard(ACK, payload=lambda it: it not in (b"", RINGING)))),
+    breaks("2.5", "payload-of-a-syn-ack", drops(heard(SYN_ACK, payload=size(1)))),
+    breaks("2.5", "payload-empty", rewrites(said(SYN_ACK), payload=b"welcome")),
+    breaks(
+        "2.6",
+        "wrong-checksum",
+        rewrites(
+            heard(side=TESTER, datagram=None, data=octets({0: 2}))
+            & heard(data=lambda it: whole(it) and it[39:41] not in (b"\0\0", b"\xff\xff")),
+            raw=mended,
+        ),
+    ),
+    breaks(
+        "2.6",
+        "wrong-checksum-of-a-fin",
+        rewrites(heard(side=TESTER, datagram=None, data=octets({0: 1, 1: 8})) & heard(data=whole), raw=mended),
+    ),
+    breaks(  # it verifies by the sum over the whole, in which ffff and 0000 are the same
+        "2.6",
+        "checksum-zero",
+        rewrites(
+            heard(data=lambda it: whole(it) and it[39:41] == b"\xff\xff" and bool(read(it[:39] + b"\0\0" + it[41:]))),
+            raw=lambda data: data[:39] + b"\0\0" + data[41:],
+        ),
+    ),
+    breaks(  # it forgets the last byte of an odd number
+        "2.6",
+        "checksum-sent",
+        rewrites(
+            said(MESSAGE, data=lambda data: len(data) % 2 == 1 and len(data) < 100),
+            raw=lambda data: data[:39] + mended(data[:-1])[39:41] + data[41:],
+        ),
+    ),
+    breaks(
+        "2.7",
+        "size-sent",
+        rewrites(said(MESSAGE, data=size(1_001)) & typing("0"), payload=lambda it: typed(it).encode()),
+    ),
+    breaks(
+        "2.7",
+        "size-in-bytes",
+        rewrites(said(MESSAGE, payload=starts("文文".encode())), payload=lambda it: typed(it).encode()),
+    ),
+    breaks("2.7", "size-received", rewrites(heard(), raw=lambda data: data[:1024])),
+    breaks(
+        "2.8",
+        "malformed-when-idle",
+        answers(heard(data=size(38, 39)) & heard(data=octets({1: 8})), lambda it: build(parse(it.data + b"\0"))),
+    ),
+    # -- 3: ERR and FIN
+    breaks("3.1", "err-unanswered", answers(heard(ERR, side=TESTER), ACK)),
+    breaks("3.2", "fin-acknowledged", rewrites(said(ACK) & answering(FIN, side=TESTER, state=OPEN), sequence=1)),
+    breaks("3.2", "fin-of-a-stranger", drops(heard(FIN, side=STRANGER, state=IDLE))),
+    breaks(
+        "3.2",
+        "err-fin-acknowledged",
+        rewrites(heard(Control.ERR_FIN, state=lambda state: state is not IDLE), operation=ERR),
+    ),
+    breaks("3.2", "err-fin-of-a-stranger", drops(heard(Control.ERR_FIN, state=IDLE))),
+    breaks(
+        "3.2",
+        "fin-ends",
+        answers(
+            heard(MESSAGE, side=TESTER) & last(heard(SYN, FIN, side=TESTER), heard(FIN, framing=HEADER, state=OPEN)),
+            ACK,
+        ),
+    ),
+    breaks("3.2", "fin-ack-ends", drops(heard(Control.FIN_ACK, state=OPEN))),
+    breaks("3.2", "fin-ack-of-its-fin", answers(heard(Control.FIN_ACK, state=DECLINING), ACK)),
+    breaks("3.3", "stranger-when-idle", answers(heard(MESSAGE, side=STRANGER, partner=IDLE), ACK)),
+    breaks("3.3", "stranger-in-a-chat", rewrites(heard(FIN, side=STRANGER, partner=OPEN), side=TESTER)),
+    breaks("3.3", "handshake-ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=ACCEPTING), side=TESTER)),
+    breaks("3.3", "ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=OPEN), side=TESTER)),
+    breaks("3.3", "syn-ack-of-a-stranger", rewrites(heard(SYN_ACK, side=STRANGER, partner=CALLING), side=TESTER)),
+    # -- 4: calls
+    breaks(
+        "4.1",
+        "handshake",
+        rewrites(said(SYN_ACK), sequence=other),
+        rewrites(heard(ACK, state=ACCEPTING), sequence=other),
+    ),
+    breaks("4.1", "nothing-before-the-person", answers(heard(SYN, side=TESTER), SYN_ACK, after=1.5, still=PENDING)),
+    breaks("4.1", "chat-for-a-lost-ack", drops(heard(MESSAGE, state=ACCEPTING))),
+    breaks("4.1", "ack-of-the-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, state=CALLING), sequence=other)),
+    breaks("4.1", "handshake-number", rewrites(said(SYN), sequence=other)),
+    breaks("4.1", "repeated-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, state=OPEN), sequence=other)),
+    breaks("4.2", "offer-answered", rewrites(heard(SYN, payload=starts(OFFER + b" ")), payload=b"")),
+    breaks("4.2", "other-framing-in-a-chat", rewrites(heard(MESSAGE), framing=HEADER)),
+    breaks("4.2", "other-framing-of-a-fin", rewrites(heard(FIN, state=OPEN), framing=HEADER)),
+    breaks("4.2", "other-framing-of-an-ack", rewrites(heard(ACK, state=OPEN), framing=HEADER)),
+    breaks("4.2", "stays-in-header", rewrites(said(MESSAGE, data=size(0, 50)), framing=BARE)),
+    breaks(
+        "4.2", "busy-in-header", rewrites(said(ERR, FIN) & answering(SYN, side=STRANGER, framing=BARE), framing=BARE)
+    ),
+    breaks("4.2", "first-syn", rewrites(said(side=Side.UNKNOWN), framing=HEADER)),
+    breaks("4.2", "offer-in-header", rewrites(said(SYN, framing=HEADER), payload=b"")),
+    breaks("4.2", "framing-remembered", rewrites(said(SYN), framing=BARE)),
+    breaks("4.3", "ringing", drops(said(ACK) & answering(SYN, state=PENDING))),
+    breaks("4.3", "ringing-for-an-offer", drops(said(ACK) & answering(SYN, framing=BARE))),
+    breaks("4.4", "syn-repeated", drops(said(SYN) & REPEATED)),
+    breaks("4.4", "syn-while-it-rings", drops(heard(ACK, side=TESTER, state=CALLING))),
+    breaks("4.5", "repeated-syn", answers(said(SYN_ACK) & last(heard(SYN), heard(state=PENDING)), again)),
+    breaks("4.5", "repeated-syn-once-accepted", drops(heard(SYN, side=TESTER, state=ACCEPTING))),
+    breaks("4.5", "repeated-syn-once-declined", drops(heard(SYN, side=TESTER, state=DECLINING))),
+    breaks("4.6", "busy", rewrites(said(ERR), payload=b"busy")),
+    breaks(
+        "4.6",
+        "busy-while-accepting",
+        drops(heard(SYN, side=STRANGER, partner=ACCEPTING)),
+        answers(heard(SYN, side=STRANGER, partner=ACCEPTING), ACK, payload=RINGING),
+    ),
+    breaks("4.6", "busy-answer-taken", drops(heard(ERR, side=TESTER, state=CALLING))),
+    breaks("4.6", "fin-answer-taken", answers(heard(SYN_ACK) & last(heard(SYN, FIN), heard(FIN, state=CALLING)), ACK)),
+    breaks(
+        "4.7",
+        "declining",
+        rewrites(said(FIN, state=DECLINING), sequence=other),
+        rewrites(heard(ACK, Control.FIN_ACK, state=DECLINING), sequence=other),
+    ),
+    breaks(
+        "4.7", "cancelling", rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=CALLING)), sequence=other)
+    ),
+    breaks("4.7", "leaving", rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=OPEN)), sequence=other)),
+    breaks("4.7", "leaving-repeated", drops(said(FIN, state=LEAVING) & REPEATED)),
+    breaks("4.7", "unheard", answers(heard(MESSAGE, state=LEAVING) & last(said(SYN_ACK, FIN), said(FIN)), ACK)),
+    breaks(
+        "4.7",
+        "unheard-before-the-fin",
+        answers(heard(MESSAGE, state=LEAVING) & last(said(SYN_ACK, FIN), said(SYN_ACK)), ACK),
+    ),
+    breaks("4.7", "leaving-after-the-last-word", answers(asked(LEAVE) & OUTSTANDING, FIN, sequence=its_number)),
+    breaks("4.8", "crossed-calls", drops(heard(SYN, side=TESTER, state=CALLING))),
+    breaks("4.9", "new-start", drops(heard(SYN, framing=HEADER, state=OPEN))),
+    breaks("4.9", "new-start-with-an-offer", drops(heard(SYN, framing=BARE, state=OPEN))),
+    # -- 5: messages
+    breaks("5.1", "wrong-handshake-ack", rewrites(heard(ACK, state=ACCEPTING), sequence=0)),
+    breaks("5.1", "wrong-ack-of-a-fin", rewrites(heard(ACK, state=DECLINING), sequence=0)),
+    breaks(
+        "5.2",
+        "first-number",
+        rewrites(said(MESSAGE) | AN_ACK, sequence=other),
+        rewrites(said(FIN, state=LEAVING) & SPOKEN, sequence=other),
+    ),
+    breaks("5.2", "next-number", rewrites((said(MESSAGE) | AN_ACK) & THE_THIRD, sequence=other)),
+    breaks("5.2", "counter-of-each-direction", rewrites((said(MESSAGE) | AN_ACK) & AN_ODD_TURN, sequence=other)),
+    breaks(
+        "5.2",
+        "counter-of-the-partner",
+        *(
+            drops(
+                heard(MESSAGE, side=TESTER, sequence=number)
+                & last(said(SYN_ACK, MESSAGE), said(MESSAGE, sequence=number))
+                & ~since(said(SYN_ACK), heard(MESSAGE, side=TESTER, sequence=1 - number))
+            )
+            for number in (0, 1)
+        ),
+    ),
+    breaks("5.3", "repeat-is-the-same", rewrites(said(MESSAGE) & REPEATED, sequence=other)),
+    breaks("5.4", "ack-number", rewrites(said(ACK) & answering(MESSAGE), sequence=1)),
+    breaks("5.4", "wrong-ack", rewrites(heard(ACK) & OUTSTANDING, sequence=its_number)),
+    breaks(
+        "5.5",
+        "repeat-acknowledged",
+        rewrites(
+            said(ACK) & last(heard(), heard(MESSAGE) & When(lambda it: last(heard(), heard(data=it.data))(it))),
+            sequence=other,
+        ),
+    ),
+    breaks(
+        "5.5",
+        "either-first-number",
+        drops(heard(MESSAGE, side=TESTER, sequence=0) & ~since(heard(SYN), heard(MESSAGE, sequence=1))),
+    ),
+    breaks("5.6", "not-utf-8", drops(heard(payload=not_utf_8))),
+    breaks(
+        "5.6",
+        "utf-8",
+        rewrites(
+            said(MESSAGE, payload=lambda it: "→".encode() in it),
+            payload=lambda it: typed(it).encode("ascii", "replace"),
+        ),
+    ),
+    breaks("5.6", "long-message", drops(said(MESSAGE, payload=lambda it: it.isdigit() and len(it) < 1_000))),
+    breaks("5.6", "cut-between-characters", rewrites(said(MESSAGE) & typing("éé"), payload=cut_early)),
+    breaks("5.6", "cut-after-a-blank", rewrites(said(MESSAGE) & typing("twelve"), payload=cut_early)),
+    # -- 6: time
+    breaks(
+        "6.1",
+        "stop-and-wait",
+        answers(
+            asked(TYPE) & OUTSTANDING & last(heard() | said(MESSAGE), said()),
+            MESSAGE,
+            sequence=lambda it: 1 - its_number(it),
+            payload=lambda it: it.text.encode(),
+        ),
+    ),
+    breaks("6.2", "chat-repeated", drops(said(MESSAGE) & REPEATED & last(said(), REPEATED))),
+    breaks("6.2", "syn-ack-repeated", rewrites(said(SYN_ACK) & REPEATED, sequence=other)),
+    breaks("6.2", "fin-repeated", rewrites(said(FIN, state=DECLINING) & REPEATED, sequence=other)),
+    # -- 8: robustness
+    breaks(  # it ends for good at a datagram of 1,400 bytes
+        "8.1",
+        "survival",
+        drops(heard(data=b"\xff" * 1_400) | (heard() & since(asked(Request.RESTART), heard(data=b"\xff" * 1_400)))),
+    ),
+    breaks(
+        "8.2",
+        "amplification",
+        answers(heard(SYN, side=STRANGER, payload=b"", partner=OPEN), ERR, payload=INSISTENCE, times=2),
+    ),
+    breaks(
+        "8.2",
+        "amplification-when-idle",
+        answers(heard(SYN, side=STRANGER, payload=b"", partner=IDLE), ERR, payload=INSISTENCE, times=2),
+    ),
+    breaks("8.2", "rate", answers(heard(FIN, side=STRANGER) & RUSH, ACK)),
+    breaks(  # it counts for each peer
+        "8.2",
+        "rate-of-all-strangers",
+        drops(heard(FIN, state=IDLE)),
+        answers(heard(FIN, state=IDLE) & When(lambda it: fins_in_a_second(it) <= 100), ACK),
+    ),
+]

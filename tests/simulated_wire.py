@@ -1,10 +1,6 @@
-"""The tester's wire in virtual time: a real `Endpoint` at its end, and a fault between the two.
-
-A fault sees what comes in and goes out, and may change, drop or add datagrams, so that one rule is broken.
-"""
+"""The tester's wire in virtual time: a real `Endpoint` at its end, and between the two the rules of a fault, if any."""
 
 import heapq
-from collections.abc import Iterable
 from itertools import count
 
 from simp_daemon.peers.states import State
@@ -12,6 +8,7 @@ from simp_proto.address import Address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
 from tests.driven import Endpoint
+from tests.faulty import Passage, Routed, Rule, Way, read
 
 DAEMON = ("192.0.2.1", 7777)
 SIDES = {
@@ -22,44 +19,6 @@ SIDES = {
 LATENCY = 0.001
 
 
-class Fault:
-    """None at all: what comes in and goes out is passed on as it is."""
-
-    def __init__(self) -> None:
-        self.endpoint = Endpoint()
-        self.now = 0.0
-        self.timer: float | None = None
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        """What the daemon gets instead."""
-        return [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        """What is answered before the daemon answers."""
-        return []
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        """What the tester gets instead."""
-        return [data]
-
-    def acted(self, action: Request, text: str) -> Iterable[bytes]:
-        """What is sent to the tester before the daemon does what its person asked for."""
-        return []
-
-    def expired(self) -> Iterable[bytes]:
-        """What is sent to the tester when the timer, which is off then, was due."""
-        return []
-
-    def port(self) -> int:
-        """Where everything comes from."""
-        return DAEMON[1]
-
-    def state(self, side: Side = Side.TESTER) -> State:
-        """Of the daemon's conversation with that side."""
-        session = self.endpoint._sessions.get(SIDES[side])
-        return session.state if session else State.IDLE
-
-
 class SimulatedWire:
     """A daemon of ours whose person does what is asked at once."""
 
@@ -67,52 +26,56 @@ class SimulatedWire:
     restarts = False
     refused = False
 
-    def __init__(self, fault: Fault | None = None, framing: Framing | None = None) -> None:
+    def __init__(self, *rules: Rule, framing: Framing | None = None) -> None:
         self.daemon: Address | None = DAEMON
         self.actions = frozenset(Request)
-        self.fault = fault or Fault()
+        self.rules = rules
         self._framing = framing
         self._time = 0.0
         self._arriving: list[tuple[float, int, Side, Address, bytes]] = []
+        self._late: dict[Rule, tuple[float, Passage]] = {}  # each rule's answer that is to come
+        self._latest: Passage | None = None
         self._order = count()
         self._said = 0
         self._start()
 
     def _start(self) -> None:
-        self.endpoint = self.fault.endpoint = Endpoint(self._framing)
+        self.endpoint = Endpoint(self._framing)
         self.endpoint.user = "bob"
+
+    def state(self, side: Side) -> State:
+        """Of the daemon's conversation with that side."""
+        session = self.endpoint._sessions.get(SIDES[side])
+        return session.state if session else State.IDLE
+
+    # -- what a `Wire` does
 
     def now(self) -> float:
         return self._time
 
     def send(self, side: Side, data: bytes) -> None:
-        for answer in self.fault.answers(data, side):
-            self._deliver(answer, side)
-        for each in self.fault.incoming(data, side):
-            self.endpoint.receive(each, SIDES[side], self._time)
+        for each in self._pass(self._met(Way.HEARD, side, data)):
+            self.endpoint.receive(each.data, SIDES[each.side], self._time)
         self._settle()
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
         while True:
-            timers = [until]
-            timers += [each for each in (self.endpoint.get_timer(), self.fault.timer) if each is not None]
-            if self._arriving and self._arriving[0][0] <= min(timers):
+            timers = [until, *(due for due, _ in self._late.values())]
+            timer = self.endpoint.get_timer()
+            next_one = min(timers if timer is None else [*timers, timer])
+            if self._arriving and self._arriving[0][0] <= next_one:
                 at, _, side, source, data = heapq.heappop(self._arriving)
-                self._move(at)
+                self._time = max(self._time, at)
                 return at, side, source, data
-            self._move(min(timers))
+            self._time = max(self._time, next_one)
             if self._time >= until:
                 return None
-            if self.fault.timer is not None and self.fault.timer <= self._time:
-                self.fault.timer = None
-                for each in self.fault.expired():
-                    self._deliver(each, Side.TESTER)
+            self._answer_late()
             self.endpoint.handle_timer(self._time)
             self._settle()
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
-        for each in self.fault.acted(action, text):
-            self._deliver(each, Side.TESTER)
+        self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
         ringing = [request.peer for request in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
@@ -134,17 +97,46 @@ class SimulatedWire:
         self._settle()
         return ""
 
+    # -- what becomes of what passes
+
+    def _met(
+        self, way: Way, side: Side, data: bytes = b"", *, operation: Request | None = None, text: str = ""
+    ) -> Passage:
+        datagram = read(data)
+        what = datagram.operation if datagram else operation
+        states = self.state(side), self.state(Side.TESTER)
+        self._latest = Passage(way, self._time, side, *states, data, datagram, what, text, self._latest)
+        return self._latest
+
+    def _pass(self, passage: Passage) -> list[Routed]:
+        """Answers it as the rules have it, and returns what they make of it."""
+        routed = [Routed(passage.data, passage.side)]
+        for rule in self.rules:
+            if not rule.when(passage):
+                continue
+            routed = [changed for each in routed for changed in rule.changed(passage, each)]
+            if rule.answer and rule.after:
+                self._late[rule] = (self._time + rule.after, passage)
+            elif rule.answer:
+                for _ in range(rule.times):
+                    self._deliver(Routed(rule.answer(passage), passage.side))
+        return routed
+
+    def _answer_late(self) -> None:
+        for rule, (due, passage) in list(self._late.items()):
+            if due <= self._time:
+                del self._late[rule]
+                if rule.answer and rule.still in (None, self.state(passage.side)):
+                    self._deliver(Routed(rule.answer(passage), passage.side))
+
     def _settle(self) -> None:
         while self.endpoint.next_event():
             pass
         sides = {address: side for side, address in SIDES.items()}
         for data, destination in self.endpoint.datagrams_to_send():
-            for each in self.fault.outgoing(data, sides[destination]):
-                self._deliver(each, sides[destination])
+            for each in self._pass(self._met(Way.SAID, sides[destination], data)):
+                self._deliver(each)
 
-    def _deliver(self, data: bytes, side: Side) -> None:
-        source = (DAEMON[0], self.fault.port())
-        heapq.heappush(self._arriving, (self._time + LATENCY, next(self._order), side, source, data))
-
-    def _move(self, time: float) -> None:
-        self._time = self.fault.now = max(self._time, time)
+    def _deliver(self, routed: Routed) -> None:
+        source = (DAEMON[0], routed.port or DAEMON[1])
+        heapq.heappush(self._arriving, (self._time + LATENCY, next(self._order), routed.side, source, routed.data))

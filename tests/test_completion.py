@@ -100,18 +100,21 @@ def at_a_terminal(command: list[str], before: str, environment: dict[str, str], 
         child.close(force=True)
 
 
+@pytest.mark.slow
 @shell("bash")
 def test_bash(environment: dict[str, str], tmp_path: Path) -> None:
     bash = ["bash", "--norc", "--noprofile", "-i"]
     at_a_terminal(bash, 'eval "$(simp completion bash)"', environment, tmp_path)
 
 
+@pytest.mark.slow
 @shell("zsh")
 def test_zsh(environment: dict[str, str], tmp_path: Path) -> None:
     before = 'autoload -U compinit; compinit -D -u; eval "$(simp completion zsh)"'
     at_a_terminal(["zsh", "-f", "-i"], before, environment, tmp_path)
 
 
+@pytest.mark.slow
 @shell("fish")
 def test_fish(environment: dict[str, str], tmp_path: Path) -> None:
     program = "simp completion fish | source\nfor line in $argv; complete --do-complete $line; echo; end"

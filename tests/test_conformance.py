@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from simp_daemon.peers.states import State
-from simp_proto.conformance import tester
+from simp_proto.conformance import tester, trace
 from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.wire import NotRunError, Request, Side
-from simp_proto.constants import BUSY, Chat, Control, Framing, Type
-from simp_proto.datagram import Datagram, build
-from tests.faults import FAULTS, is_a, remade
-from tests.simulated_wire import Fault, SimulatedWire
+from simp_proto.constants import BUSY, Chat, Control, Framing
+from tests.faults import FAULTS, Fault
+from tests.faulty import Rule, When, again, answers, drops, heard, read, said
+from tests.simulated_wire import SimulatedWire
 
 SPEC = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
 
 
-def results_of(fault: Fault | None = None, framing: Framing | None = None) -> list[Result]:
-    judge = tester.Tester(SimulatedWire(fault), framing)
+def results_of(*rules: Rule, framing: Framing | None = None) -> list[Result]:
+    judge = tester.Tester(SimulatedWire(*rules), framing)
     judge.meet()
     return list(run(judge, CASES))
 
@@ -57,14 +57,13 @@ def test_a_daemon_that_is_right_passes(framing: Framing | None) -> None:
 
 
 def test_each_case_has_its_fault() -> None:
-    assert set(FAULTS) == {case.name for case in CASES}
+    assert {(fault.section, fault.case) for fault in FAULTS} == {(case.section, case.name) for case in CASES}
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_exactly_its_case_finds_a_fault(name: str) -> None:
-    bare = name == "sequence-beyond-one"  # there is no such number in the other framings
-    results = results_of(FAULTS[name](), Framing.BARE if bare else None)
-    assert names(results, Verdict.FAILED) == [name]
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.case)
+def test_exactly_its_case_finds_a_fault(fault: Fault) -> None:
+    results = results_of(*fault.rules, framing=fault.framing)
+    assert names(results, Verdict.FAILED) == [fault.case]
     assert names(results, Verdict.NOT_RUN) == []
     (failed,) = (result for result in results if result.verdict is Verdict.FAILED)
     assert failed.expected
@@ -76,7 +75,9 @@ class TakesTurns(SimulatedWire):
     turn = False
 
     def send(self, side: Side, data: bytes) -> None:
-        self.turn = self.turn or (side is Side.TESTER and is_a(data, Chat.MESSAGE))
+        datagram = read(data)
+        said_something = datagram is not None and datagram.operation is Chat.MESSAGE
+        self.turn = self.turn or (side is Side.TESTER and said_something)
         super().send(side, data)
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
@@ -95,18 +96,13 @@ def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
 
 
-class Dead(Fault):
-    """Answers nothing, once it has been met."""
-
-    met = 0
-
-    def incoming(self, data: bytes, side: Side) -> list[bytes]:
-        self.met += 1
-        return [data] if self.met <= 4 else []
+def dead(after: int) -> Rule:
+    """Answers nothing, once it has got so many datagrams."""
+    return drops(heard() & When(lambda passage: sum(map(heard(), passage.before())) >= after))
 
 
 def test_a_daemon_that_is_gone_is_not_judged() -> None:
-    wire = SimulatedWire(Dead())
+    wire = SimulatedWire(dead(after=4))
     wire.actions -= {Request.RESTART}
     judge = tester.Tester(wire)
     judge.meet()
@@ -117,89 +113,46 @@ def test_a_daemon_that_is_gone_is_not_judged() -> None:
 
 
 def test_nobody_answers() -> None:
-    dead = Dead()
-    dead.met = 99
-    judge = tester.Tester(SimulatedWire(dead))
+    judge = tester.Tester(SimulatedWire(dead(after=0)))
     with pytest.raises(NotRunError, match="no SIMP daemon answered"):
         judge.meet()
 
 
-class Twice(Fault):
-    """Every datagram comes twice, as the network may have it: no rule is broken."""
-
-    def outgoing(self, data: bytes, side: Side) -> list[bytes]:
-        return [data, data] if is_a(data, Control.ACK) else [data]
-
-
 def test_an_ack_that_comes_twice_is_no_answer_to_the_next_chat() -> None:
-    failed = names(results_of(Twice()), Verdict.FAILED)
+    twice = answers(said(Control.ACK), again)  # as the network may have it: no rule is broken
+    failed = names(results_of(twice), Verdict.FAILED)
     assert "ack-number" not in failed
     assert "repeat-acknowledged" not in failed
 
 
-class Chatty(Fault):
-    """Says something of its own after each chat of the partner, as an echo does: no rule is broken."""
-
-    def answers(self, data: bytes, side: Side) -> list[bytes]:
-        if not is_a(data, Chat.MESSAGE) or self.state(side) is not State.OPEN:
-            return []
-        self.timer, self.echo = self.now + 0.1, remade(data, user=b"bob", payload=b"echo")
-        return []
-
-    def expired(self) -> list[bytes]:
-        return [self.echo]
-
-
 def test_chats_of_its_person_are_no_answers() -> None:
-    assert names(results_of(Chatty()), Verdict.FAILED) == []
+    echo = answers(heard(Chat.MESSAGE, state=State.OPEN), Chat.MESSAGE, payload=b"echo", after=0.1)
+    assert names(results_of(echo), Verdict.FAILED) == []
 
 
-class Flood(Fault):
-    """Answers each datagram with a thousand."""
-
-    def answers(self, data: bytes, side: Side) -> list[bytes]:
-        return [bytes((number & 0xFF,)) * 60 for number in range(1_000)]
-
-
-def test_a_flood_ends() -> None:
-    results = results_of(Flood())
-    assert len(results) == len(CASES)
-    assert max(len(result.trace) for result in results) <= 6_000
-
-
-class Lossy(Fault):
-    """Loses the first datagram of the tester in each case, as a network may."""
-
-    lost = False
-
-    def incoming(self, data: bytes, side: Side) -> list[bytes]:
-        if is_a(data, Control.SYN) and not self.lost:
-            self.lost = True
-            return []
-        return [data]
+@pytest.mark.slow
+@pytest.mark.parametrize(("most", "cases"), [(None, CASES[:2]), (500, CASES)])
+def test_a_flood_ends(monkeypatch: pytest.MonkeyPatch, most: int | None, cases: list[Case]) -> None:
+    most = most or trace._MOST_PASSAGES
+    monkeypatch.setattr(trace, "_MOST_PASSAGES", most)
+    flood = SimulatedWire(answers(heard(), lambda passage: bytes(60), times=most // 5))
+    judge = tester.Tester(flood)
+    judge.meet()
+    results = list(run(judge, cases))
+    assert len(results) == len(cases)
+    assert max(len(result.trace) for result in results) <= most * 6 / 5
 
 
 def test_a_case_that_fails_is_judged_again() -> None:
     for tries, verdict in ((1, Verdict.FAILED), (2, Verdict.PASSED)):
-        judge = tester.Tester(SimulatedWire())
+        wire = SimulatedWire()
+        judge = tester.Tester(wire)
         judge.meet()
-        assert isinstance(judge.wire, SimulatedWire)
-        lossy = judge.wire.fault = Lossy()
-        lossy.endpoint = judge.wire.endpoint
+        begun = wire.now()
+        first = When(lambda passage, begun=begun: passage.time == begun)  # type: ignore[misc]
+        wire.rules = (drops(heard(Control.SYN) & first),)  # as a network may lose it
         (result,) = run(judge, [case for case in CASES if case.name == "ringing"], tries)
         assert result.verdict is verdict
-
-
-class Unwelcoming(Fault):
-    """Answers each SYN by what a test says."""
-
-    answer: bytes
-
-    def incoming(self, data: bytes, side: Side) -> list[bytes]:
-        return [] if is_a(data, Control.SYN) else [data]
-
-    def answers(self, data: bytes, side: Side) -> list[bytes]:
-        return [self.answer] if is_a(data, Control.SYN) else []
 
 
 @pytest.mark.parametrize(
@@ -207,10 +160,10 @@ class Unwelcoming(Fault):
     [(Framing.HEADER, BUSY, "is it in a chat?"), (Framing.TRAILER, "Wrong payload", "give --framing trailer")],
 )
 def test_a_daemon_that_refuses_calls_is_not_judged(framing: Framing, text: str, told: str) -> None:
-    fault = Unwelcoming()
-    fault.answer = build(Datagram(Type.CONTROL, Control.ERR, 0, b"bob", text.encode(), framing))
+    syn = heard(Control.SYN)
+    unwelcoming = SimulatedWire(drops(syn), answers(syn, Control.ERR, payload=text.encode(), framing=framing))
     with pytest.raises(NotRunError, match=re.escape(told)):
-        tester.Tester(SimulatedWire(fault)).meet()
+        tester.Tester(unwelcoming).meet()
 
 
 def test_a_daemon_that_was_started_is_waited_for() -> None:

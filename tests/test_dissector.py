@@ -209,6 +209,7 @@ def characters(chance: random.Random) -> bytes:
     return b"".join(part[: chance.choice((1, 4, 4, 4))] for part in chance.sample(parts, len(parts)))
 
 
+@pytest.mark.slow
 @needs_tshark
 def test_mutated_datagrams_are_shown_as_decode_shows_them(tshark: Tshark) -> None:
     chance = random.Random(7777)
@@ -231,6 +232,7 @@ def test_mutated_datagrams_are_shown_as_decode_shows_them(tshark: Tshark) -> Non
         compare(read, data, tuple(Framing))
 
 
+@pytest.mark.slow
 @needs_tshark
 @pytest.mark.parametrize("kept", [1, 2, 20, 38, 39, 40, 45])
 def test_a_datagram_that_is_not_whole_is_not_called_wrong(tshark: Tshark, kept: int) -> None:
@@ -259,6 +261,7 @@ def test_other_ports(tshark: Tshark) -> None:
     assert not tshark(data, "-Y", "simp", "-o", "simp.ports:8777")
 
 
+@pytest.mark.slow
 @needs_tshark
 def test_filters_take_the_words(tshark: Tshark) -> None:
     packets = [packet for packet in GOLDEN["packet"] if packet is not BOTH]

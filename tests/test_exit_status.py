@@ -97,6 +97,7 @@ def test_what_each_ends_with(arguments: list[str], status: ExitStatus) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_an_output_that_is_full_is_a_failure_told_in_one_line(arguments: list[str]) -> None:
@@ -112,6 +113,7 @@ def test_a_file_that_is_full_is_named() -> None:
     assert (done.returncode, done.stderr) == (ExitStatus.FAILURE, "Error: /dev/full: No space left on device\n")
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_an_output_that_nobody_reads_is_a_failure_without_words(arguments: list[str]) -> None:
@@ -122,6 +124,7 @@ def test_an_output_that_nobody_reads_is_a_failure_without_words(arguments: list[
     assert (done.returncode, done.stderr) == (ExitStatus.FAILURE, "")
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_an_output_that_is_closed_takes_everything(arguments: list[str]) -> None:

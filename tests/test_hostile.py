@@ -152,6 +152,7 @@ def chat() -> Iterator[tuple[Process, Process, Client, Client]]:
     assert statuses == [0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the daemon's memory from /proc")
 def test_the_chat_survives() -> None:
     random = Random(SEED)

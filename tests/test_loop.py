@@ -144,6 +144,7 @@ def test_garbage_from_the_network_leaves_the_chat_alone() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> None:
     async def scenario() -> None:
         async with pair() as (_, other, alice, bob):

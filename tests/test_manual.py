@@ -156,6 +156,7 @@ ASCII = "".join(map(chr, range(0x20, 0x7F)))
 AT_THE_START_OF_A_LINE = "' .\n'\n.\n.SH A\n'\\\" \n" + " ".join(99 * [".x"])
 
 
+@pytest.mark.slow
 @needs("groff")
 @given(TEXTS)
 @example(ASCII)

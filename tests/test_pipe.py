@@ -196,9 +196,6 @@ def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals to send to a process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_politely(number: signal.Signals) -> None:
-    if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip(f"these tests run with {number.name} ignored, as background jobs do, and so would the client")
-
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
         await client.see("1 start a chat, 2 wait for a request, q quit:")

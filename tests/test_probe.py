@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,91 +11,50 @@ from simp_proto.address import format_address
 from simp_proto.cli.main import main
 from simp_proto.conformance import tester
 from simp_proto.conformance.probe import Findings, find, in_words
-from simp_proto.conformance.wire import Side
 from simp_proto.constants import BUSY, Control, Framing
 from simp_proto.datagram import parse
-from tests.faults import answer, is_a, remade
-from tests.simulated_wire import Fault, SimulatedWire
+from tests.faulty import Rule, answers, drops, heard, rewrites, said
+from tests.simulated_wire import SimulatedWire
 from tests.test_loop import PATIENCE, free_address
 
-
-class Dumb(Fault):
-    """A daemon of the course text: it speaks bare, and its person is asked before anything is answered."""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, payload=b"")]
-
-
-class Eager(Dumb):
-    """Answers a SYN at once, and each FIN by an ACK numbered 1."""
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(answer(data, Control.SYN_ACK), framing=Framing.BARE)] if is_a(data, Control.SYN) else []
-
-    def outgoing(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [remade(data, sequence=1)]
+SYN = heard(Control.SYN)
+OURS: list[Rule] = []
+DUMB = [rewrites(heard(), payload=b"")]
+"""A daemon of the course text: it speaks bare, and its person is asked before anything is answered."""
+EAGER = [*DUMB, answers(SYN, Control.SYN_ACK, framing=Framing.BARE), rewrites(said(), sequence=1)]
+"""Accepts each SYN at once, and acknowledges each FIN with 1."""
+TRAILER = [answers(SYN, Control.ERR, payload=b"Wrong payload", framing=Framing.TRAILER), drops(heard())]
+"""Answers a SYN that it doesn't understand, and never anything again."""
+BUSY_ONE = [answers(SYN, Control.ERR, payload=BUSY.encode()), answers(SYN, Control.FIN), drops(SYN)]
+GARBAGE = [answers(heard(), lambda passage: b"HTTP/1.1 400 Bad Request\r\n\r\n"), drops(heard())]
+"""Something else listens there."""
 
 
-class TrailerOnly(Fault):
-    """Answers a SYN that it doesn't understand, and never anything again."""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return []
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        wrong = remade(answer(data, Control.ERR, b"Wrong payload"), framing=Framing.TRAILER)
-        return [wrong] if is_a(data, Control.SYN) else []
-
-
-class Busy(Fault):
-    """Is in a chat."""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if is_a(data, Control.SYN):
-            return []
-        return [data]
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        if not is_a(data, Control.SYN):
-            return []
-        return [answer(data, Control.ERR, BUSY.encode()), answer(data, Control.FIN)]
-
-
-class Garbage(Fault):
-    """Something else listens there."""
-
-    def incoming(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return []
-
-    def answers(self, data: bytes, side: Side) -> Iterable[bytes]:
-        return [b"HTTP/1.1 400 Bad Request\r\n\r\n"]
-
-
-def found(fault: Fault, framing: Framing | None = None) -> Findings:
-    wire = SimulatedWire(fault)
-    findings = find(tester.Tester(wire, framing))
-    assert fault.endpoint.idle  # whoever was rung is left in peace
+def found(rules: list[Rule]) -> Findings:
+    wire = SimulatedWire(*rules)
+    findings = find(tester.Tester(wire))
+    assert wire.endpoint.idle  # whoever was rung is left in peace
     return findings
 
 
 @pytest.mark.parametrize(
-    ("fault", "expected", "words"),
+    ("rules", "expected", "words"),
     [
-        (Fault(), Findings("header", "bob", rings=True, fin_acks=(0, 1)), "it says that they ring"),
-        (Dumb(), Findings("bare", "bob", fin_acks=(0, 1)), "nothing answers them before its user does"),
+        (OURS, Findings("header", "bob", rings=True, fin_acks=(0, 1)), "it says that they ring"),
+        (DUMB, Findings("bare", "bob", fin_acks=(0, 1)), "nothing answers them before its user does"),
         (
-            Eager(),
+            EAGER,
             Findings("bare", "bob", accepts_unasked=True, syn_ack_number=0, fin_acks=(1, 1)),
             "acknowledged with 1, whatever its number",
         ),
-        (TrailerOnly(), Findings("trailer", "bob", refusal="Wrong payload"), "simp daemon --framing trailer"),
-        (Busy(), Findings("header", "bob", refusal=BUSY, fin_acks=(0, 1)), f"it refuses them: '{BUSY}'"),
-        (Garbage(), Findings(unreadable=3), "heard 3 datagrams, none of which is one of SIMP/1"),
+        (TRAILER, Findings("trailer", "bob", refusal="Wrong payload"), "simp daemon --framing trailer"),
+        (BUSY_ONE, Findings("header", "bob", refusal=BUSY, fin_acks=(0, 1)), f"it refuses them: '{BUSY}'"),
+        (GARBAGE, Findings(unreadable=3), "heard 3 datagrams, none of which is one of SIMP/1"),
     ],
     ids=["ours", "bare", "eager", "trailer", "busy", "garbage"],
 )
-def test_what_is_found(fault: Fault, expected: Findings, words: str) -> None:
-    findings = found(fault)
+def test_what_is_found(rules: list[Rule], expected: Findings, words: str) -> None:
+    findings = found(rules)
     assert findings == expected
     assert words in "\n".join(in_words("192.0.2.1:7777", findings, asked=None))
 
@@ -119,6 +77,7 @@ def probed(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["probe", "--bind", format_address(free_address()), *arguments])
 
 
+@pytest.mark.slow
 def test_a_real_daemon_is_found() -> None:
     async def run() -> Result:
         async with Daemon(free_address(), 0) as daemon:

@@ -377,6 +377,7 @@ def test_colour_only_on_a_terminal_whose_user_wants_it(no_color: str) -> None:
     assert colours == ([""] * 4 if no_color else ["\x1b[36", "\x1b[33", "\x1b[31", ""])
 
 
+@pytest.mark.slow
 @posix
 def test_two_daemons_chat_through_it() -> None:
     async def scenario() -> None:

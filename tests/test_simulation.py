@@ -211,6 +211,7 @@ def goes_wrong(seed: int, *, reorders: bool, duplication: float) -> bool:
     return not (alice.heard == bob.words and bob.heard == alice.words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reorders", "duplication", "wrong"), [(False, 0.1, 0), (True, 0.0, 0), (True, 0.02, 22), (True, 0.1, 87)]
 )

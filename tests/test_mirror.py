@@ -1,0 +1,76 @@
+"""Tests mirror modules: `simp_daemon/peers/session.py` is tested by `tests/test_session.py`, whatever its package."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_architecture import MODULES, name_of
+
+TESTS = Path(__file__).parent
+
+ELSEWHERE = {
+    "simp_client.command": ("test_pipe", "what it starts is what a person sees"),
+    "simp_daemon.command": ("test_hostile", "what it starts is a process, with its log and its end"),
+    "simp_proto.conformance.command": ("test_conformance_live", "what it starts plays with real processes"),
+    "simp_proto.conformance.cases": ("test_conformance", "cases, their judge and their run show by planted faults"),
+    "simp_proto.conformance.tester": ("test_conformance", "cases, their judge and their run show by planted faults"),
+    "simp_proto.conformance.run": ("test_conformance", "cases, their judge and their run show by planted faults"),
+    "simp_proto.cli.main": ("test_help", "all that it does is to gather commands, and to say so"),
+    "simp_proto.cli.output": ("test_exit_status", "ways in which an output fails are ways in which commands end"),
+    "simp_proto.constants": ("test_vectors", "names of numbers, which the golden files have too"),
+    "simp_proto.errors": ("test_datagram", "what an error says is a law of what raises it"),
+    "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),
+}
+"""Modules without a test module of their name: the one that tests them, and why."""
+
+TO_DO = {
+    "simp_daemon.demo": "test_ladder",
+    "simp_daemon.peers.conduct": "test_states",
+    "simp_daemon.peers.session": "test_states",
+    "simp_daemon.peers.stop_and_wait": "test_states",
+    "simp_proto.cli.parameters": "test_completion",
+    "simp_proto.cli.roff": "test_manual",
+    "simp_proto.printable": "test_text",
+    "simp_proto.toolkit.dump": "test_decode",
+    "simp_proto.udp": "test_loop",
+}
+"""Modules that are to get one, and what tests them until then."""
+
+SUBJECTS = {
+    "architecture": "what may import what",
+    "conformance": "the suite as a whole",
+    "conformance_live": "the suite against processes",
+    "conversations": "spec/conversations.toml",
+    "exploration": "every schedule of two sessions",
+    "fuzz": "tests/fuzz",
+    "help": "what all commands say of themselves",
+    "hostile": "a daemon's process that is attacked",
+    "kaitai": "spec/simp.ksy",
+    "mirror": "this",
+    "simulation": "networks that lose, repeat and reorder",
+}
+"""Test modules without a module of their name, and what they are about."""
+
+
+def _tested() -> set[str]:
+    return {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__init__"], ids=name_of)
+def test_each_module_has_its_tests(path: Path) -> None:
+    name = name_of(path)
+    own = path.stem in _tested()
+    elsewhere = TO_DO.get(name) or ELSEWHERE.get(name, ("",))[0]
+    assert own or elsewhere, f"write tests/test_{path.stem}.py, or say in ELSEWHERE what tests it and why"
+    assert not (own and elsewhere), f"{name} has its own test module: take it out of the table"
+    assert own or elsewhere.removeprefix("test_") in _tested()
+
+
+def test_each_test_module_has_its_subject() -> None:
+    modules = {path.stem for path in MODULES}
+    assert _tested() - modules == set(SUBJECTS)
+
+
+def test_the_tables_name_modules_that_exist() -> None:
+    assert set(ELSEWHERE) | set(TO_DO) <= {name_of(path) for path in MODULES}
+    assert not set(ELSEWHERE) & set(TO_DO)
