@@ -69,7 +69,7 @@ class World:
         return (*sides, channels, *rest, heard, tuple(map(tuple, self.acknowledged)), tuple(self.said))
 
     def copy(self) -> "World":
-        world: World = _copied(self)
+        world: World = _copied(self, {})
         return world
 
     def settle(self) -> None:
@@ -105,17 +105,23 @@ class World:
         return not any(self.channels) and not any(session.waiting for session in self.sessions)
 
 
-def _copied(value: Any) -> Any:
-    """A deep copy that shares what can't change, such as datagrams: a tenth of the time of `copy.deepcopy`."""
+def _copied(value: Any, copies: dict[int, Any]) -> Any:
+    """A deep copy that shares what can't change, such as datagrams: a tenth of the time of `copy.deepcopy`.
+
+    `copies` has what was copied already, by its identity, since a session and its actions have one outlet.
+    """
+    if id(value) in copies:
+        return copies[id(value)]
     if isinstance(value, (list, deque, set)):
-        return type(value)(map(_copied, value))
+        copied = copies[id(value)] = type(value)(_copied(each, copies) for each in value)
+        return copied
     if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
+        return {key: _copied(each, copies) for key, each in value.items()}
     assert not isinstance(value, MethodType), "it would act on the world that it was copied from"
     if not hasattr(value, "__dict__") or isinstance(value, (Enum, FunctionType)):
         return value
     copied = object.__new__(type(value))
-    copied.__dict__.update({name: _copied(each) for name, each in vars(value).items()})
+    copied.__dict__.update({name: _copied(each, copies) for name, each in vars(value).items()})
     return copied
 
 

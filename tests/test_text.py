@@ -1,4 +1,4 @@
-"""The lines of the client protocol (client.md 2 and 3), and what may reach a terminal."""
+"""The lines of the client protocol (client.md 2 and 3)."""
 
 import unicodedata
 
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from simp_proto.constants import MAX_LINE_SIZE
 from simp_proto.errors import LineError, NotSimpError
-from simp_proto.printable import printable, printable_name
 from simp_proto.text import Line, LineBuffer, Word, check_user, escape, format_line, parse_line, unescape
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -118,31 +117,3 @@ def test_names(name: str) -> None:
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(LineError, match="expected"):
         check_user(name)
-
-
-@given(st.text())
-def test_nothing_that_steers_a_terminal_is_printable(text: str) -> None:
-    shown = printable(text)
-    for character in shown:
-        assert unicodedata.category(character) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
-        assert unicodedata.category(character) != "Cf" or character in "\u200c\u200d"
-    assert "|" not in printable_name(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("grüße 世界 🙂", "grüße 世界 🙂"),
-        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
-        ("a\u00a0b", "a\u00a0b"),
-        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
-        ("a\nb\r\tc", "a\\x0ab\\x0d\\x09c"),
-        ("\x9b31m", "\\x9b31m"),
-        ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("\u2028", "\\u2028"),
-        ("\U000e0041", "\\U000e0041"),
-        ("\udc80", "\\udc80"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown

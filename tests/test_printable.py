@@ -1,0 +1,37 @@
+"""What may reach a terminal or a log."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_proto.printable import printable, printable_name
+
+
+@given(st.text())
+def test_nothing_that_steers_a_terminal_is_printable(text: str) -> None:
+    shown = printable(text)
+    for character in shown:
+        assert unicodedata.category(character) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+        assert unicodedata.category(character) != "Cf" or character in "\u200c\u200d"
+    assert "|" not in printable_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("grüße 世界 🙂", "grüße 世界 🙂"),
+        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
+        ("a\u00a0b", "a\u00a0b"),
+        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+        ("a\nb\r\tc", "a\\x0ab\\x0d\\x09c"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\u2028", "\\u2028"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
