@@ -188,7 +188,7 @@ class Attachment:
         elif withdrawn := self._request_of(peer):
             self.requests.remove(withdrawn)
             self._tell(events.Withdrawn(withdrawn))
-        elif self.phase is Phase.CALLING:  # by the callee's name, which nothing has told before
+        elif self.phase is Phase.CALLING:  # by the callee's name, which nothing has given before
             self._end()
 
     def _receive_error(self, line: Line) -> None:

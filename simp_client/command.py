@@ -1,6 +1,6 @@
 """`simp client`."""
 
-# ruff: noqa: PLC0415  `simp --help` reads this file, and is not to wait for the rest of the client.
+# ruff: noqa: PLC0415  `simp --help` reads this file, and must not wait for the rest of the client.
 
 import os
 import sys
@@ -14,15 +14,17 @@ from simp_proto.constants import CLIENT_PORT
 
 @click.command()
 @click.argument("ip", default="127.0.0.1", metavar="[IP]")
-@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="Its TCP port.")
-@click.option("--user", metavar="NAME", help="Your name, instead of being asked for it.")
-@click.option("--call", metavar="ADDRESS", help="Call that IP or IP:port at once.")
+@click.option(
+    "--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="The daemon's TCP port for clients."
+)
+@click.option("--user", metavar="NAME", help="Your name; without it you are asked.")
+@click.option("--call", metavar="ADDRESS", help="Call this IP or IP:port immediately.")
 def client(ip: str, client_port: int, user: str | None, call: str | None) -> None:
-    """Chat, through the daemon that runs at IP (IP or IP:port; 127.0.0.1 unless told otherwise).
+    """Chat through the daemon at IP (IP or IP:port; by default 127.0.0.1).
 
-    It asks what it needs to know. `q` leaves a chat or a call, and anywhere else ends the program; `?` helps.
+    It asks for what it needs. `q` leaves a chat or a call, and anywhere else ends the program; `?` shows help.
 
-    Where the input or the output is no terminal, it reads and prints line by line, waits at the end of the input until
+    If its input or output is not a terminal, it reads and prints line by line, waits at the end of the input until
     every message is acknowledged, and with --call ends when that chat does.
 
     Exit status: 1 when there is no daemon, or it was lost; without a terminal, also when the call failed or a message

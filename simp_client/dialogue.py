@@ -1,17 +1,17 @@
-"""A person's conversation with the own daemon, as a state machine. Pure: no clock, no socket, no terminal.
+"""A person's conversation with their daemon, as a state machine. Pure: no clock, no socket, no terminal.
 
 In go the lines that the person types (`type_line`, `end_input`) and those that the daemon says (`receive_line`,
 `lose`); out come `lines_to_send` to the daemon, `texts_to_show` to the person, and `question`: what is asked now.
 
 The rules for the person:
 
-- `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act at
-  once. In a chat `\\q` says q, `\\?` says ?, and so on for more backslashes. An empty line says nothing in a chat, and
-  goes back to the menu from where there is a way back.
+- `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
+  immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes. An empty line does nothing in a
+  chat; elsewhere it goes back to the menu, if there is a way back.
 - Any other line answers the question. A line typed while nothing is asked is held until something is. The two
   questions that come up in the middle of something (keep waiting? accept instead?) take only `y` and `n`, and only if
   typed after them: every other line goes where it would have gone, so that no message is lost to a question.
-- Lines that were held for a call or chat that fails are told as not sent, and never answer the menu.
+- Lines that were held for a call or chat that fails are reported as not sent, and never answer the menu.
 - The end, by `q` or the end of the input, waits until the fate of every message is known; a second one doesn't.
 """
 
@@ -32,7 +32,7 @@ from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line
 
 WINDOW: Final = 32
-"""Messages in flight at most where the input is a pipe: a file of any size passes in little memory."""
+"""The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
 
 
@@ -89,7 +89,7 @@ class Dialogue:
 
     @property
     def label(self) -> str:
-        """What stands before the line that is being typed, at a terminal."""
+        """What is shown before the line that is being typed, at a terminal."""
         if self.question:
             return f"{self.question} "
         return f"{self.user}: " if self.state is State.CHAT else ""
@@ -133,7 +133,7 @@ class Dialogue:
         to_call = self._call_at_once is not None and self.state in (State.NAME, State.ATTACHING)
         self.failed |= to_call or self.state is State.CALLING
         if self._piped and (to_call or self.state is State.CALLING):
-            self._show(view.error("The input ended before the call was answered: it is cancelled."))
+            self._show(view.error("The input ended before the call was answered, so the call was cancelled."))
         if not (self._piped and self.state is State.CLOSING):  # where it comes by itself
             self._close()
         self._settle()
@@ -172,7 +172,7 @@ class Dialogue:
             self._answer(self.held.popleft())
 
     def _wants(self) -> bool:
-        """Whether a held line has a taker."""
+        """Whether anything takes a held line now."""
         if self.state is State.WAITING:
             return bool(self.attachment.requests) or not self.held[0].strip()
         if self.state is State.CHAT:
@@ -270,21 +270,21 @@ class Dialogue:
             self._close()
 
     def _rest(self) -> None:
-        """Nothing is on any more."""
+        """No call or chat is on any more."""
         self._unanswered = 0
         self.state = State.MENU
         if self._once:
             self._close()
 
     def _drop_held(self) -> None:
-        """Tells what was typed for a chat that won't be."""
+        """Reports what was typed for a chat that won't happen."""
         for text in self.held:
             self.failed = True
             self._show(view.unsent(text, "the chat is over"))
         self.held.clear()
 
     def _close(self) -> None:
-        """Ends, once the fate of every message is known; at once if asked again."""
+        """Ends once the fate of every message is known; immediately if asked again."""
         count = len(self.attachment.outstanding)
         if count and self.state is not State.CLOSING:
             self.state = State.CLOSING
@@ -325,7 +325,7 @@ class Dialogue:
                 self._unanswered = 0
                 self.state = State.CHAT
                 self._show(view.began(other.title))
-                if not self._piped:  # a line typed here stands beside its label already
+                if not self._piped:  # a line typed here is already beside its label
                     self._show(*(view.said(self.user, text) for text in self.held))
             case events.Said(name, text):
                 self._show(view.said(name, text))

@@ -14,12 +14,12 @@ class Other:
 
     @property
     def peer(self) -> str:
-        """How the daemon is told who is meant: the address, since two people may bear one name (client 4)."""
+        """How the daemon is told who is meant: the address, since two people may have the same name (client 4)."""
         return self.address or self.name
 
     @property
     def title(self) -> str:
-        """Who that is: `bob (127.0.0.2:7777)`, or what is known of it. A peer's words: hostile until escaped."""
+        """Who that is: `bob (127.0.0.2:7777)`, as far as known. A peer's words: hostile until escaped."""
         return f"{self.name} ({self.address})" if self.name and self.address else self.peer
 
     @property

@@ -1,4 +1,4 @@
-"""The client where its input or its output is no terminal: a line in, a line out."""
+"""The client if its input or output is not a terminal: a line in, a line out."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ class Pipe:
             for text in texts:
                 words = text.words if isinstance(text, Question) else view.plain(text)
                 print(view.fit(words, sys.stdout.encoding), flush=True)
-        except OSError:  # the reader has gone; nor may Python's own last flush fail
+        except OSError:  # the reader has gone, and Python's own last flush must not fail either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise
         if self._dialogue.reads and not self._reading:
@@ -61,7 +61,7 @@ class Pipe:
 
 
 def read_lines(descriptor: int) -> Iterator[str]:
-    """The lines that come in there, without their newlines, cut at `LONGEST`.
+    """The lines that arrive there, without their newlines, cut at `LONGEST`.
 
     What isn't UTF-8 becomes lone surrogates, which the dialogue refuses. No buffered reader: it would hold its lock
     while the program ends.

@@ -10,7 +10,7 @@ from simp_client.attachment import Attachment
 class State(Enum):
     """Where the person is."""
 
-    NAME = "asked for the own name"
+    NAME = "asked for the person's name"
     ATTACHING = "CONNECT is out"
     MENU = "asked what to do"
     ADDRESS = "asked whom to call"

@@ -47,7 +47,7 @@ class Runner:
         self._pump()
 
     def interrupt(self) -> None:
-        """Ctrl-C, or its like."""
+        """Ctrl-C, or the like."""
         self._interrupted = True
         self._dialogue.interrupt()
         self._pump()
@@ -85,7 +85,7 @@ class Runner:
         reading.add_done_callback(lambda task: self._over.set() if not task.cancelled() and task.exception() else None)
         try:
             await self._over.wait()
-        except asyncio.CancelledError:  # Ctrl-C where it is no key of a terminal's
+        except asyncio.CancelledError:  # Ctrl-C that isn't a key at a terminal
             self.interrupt()
             await self._over.wait()
         listening.cancel()

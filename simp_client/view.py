@@ -15,7 +15,7 @@ Text = tuple[tuple[str, str], ...]
 """Words with the name of their style: `name`, `notice`, `error` or none. One line, without its newline."""
 
 SHORT: Final = 60
-"""Characters of a message that suffice to know it again."""
+"""Characters of a message that are enough to recognise it."""
 _TAB: Final = 4
 
 NAME_QUESTION: Final = "Your name:"
@@ -26,9 +26,9 @@ LOST: Final = "The daemon is gone. Start it again with: simp daemon"
 HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
-    r"\q   says q in a chat, and \? says ?",
-    "Enter alone goes back to the menu; in a chat it says nothing.",
-    "What you type while nothing is asked is kept until something is.",
+    r"\q   sends q in a chat, and \? sends ?",
+    "Enter alone goes back to the menu; in a chat it does nothing.",
+    "What you type ahead is saved until it is asked for.",
 )
 
 
@@ -43,7 +43,7 @@ def error(words: str) -> Text:
 
 
 def said(name: str, text: str) -> Text:
-    """A message. A newline in it comes out escaped: what a peer wrote never begins a line of its own."""
+    """A message. A newline in it is escaped, so that a peer's text never begins a line of its own."""
     return (("name", f"{printable(name)}:"), ("", f" {printable(text.expandtabs(_TAB))}"))
 
 
@@ -79,7 +79,7 @@ def wait_question(who: str, seconds: str) -> str:
 
 
 def wrong(read: str, expected: str) -> Text:
-    """An answer that the question doesn't know."""
+    """An answer that doesn't fit the question."""
     return error(f"read {short(read)}, expected {expected}")
 
 
@@ -95,17 +95,17 @@ def calling(who: str) -> Text:
 
 def rings(who: str) -> Text:
     """The call has reached the other daemon."""
-    return notice(f"It rings at {who}.")
+    return notice(f"Ringing at {who}.")
 
 
 def kept(text: str) -> Text:
     """A line was typed ahead."""
-    return notice(f"Kept until there is a use for it: {short(text)}")
+    return notice(f"Saved until it is asked for: {short(text)}")
 
 
 def requested(who: str) -> Text:
     """A request came in while it can't be asked about."""
-    return notice(f"{who} wants to chat; you will be asked as soon as nothing else is on.")
+    return notice(f"{who} wants to chat; you will be asked as soon as you are free.")
 
 
 def withdrawn(who: str) -> Text:
@@ -154,19 +154,21 @@ def unsent(text: str, why: str) -> Text:
 
 
 def unknown(text: str) -> Text:
-    """A message whose fate nobody will tell."""
-    return error(f"not known to have arrived: {short(text)}")
+    """A message whose fate will stay unknown."""
+    return error(f"may not have arrived: {short(text)}")
 
 
 def closing(count: int) -> Text:
     """The end waits for acknowledgements."""
-    return notice(f"Ends when {_messages(count)} arrived. q or Ctrl-C ends at once.")
+    return notice(
+        f"Will quit once {_messages(count)} {'has' if count == 1 else 'have'} arrived. q or Ctrl-C quits now."
+    )
 
 
 def unreachable(address: Address, why: str) -> str:
     """No daemon answers there; plain words, for the standard error stream."""
     ip, port = address
-    command = "simp daemon" if ip_address(ip).is_loopback else f"simp daemon {ip}"  # loopback alone calls nobody
+    command = "simp daemon" if ip_address(ip).is_loopback else f"simp daemon {ip}"  # loopback calls nobody else
     option = "" if port == CLIENT_PORT else f" --client-port {port}"
     return f"No daemon at {format_address(address)} ({why}). Start one with: {command}{option}"
 
@@ -201,7 +203,7 @@ _ASCII: Final = {"…": "...", "·": "-", "✓ ": ""}
 
 
 def fit(text: str, encoding: str) -> str:
-    """The text in characters that the encoding has: ours by their likeness, others by their code."""
+    """The text in characters that the encoding has: ours replaced by similar ones, others by their code."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

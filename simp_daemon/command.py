@@ -14,16 +14,16 @@ from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 
 @click.command()
 @click.argument("ip", default="0.0.0.0")
-@click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="UDP, for daemons.")
-@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="TCP, for the client.")
-@framing_option("Force one framing for all calls; without it the daemon finds out what each peer speaks.")
+@click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="UDP port, for daemons.")
+@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="TCP port, for the client.")
+@framing_option("Force one framing for all calls; without it the daemon detects what each peer speaks.")
 @click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="What is written to standard error; debug has a line for each datagram.",
+    help="What to log on standard error; debug has a line for each datagram.",
 )
 def daemon(
     ip: str, port: int, client_port: int, framing: Framing | None, allow_remote_clients: bool, log_level: str
@@ -32,7 +32,7 @@ def daemon(
 
     IP is an address of this host (IP or IP:port); without it the daemon listens on all IPv4 addresses.
 
-    Exit status: 0 after Ctrl-C or SIGTERM; 1 when an address or a port can't be had.
+    Exit status: 0 after Ctrl-C or SIGTERM; 1 when an address or a port can't be used.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def daemon(
     """
     here = address(ip, port, name="IP")
     if ip_address(here[0]).is_multicast:
-        why = f"read {ip!r}, a multicast address, expected one of this host's own"
+        why = f"read {ip!r}, a multicast address, expected an address of this host"
         raise click.BadParameter(why, param_hint="IP")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("simp").setLevel(log_level.upper())

@@ -11,7 +11,7 @@ from simp_proto.address import Address
 
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
-    """A call has come in. Its repeats are no new event (spec 4.5)."""
+    """A call has come in. Its repeats are not new events (spec 4.5)."""
 
     peer: Address
     name: str
@@ -19,7 +19,7 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A call came in while a chat was on, and was told so (spec 4.6)."""
+    """A call came in while a chat was on, and its caller was told so (spec 4.6)."""
 
     peer: Address
     name: str
@@ -68,7 +68,7 @@ class MessageUndelivered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A call, or the oldest message, has been unanswered for so many seconds (spec 6.4)."""
+    """A call, or the oldest message, has been unanswered for that many seconds (spec 6.4)."""
 
     peer: Address
     name: str
@@ -77,7 +77,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReceived:
-    """The peer sent an ERR, or did what its user can mend."""
+    """The peer sent an ERR, or did something that its user can fix."""
 
     peer: Address
     name: str
@@ -91,7 +91,7 @@ class Why(Enum):
     FIN = "the peer said FIN"
     ERR = "the peer said ERR"
     LOST = "the peer stopped answering"
-    RESTARTED = "the peer called anew"
+    RESTARTED = "the peer called again"
     EXPIRED = "the caller stopped calling"
     CROWDED = "newer requests took its place"
     BUSY = "a chat with another peer was on"
@@ -114,11 +114,11 @@ class Reason(Enum):
     MALFORMED = "malformed"
     STRANGER = "no conversation with that peer"
     OUT_OF_PLACE = "out of place in this state"
-    WRONG_FRAMING = "another framing than the conversation's"
+    WRONG_FRAMING = "not in the conversation's framing"
     WRONG_NUMBER = "acknowledges nothing outstanding"
     RATE = "too many strangers"
     SIZE = "the answer would be too large for a stranger"
-    SLOW_CLIENT = "the own client doesn't keep up"
+    SLOW_CLIENT = "our client doesn't keep up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 class StartError(SimpError):
-    """The daemon's addresses can't be had."""
+    """The daemon's addresses can't be used."""
 
 
 class Daemon:

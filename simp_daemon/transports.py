@@ -22,7 +22,7 @@ _BATCH: Final = 64
 _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
 _UNREAD: Final = 1 << 20
-"""Bytes that a client may leave unread before it is cut off (spec 8.4)."""
+"""Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
 _LARGEST: Final = 65_535
 """Bytes that UDP carries at most, and a few."""
 
@@ -120,7 +120,7 @@ class ClientConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > _UNREAD:
-            log.warning("the client leaves %d bytes unread and is cut off", _UNREAD)
+            log.warning("the client has left %d bytes unread and is disconnected", _UNREAD)
             self._transport.abort()
         else:
             self._transport.write(line)

@@ -62,7 +62,7 @@ OPERATIONS: Final[dict[Type, dict[int, Operation]]] = {
     Type.CONTROL: {operation.value: operation for operation in sorted(Control.__members__.values())},
     Type.CHAT: {operation.value: operation for operation in Chat},
 }
-"""Every operation that may stand on the wire, by type and value (spec 2.2)."""
+"""Every operation that may be on the wire, by type and value (spec 2.2)."""
 
 
 @unique
@@ -76,7 +76,7 @@ class Framing(Enum):
 
 USER_SIZE: Final = 32
 MAX_DATAGRAM_SIZE: Final = 1200
-"""What a daemon sends at most on the wire, so that no path fragments it (spec 2.7)."""
+"""The most bytes that a daemon sends in a datagram, so that no path fragments it (spec 2.7)."""
 FOREIGN_PAYLOAD_SIZE: Final = 256
 """The longest payload sent to a foreign peer: the smallest buffer known (spec 9.4)."""
 
@@ -84,7 +84,7 @@ FOREIGN_PAYLOAD_SIZE: Final = 256
 OFFER: Final = b"SIMP/1 header utf-8"
 """The payload of a SYN of ours: this daemon speaks `header`, and its text is UTF-8 (spec 4.2)."""
 RINGING: Final = b"ringing"
-"""The payload of the ACK that says that a SYN rings (spec 4.3)."""
+"""The payload of the ACK that says that a call rings (spec 4.3)."""
 BUSY: Final = "User already in another chat"
 """The text of the ERR that answers a SYN while a chat is on (spec 4.6)."""
 HANDSHAKE_SEQUENCE: Final = 0
@@ -109,7 +109,7 @@ LEAVING_SESSIONS: Final = 16
 KNOWN_PEERS: Final = 1024
 STRANGER_RATE: Final = 80
 STRANGER_BURST: Final = 20
-"""Answers to strangers a second, and at once: together 100 in any second (spec 8.2)."""
+"""Answers to strangers per second, and in a burst: together 100 in any second (spec 8.2)."""
 ERROR_SIZE: Final = 500
 """Characters of a peer's ERR that a person is shown (spec 8.3)."""
 AMPLIFICATION: Final = 3

@@ -23,7 +23,7 @@ class Datagram:
 
     `user` holds the name's bytes without the NULs that pad it to 32. `sequence` is 0 or 1; in `bare`
     it may be up to 255, since foreign peers count so (spec 2.3). `checksum` is what was read from
-    the wire; building always computes it anew, and `None` means not built yet, or `bare`.
+    the wire; building always computes it again, and `None` means not built yet, or `bare`.
     """
 
     type: Type
@@ -192,8 +192,8 @@ _SEQUENCES: Final = {
     framing: {number: number for number in range(256 if framing is Framing.BARE else 2)} for framing in Framing
 }
 _DECLARATIONS: Final = {framing: _declaration(framing) for framing in Framing}
-# A compiled parser doesn't notice where its input ends, so that it is given only what has the right size. What hasn't
-# goes to the declaration itself, to be refused.
+# A compiled parser doesn't notice where its input ends, so it is given only input of the right size. Any other goes to
+# the declaration itself, to be refused.
 _COMPILED: Final = {framing: declaration.compile() for framing, declaration in _DECLARATIONS.items()}
 
 
@@ -251,17 +251,17 @@ def build(datagram: Datagram) -> bytes:
 def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram:
     """The datagram that `data` is, in the first of `framings` that fits; raises `DatagramError`.
 
-    `bare` tells itself by its size. `header` and `trailer` have one size and are told apart by which
-    checksum is right; where both are, the order of `framings` decides (spec 2.6).
+    `bare` is recognised by its size. `header` and `trailer` have the same size and are told apart by which checksum is
+    right; where both are, the order of `framings` decides (spec 2.6).
     """
     return _parse(data, framings) if len(data) > HEAD_SIZE + CHECKSUM_SIZE else _parse_again(data, framings)
 
 
 def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
-    """In which order to try the framings in a conversation in that one.
+    """The order in which to try the framings in a conversation in that one.
 
-    Where nothing follows the head, one checksum may be right in `header` and in `trailer` (spec 2.6). What is
-    refused is told in the first.
+    Where nothing follows the head, one checksum may be right in `header` and in `trailer` (spec 2.6). A refusal is
+    reported in the first.
     """
     return _ORDERS[framing or Framing.HEADER]
 
@@ -308,7 +308,7 @@ def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
     raise refused
 
 
-# Half of a chat's datagrams are ACKs, the same few bytes again and again: one looks them up.
+# Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
 _build_again = lru_cache(maxsize=256)(_build)
 _parse_again = lru_cache(maxsize=256)(_parse)
 

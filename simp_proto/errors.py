@@ -1,4 +1,4 @@
-"""What can be wrong with what was read, said so that one can act on it."""
+"""What can be wrong with what was read, in words that say what to do."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ class SimpError(Exception):
 class DatagramError(SimpError, ValueError):
     """Bytes that are not a SIMP/1 datagram, or values that cannot become one (spec 2).
 
-    `field` is the card's name of the field, `offset` the byte at which it starts, `read` what was
+    `field` is the field's name, `offset` the byte at which it starts, `read` what was
     found there and `expected` what the specification asks for. `section` is the one of spec/simp.md that is
     broken, which is the field's own unless another is given; `None` where no rule of the datagram is. `framing`
     is the one in which the bytes were read; `None` where there were none to read.
@@ -52,7 +52,7 @@ class LineError(SimpError, ValueError):
 
 
 class NotSimpError(LineError):
-    """A line whose first word is no operation at all: an HTTP request, say (client 2)."""
+    """A line whose first word is not an operation at all: an HTTP request, say (client 2)."""
 
 
 class AddressError(SimpError, ValueError):

@@ -54,7 +54,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """The inverse of `escape`. A backslash that begins no escape stands for itself."""
+    """The inverse of `escape`. A backslash that begins no escape is a backslash."""
     return _ESCAPES.sub(lambda match: _LONG[match[1]] if match[1] else chr(int(match[2], 16)), text)
 
 
@@ -88,7 +88,7 @@ class LineBuffer:
         return len(self._buffer)
 
     def holds(self, beginning: bytes) -> bool:
-        """Whether a line that begins so is waiting."""
+        """Whether a line that begins that way is waiting."""
         return self._buffer.startswith(beginning) or b"\n" + beginning in self._buffer
 
     def feed(self, data: bytes) -> None:
@@ -98,7 +98,8 @@ class LineBuffer:
     def next_line(self) -> bytes | None:
         """The next whole line without its newline, or `None`.
 
-        Raises `LineError` after more bytes than that without a newline: nothing that follows can be trusted (client 2).
+        Raises `LineError` after more than `limit` bytes without a newline: nothing that follows can be trusted (client
+        2).
         """
         end = self._buffer.find(b"\n")
         if end > self._limit or (end < 0 and len(self._buffer) > self._limit):

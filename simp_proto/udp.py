@@ -28,7 +28,7 @@ def bind(address: Address) -> socket.socket:
 
 
 def hear_refusals(udp: socket.socket) -> None:
-    """Asks the system to tell also a socket with many peers that a port refused a datagram, where it can be asked."""
+    """Asks the system, if it can, to report refused datagrams even to a socket with many peers."""
     if sys.platform == "linux":
         udp.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         if udp.family == socket.AF_INET6:
@@ -36,7 +36,7 @@ def hear_refusals(udp: socket.socket) -> None:
 
 
 def refused(udp: socket.socket) -> tuple[Any, ...] | None:
-    """Where the last of the datagrams went that were refused since the last call, if the system says so.
+    """The destination of the last datagram that was refused since the last call, if the system tells.
 
     Linux does, and wakes up whoever waits for the socket until it has been asked.
     """
@@ -64,7 +64,7 @@ def address_of(where: tuple[Any, ...]) -> Address:
 
 
 def why_not(error: OSError, address: Address, protocol: str = "UDP") -> str:
-    """Why that address can't be had, and what to do."""
+    """Why that address can't be used, and what to do."""
     where = f"{protocol} {format_address(address)}"
     if error.errno == errno.EADDRINUSE:
         return f"{where} is in use: does a daemon run there already? Give another address, or other ports"
@@ -76,7 +76,7 @@ def why_not(error: OSError, address: Address, protocol: str = "UDP") -> str:
 
 
 def local_host(towards: Address) -> str:
-    """The address of this host that datagrams to that one come from. Raises `OSError` where there is no way to it."""
+    """The address of this host that datagrams to that one come from. Raises `OSError` if there is no route to it."""
     with _socket(towards) as udp:
         udp.connect(resolved(towards))  # sends nothing
         return address_of(udp.getsockname())[0]

@@ -20,7 +20,7 @@ LATENCY = 0.001
 
 
 class SimulatedWire:
-    """A daemon of ours whose person does what is asked at once."""
+    """A daemon of ours whose person immediately does what is asked."""
 
     wait = 1.0
     restarts = False

@@ -221,10 +221,10 @@ def test_only_the_port_asked_for() -> None:
 
 FIRST_OF_6 = struct.pack(">BBHI", 17, 0, 1, 7) + udp()
 PASSED_OVER = {
-    "the first fragment": (101, ipv4(udp(), fragment=0x2000), "that are IP fragments, which aren't put together"),
-    "a later fragment": (101, ipv4(udp(), fragment=0x0010), "that are IP fragments, which aren't put together"),
-    "an IPv6 fragment": (101, ipv6(FIRST_OF_6, 44), "that are IP fragments, which aren't put together"),
-    "an unknown link": (147, V4, "of link type 147, which isn't read"),
+    "the first fragment": (101, ipv4(udp(), fragment=0x2000), "that are IP fragments, which aren't reassembled"),
+    "a later fragment": (101, ipv4(udp(), fragment=0x0010), "that are IP fragments, which aren't reassembled"),
+    "an IPv6 fragment": (101, ipv6(FIRST_OF_6, 44), "that are IP fragments, which aren't reassembled"),
+    "an unknown link": (147, V4, "of link type 147, which isn't supported"),
     "nothing": (1, b"", "with headers that are cut or broken"),
     "half an Ethernet header": (1, bytes(7), "with headers that are cut or broken"),
     "half an IPv4 header": (101, V4[:15], "with headers that are cut or broken"),

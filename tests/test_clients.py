@@ -299,13 +299,13 @@ def test_a_second_client_is_refused(attached: Table) -> None:
     assert attached.say("CONNECT|eve", connection=OTHER) == ["CONNECTED|eve"]
 
 
-def test_only_the_own_host_and_only_so_many(table: Table) -> None:
+def test_only_its_own_host_and_only_so_many(table: Table) -> None:
     table.handle(ClientConnected("far", local=False))
     assert table.said() == ["ERROR|this daemon answers clients on its own host only; see --allow-remote-clients"]
     assert table.closed() == ["far"]
     for number in range(MAX_CONNECTIONS):
         table.handle(ClientConnected(f"more {number}", local=True))
-    assert table.said() == ["ERROR|8 connections are open already, which is the most"]
+    assert table.said() == ["ERROR|8 connections are open already, which is the limit"]
     assert table.closed() == [f"more {MAX_CONNECTIONS - 1}"]
 
 
@@ -400,7 +400,7 @@ def test_a_name_that_nobody_else_has_is_used(attached: Table) -> None:
     assert attached.peer(packet(Control.FIN), CAROL) == ["QUIT|carol"]
 
 
-def test_who_accepts_answers_by_the_own_name_though_the_request_came_before(table: Table) -> None:
+def test_whoever_accepts_answers_by_their_own_name_though_the_request_came_before(table: Table) -> None:
     table.peer(packet(Control.SYN, 0, OFFER))
     table.say("CONNECT|alice")
     table.sent()

@@ -109,7 +109,7 @@ def test_a_daemon_that_is_gone_is_not_judged() -> None:
     results = list(run(judge, CASES))
     assert results[0].verdict is Verdict.FAILED
     assert {result.verdict for result in results[1:]} == {Verdict.NOT_RUN}
-    assert "start it anew" in results[1].why
+    assert "restart it" in results[1].why
 
 
 def test_nobody_answers() -> None:

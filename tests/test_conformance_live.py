@@ -166,7 +166,7 @@ def test_what_nobody_can_do_is_not_run(tmp_path: Path) -> None:
         command = side.command("--case", "busy", "--case", "ringing")
         done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
     assert done.returncode == 0
-    assert b"nobody to accept: run it in a terminal, or give --accept-command" in done.stdout
+    assert b"nobody can accept: run it in a terminal, or give --accept-command" in done.stdout
     assert b"1 passed, 0 failed, 0 not applicable, 1 not run" in done.stdout
 
 
@@ -242,7 +242,7 @@ def test_listening_without_anybody_to_call() -> None:
     command = [*SIMP, "conformance", "--listen", "--bind", format_address(free_address())]
     done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
     assert done.returncode == 2
-    assert done.stderr == b"Error: nobody to call: run it in a terminal, or give --call-command\n"
+    assert done.stderr == b"Error: nobody can call: run it in a terminal, or give --call-command\n"
 
 
 def test_wrong_usage() -> None:

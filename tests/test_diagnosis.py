@@ -20,7 +20,7 @@ GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").
 EXPLAINED = {
     "a byte too many": ["the first 46 bytes alone are right in header"],
     "a checksum of zero": ["the checksum is zero, as if it hadn't been computed"],
-    "ffff for 0000": ["the checksum at offset 39 is right but for a zero, which isn't sent as ffff here"],
+    "ffff for 0000": ["the checksum at offset 39 is right except for a zero, which isn't sent as ffff here"],
     "header, asked for in trailer": ["in header it is right"],
     "header, asked for in bare": ["in header it is right"],
     "bare, asked for in header": ["in bare it is right"],
@@ -90,7 +90,7 @@ def test_a_little_endian_length(framing: Framing, payload: bytes) -> None:
     }[framing]
     assert Reading.of(data, reading_order(framing)).error
     said = hints(data, framing)
-    words = f"the length is little-endian: so read, it would be {len(payload)}, which fits"
+    words = f"the length is little-endian: read that way, it is {len(payload)}, which fits"
     assert said[:1] == [words]
     assert framing is Framing.BARE or said == [words]
 
@@ -99,7 +99,7 @@ def test_a_little_endian_length(framing: Framing, payload: bytes) -> None:
 def test_a_length_of_all(payload: bytes) -> None:
     length = struct.pack("!I", 41 + len(payload))
     data = in_header(payload, big(sum_of(payload, length)), length)
-    assert said_of(data) == ["the length is the size of the whole datagram, where it should be that of the payload"]
+    assert said_of(data) == ["the length is the size of the whole datagram, but should be that of the payload"]
 
 
 @given(payloads, st.binary(min_size=1, max_size=9))
@@ -130,8 +130,8 @@ def swapped(payload: bytes) -> int:
 WRONG: dict[str, Callable[[bytes], int]] = {
     "the odd byte at the end: a zero byte goes after it": odd_byte_low,
     "the payload, which it leaves out": lambda payload: rfc1071(head(payload)),
-    "its complement, which isn't taken": lambda payload: 0xFFFF - sum_of(payload),
-    "its carries, which aren't added back": dropping_carries,
+    "its complement, which wasn't taken": lambda payload: 0xFFFF - sum_of(payload),
+    "its carries, which weren't added back": dropping_carries,
 }
 
 
@@ -142,9 +142,9 @@ def test_a_checksum_computed_in_a_wrong_way(fault: str, payload: bytes) -> None:
     checksum = WRONG[fault](payload)
     assume(checksum != sum_of(payload))
     said = said_of(in_header(payload, big(checksum)))
-    assert f"the checksum at offset 39 is right but for {fault}" in said
+    assert f"the checksum at offset 39 is right except for {fault}" in said
     said = said_of(in_trailer(payload, little(checksum)), "trailer")
-    assert f"the last two bytes are a checksum, right but for {fault}" in said
+    assert f"the last two bytes are a checksum, right except for {fault}" in said
 
 
 @given(payloads)
@@ -158,7 +158,7 @@ def test_a_checksum_whose_bytes_are_swapped(payload: bytes) -> None:
         assert Reading.of(data).datagram
     else:
         words = "the order of its two bytes; or it was put at the end, big-endian, where it is right, too"
-        assert f"the checksum at offset 39 is right but for {words}" in said_of(data)
+        assert f"the checksum at offset 39 is right except for {words}" in said_of(data)
 
 
 @given(payloads)
@@ -167,7 +167,7 @@ def test_a_big_endian_checksum_at_the_end(payload: bytes) -> None:
     right = sum_of(payload)
     assume(big(right) != little(right))
     data = in_trailer(payload, big(right))
-    words = "the last two bytes are a checksum, right but for their order: trailer has them swapped"
+    words = "the last two bytes are a checksum, right except for their order: trailer has them swapped"
     if len(data) % 2:
         assert any(hint.startswith(words + ", or the zero byte that goes after") for hint in said_of(data, "trailer"))
     else:
@@ -199,7 +199,7 @@ def test_zeros_at_the_end_are_no_checksum_where_it_is_elsewhere() -> None:
     assert len(said_of(in_trailer(b"hello", b"\0\0"), "trailer")) == 1
     for size in (39, 40):  # too short for one
         data = (head(b"", struct.pack("!I", size)) + b"\0")[:size]
-        assert said_of(data) == ["the length is the size of the whole datagram, where it should be that of the payload"]
+        assert said_of(data) == ["the length is the size of the whole datagram, but should be that of the payload"]
 
 
 def test_where_there_is_no_payload_both_places_are_one() -> None:
@@ -207,7 +207,7 @@ def test_where_there_is_no_payload_both_places_are_one() -> None:
     right = rfc1071(data)
     assert said_of(data + little(right)) == ["the last two bytes are a checksum, right, as in trailer"]
     assert said_of(data + big(0xFFFF - right)) == [
-        "the checksum at offset 39 is right but for its complement, which isn't taken"
+        "the checksum at offset 39 is right except for its complement, which wasn't taken"
     ]
 
 

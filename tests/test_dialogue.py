@@ -281,14 +281,14 @@ def test_call_skips_the_menu() -> None:
 def test_a_call_shows_once_that_it_rings() -> None:
     desk = calling()
     desk.hear(f"RINGING|daemon|{BOB}", f"RINGING|daemon|{BOB}")
-    assert desk.shown == ["* Calling 127.0.0.2. q cancels.", f"* It rings at {BOB}."]
+    assert desk.shown == ["* Calling 127.0.0.2. q cancels.", f"* Ringing at {BOB}."]
     assert "ringing at 127.0.0.2:7777" in desk.dialogue.bar
 
 
 def test_type_ahead_is_held_for_the_chat_and_shown_beside_its_label() -> None:
     desk = calling()
     assert desk.type("one", "two") == []
-    assert desk.shown[-1] == "* Kept until there is a use for it: 'two'"
+    assert desk.shown[-1] == "* Saved until it is asked for: 'two'"
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|one", "CHAT|two"]
     assert desk.shown[-2:] == ["alice: one", "alice: two"]
 
@@ -579,13 +579,13 @@ def test_the_end_waits_for_nothing_that_a_new_chat_has_made_unknown() -> None:
     desk = calling_after_a_chat()
     assert desk.end() == []
     assert desk.hear(f"CONNECTED|carol|{CAROL}") == ["QUIT|"]
-    assert desk.shown[-1] == "! not known to have arrived: 'hi'"
+    assert desk.shown[-1] == "! may not have arrived: 'hi'"
 
 
 def test_a_second_end_at_a_terminal_waits_no_longer() -> None:
     desk = place("CLOSING")
     assert desk.end() == ["QUIT|"]
-    assert desk.shown[-1] == "! not known to have arrived: 'hi'"
+    assert desk.shown[-1] == "! may not have arrived: 'hi'"
 
 
 def test_a_line_typed_while_the_end_waits_is_told_as_not_sent() -> None:
@@ -619,7 +619,7 @@ def test_a_lost_daemon_is_told_with_what_it_takes_along() -> None:
     desk = place("CHAT, one message out")
     desk.dialogue.lose()
     desk.flush()
-    assert desk.shown[-2:] == ["! not known to have arrived: 'hi'", view.plain(view.lost())]
+    assert desk.shown[-2:] == ["! may not have arrived: 'hi'", view.plain(view.lost())]
     assert desk.dialogue.status == 1
     desk.at(State.ENDED)
 

@@ -175,7 +175,7 @@ def test_what_reads_as_both_is_in_the_framing_of_its_conversation(tshark: Tshark
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A datagram, often with bytes changed, cut off or added, the checksum computed anew or not."""
+    """A datagram, often with bytes changed, cut off or added, the checksum recomputed or not."""
     if chance.random() < 0.05:
         return chance.randbytes(chance.randint(1, 200))
     framing = chance.choice(list(Framing))

@@ -127,7 +127,7 @@ def test_each_put_counts_and_the_checksum_may_be_wrong_too() -> None:
         ),
         (
             ["--operation", "SYN", "--put", "40", "0000"],
-            "read 2 bytes at offset 40, expected the datagram's 41 to have",
+            "read 2 bytes at offset 40, expected them to fit into the datagram's 41",
         ),
         (["--operation", "SYN", "--put", "99999999999999999999", "00"], "read 1 bytes at offset 99999999999999999999"),
         (["--operation", "SYN", "--put", "-1", "00"], "-1 is not in the range"),

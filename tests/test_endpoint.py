@@ -279,13 +279,13 @@ def test_one_chat_at_a_time() -> None:
     endpoint = chatting()
     with pytest.raises(NotNowError, match="in a chat with bob"):
         endpoint.call(CAROL, 0.0)
-    with pytest.raises(NotNowError, match="no request"):
+    with pytest.raises(NotNowError, match="no waiting request"):
         endpoint.accept(CAROL, 0.0)
-    with pytest.raises(NotNowError, match="neither"):
+    with pytest.raises(NotNowError, match="no call, request or chat"):
         endpoint.quit(CAROL, 0.0)
 
 
-def test_accepting_a_request_cancels_the_own_call() -> None:
+def test_accepting_a_request_cancels_ones_own_call() -> None:
     endpoint = Endpoint()
     endpoint.call(BOB, 0.0)
     endpoint.receive(packet(Control.SYN, 0, OFFER, user=b"carol"), CAROL, 0.0)

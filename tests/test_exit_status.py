@@ -1,4 +1,4 @@
-"""With what commands end: one table, and each way to it."""
+"""Exit statuses: one table, and each way to them."""
 
 import ast
 import os
@@ -37,7 +37,7 @@ PRINTING = [
     ["manual"],
     ["vectors", "packets"],
 ]
-"""Commands that print at once."""
+"""Commands that print immediately."""
 
 posix = pytest.mark.skipif(os.name != "posix", reason="has other pipes and signals")
 

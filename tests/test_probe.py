@@ -49,7 +49,7 @@ def found(rules: list[Rule]) -> Findings:
         ),
         (TRAILER, Findings("trailer", "bob", refusal="Wrong payload"), "simp daemon --framing trailer"),
         (BUSY_ONE, Findings("header", "bob", refusal=BUSY, fin_acks=(0, 1)), f"it refuses them: '{BUSY}'"),
-        (GARBAGE, Findings(unreadable=3), "heard 3 datagrams, none of which is one of SIMP/1"),
+        (GARBAGE, Findings(unreadable=3), "heard 3 datagrams, none of which is SIMP/1"),
     ],
     ids=["ours", "bare", "eager", "trailer", "busy", "garbage"],
 )

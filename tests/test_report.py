@@ -149,8 +149,8 @@ def test_a_line_for_what_did_not_fail() -> None:
     (line,) = report.lines(HEAD, passed)
     assert line.text == f"passed          4.6   busy                         {('word ' * 40)[:46]}..."
     assert line.colour == "green"
-    (line,) = report.lines(HEAD, replace(passed, verdict=Verdict.NOT_RUN, why="nobody to accept: " + "say who " * 20))
-    assert line.text == f"not run         4.6   busy                         nobody to accept: {'say who ' * 20}"
+    (line,) = report.lines(HEAD, replace(passed, verdict=Verdict.NOT_RUN, why="nobody can accept: " + "say who " * 20))
+    assert line.text == f"not run         4.6   busy                         nobody can accept: {'say who ' * 20}"
     (line,) = report.lines(HEAD, replace(passed, verdict=Verdict.NOT_APPLICABLE, why="it speaks bare"))
     assert line == ("not applicable  4.6   busy                         it speaks bare", None)
 
@@ -343,7 +343,7 @@ def test_junit() -> None:
         failed,
         replace(failed, verdict=Verdict.PASSED, seconds=0.5),
         replace(failed, verdict=Verdict.PASSED, seconds=0.25),
-        replace(failed, verdict=Verdict.NOT_RUN, why="nobody to call"),
+        replace(failed, verdict=Verdict.NOT_RUN, why="nobody can call"),
         replace(failed, verdict=Verdict.NOT_APPLICABLE, why="it speaks bare", case=replace(CASE, name="other")),
     ]
     told = report.as_junit(HEAD, results)
@@ -368,7 +368,7 @@ def test_junit() -> None:
         [("failure", {"message": "expected ERR 0, then FIN 0", "type": "MUST"})],
         [],
         [],
-        [("skipped", {"message": "not run: nobody to call"})],
+        [("skipped", {"message": "not run: nobody can call"})],
         [("skipped", {"message": "not applicable: it speaks bare"})],
     ]
     assert (cases[0][0].text or "").split("\n") == text_of(report.lines(HEAD, failed))[1:]

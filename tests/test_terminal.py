@@ -93,7 +93,7 @@ def test_a_whole_evening() -> None:
         screen.press("127.0.0.2\r")
         await daemon.hear("CONNECTING|127.0.0.2")
         await daemon.say("RINGING|daemon|127.0.0.2:7777")
-        await screen.see("It rings at 127.0.0.2:7777.")
+        await screen.see("Ringing at 127.0.0.2:7777.")
         await daemon.say("CONNECTED|bob|127.0.0.2:7777")
         await screen.see("You are in a chat with bob")
         screen.press("hi\r")

@@ -181,7 +181,7 @@ class Attachment:
         self.write(word, f"{_name(name, peer)}|{format_address(peer)}")
 
     def _called(self, peer: Address, name: str) -> str:
-        """How a peer is called where no address stands beside it: by name, unless another has it too (client 4)."""
+        """How a peer is named where no address follows: by name, unless another peer has that name (client 4)."""
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(name, peer)
 

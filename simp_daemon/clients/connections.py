@@ -13,7 +13,7 @@ from simp_proto.errors import LineError, NotNowError, NotSimpError, SimpError
 from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
 MAX_CONNECTIONS: Final = 8
-"""One client, and a few who ask for PONG (client 1.3)."""
+"""One client, and a few that only ask for PONG (client 1.3)."""
 
 
 class Connections:
@@ -41,7 +41,7 @@ class Connections:
         if not local:
             self._refuse(client, "this daemon answers clients on its own host only; see --allow-remote-clients")
         elif len(self._buffers) >= MAX_CONNECTIONS:
-            self._refuse(client, f"{MAX_CONNECTIONS} connections are open already, which is the most")
+            self._refuse(client, f"{MAX_CONNECTIONS} connections are open already, which is the limit")
         else:
             self._buffers[client] = LineBuffer()
 
@@ -82,7 +82,7 @@ class Connections:
             self.outlet.append(Throttle(client, full))
 
     def warn(self, text: str) -> None:
-        """Tells the client of something that its user can mend."""
+        """Tells the client about something that its user can fix."""
         if self.attachment:
             self.attachment.write(Word.ERROR, text)
 
@@ -116,7 +116,7 @@ class Connections:
             if line is None:
                 return
             self._handle(client, line, now)
-            self._drain()  # each line is answered before the next is looked at (client 4.1)
+            self._drain()  # each line is answered before the next is read (client 4.1)
 
     def _handle(self, client: Client, data: bytes, now: float) -> None:
         try:

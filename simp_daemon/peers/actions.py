@@ -108,7 +108,7 @@ class Actions:
             self._send(transmission.operation, number, transmission.payload)
 
     def abandon(self) -> None:
-        """Drops what is not acknowledged yet, and tells of it."""
+        """Drops what is not acknowledged yet, and reports it."""
         for message in self.delivery.abandon():
             self.outlet.append(MessageUndelivered(self.peer, message))
 

@@ -1,4 +1,4 @@
-"""How one numbers, repeats and reads chats towards a peer of ours: strictly (spec 5)."""
+"""How chats with a peer of ours are numbered, repeated and read: strictly (spec 5)."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ class Conduct:
     payload_size = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE
     """The longest payload, in bytes, of one datagram."""
     leaving_tries = TRIES
-    """How often a datagram is sent at most once our person has left."""
+    """How often a datagram is sent, at most, after our person has left."""
 
     def __init__(self) -> None:
         self._next = FIRST_CHAT_SEQUENCE
@@ -23,7 +23,7 @@ class Conduct:
         return self._next
 
     def repeated_number(self, number: int, _tries: int) -> int:
-        """The number for the next repeat of what went out as `number`, after so many tries (spec 5.3)."""
+        """The number for the next repeat of what went out as `number`, after that many tries (spec 5.3)."""
         return number
 
     def answer_number(self, number: int) -> int:
@@ -43,13 +43,13 @@ class Conduct:
         self._next = 1 - number
 
     def is_new(self, number: int, _payload: bytes) -> bool:
-        """Whether a chat is no repeat. The first that arrives fixes the phase (spec 5.5)."""
+        """Whether a chat is new. The first that arrives fixes the phase (spec 5.5)."""
         new = number != self._received
         self._received = number
         return new
 
     def hint(self, _text: str, _expected: int, _outstanding: int, _tries: int) -> bool | None:
-        """What an ERR says of the outstanding chat: it has arrived, it wants the other number, or nothing."""
+        """What an ERR says about the outstanding chat: it has arrived, it wants the other number, or nothing."""
         return None
 
     def fragments(self, text: str) -> list[bytes]:

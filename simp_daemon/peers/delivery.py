@@ -42,7 +42,7 @@ class Delivery(Protocol):
         """The peer speaks that framing from now on."""
 
     def put(self, transmission: Transmission) -> None:
-        """Behind whatever waits already."""
+        """Adds it behind whatever is already waiting."""
 
     def say(self, message: int, text: str) -> None:
         """Puts a message, in as many datagrams as it takes; raises `ValueError` for what can't be said (spec 5.6)."""

@@ -27,7 +27,7 @@ from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
-"""Where the peer's address may be a lie: it has never answered anything that only it could see."""
+"""Where the peer's address may be forged: it has never answered anything that only it could see."""
 _WAITING: Final = (State.PENDING,)
 _ENDING: Final = (State.LEAVING, State.DECLINING)
 
@@ -118,7 +118,7 @@ class Endpoint:
         """Accepts a request, and cancels a call that is going on; raises `NotNowError`."""
         session = self._requests.get(peer)
         if session is None:
-            raise NotNowError(f"{format_address(peer)} has no request that waits")
+            raise NotNowError(f"{format_address(peer)} has no waiting request")
         displaced = self._policy.displaced_by(session)
         if displaced:
             self.quit(displaced.peer, now)
@@ -130,7 +130,7 @@ class Endpoint:
         """Declines the request, cancels the call or leaves the chat with that peer; raises `NotNowError`."""
         session = self._sessions.get(peer)
         if session is None:
-            raise NotNowError(f"{format_address(peer)} neither calls nor is called, and no chat is on")
+            raise NotNowError(f"there is no call, request or chat with {format_address(peer)}")
         session.quit(now)
         self._file(session)
 
@@ -161,7 +161,7 @@ class Endpoint:
         """Whether nothing is going on with anybody."""
         return not self._sessions
 
-    # -- its own order
+    # -- housekeeping
 
     def _user(self) -> bytes:
         return self.user.encode("ascii")

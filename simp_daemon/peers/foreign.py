@@ -8,7 +8,7 @@ _MISMATCHES = 2
 
 
 class Foreign(Conduct):
-    """Finds out how a peer numbers its chats while it talks to it. The price is a possible duplicate there."""
+    """Finds out how a peer numbers its chats while talking to it. The price is a possible duplicate there."""
 
     payload_size = FOREIGN_PAYLOAD_SIZE
     leaving_tries = FOREIGN_LEAVING_TRIES
@@ -61,7 +61,7 @@ class Foreign(Conduct):
         return not self._echoes
 
     def acknowledges_handshake(self, _acknowledged: int, _outstanding: int) -> bool:
-        """No handshake fails for its number (spec 9.3)."""
+        """No handshake fails because of its number (spec 9.3)."""
         return True
 
     def delivered(self, number: int, acknowledged: int) -> None:
@@ -109,12 +109,12 @@ class Foreign(Conduct):
         return arrived
 
     def fragments(self, text: str) -> list[bytes]:
-        """ASCII alone: a byte above 0x7f ends several of the other daemons (spec 9.4)."""
+        """ASCII only: a byte above 0x7f stops several of the other daemons (spec 9.4)."""
         for at, character in enumerate(text):
             if not character.isascii():
                 raise ValueError(
                     f"read {printable(character)!r} as character {at + 1}, expected ASCII: this partner's daemon"
-                    " takes nothing else; the message was not sent"
+                    " accepts nothing else; the message was not sent"
                 )
         return super().fragments(text)
 

@@ -112,7 +112,7 @@ class Session:
         return min((timer for timer in timers if timer is not None), default=None)
 
     def abandon(self) -> None:
-        """Drops what is not acknowledged yet, and tells of it."""
+        """Drops what is not acknowledged yet, and reports it."""
         self._actions.abandon()
 
     # -- how it decides
@@ -135,7 +135,7 @@ class Session:
     # -- whether our person is asked to keep waiting (spec 6.4)
 
     def _waiting_since(self) -> float | None:
-        """Since when our person waits for an answer to a call or a message."""
+        """Since when our person has been waiting for an answer to a call or a message."""
         if self.state is State.OPEN:
             return self._actions.delivery.waiting_since()
         return self._actions.refreshed if self.state in (State.CALLING, State.RINGING) else None

@@ -16,11 +16,11 @@ class State(Enum):
 
     IDLE = "no conversation"
     CALLING = "our SYN is out, and nothing has answered"
-    RINGING = "the peer said that our SYN rings"
+    RINGING = "the peer said that our call rings"
     PENDING = "a SYN has come in, and our person hasn't answered"
     ACCEPTING = "our SYN+ACK is out"
     OPEN = "the chat is on"
-    LEAVING = "our person is gone, what was said before and our FIN are still being sent"
+    LEAVING = "our person has left; earlier messages and our FIN are still being sent"
     DECLINING = "our FIN answers the peer's SYN"
 
 
@@ -31,7 +31,7 @@ class Input(Enum):
     # the peer's datagrams
     SYN = "SYN"
     BUSY_SYN = "SYN, while a chat with another peer is on"
-    RING = "ACK that says that our SYN rings"
+    RING = "ACK that says that our call rings"
     SYN_ACK = "SYN+ACK"
     ACK = "ACK of our outstanding SYN+ACK or chat"
     ACK_OF_FIN = "ACK of our outstanding FIN"

@@ -92,7 +92,7 @@ class StopAndWait:
         waiting = [self._outstanding, *self._queue] if self._outstanding else self._queue
         messages = list(dict.fromkeys(each.message for each in waiting if each.message))
         if self._outstanding and self._outstanding.number is None:
-            self._conduct.delivered(self._number, self._number)  # spent: a late ACK must not pass for the FIN's
+            self._conduct.delivered(self._number, self._number)  # used: a late ACK must not pass for the FIN's
         self._outstanding = None
         self._max_tries = TRIES
         self._queue.clear()

@@ -18,5 +18,5 @@ class Allowance:
         return self._left >= 1
 
     def spend(self, count: int) -> None:
-        """What is spent beyond what is left is missing later."""
+        """May spend more than is left, which is then missing later."""
         self._left -= count

@@ -1,4 +1,4 @@
-"""`simp completion`: Click's own scripts, by which a shell asks `simp` how what is typed may go on."""
+"""`simp completion`: Click's own scripts, with which a shell asks `simp` for completions."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -10,10 +10,10 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script with which a shell completes commands, options, their values and files.
+    """Print the script that lets a shell complete commands, options, their values and files.
 
-    The examples install it, each for one shell, where it takes effect in those that are started from then on. simp
-    has to be on the PATH, and ~/.zshrc to have run compinit before.
+    The examples install it, one for each shell; it takes effect in shells that are started afterwards. simp has to be
+    on the PATH, and ~/.zshrc must already have run compinit.
 
     \b
     Examples:

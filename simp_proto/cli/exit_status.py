@@ -1,11 +1,13 @@
-"""With what a command ends."""
+"""Exit statuses."""
 
 from enum import IntEnum, unique
 
 
 @unique
 class ExitStatus(IntEnum):
-    """The exit status of every command of `simp`. README.md, `simp --help` and the manual pages show this table."""
+    """The exit status of every command of `simp`. spec/guide/scripting.md, `simp --help` and the manual pages show this
+    table.
+    """
 
     meaning: str
 
@@ -15,8 +17,8 @@ class ExitStatus(IntEnum):
         member.meaning = meaning
         return member
 
-    SUCCESS = 0, "What was asked for is done, and what was looked at is right."
-    FAILURE = 1, "Something failed, or what was looked at is wrong."
-    USAGE = 2, "Wrong usage: no such command or option, or a value that can't be."
-    """What Click ends with by itself."""
-    INTERRUPTED = 130, "Ctrl-C came before it was done. What goes on until Ctrl-C, such as a daemon, ends with 0."
+    SUCCESS = 0, "Success; what was examined is valid."
+    FAILURE = 1, "Something failed, or what was examined is not valid."
+    USAGE = 2, "Wrong usage: an unknown command or option, or an invalid value."
+    """The status that Click itself uses."""
+    INTERRUPTED = 130, "Interrupted by Ctrl-C. A command meant to run until Ctrl-C, such as simp daemon, exits with 0."

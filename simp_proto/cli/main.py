@@ -50,7 +50,7 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Says which command was perhaps meant, which Click does from 8.4 on, and only of those that are loaded."""
+        """Suggests the command that was probably meant; Click does so only from 8.4 on, for loaded commands."""
         name = args[0]
         if not ctx.resilient_parsing and (near := get_close_matches(name, _COMMANDS)) and name not in near:
             ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
@@ -66,7 +66,7 @@ class _Lazy(click.Group):
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Writes to nowhere where whoever started it has closed its output."""
+        """Writes to nowhere if whoever started it has closed its output."""
         sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
         return super().main(*args, **kwargs)
 
@@ -87,7 +87,7 @@ class _Lazy(click.Group):
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Says in one line what the output didn't take; a closed pipe ends quietly, which is Click's own."""
+    """Reports in one line why the output failed; after a closed pipe, Click ends quietly."""
     try:
         yield
     except KeyboardInterrupt:

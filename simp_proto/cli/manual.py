@@ -1,7 +1,7 @@
 """`simp manual`: the commands' help as manual pages, with the sections of man-pages(7) in its order.
 
-Not click-man's: those have the help's backspaces in them, which are Click's mark before an example, read a backslash
-or a dot at the start of a line as Roff's own, and know no commands that load late, no examples and no exit status.
+Not by click-man: its pages contain the help's backspaces, which are Click's mark before an example, let Roff interpret
+a backslash or a dot at the start of a line, and omit commands that load late, examples and exit statuses.
 """
 
 import inspect
@@ -24,7 +24,7 @@ _VERBATIM: Final = "\b\n"
 """Click's mark at the head of a paragraph whose lines stay as they are."""
 _EXAMPLES: Final = "Example"
 _EXIT_STATUS: Final = "Exit status:"
-"""How the paragraphs begin that have a section of their own."""
+"""How the paragraphs that have a section of their own begin."""
 
 
 def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
@@ -41,8 +41,8 @@ def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
 def manual(ctx: click.Context, name: str | None, folder: str | None) -> None:
     """Print the manual page of a command for `man` to show; without COMMAND, that of simp itself.
 
-    With --all it writes simp.1, simp-decode.1 and so on, into a folder that is made if it isn't there. `man` looks
-    into ~/.local/share/man where ~/.local/bin is on the PATH.
+    With --all it writes simp.1, simp-decode.1 and so on into a folder, which is created if it doesn't exist. `man`
+    searches ~/.local/share/man if ~/.local/bin is on the PATH.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def _child(root: click.Context, name: str, command: click.Command) -> click.Cont
 
 
 def _commands(context: click.Context) -> dict[str, click.Command]:
-    """A group's commands by their names; none of what is no group."""
+    """A group's commands by their names; none if it isn't a group."""
     group = context.command
     if not isinstance(group, click.Group):
         return {}
@@ -143,7 +143,7 @@ def _summary(command: click.Command) -> str:
 
 
 def _related(context: click.Context) -> list[str]:
-    """The pages of a group's commands; of one of those, the group's page and those of which its help speaks."""
+    """For a group, the pages of its commands; for a command, the group's page and those that its help mentions."""
     group = context.parent or context
     assert isinstance(group.command, click.Group)
     names = group.command.list_commands(group)

@@ -15,7 +15,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class Number(click.FloatRange):
-    """A number within bounds. No range check catches nan, which then stands for no time at all, or for ever."""
+    """A number within bounds. Range checks let nan through, which would then mean no time at all, or for ever."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)

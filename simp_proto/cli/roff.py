@@ -1,4 +1,4 @@
-"""Roff, the language of manual pages: some macros of man(7), and text that comes out as it went in."""
+"""Roff, the language of manual pages: some macros of man(7), and text that it prints unchanged."""
 
 import textwrap
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 from simp_proto.printable import printable
 
 _WIDTH: Final = 80
-"""Characters of a line of source. Those of the page are for the reader's terminal to say."""
+"""Characters of a line of source. The reader's terminal decides those of the page."""
 _CHARACTERS: Final = {
     "\\": r"\(rs",
     "-": r"\-",
@@ -17,12 +17,12 @@ _CHARACTERS: Final = {
     "~": r"\(ti",
     '"': r"\(dq",
 }
-"""What Roff reads as its own, or sets as a typographer would: a minus, say, as a hyphen that no shell understands."""
+"""What Roff would interpret, or set as a typographer would: a minus, say, as a hyphen that no shell understands."""
 _TAGGED: Final = ".TP\n"
 
 
 def escaped(text: str) -> str:
-    """A line's text as ASCII that stands for just that: as a line, in a line, and as a macro's argument."""
+    """A line's text as ASCII that Roff prints literally: as a line, in a line, and as a macro's argument."""
     return _started("".join(_CHARACTERS.get(each) or _character(each) for each in printable(text)))
 
 
@@ -57,7 +57,7 @@ def filled(text: str) -> str:
 
 
 def verbatim(text: str) -> str:
-    """A paragraph of lines to be set as they are, but for blanks at their ends."""
+    """A paragraph of lines to be set as they are, except for blanks at their ends."""
     return "\n".join([".nf", *(escaped(line.rstrip()) for line in text.splitlines()), ".fi"])
 
 

@@ -1,1 +1,1 @@
-"""What holds any daemon against the specification: cases, the tester that runs them, and its reports."""
+"""Judges any daemon by the specification: cases, the tester that runs them, and its reports."""

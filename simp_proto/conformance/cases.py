@@ -1,7 +1,7 @@
-"""The cases: one rule of `spec/simp.md` each, in its own words, and how a daemon is seen to keep it.
+"""The cases: each quotes one rule of `spec/simp.md`, and judges whether a daemon keeps it.
 
-What only a person at the other side sees, such as that a message is shown once, can't be judged from here, nor what
-takes minutes: giving up (spec 6.3) and the age of requests (spec 4.5).
+Whatever only a person at the other side sees, such as that a message is shown once, can't be judged from here; nor can
+what takes minutes: giving up (spec 6.3) and the age of requests (spec 4.5).
 """
 
 from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ class Level(Enum):
 class Case:
     """One rule, and what judges it: `judge` raises what `tester` defines, or returns where the daemon kept the rule.
 
-    `rule` stands so in the section.
+    `rule` is quoted from the section.
     """
 
     name: str
@@ -137,7 +137,7 @@ def sent_operations(tester: Tester) -> None:
     tester.call()
     heard.append(_be_left(tester))
     kept = all(received.datagram.operation is FIN for received in heard)
-    tester.judge(kept, "FIN 08, by who declines and by who leaves")
+    tester.judge(kept, "FIN 08, both to decline and to leave")
 
 
 @_case("2.3", Request.ACCEPT, only=_CHECKED)
@@ -220,7 +220,7 @@ def payload_of_an_ack(tester: Tester) -> None:
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
     kept = tester.hear("two").datagram.payload != first.datagram.payload
-    tester.judge(kept, "the next chat: an ACK counts, whatever its payload but 'ringing'")
+    tester.judge(kept, "the next chat: an ACK counts, whatever its payload, except 'ringing'")
 
 
 @_case("2.5", Request.CALL)
@@ -419,7 +419,7 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, except a SYN, MUST be ignored."""
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
-    tester.say_syn()  # which is answered so at once, if the ACK is still outstanding (spec 4.5)
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
     tester.expect("the SYN+ACK again, since a stranger sent its ACK", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
 
 
@@ -430,7 +430,7 @@ def ack_of_a_stranger(tester: Tester) -> None:
     first = tester.hear("one")
     for number in (0, 1):
         tester.send(tester.make(ACK, number), Side.STRANGER)
-    _still_waiting(tester, first, "no other chat before the partner has acknowledged the first, which a stranger did")
+    _still_waiting(tester, first, "no other chat before the partner acknowledges the first: only a stranger did")
 
 
 @_case("3.3", Request.CALL)
@@ -440,7 +440,7 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
     tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
     tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
     kept = not any(is_ack(each.datagram) for each in tester.collect(within=0))
-    tester.judge(kept, "no ACK to who is called, since a stranger sent the SYN+ACK")
+    tester.judge(kept, "no ACK to the tester, since a stranger sent the SYN+ACK")
 
 
 # -- 4: calls
@@ -486,7 +486,7 @@ def repeated_syn_ack(tester: Tester) -> None:
     """A repeated SYN+ACK is acknowledged again."""
     acknowledged = tester.answer_call().datagram
     if is_message(acknowledged):
-        raise NotApplicableError("its person spoke at once, which counts as the ACK")
+        raise NotApplicableError("its person spoke immediately, which counts as the ACK")
     tester.send(tester.make(Control.SYN_ACK, acknowledged.sequence))
     tester.expect(f"ACK {acknowledged.sequence} again", _acknowledging(acknowledged.sequence))
 
@@ -524,7 +524,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
-    _still_waiting(tester, first, "no other chat before the first is acknowledged in header, which it was in bare")
+    _still_waiting(tester, first, "no other chat before the first is acknowledged in header: only bare was used")
 
 
 @_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
@@ -553,7 +553,7 @@ def first_syn(tester: Tester) -> None:
     tester.ask(Request.CALL, side=Side.UNKNOWN)
     syn = tester.find(is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN)
     if syn is None:
-        raise NotRunError("no call came to the address that no daemon knows; some call port 7777 alone")
+        raise NotRunError("no call came to the address that no daemon knows; some call only port 7777")
     kept = syn.datagram.framing is Framing.BARE and syn.datagram.payload.startswith(OFFER)
     tester.judge(kept, f"a SYN in bare with the payload {OFFER.decode()!r}")
 
@@ -630,7 +630,7 @@ def repeated_syn_once_accepted(tester: Tester) -> None:
     """Once the request is accepted, a repeated SYN is answered by the SYN+ACK"""
     tester.be_accepted()
     tester.say_syn()
-    tester.expect("the SYN+ACK again, at once", is_syn_ack)
+    tester.expect("the SYN+ACK again, immediately", is_syn_ack)
 
 
 @_case("4.5", Request.DECLINE)
@@ -638,7 +638,7 @@ def repeated_syn_once_declined(tester: Tester) -> None:
     """once it is declined, by the FIN."""
     _be_declined(tester)
     tester.say_syn()
-    tester.expect("the FIN again, at once", is_fin)
+    tester.expect("the FIN again, immediately", is_fin)
 
 
 @_case("4.6", Request.ACCEPT)
@@ -660,7 +660,7 @@ def busy_while_accepting(tester: Tester) -> None:
     tester.be_accepted()
     tester.say_syn(Side.STRANGER)
     kept = [each.datagram.operation for each in tester.collect(side=Side.STRANGER)] == [ERR, FIN]
-    tester.judge(kept, "ERR, then FIN, to who calls before the ACK of a SYN+ACK to another has come")
+    tester.judge(kept, "ERR, then FIN, to a caller while the ACK of a SYN+ACK to another is missing")
 
 
 @_case("4.6", Request.CALL)
@@ -722,7 +722,7 @@ def unheard_before_the_fin(tester: Tester) -> None:
     tester.call()
     tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
-    tester.collect()  # nothing tells when the person is gone: the FIN may wait for the ACK of that word
+    tester.collect()  # nothing shows when the person is gone: the FIN may wait for the ACK of that word
     _judge_unheard(tester)
 
 
@@ -789,7 +789,7 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     _judge_numbers(tester)
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
-    tester.say_syn()  # to which the FIN is repeated at once, if it is still outstanding (spec 4.5)
+    tester.say_syn()  # to which the FIN is repeated immediately, if it is still outstanding (spec 4.5)
     tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
 
@@ -924,7 +924,7 @@ def cut_between_characters(tester: Tester) -> None:
         try:
             received.datagram.payload.decode("utf-8")
         except UnicodeDecodeError:
-            raise tester.failure("payloads that are UTF-8 each for itself") from None
+            raise tester.failure("payloads that are each UTF-8") from None
 
 
 @_case("5.6", Request.ACCEPT, Request.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
@@ -1151,7 +1151,7 @@ def _acknowledging(number: int) -> Matches:
 
 
 def _unchanged(tester: Tester, first: Received, again: Received) -> None:
-    """A repeat has the same number and the same bytes (spec 5.3), but where numbers are guesses (spec 9.2)."""
+    """A repeat has the same number and the same bytes (spec 5.3), except where numbers are guesses (spec 9.2)."""
     tester.judge(again.data == first.data or tester.foreign, "the same bytes again (5.3)")
 
 

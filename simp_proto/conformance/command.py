@@ -29,7 +29,7 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 def _command_options(function: Callable[..., None]) -> Callable[..., None]:
-    """`--accept-command` and its kin."""
+    """`--accept-command` and the like."""
     for action in reversed(Request):
         told = f"Shell command to {action.value}."
         function = click.option(action.option, metavar="COMMAND", help=told)(function)
@@ -58,14 +58,14 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     type=Number(0.05, 30),
     default=1.0,
     show_default=True,
-    help="Seconds in which the daemon answers what it answers at once; silence of that length is no answer.",
+    help="Seconds to wait for an immediate answer; silence of that length counts as no answer.",
 )
 @click.option(
     "--tries",
     type=click.IntRange(1, 10),
     default=1,
     show_default=True,
-    help="Judge a case that fails again, so often in all: for a network that loses datagrams.",
+    help="Judge a failing case up to this many times, for a network that loses datagrams.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, at the end.")
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the report to this file as JUnit XML.")
@@ -93,10 +93,10 @@ def conformance(
     decoded.
 
     In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
-    to do, and when. A run that needs no hands has commands for it: $SIMP_TEXT is the message for --type-command,
-    $SIMP_HOST and $SIMP_PORT are whom --call-command is to call. With --restart-command each case gets a fresh daemon;
-    the command starts daemon and client, and returns. A case in which nobody can act is not run. On a network that
-    loses datagrams, give --tries.
+    to do, and when. Commands can do it instead: $SIMP_TEXT is the message for --type-command, $SIMP_HOST and $SIMP_PORT
+    are the address that --call-command is to call. With --restart-command each case gets a fresh daemon; the command
+    starts daemon and client, and returns. A case that needs an action nobody can take is reported as not run. On a
+    network that loses datagrams, give --tries.
 
     With --listen, HOST may be left out: it is whoever calls first.
 
@@ -180,7 +180,7 @@ def _end(number: dict[Verdict, int]) -> None:
     if number[Verdict.FAILED]:
         raise click.exceptions.Exit(ExitStatus.FAILURE)
     if not number[Verdict.PASSED]:
-        raise _NothingJudgedError("no case could be judged; the reasons stand with each")
+        raise _NothingJudgedError("no case could be judged; each says why")
 
 
 def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *, quiet: bool) -> None:

@@ -15,11 +15,11 @@ from simp_proto.conformance.wire import NotRunError, Request
 from simp_proto.printable import printable
 
 _COMMAND_TIME: Final = 60.0
-"""Seconds after which a command that hasn't ended is ended."""
+"""Seconds after which a command that hasn't ended is killed."""
 _MOMENT: Final = 0.2
 """Seconds that a client gets to show what there is to act on, before a command acts."""
 _MOST_SAID: Final = 65_536
-"""Bytes of what a command says that are read."""
+"""Bytes that are read of what a command prints."""
 _NOT_FOUND: Final = (126, 127)
 """Exit statuses of a shell that couldn't run the command at all."""
 _TICK: Final = 0.2
@@ -48,7 +48,7 @@ class Hands:
             time.sleep(_MOMENT)
             return _run(self.commands[action], text, address)
         if self._terminal is None:
-            raise NotRunError(f"nobody to {action.name.lower()}: run it in a terminal, or give {action.option}")
+            raise NotRunError(f"nobody can {action.name.lower()}: run it in a terminal, or give {action.option}")
         asked = action.in_words(text) if len(text) < 40 else f"{action.value}:\n{text}\n"
         where = f" at {format_address(address)}" if action is Request.CALL else ""
         return self._terminal.ask(f"{asked}{where}", None if action is Request.RESTART else moved)
@@ -106,7 +106,7 @@ class _Terminal:
         self._reader: threading.Thread | None = None
 
     def ask(self, what: str, moved: Callable[[], bool] | None) -> str:
-        """Goes on when the daemon has done something new, since that was asked for, or at Enter."""
+        """Returns when the daemon has done something new since that was asked for, or at Enter."""
         if self._reader is None:
             self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
             self._reader.start()

@@ -51,7 +51,7 @@ def as_html(head: Head, results: Sequence[Result]) -> str:
 {told}</dl>
 <p class="legend">The tester played another daemon, at up to three addresses: the <b>tester</b> itself, a
 <b>stranger</b>, and one that was <b>unknown</b> to the daemon. The <b>person</b> is the one at the daemon. Times are
-seconds since the case began. Each rule stands so in its section of <code>spec/simp.md</code>, the specification of
+seconds since the case began. Each rule is quoted from its section of <code>spec/simp.md</code>, the specification of
 SIMP/1.</p>
 </header>
 <main>
@@ -69,7 +69,7 @@ def _section(title: str, kind: str, parts: list[str]) -> str:
 
 
 def _cases(results: Sequence[Result]) -> str:
-    """All of them, a row each."""
+    """All of them, one a row."""
     rows = []
     for result in results:
         case, kind = result.case, _class(result.verdict)

@@ -41,7 +41,7 @@ class Findings:
     refused: bool = False
     """Whether nobody listens there at all."""
     unreadable: int = 0
-    """Datagrams that were no SIMP/1 datagrams."""
+    """Datagrams that were not SIMP/1."""
 
     @property
     def there(self) -> bool:
@@ -105,10 +105,10 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
     """Find out whether a SIMP daemon is at HOST (IP or IP:port), and how it behaves.
 
     Sends a SYN, as a call does, and takes it back with a FIN: for as long as --wait its user sees a call from "tester".
-    Says which framing the daemon speaks, whether it rings, whether it accepts before anybody can have, and which
-    numbers its ACKs carry. How it numbers its messages shows in a chat alone: `simp conformance` has one.
+    Reports which framing the daemon speaks, whether it rings, whether it accepts before anybody can have accepted, and
+    which numbers its ACKs carry. How it numbers its messages shows only in a chat: `simp conformance` has one.
 
-    Exit status: 1 when nothing answered that speaks SIMP.
+    Exit status: 1 when nothing that speaks SIMP answered.
 
     \b
     Examples:
@@ -153,12 +153,12 @@ def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[
     if findings.refused:
         return [f"{daemon}: nothing listens at that UDP port"]
     if not findings.there:
-        heard = f"{findings.unreadable} datagrams, none of which is one of SIMP/1" if findings.unreadable else "nothing"
+        heard = f"{findings.unreadable} datagrams, none of which is SIMP/1" if findings.unreadable else "nothing"
         if asked:
             return [f"{daemon}: no SIMP daemon answered in {asked.value}; heard {heard}. Without --framing most do."]
         return [
             f"{daemon}: no SIMP daemon answered; heard {heard}. If one is there, is UDP open in between?",
-            "Some ring their user in silence and acknowledge no FIN: ask that user. One kind needs --framing trailer.",
+            "Some ring without answering, and acknowledge no FIN: ask their user. One kind needs --framing trailer.",
         ]
     whose = f", its user is '{printable(findings.user)}'" if findings.user else ""
     lines = [f"{daemon}: a SIMP daemon answered in {findings.framing}{whose}"]
@@ -174,9 +174,9 @@ def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[
         f"  FIN           {_ACKS[findings.fin_acks] if findings.fin_acks in _ACKS else _odd(findings.fin_acks)}"
     )
     if findings.unreadable:
-        lines.append(f"  unreadable    {findings.unreadable} datagrams that are none of SIMP/1")
+        lines.append(f"  unreadable    {findings.unreadable} datagrams that are not SIMP/1")
     if findings.framing == Framing.TRAILER.value and not asked:
-        lines.append("  to call it    simp daemon --framing trailer; some such daemons end at a SYN in another framing")
+        lines.append("  to call it    simp daemon --framing trailer; some such daemons stop at another SYN")
     return lines
 
 

@@ -59,7 +59,7 @@ _COLOURS: Final = {
 
 
 def counts(results: Iterable[Result]) -> dict[Verdict, int]:
-    """How many there are of each verdict, those of which there are none included."""
+    """How many cases have each verdict, zeros included."""
     verdicts = [result.verdict for result in results]
     return {verdict: verdicts.count(verdict) for verdict in Verdict}
 
@@ -73,7 +73,7 @@ def opening(head: Head) -> list[Row]:
 
 
 def lines(head: Head, result: Result) -> list[Row]:
-    """A result: one line, and after that of a failure all that tells what was wrong."""
+    """A result: one line, and for a failure everything that shows what was wrong."""
     case, verdict = result.case, result.verdict
     start = f"{verdict.value:<14}  {case.section:<4}  {case.name:<27}  "
     told = start + (result.why or _cut(case.rule, max(_COLUMNS - len(start), 20)))
@@ -82,7 +82,7 @@ def lines(head: Head, result: Result) -> list[Row]:
 
 
 def summary(head: Head, results: Sequence[Result]) -> list[Row]:
-    """The last lines: what failed, a line each, and how many there are of each verdict."""
+    """The last lines: each failure, and how many cases have each verdict."""
     number = counts(results)
     told = ", ".join(f"{count} {verdict.value}" for verdict, count in number.items())
     seconds = sum(result.seconds for result in results)
@@ -176,7 +176,7 @@ def entries(head: Head, result: Result, passages: Iterable[Passage]) -> list[Ent
 
 
 def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) -> Entry:
-    """`users`: by which name each sender went last; it is told where it is another one."""
+    """`users`: the name that each sender had last; a different one is shown."""
     time = f"{seconds:.3f}"
     if passage.data is None:
         side = "" if passage.side is Side.TESTER else f" ({passage.side.value})"

@@ -1,4 +1,4 @@
-"""A run: cases, one after the other, and what came of each."""
+"""A run: cases, one after the other, and their outcomes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a case. `expected` and `seen` are a failure's, `why` says what kept it from being judged."""
+    """The outcome of a case. `expected` and `seen` are a failure's, `why` says what kept it from being judged."""
 
     case: Case
     verdict: Verdict
@@ -34,9 +34,9 @@ class Result:
 
 
 def run(tester: Tester, cases: Iterable[Case], tries: int = 1) -> Iterator[Result]:
-    """Judges each case; one that fails again, up to so many `tries`, since a network may lose a datagram.
+    """Judges each case; a failing one up to `tries` times, since a network may lose a datagram.
 
-    After each the daemon must still answer (spec 8.1); where it doesn't, it is started anew.
+    After each the daemon must still answer (spec 8.1); if it doesn't, it is restarted.
     """
     for case in cases:
         for _ in range(tries):
@@ -81,9 +81,9 @@ def _prepare(tester: Tester, case: Case) -> None:
     missing = sorted(case.needs - tester.wire.actions, key=lambda action: action.name)
     if missing:
         names, options = zip(*((action.name.lower(), action.option) for action in missing), strict=True)
-        raise NotRunError(f"nobody to {' and '.join(names)}: run it in a terminal, or give {' and '.join(options)}")
+        raise NotRunError(f"nobody can {' and '.join(names)}: run it in a terminal, or give {' and '.join(options)}")
     if tester.wire.restarts or tester.alive is False:
         if Request.RESTART not in tester.wire.actions:
-            raise NotRunError("the daemon doesn't answer any more: start it anew, or give --restart-command")
+            raise NotRunError("the daemon doesn't answer any more: restart it, or give --restart-command")
         tester.restart()
         tester.alive = None if tester.alive is None else True

@@ -16,7 +16,7 @@ from simp_proto.toolkit.reading import Reading
 from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 
 _ANYWHERE: Final = ("192.0.2.1", 9)
-"""An address that is nobody's: the way there begins at the one that this host is reached at."""
+"""An address that is nobody's: the route to it begins at the one by which this host is reached."""
 _MOST_WAITING: Final = 4_096
 """Datagrams that wait to be looked at; of a flood, more are dropped."""
 _TICK: Final = 0.2
@@ -26,7 +26,7 @@ _TICK: Final = 0.2
 def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
     """Where a tester and a stranger can be: with port 7777, to which some daemons send whatever port they hear from.
 
-    Raises `OSError` where there is no way to the daemon.
+    Raises `OSError` if there is no route to the daemon.
     """
     if daemon is None:
         local = local_host(_ANYWHERE)
@@ -43,7 +43,7 @@ class Sockets:
     """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
 
     def __init__(self, daemon: Address | None, own: Address, stranger: Address, hands: Hands, wait: float) -> None:
-        """Raises `OSError` where an address can't be had."""
+        """Raises `OSError` if an address can't be used."""
         self.wait = wait
         self.daemon = daemon
         self.restarts = hands.restarts
@@ -111,7 +111,7 @@ class Sockets:
             try:
                 self._readers[side] = _Reader(bind((self.address()[0], 0)), side, self)
             except OSError as error:
-                raise NotRunError(f"no other address can be had: {error.strerror}") from None
+                raise NotRunError(f"no other address can be used: {error.strerror}") from None
         with self._news:
             self._fresh = False
         return self._hands.act(action, text, self.address(side), None if quiet else lambda: self._fresh)
@@ -156,7 +156,7 @@ class _Reader(threading.Thread):
                 data, source = self.udp.recvfrom(65_535)
             except TimeoutError:
                 continue
-            except OSError:  # a port that nobody listens at has answered; Windows tells it, too
+            except OSError:  # a port that nobody listens at has answered; Windows reports it, too
                 refused(self.udp)
                 self._sockets.be_refused()
                 continue

@@ -1,6 +1,6 @@
 """The tester: it plays the daemon at the other end, sees what comes back, and judges it.
 
-Pure but for the `Wire` that it is given: the wire has the clock, the sockets and the person at the other side.
+Pure except for the `Wire` that it is given: the wire has the clock, the sockets and the person at the other side.
 The helpers are lenient, so that a case fails for the one rule that it judges and not for another on the way to it.
 """
 
@@ -28,7 +28,7 @@ _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 
 
 class NotApplicableError(SimpError):
-    """A rule has nothing to say to this daemon."""
+    """A rule doesn't apply to this daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Tester:
             return
         self.part()
         if answer.framing is Framing.TRAILER and self.framing is not Framing.TRAILER:
-            raise NotRunError("the daemon speaks trailer alone: start it anew, and give --framing trailer")
+            raise NotRunError("the daemon speaks only trailer: restart it, and give --framing trailer")
         raise NotRunError(f"the daemon refuses calls, with {answer.operation.label} {answer.text!r}: is it in a chat?")
 
     def meet_caller(self) -> None:
@@ -208,7 +208,7 @@ class Tester:
         self.alive = True if self.part() else None
 
     def restart(self) -> None:
-        """Has the daemon started anew, and waits until it answers, if it is one that a FIN does no harm to."""
+        """Has the daemon restarted, and waits until it answers, if a FIN does it no harm."""
         self.ask(Request.RESTART)
         until = self.wire.now() + PATIENCE
         while self.alive is not None and self.wire.now() < until:
@@ -224,7 +224,7 @@ class Tester:
         return accepted
 
     def be_accepted(self, syn: bytes | None = None, expected: str = "a SYN+ACK") -> Received:
-        """The same, but for the ACK that the tester owes. `syn`: one that is sent instead of the usual one."""
+        """The same, except for the ACK that the tester owes. `syn`: one that is sent instead of the usual one."""
         self.send(syn or self.make_syn())
         early = self.find(lambda each: is_ringing(each) or is_syn_ack(each), within=min(self.wire.wait, 0.5))
         self.ask(Request.ACCEPT)
@@ -255,7 +255,7 @@ class Tester:
         return acknowledged
 
     def _open(self, accepted: Received) -> None:
-        """Some accept by a chat, after a SYN+ACK that came of itself (spec 9.7): it is acknowledged here."""
+        """Some accept by a chat, after a SYN+ACK that came by itself (spec 9.7): it is acknowledged here."""
         if accepted.datagram.framing is not Framing.HEADER:
             for received in self.collect(within=min(self.wire.wait, 0.3)):
                 if is_message(received.datagram):
@@ -285,7 +285,7 @@ class Tester:
     def hear(self, text: str) -> Received:
         """Has the person say that. The chat, which is not acknowledged yet.
 
-        Some clients let their person speak in turn only: the tester then speaks first.
+        Some clients let their person speak only in turn: the tester then speaks first.
         """
         try:
             self.ask(Request.TYPE, text)

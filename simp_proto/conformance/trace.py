@@ -101,7 +101,7 @@ class Trace:
         arrived.extend(kept)
 
     def clear(self) -> None:
-        """Begins anew, without what was said and heard before."""
+        """Begins again, without what was said and heard before."""
         now = self._wire.now()
         while self._wire.receive(now) is not None:
             pass

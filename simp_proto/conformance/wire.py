@@ -25,7 +25,7 @@ class Request(Enum):
     TYPE = "type the message"
     LEAVE = "leave the chat, or cancel the call"
     CALL = "call the tester"
-    RESTART = "start the daemon and its client anew"
+    RESTART = "restart the daemon and its client"
 
     @property
     def option(self) -> str:
@@ -47,13 +47,13 @@ class Wire(Protocol):
     """The tester's way to the daemon and to its person."""
 
     wait: float
-    """Seconds in which a daemon answers what it answers at once; silence of that length is no answer."""
+    """Seconds to wait for an immediate answer; silence of that length counts as no answer."""
     daemon: Address | None
     """Where the daemon is; `None` until it has called, if nobody said."""
     refused: bool
     """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
     restarts: bool
-    """Whether the daemon is started anew before each case."""
+    """Whether the daemon is restarted before each case."""
     actions: frozenset[Request]
     """What the person can be asked for."""
 

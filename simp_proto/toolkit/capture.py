@@ -87,7 +87,7 @@ class _Skipped(Exception):  # noqa: N818  # nothing is wrong
 
 
 _BROKEN: Final = "with headers that are cut or broken"
-_FRAGMENTS: Final = "that are IP fragments, which aren't put together"
+_FRAGMENTS: Final = "that are IP fragments, which aren't reassembled"
 
 MAGIC_SIZE: Final = 4
 _PCAP: Final = {
@@ -100,7 +100,7 @@ _PCAP: Final = {
 _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 _PCAPNG_ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 
-# What a size in a file says is believed up to here: Wireshark and libpcap have the same limits.
+# Sizes in a file are believed up to these limits, which Wireshark and libpcap have too.
 _MAX_PACKET_SIZE: Final = 262_144
 _MAX_BLOCK_SIZE: Final = 16 * 1024 * 1024
 _MAX_INTERFACES: Final = 1024
@@ -117,14 +117,14 @@ _LINKS: Final[dict[int, tuple[int, int | None]]] = {
     228: (0, None),
     229: (0, None),
 }
-"""Link-layer types: the size of the header, and where in it the protocol stands; without one, IP says its version."""
+"""Link-layer types: the size of the header, and where in it the protocol is; without one, IP says its version."""
 _VLANS: Final = (0x8100, 0x88A8, 0x9100)
 _IP_VERSIONS: Final = {0x0800: 4, 0x86DD: 6}
 _UDP: Final = 17
 _FRAGMENT: Final = 44
 _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = (0, 43, 60, _FRAGMENT, _AUTHENTICATION)
-"""The IPv6 headers that may stand before UDP."""
+"""The IPv6 headers that may come before UDP."""
 
 
 class Capture:
@@ -175,7 +175,7 @@ class Capture:
         data = packet.data
         at, protocol_at = _LINKS.get(packet.link, (-1, None))
         if at < 0:
-            raise _Skipped(f"of link type {packet.link}, which isn't read")
+            raise _Skipped(f"of link type {packet.link}, which isn't supported")
         version = data[at] >> 4
         if protocol_at is not None:
             (protocol,) = struct.unpack_from(">H", data, protocol_at)

@@ -1,4 +1,4 @@
-"""In what two datagrams differ, field by field, as people and scripts read it."""
+"""Where two datagrams differ, field by field, as people and scripts read it."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,7 +15,7 @@ _ODD_ENDS: Final = {"missing": "what is missing", "left over": "what is left ove
 
 
 def differing(a: Reading, b: Reading) -> list[str]:
-    """The names of the fields that one of them has otherwise, or not at all."""
+    """The names of the fields that differ, or that only one of them has."""
     ours, theirs = _fields(a), _fields(b)
     return [name for name in ours | theirs if _told(ours.get(name)) != _told(theirs.get(name))]
 
@@ -26,7 +26,7 @@ def as_json(a: Reading, b: Reading) -> dict[str, Any]:
 
 
 def rows(a: Reading, b: Reading) -> Iterator[Row]:
-    """What they are, in what they differ, the rows that do, and why one is refused."""
+    """What they are, where they differ, the rows that do, and why one is refused."""
     for name, side in (("A", a), ("B", b)):
         yield Row(f"{name}: {side.title}")
     different = differing(a, b)
@@ -45,7 +45,7 @@ def rows(a: Reading, b: Reading) -> Iterator[Row]:
 
 
 def _fields(side: Reading) -> dict[str, Field]:
-    """By name. Where the framing is known, it is one, without bytes of its own."""
+    """By name. The framing, where it is known, is one of them, without bytes."""
     framing = side.framing if len(side.data) >= HEAD_SIZE else None
     fields = {_FRAMING: Field(_FRAMING, 0, b"", framing.value)} if framing else {}
     return fields | {field.name: field for field in dump.fields(side)}

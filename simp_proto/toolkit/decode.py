@@ -23,10 +23,10 @@ _MAX_LADDERS: Final = 1024
 
 @click.command()
 @click.argument("sources", metavar="HEX|FILE|-...", nargs=-1, required=True, shell_complete=click.Path().shell_complete)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
 @click.option("--compare", is_flag=True, help="Say in which fields two datagrams differ.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
-@framing_option("Read it in this framing alone; without it, in the one that fits.")
+@framing_option("Read it only in this framing; without it, in whichever fits.")
 @click.option(
     "--port",
     "ports",
@@ -44,19 +44,18 @@ def decode(
     framing: Framing | None,
     ports: tuple[int, ...],
 ) -> None:
-    """Show what the bytes of a datagram mean, or in what two datagrams differ.
+    """Show what a datagram's bytes mean, or where two datagrams differ.
 
-    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine. Several that are each too short
-    for a datagram are read as one. What isn't hexadecimal is the name of a FILE: a capture (pcap, pcapng) of
-    tcpdump or Wireshark, lines of hexadecimal, or the bytes of one datagram. A single - reads the same from standard
-    input, as it comes.
+    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine. Several that are too short for a
+    datagram are joined. Anything else is the name of a FILE: a capture (pcap, pcapng) of tcpdump or Wireshark, lines of
+    hexadecimal, or the bytes of one datagram. A single - reads the same from standard input, as it comes.
 
     A datagram that a daemon must refuse is shown as far as it can be read, the wrong field marked with >, with the
-    section of spec/simp.md that it breaks and, after "perhaps:", what its author may have done. --compare takes
-    exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
+    section of spec/simp.md that it breaks and, after "perhaps:", a common mistake that would explain it. --compare
+    takes exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
 
-    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end; that two differ is no failure.
-    Ctrl-C, by which one ends a capture on standard input, is an end like any other.
+    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end; a difference is not a failure.
+    Ctrl-C is the normal way to end a capture on standard input.
 
     \b
     Examples:
@@ -86,13 +85,13 @@ def decode(
         if isinstance(view, _Comparison) and not unread:
             view.end(framings)
     except KeyboardInterrupt:
-        if STANDARD_INPUT not in sources:  # or else it is how one ends a capture that goes on
+        if STANDARD_INPUT not in sources:  # there it is how to end a capture that goes on
             raise
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
 class _Json:
-    """Datagrams as objects, a line each."""
+    """Datagrams as objects, one a line."""
 
     def show(self, item: Item, reading: Reading) -> None:
         shown = item.captured.as_json if item.captured else {}
@@ -165,7 +164,7 @@ class _Ladders:
 
     def show(self, item: Item, reading: Reading) -> None:
         if not item.captured:
-            raise click.UsageError("--ladder draws what a capture has: other datagrams have no addresses")
+            raise click.UsageError("--ladder draws only captures: other datagrams have no addresses")
         captured = item.captured
         ladder = self._between(captured.source, captured.destination)
         if ladder is not self._latest:

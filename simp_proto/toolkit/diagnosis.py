@@ -1,4 +1,4 @@
-"""What its author may have done to a datagram that is refused: the usual faults, where the bytes bear them out."""
+"""What may be wrong with a refused datagram: common mistakes that would explain its bytes."""
 
 import struct
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from simp_proto.errors import DatagramError
 def hints(data: bytes, framing: Framing) -> list[str]:
     """What would explain why `data` is refused in `framing`, for people; nothing where it isn't refused.
 
-    A hint is a size that fits when the length is read in a way that is wrong but usual, or a checksum that is right
-    when it is computed in such a way. A random checksum is, by chance, in one of 6,000.
+    A hint is a size that fits when the length is read in a common wrong way, or a checksum that is right when it is
+    computed in such a way. By chance, one in 6,000 random checksums is.
     """
     if _is_right(data, framing):
         return []
@@ -47,9 +47,9 @@ def _of_length(data: bytes, framing: Framing) -> Iterator[str]:
     if length in fitting:
         return
     if little_endian in fitting:
-        yield f"the length is little-endian: so read, it would be {little_endian}, which fits"
+        yield f"the length is little-endian: read that way, it is {little_endian}, which fits"
     if length == len(data):
-        yield "the length is the size of the whole datagram, where it should be that of the payload"
+        yield "the length is the size of the whole datagram, but should be that of the payload"
     # Bytes that begin like one in bare prove nothing: it has no checksum.
     for each in _checksummed(framing):
         size = HEAD_SIZE + CHECKSUM_SIZE + length
@@ -74,7 +74,7 @@ def _of_checksum(data: bytes, framing: Framing) -> Iterator[str]:
         at = HEAD_SIZE if place is Framing.HEADER else len(data) - CHECKSUM_SIZE
         read, covered = data[at : at + CHECKSUM_SIZE], data[:at] + data[at + CHECKSUM_SIZE :]
         found = [fault for checksum, fault in _faults(covered, place) if read == _stored(checksum, place)]
-        yield from (f"{_named(place)} right but for {fault}" for fault in found)
+        yield from (f"{_named(place)} right except for {fault}" for fault in found)
         if place is framing and not any(read):
             yield "the checksum is zero, as if it hadn't been computed"
         if found:  # the other place would be a second guess
@@ -105,13 +105,13 @@ def _faults(covered: bytes, place: Framing) -> Iterator[tuple[bytes, str]]:
     yield right[::-1], swapped
     yield _checksum(covered[:HEAD_SIZE]), "the payload, which it leaves out"
     complement = bytes(0xFF - byte for byte in right)
-    yield complement, "its complement, which isn't taken" if any(right) else "a zero, which isn't sent as ffff here"
+    yield complement, "its complement, which wasn't taken" if any(right) else "a zero, which isn't sent as ffff here"
     words = struct.unpack(f">{(len(covered) + 1) // 2}H", covered + bytes(len(covered) % 2))
-    yield (~sum(words) & 0xFFFF).to_bytes(2, "big"), "its carries, which aren't added back"
+    yield (~sum(words) & 0xFFFF).to_bytes(2, "big"), "its carries, which weren't added back"
 
 
 def _checksum(covered: bytes) -> bytes:
-    """What stands in a `header` datagram in the midst of those bytes, of which there are at least its fixed ones."""
+    """What is in a `header` datagram in the middle of those bytes, of which there are at least its fixed ones."""
     return sealed(covered[:HEAD_SIZE] + bytes(CHECKSUM_SIZE) + covered[HEAD_SIZE:], Framing.HEADER)[
         HEAD_SIZE : HEAD_SIZE + CHECKSUM_SIZE
     ]

@@ -34,7 +34,7 @@ local choices = { { 0, "any", 0 } }
 for index, framing in ipairs(FRAMINGS) do
     choices[index + 1] = { index, framing.name, index }
 end
-simp.prefs.framing = Pref.enum("Framing", 0, "Read datagrams in this framing alone; any: in the one that fits", choices)
+simp.prefs.framing = Pref.enum("Framing", 0, "Read datagrams only in this framing; any: in whichever fits", choices)
 
 -- Bytes become what people read --
 
@@ -55,7 +55,7 @@ local CHARACTERS = {
 }
 local CONTROL = "^\194([\128-\159])"
 
--- UTF-8, with each byte that is none, and each control character, as \xHH (spec 5.6).
+-- UTF-8, with each byte that isn't, and each control character, as \xHH (spec 5.6).
 local function text(payload)
     if not payload:find("[^ -~]") then
         return payload

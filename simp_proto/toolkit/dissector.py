@@ -1,6 +1,6 @@
 """`simp dissector`: Wireshark's view of the datagram, from the declaration (spec 2).
 
-What the declaration and the constants say becomes tables of Lua: where fields stand, the labels, the framings, the
+What the declaration and the constants say becomes tables of Lua: where fields are, the labels, the framings, the
 words of refusals. `dissector.lua` follows them.
 """
 
@@ -35,7 +35,7 @@ def dissector(output: TextIO) -> None:
         output.write(lua())
         output.flush()
     except OSError as error:
-        if output.name == "-":  # told as for every command
+        if output.name == "-":  # reported as for every command
             raise
         raise click.ClickException(printable(f"{output.name}: {error.strerror}")) from None
 
@@ -52,7 +52,7 @@ _COMMENT: Final = """\
 --
 -- Put it into Wireshark's personal Lua plugins folder (Help > About > Folders), or run
 --     tshark -X lua_script:simp.lua
--- Preferences: `-o simp.ports:7777,8777` for other ports; `-o simp.framing:trailer` reads that framing alone.
+-- Preferences: `-o simp.ports:7777,8777` for other ports; `-o simp.framing:trailer` reads only that framing.
 --
 -- SPDX-License-Identifier: MIT
 
@@ -84,7 +84,7 @@ def _tables() -> dict[str, Any]:
 
 
 def _framing(framing: Framing) -> dict[str, Any]:
-    """What is a framing's own, read off an example: an empty datagram ends with its checksum (spec 2.6)."""
+    """What is particular to a framing, read off an example: an empty datagram ends with its checksum (spec 2.6)."""
     checksums = {each: build(Datagram(Type.CONTROL, Control.ACK, 0, framing=each))[HEAD_SIZE:] for each in Framing}
     numbers = range(256)
     return {
@@ -106,7 +106,7 @@ def _refusal(data: bytes, framing: Framing = Framing.HEADER) -> DatagramError:
 
 
 def _literal(value: Any, separator: str = "\n    ") -> str:
-    """A value as Lua writes it, what is in a table a line each."""
+    """A value as Lua writes it, with each entry of a table on a line of its own."""
     match value:
         case dict():
             items = [f"{_key(key)} = {_literal(each, ' ')}" for key, each in value.items()]

@@ -19,7 +19,7 @@ _OPERATIONS: Final = {kind.value: operations for kind, operations in OPERATIONS.
 
 
 class Field(NamedTuple):
-    """A field as it stands in a datagram; also what is `missing` at its end, or `left over`."""
+    """A field as it is in a datagram; also what is `missing` at its end, or `left over`."""
 
     name: str
     offset: int
@@ -102,14 +102,14 @@ def _places(data: bytes, framing: Framing | None) -> list[tuple[str, int, int]]:
         names = ("payload",) if framing is Framing.BARE else ("checksum", "payload")
         starts |= {name: offset(name, framing, length) for name in names}
         end = HEAD_SIZE + length + CHECKSUM_SIZES[framing]
-    # An empty payload starts where the checksum does in trailer, and stands before it.
+    # An empty payload starts where the checksum does in trailer, and comes before it.
     in_order = sorted(starts, key=lambda name: (starts[name], name != "payload"))
     ends = [starts[name] for name in in_order[1:]] + [end]
     return [(name, starts[name], end) for name, end in zip(in_order, ends, strict=True)]
 
 
 def _meaning(name: str, start: int, part: bytes, data: bytes, framing: Framing | None) -> str:
-    """What a field means that is there in whole, for people."""
+    """What a complete field means, for people."""
     match name:
         case "type":
             return _TYPES.get(part[0], f"0x{part[0]:02x}")
@@ -129,7 +129,7 @@ def _meaning(name: str, start: int, part: bytes, data: bytes, framing: Framing |
 
 
 def _padding(user: bytes) -> str:
-    """Where a name isn't padded as it is to be sent (spec 2.4); a reader takes it all the same."""
+    """Where a name isn't padded as it is to be sent (spec 2.4); a reader accepts it nevertheless."""
     name = user.strip(b"\0 ")
     before, after = user.split(name, 1) if name else (b"", user)
     if b" " in before + after:

@@ -20,17 +20,17 @@ _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
 
 
 class ObjectError(SimpError, ValueError):
-    """A JSON object that says no datagram."""
+    """A JSON object that doesn't describe a datagram."""
 
 
 @click.command()
 @click.argument("source", required=False, metavar="[-]")
-@click.option("--operation", type=click.Choice(list(_OPERATIONS)), help="What it is; MESSAGE for a chat.")
+@click.option("--operation", type=click.Choice(list(_OPERATIONS)), help="The operation; MESSAGE for a chat.")
 @click.option("--sequence", type=click.IntRange(0, 255), default=0, show_default=True)
 @click.option("--user", default="", help="The sender's name.")
 @click.option("--payload", default="", help="Text, sent as UTF-8.")
 @framing_option(default=Framing.HEADER)
-@click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Say this length, whatever the payload's is.")
+@click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Put this length in, whatever the payload's is.")
 @click.option(
     "--put",
     "puts",
@@ -56,12 +56,12 @@ def encode(  # one argument an option
     """Make the bytes of a datagram, from options or from the JSON that `simp decode --json` prints.
 
     With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
-    checksum are computed anew, and time and addresses don't matter.
+    checksum are computed again, and time and addresses don't matter.
 
-    --length, --put and --checksum make datagrams that are wrong; whatever else they change, the checksum is right,
-    unless --checksum gives one.
+    --length, --put and --checksum make wrong datagrams; whatever they change, the checksum is right, unless --checksum
+    gives one.
 
-    Exit status: 1 when an object can't be encoded; the others are, all the same.
+    Exit status: 1 when an object can't be encoded; the others still are.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def from_json(read: Any) -> Datagram:
 
 
 def _bytes(read: dict[str, Any], name: str) -> bytes:
-    """A text field's bytes: the ones in hexadecimal, where the text alone doesn't tell them."""
+    """A text field's bytes: the ones in hexadecimal, where the text can't represent them."""
     text, digits = read.get(name, ""), read.get(f"{name}_hex")
     with suppress(ValueError):
         if digits is None and isinstance(text, str):
@@ -152,7 +152,7 @@ def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str],
     for at, digits in puts:
         put = hexadecimal(digits, "--put")
         if at + len(put) > len(data):
-            why = f"read {len(put)} bytes at offset {at}, expected the datagram's {len(data)} to have them"
+            why = f"read {len(put)} bytes at offset {at}, expected them to fit into the datagram's {len(data)}"
             raise click.BadParameter(why, param_hint="--put")
         if datagram.framing is not Framing.BARE and at < checksum_at + CHECKSUM_SIZE and checksum_at < at + len(put):
             why = f"the checksum at offset {checksum_at} is computed afterwards: --checksum sets it"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 HOLD: Final = 1.0
-"""Seconds that a reordered datagram waits at most for another to overtake it: who waits for its ACK sends none
-(spec 6.1), and nothing is to be lost by reordering."""
+"""Seconds that a reordered datagram waits, at most, for another to overtake it: a daemon that waits for its ACK sends
+none (spec 6.1), and reordering must not lose anything.
+"""
 MAX_WAITING: Final = 1024
-"""Datagrams that wait at once; what comes then is lost, as in a router whose queue is full."""
+"""Datagrams that may wait at the same time; more are lost, as in a router whose queue is full."""
 _DRAWS: Final = 7
 
 
@@ -61,12 +62,12 @@ class Fate:
 
 
 class Impairment:
-    """One way of a bad network. Times are seconds on the caller's clock.
+    """One direction of a bad network. Times are seconds on the caller's clock.
 
-    `draw` gives numbers from 0 to less than 1, such as `random.Random(seed).random`. Each datagram takes equally many,
-    whatever becomes of it: the same numbers mean the same losses, repeats and corruptions for the same datagrams, at
-    whatever times they come, and a higher rate only adds to those of a lower one. A datagram that overtakes another
-    isn't held itself, so that reordering depends on the times, too.
+    `draw` gives numbers from 0 to less than 1, such as `random.Random(seed).random`. Each datagram takes the same
+    number of them, whatever becomes of it: the same numbers mean the same losses, repeats and corruptions for the same
+    datagrams, at whatever times they come, and a higher rate only adds to those of a lower one. A datagram that
+    overtakes another isn't held itself, so that reordering depends on the times, too.
 
     Where nothing is reordered, all copies go on in the order in which their datagrams came, however they are delayed.
     """

@@ -1,4 +1,4 @@
-"""A conversation between two daemons as a ladder: one rung a datagram, decoded from its bytes."""
+"""A conversation between two daemons as a ladder: one rung for each datagram, decoded from its bytes."""
 
 from typing import NamedTuple
 

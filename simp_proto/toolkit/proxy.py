@@ -39,22 +39,24 @@ _ALTERED: Final = "yellow"
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option(
-    "--listen", metavar="ADDRESS", help="The proxy's own address; without it, port 7777 of all this host has."
+    "--listen", metavar="ADDRESS", help="The proxy's own address; without it, port 7777 on every address of this host."
 )
-@click.option("--lose", type=rate, default="0%", metavar="RATE", help="How many datagrams don't go on.")
-@click.option("--repeat", type=rate, default="0%", metavar="RATE", help="How many go on twice.")
+@click.option("--lose", type=rate, default="0%", metavar="RATE", help="How many datagrams are lost.")
+@click.option("--repeat", type=rate, default="0%", metavar="RATE", help="How many are delivered twice.")
 @click.option("--reorder", type=rate, default="0%", metavar="RATE", help="How many are overtaken by the next one.")
-@click.option("--corrupt", type=rate, default="0%", metavar="RATE", help="In how many one bit is changed.")
+@click.option("--corrupt", type=rate, default="0%", metavar="RATE", help="How many have one bit changed.")
 @click.option(
     "--delay",
     type=Number(0, _MAX_DELAY),
     default=0.0,
     metavar="SECONDS",
-    help="Delay each by up to so long; their order stays.",
+    help="Delay each by up to this long; their order stays.",
 )
-@click.option("--only", type=click.Choice(_WAYS), help="Do all that one way; the other way nothing happens.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decide as in the run that named this seed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a datagram.")
+@click.option("--only", type=click.Choice(_WAYS), help="Do all of this in one direction only.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), help="Reproduce the decisions of the run that printed this seed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
 def proxy(
     a: str,
     b: str,
@@ -70,14 +72,14 @@ def proxy(
 ) -> None:
     """Be a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
 
-    A and B are IP or IP:port. What A sends to the proxy goes on to B, what B sends to A, both from the proxy's own
-    address: each daemon takes the proxy for the other one, and one calls the proxy's address. Where this host has
-    several, name the one to be called with --listen.
+    A and B are IP or IP:port. What A sends to the proxy goes on to B, and what B sends goes on to A, both from the
+    proxy's own address: each daemon takes the proxy for the other one, and the caller calls the proxy's address. If
+    this host has several addresses, choose one with --listen.
 
-    Rates are per cent or fractions: 20% or 0.2. To be overtaken, a datagram is held until the next one that way has
-    gone, or for one second; of one that is repeated too, the second copy is held. Loss, repeats and corruption follow
-    from the seed and from how many datagrams came before that way; reordering also from when they come. No checksum
-    tells that a `bare` datagram, such as a first SYN, is corrupted.
+    Rates are percentages or fractions: 20% or 0.2. To be overtaken, a datagram is held until the next one in that
+    direction has gone, or for one second; if it is repeated too, the second copy is held. Loss, repeats and corruption
+    depend only on the seed and on how many datagrams came before in that direction; reordering also depends on when
+    they come. No checksum reveals that a `bare` datagram, such as a first SYN, is corrupted.
 
     Each datagram is drawn as it came, with what was done to it. With --json it has `time`, `source` and `destination`,
     the fields of `simp decode --json`, and `fate`: `lost`, `repeated`, `reordered`, `corrupted` (the offset of the
@@ -266,7 +268,7 @@ class _Relay:
 
 
 class _Nuisance:
-    """What anybody can cause, any number of times: told by its number and the last case, not too often."""
+    """What anybody can cause, any number of times: reported as a count and the last case, not too often."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -275,14 +277,14 @@ class _Nuisance:
         self._quiet_until = -math.inf
 
     def happened(self, last: str) -> None:
-        """Counts it, and tells it unless that was done just before."""
+        """Counts it, and reports it unless that was done just before."""
         self._last = last
         self._count += 1
         if time.monotonic() >= self._quiet_until:
             self.tell()
 
     def tell(self) -> None:
-        """Tells what hasn't been told."""
+        """Reports what hasn't been reported."""
         if self._count > self._told:
             self._told = self._count
             self._quiet_until = time.monotonic() + _QUIET
@@ -319,7 +321,7 @@ def _stop_signals() -> Iterator[socket.socket]:
 
 
 class _Json:
-    """Datagrams as objects, a line each."""
+    """Datagrams as objects, one a line."""
 
     def show(self, captured: Captured, fate: Fate) -> None:
         shown = captured.as_json

@@ -66,7 +66,8 @@ class Reading:
     def as_json(self) -> dict[str, Any]:
         """The object that `simp decode --json` prints.
 
-        Where a text doesn't tell its bytes, as where they aren't UTF-8, `user_hex` or `payload_hex` has them.
+        Where a text can't represent its bytes exactly, since they aren't UTF-8 or padded, `user_hex` or `payload_hex`
+        contains them.
         """
         error, datagram = self.error, self.datagram
         if error:

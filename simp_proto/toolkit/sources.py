@@ -48,7 +48,7 @@ class Item(NamedTuple):
 
 
 class SourceError(SimpError):
-    """A source that can't be read on, and why."""
+    """A source that can't be read any further, and why."""
 
 
 class _Source(NamedTuple):
@@ -59,7 +59,7 @@ class _Source(NamedTuple):
 
 
 def checked(arguments: tuple[str, ...], *, joined: bool) -> list[_Source]:
-    """What the arguments are, in order; those that are each too short for a datagram are one, where `joined`."""
+    """What the arguments are, in order; neighbours that are too short for a datagram are one, if `joined`."""
     sources = []
     for are_files, group in groupby(enumerate(arguments, 1), lambda numbered: _is_file(numbered[1])):
         numbered = list(group)
@@ -78,7 +78,7 @@ def _check(reading: Callable[[str], object], *texts: str) -> None:
             reading(text)
         except ValueError as error:
             shown = printable(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
-            why = f"'{shown}' is no file that is there, and no hexadecimal: read {error}, expected two digits a byte"
+            why = f"'{shown}' is neither an existing file nor hexadecimal: read {error}, expected two digits a byte"
             raise click.BadParameter(why, param_hint="HEX|FILE") from None
 
 
@@ -94,7 +94,7 @@ def _is_file(argument: str) -> bool:
 
 
 def items(sources: Iterable[_Source], ports: Collection[int]) -> Iterator[Item | SourceError]:
-    """The datagrams of all sources as they come, and the reason where one can't be read on."""
+    """The datagrams of all sources as they come, and the reason where one can't be read any further."""
     for source, where in sources:
         if isinstance(source, bytes):
             yield Item(source, where)

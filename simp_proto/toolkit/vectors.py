@@ -16,9 +16,11 @@ _FILES: Final = {"packets": "packets.toml", "conversations": "conversations.toml
 
 @click.command()
 @click.argument("what", type=click.Choice(list(_FILES)))
-@click.option("--explain", is_flag=True, help="Print what is in it, and how to test with it, instead.")
+@click.option(
+    "--explain", is_flag=True, help="Print an explanation instead: what it contains, and how to test with it."
+)
 def vectors(what: str, explain: bool) -> None:
-    """Print what tests an implementation of SIMP/1 in any language, or helps to write one.
+    """Print what helps to test or write an implementation of SIMP/1 in any language.
 
     \b
     packets        golden datagrams, with their bytes and fields, and those that must
@@ -28,8 +30,8 @@ def vectors(what: str, explain: bool) -> None:
     kaitai         the datagram's description for the Kaitai Struct compiler, which
                    makes a parser of it in many languages
 
-    Read the explanations first: they say what each key means, and what a test does with it. (They stand at the heads
-    of the files in spec/, too.)
+    Read the explanations first: they say what each key means, and what a test does with it. (They are also at the top
+    of the files in spec/.)
 
     \b
     Examples:
@@ -48,6 +50,6 @@ def vectors(what: str, explain: bool) -> None:
 
 
 def _head(text: str) -> str:
-    """The comment with which a file begins."""
+    """The comment at the top of a file."""
     lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
     return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
