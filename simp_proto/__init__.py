@@ -1,1 +1,5 @@
-"""What is on either wire of SIMP: constants, errors, the datagram, and the client protocol."""
+"""The protocol, its tools and its judge.
+
+Public: `datagram` (with `constants` and `errors`) is what daemons send, `text` what a client and its daemon say. What
+is in `cli`, `toolkit` and `conformance` stands behind commands, and may change in any version.
+"""
