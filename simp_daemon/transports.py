@@ -44,6 +44,7 @@ class Datagrams:
         self._loop = asyncio.get_running_loop()
         self._handle = handle
         self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=_UNSENT)
+        self._expected = 1  # datagrams that may have come when the loop wakes us
         self._socket = bind(address)
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._read)
@@ -62,16 +63,17 @@ class Datagrams:
         self._socket.close()
 
     def _read(self) -> None:
-        received: list[Occurrence] = []
-        for _ in range(_BATCH):
+        # A chat that goes to and fro has one datagram at a time: asking for another each time would be in vain.
+        for _ in range(self._expected):
             try:
                 data, source = self._socket.recvfrom(_LARGEST)
             except BlockingIOError:
-                break
+                self._expected = 1
+                return
             except OSError:  # what was sent earlier was refused; it is no reason to read no further
                 continue
-            received.append(DatagramReceived(data, address_of(source)))
-        self._handle(*received)
+            self._handle(DatagramReceived(data, address_of(source)))  # whose answer waits for no other
+        self._expected = min(2 * self._expected, _BATCH)
 
     def _write(self) -> None:
         while self._unsent and self._sent(*self._unsent[0]):

@@ -19,7 +19,7 @@ from simp_daemon.events import (
     Why,
 )
 from simp_daemon.peers.delivery import Delivery, Transmission
-from simp_daemon.peers.states import Action
+from simp_daemon.peers.states import TABLE, Action
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.address import Address
 from simp_proto.constants import (
@@ -95,10 +95,6 @@ class Actions:
         self._forced = forced
         self._syn_sequence = HANDSHAKE_SEQUENCE
         self._speak(framing)
-
-    def perform(self, action: Action, happening: Happening) -> None:
-        """Does that."""
-        _ACTIONS[action](self, happening)
 
     def pump(self, now: float) -> None:
         """Sends what is due."""
@@ -250,6 +246,7 @@ _ACTIONS: Final[dict[Action, Callable[[Actions, Happening], None]]] = {
     Action.REPEAT: Actions._repeat,
     Action.ESTABLISH: Actions._establish,
     Action.SAY: Actions._say,
+    Action.PROCEED: lambda actions, happening: actions.pump(happening.now),
     Action.CONFIRM: Actions._confirm,
     Action.RECEIVE: Actions._receive,
     Action.ACKNOWLEDGE: Actions._acknowledge,
@@ -267,6 +264,13 @@ _ACTIONS: Final[dict[Action, Callable[[Actions, Happening], None]]] = {
     Action.DISPLACE: partial(Actions._end, why=Why.BUSY),
     Action.RESTART: partial(Actions._end, why=Why.RESTARTED),
 }
+
+
+STEPS: Final = {
+    state: {what: (tuple(_ACTIONS[action] for action in actions), then) for what, (actions, then) in row.items()}
+    for state, row in TABLE.items()
+}
+"""The state table with what does each action in its place."""
 
 
 def answer_framing(syn: Datagram, forced: Framing | None) -> Framing:

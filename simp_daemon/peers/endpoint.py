@@ -178,13 +178,15 @@ class Endpoint:
 
     def _file(self, session: Session) -> None:
         """Puts a session to which something has happened where its state belongs."""
-        peer = session.peer
-        if session.state is State.IDLE:
-            self._sessions.pop(peer, None)
-            self._timers.set(peer, None)
+        peer, state = session.peer, session.state
+        self._timers.set(peer, None if state is State.IDLE else session.get_timer())
+        if state is session.filed:
+            return
+        session.filed = state
+        if state is State.IDLE:
+            del self._sessions[peer]
         else:
             self._sessions[peer] = session
-            self._timers.set(peer, session.get_timer())
         self._crowd(session, self._requests, _WAITING, PENDING_REQUESTS)
         self._crowd(session, self._ending, _ENDING, LEAVING_SESSIONS)
 

@@ -3,9 +3,9 @@
 from typing import Final
 
 from simp_daemon.events import Reason, Unanswered
-from simp_daemon.peers.actions import Actions, Happening
+from simp_daemon.peers.actions import STEPS, Actions, Happening
 from simp_daemon.peers.delivery import Hint, Transmission
-from simp_daemon.peers.states import TABLE, Input, State
+from simp_daemon.peers.states import Input, State
 from simp_proto.constants import REQUEST_LIFETIME, RINGING, UNANSWERED_INTERVAL, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
@@ -28,6 +28,8 @@ class Session:
     def __init__(self, actions: Actions) -> None:
         self.peer = actions.peer
         self.state = State.IDLE
+        self.filed = State.IDLE
+        """The state in which the endpoint has put it where it belongs."""
         self._actions = actions
         self._asked = 0
         self._asked_since = 0.0
@@ -108,8 +110,10 @@ class Session:
         """When `handle_timer` will next have something to do; changes nothing."""
         if self.state is State.PENDING:
             return self._actions.refreshed + REQUEST_LIFETIME
-        timers = (self._actions.delivery.get_timer(), self._next_question())
-        return min((timer for timer in timers if timer is not None), default=None)
+        repeat, question = self._actions.delivery.get_timer(), self._next_question()
+        if repeat is None or question is None:
+            return question if repeat is None else repeat
+        return min(repeat, question)
 
     def abandon(self) -> None:
         """Drops what is not acknowledged yet, and reports it."""
@@ -118,12 +122,12 @@ class Session:
     # -- how it decides
 
     def _input(self, what: Input, happening: Happening) -> bool:
-        cell = TABLE[self.state].get(what)
+        cell = STEPS[self.state].get(what)
         if cell is None:
             return False
-        actions, then = cell
-        for action in actions:
-            self._actions.perform(action, happening)
+        steps, then = cell
+        for step in steps:
+            step(self._actions, happening)
         self.state = then
         self._actions.pump(happening.now)
         return True

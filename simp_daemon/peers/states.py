@@ -68,6 +68,7 @@ class Action(Enum):
     REPEAT = "repeat"
     ESTABLISH = "establish"
     SAY = "say"
+    PROCEED = "proceed"
     CONFIRM = "confirm"
     RECEIVE = "receive"
     ACKNOWLEDGE = "acknowledge"
@@ -147,7 +148,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
     State.OPEN: {
         Input.SYN: _cell(State.PENDING, Action.RESTART, Action.REQUEST, Action.RING),
         Input.SYN_ACK: _cell(State.OPEN, Action.ACKNOWLEDGE),
-        Input.ACK: _cell(State.OPEN, Action.CONFIRM),
+        Input.ACK: _cell(State.OPEN, Action.PROCEED, Action.CONFIRM),
         Input.CHAT: _cell(State.OPEN, Action.RECEIVE, Action.ACKNOWLEDGE),
         Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
         Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
@@ -161,7 +162,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
     State.LEAVING: {
         Input.SYN: _cell(State.PENDING, Action.FORGET, Action.REQUEST, Action.RING),
         Input.BUSY_SYN: _cell(State.IDLE, Action.FORGET, Action.REFUSE),
-        Input.ACK: _cell(State.LEAVING, Action.CONFIRM),
+        Input.ACK: _cell(State.LEAVING, Action.PROCEED, Action.CONFIRM),
         Input.ACK_OF_FIN: _cell(State.IDLE, Action.FORGET),
         Input.FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
         Input.FIN_ACK: _cell(State.IDLE, Action.FORGET),
