@@ -1,7 +1,7 @@
 """What the rules want done: the one way out of them. Whoever performs effects keeps their order."""
 
 from collections.abc import Hashable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from simp_daemon.events import Event
 from simp_proto.address import Address
@@ -10,28 +10,32 @@ Client = Hashable
 """A connection on the client port, by whatever tells it from the others."""
 
 
-class Send(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Send:
     """A datagram to another daemon."""
 
     data: bytes
     peer: Address
 
 
-class Write(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Write:
     """A line, newline included, to a client."""
 
     client: Client
     line: bytes
 
 
-class Throttle(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Throttle:
     """Whether nothing more is to be read from a client for now (spec 8.3)."""
 
     client: Client
     held: bool
 
 
-class Close(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Close:
     """The end of a client's connection, once what was written to it is sent."""
 
     client: Client

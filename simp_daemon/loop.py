@@ -6,18 +6,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from simp_daemon.core import (
+from simp_daemon.core import Core
+from simp_daemon.effects import Client, Close, Effect, Send, Throttle, Write
+from simp_daemon.log import log, log_datagram, log_event
+from simp_daemon.occurrences import (
     ClientClosed,
     ClientConnected,
-    Core,
     DatagramReceived,
     Occurrence,
     SendingFailed,
     Stopped,
     TimerFired,
 )
-from simp_daemon.effects import Client, Close, Effect, Send, Throttle, Write
-from simp_daemon.log import log, log_datagram, log_event
 from simp_daemon.transports import ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
@@ -94,8 +94,6 @@ class Daemon:
         self._tcp.close()
         self._ended.clear()
         self.handle(Stopped())
-        for connection in self._connections:
-            connection.close()
         if not self._over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _GOODBYE)

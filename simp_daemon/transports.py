@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol, cast
 
-from simp_daemon.core import (
+from simp_daemon.log import log
+from simp_daemon.occurrences import (
     ClientClosed,
     ClientConnected,
     ClientSaid,
@@ -13,7 +14,6 @@ from simp_daemon.core import (
     Occurrence,
     SendingFailed,
 )
-from simp_daemon.log import log
 from simp_proto.address import Address
 from simp_proto.udp import address_of, bind
 

@@ -197,9 +197,6 @@ class ManyChats:
     def may_ring(self, session: Session) -> bool:
         return True
 
-    def may_hear(self, session: Session) -> bool:
-        return True
-
     def displaced_by(self, session: Session) -> Session | None:
         return None
 

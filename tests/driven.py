@@ -3,8 +3,9 @@
 from simp_daemon.effects import Send
 from simp_daemon.events import Event
 from simp_daemon.peers import endpoint, session
-from simp_daemon.peers.actions import Actions
 from simp_daemon.peers.policy import OneChat
+from simp_daemon.peers.record import Record
+from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.errors import NotNowError
@@ -15,7 +16,7 @@ class Session(session.Session):
 
     def __init__(self, peer: Address, user: bytes, framing: Framing) -> None:
         self.outlet: list[Send | Event] = []
-        super().__init__(Actions(peer, user, framing, None, self.outlet, lambda framing: None))
+        super().__init__(Record(peer, user, framing, None, StopAndWait(), self.outlet, lambda framing: None))
 
 
 class Endpoint(endpoint.Endpoint):
@@ -32,7 +33,7 @@ class Endpoint(endpoint.Endpoint):
     def say_to_partner(self, message: int, text: str, now: float) -> None:
         if self.current is None:
             raise NotNowError("no chat is on")
-        self.say(self.current.peer, message, text, now)
+        self.say(self.current.record.peer, message, text, now)
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         """Takes the datagrams out."""

@@ -94,13 +94,13 @@ class Person:
                 pass
 
     def answer(self, peer: Address) -> None:
-        if peer in [request.peer for request in self.endpoint.requests]:
+        if peer in [each for each, _ in self.endpoint.requests]:
             act = self.endpoint.accept if self.accepts else self.endpoint.quit
             act(peer, self.network.now)
 
     def quit(self) -> None:
         if self.endpoint.current is not None:
-            self.endpoint.quit(self.endpoint.current.peer, self.network.now)
+            self.endpoint.quit(self.endpoint.current.record.peer, self.network.now)
 
 
 class Network:

@@ -76,7 +76,7 @@ class SimulatedWire:
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
-        ringing = [request.peer for request in self.endpoint.requests][-1:]
+        ringing = [peer for peer, _ in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
                 for peer in ringing:
@@ -89,7 +89,7 @@ class SimulatedWire:
                 self.endpoint.say_to_partner(self._said, text, self._time)
             case Request.LEAVE:
                 assert self.endpoint.current is not None
-                self.endpoint.quit(self.endpoint.current.peer, self._time)
+                self.endpoint.quit(self.endpoint.current.record.peer, self._time)
             case Request.CALL:
                 self.endpoint.call(SIDES[side], self._time)
             case Request.RESTART:

@@ -66,19 +66,21 @@ TABLE = {
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address events"),
+    "simp_daemon.occurrences": Row("simp_proto.address effects"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
-        "events effects messages peers"
+        "events effects messages peers.endpoint"
     ),
-    "simp_daemon.core": Row("simp_proto.address simp_proto.constants effects peers clients"),
+    "simp_daemon.core": Row("simp_proto.address simp_proto.constants effects occurrences peers.endpoint clients"),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events", "", "logging"
     ),
-    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp core log", "", "asyncio"),
+    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp occurrences log", "", "asyncio"),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log transports",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log occurrences "
+        "transports",
         "uvloop",
         "asyncio",
     ),
@@ -127,7 +129,8 @@ ORDER = [
     "< simp_client.api simp_client.dialogue < simp_client.runner < simp_client.terminal simp_client.pipe "
     "< simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
-    "< simp_daemon.core < simp_daemon.transports < simp_daemon.loop < simp_daemon.command",
+    "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
+    "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
 ]
 """Layers, of which none may import one after it, whatever the table says."""
 

@@ -4,18 +4,18 @@ from typing import TypeVar
 
 import pytest
 
-from simp_daemon.clients.attachment import MAX_WAITING
-from simp_daemon.clients.connections import MAX_CONNECTIONS
-from simp_daemon.core import (
+from simp_daemon.clients.connections import MAX_CONNECTIONS, MAX_WAITING
+from simp_daemon.core import Core
+from simp_daemon.effects import Close, Effect, Send, Throttle, Write
+from simp_daemon.occurrences import (
     ClientClosed,
     ClientConnected,
     ClientSaid,
-    Core,
     DatagramReceived,
     Occurrence,
     TimerFired,
 )
-from simp_daemon.effects import Close, Effect, Send, Throttle, Write
+from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.session import Session
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
@@ -66,10 +66,13 @@ class Table:
 
     def held(self) -> bool:
         """Whether lines of the client wait for acknowledgements."""
-        return self.core._connections._held
+        connection = self.core._connections._open.get(NC)
+        return connection is not None and connection.held
 
     def current(self) -> Session | None:
-        return self.core._one_chat.current
+        policy = self.core._endpoint._policy
+        assert isinstance(policy, OneChat)
+        return policy.current
 
     def _take(self, kind: type[T]) -> list[T]:
         taken: list[T] = [each for each in self.effects if isinstance(each, kind)]
@@ -288,7 +291,7 @@ def test_64_kib_without_a_newline_close(attached: Table) -> None:
     (error,) = attached.said()
     assert error.startswith("ERROR|read 65536 bytes without a newline")
     assert attached.closed() == [NC]
-    assert attached.core._connections.attachment is None
+    assert attached.core._connections._attachment is None
 
 
 def test_a_second_client_is_refused(attached: Table) -> None:
@@ -328,13 +331,13 @@ def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
     chatting.say(*(f"CHAT|message {number}" for number in range(1000)))
     current = chatting.current()
     assert current is not None
-    assert current.waiting == MAX_WAITING
+    assert len(current.record.delivery) == MAX_WAITING
     number, acknowledged = 1, 0
     while acknowledged < 1000:
         told = chatting.peer(packet(Control.ACK, number))
         number = 1 - number
         acknowledged += len(told)
-        assert current.waiting <= MAX_WAITING
+        assert len(current.record.delivery) <= MAX_WAITING
     assert told == ["ACK|1000"]
 
 
@@ -386,8 +389,7 @@ def test_a_client_that_was_held_leaves_nothing_behind(chatting: Table) -> None:
     assert chatting.held()
     chatting.handle(ClientClosed(NC))
     assert not chatting.held()
-    assert not chatting.core._connections._greeted
-    assert not chatting.core._connections._buffers
+    assert not chatting.core._connections._open
 
 
 def test_a_message_of_exactly_60_000_bytes_is_sent(chatting: Table) -> None:

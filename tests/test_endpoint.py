@@ -184,7 +184,7 @@ def test_the_sixteen_most_recent_requests_stay() -> None:
     callers = [(f"10.0.0.{number}", 7777) for number in range(20)]
     for number, caller in enumerate(callers):
         endpoint.receive(packet(Control.SYN, 0, OFFER), caller, float(number))
-    assert [request.peer for request in endpoint.requests] == callers[4:]
+    assert [peer for peer, _ in endpoint.requests] == callers[4:]
     ended = [event for event in events(endpoint) if isinstance(event, Ended)]
     assert [(event.peer, event.why) for event in ended] == [(caller, Why.CROWDED) for caller in callers[:4]]
 
@@ -210,7 +210,7 @@ def test_a_request_survives_another_chat_and_its_next_syn_is_told_busy() -> None
     endpoint.accept(CAROL, 1.0)
     events(endpoint)
     datagrams(endpoint)
-    assert [request.peer for request in endpoint.requests] == [BOB]
+    assert [peer for peer, _ in endpoint.requests] == [BOB]
     endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 2.0)
     assert [operation for operation, _ in sent(endpoint)] == ["ERR header", "FIN header"]
     assert events(endpoint) == [Ended(BOB, "bob", Why.BUSY), Refused(BOB, "bob")]
@@ -296,11 +296,11 @@ def test_accepting_a_request_cancels_ones_own_call() -> None:
 
 def test_while_the_client_is_slow_no_message_is_acknowledged() -> None:
     endpoint = chatting()
-    endpoint.one_chat.slow = True
+    endpoint.hold(BOB, True)
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 0.0)
     assert ignored(endpoint) == [Reason.SLOW_CLIENT]
     assert sent(endpoint) == []
-    endpoint.one_chat.slow = False
+    endpoint.hold(BOB, False)
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 5.0)
     assert sent(endpoint) == [("ACK header", BOB)]
 
@@ -485,7 +485,7 @@ def test_a_new_start_may_come_with_another_name() -> None:
 
 def test_a_slow_client_does_not_keep_the_partner_from_leaving() -> None:
     endpoint = chatting()
-    endpoint.one_chat.slow = True
+    endpoint.hold(BOB, True)
     endpoint.receive(packet(Control.FIN, 1), BOB, 0.0)
     assert events(endpoint) == [Ended(BOB, "bob", Why.FIN)]
 
@@ -506,7 +506,7 @@ def test_the_largest_message_that_fits_is_one_datagram(size: int, count: int) ->
     endpoint = chatting()
     endpoint.say_to_partner(1, "x" * size, 0.0)
     assert endpoint.current is not None
-    assert endpoint.current.waiting == count
+    assert len(endpoint.current.record.delivery) == count
 
 
 ACTS = ("call", "accept", "quit", "say", "wait", "receive", "receive", "receive", "receive")

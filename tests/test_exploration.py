@@ -48,15 +48,15 @@ class World:
         """Equal looks have equal futures: the tries and times are left out, since a timer may fire at any moment."""
         sides = []
         for session in self.sessions:
-            delivery = session._actions.delivery
+            delivery = session.record.delivery
             assert isinstance(delivery, StopAndWait)
             conduct = delivery._conduct
             outstanding = (delivery._outstanding, delivery._number) if delivery._outstanding else None
             sides.append(
                 (
                     session.state,
-                    session.framing,
-                    session._actions.agreed,
+                    session.record.framing,
+                    session.record.agreed,
                     outstanding,
                     tuple(delivery._queue),
                     conduct._next,
@@ -102,7 +102,7 @@ class World:
 
     def finished(self) -> bool:
         """Nothing is on its way, and nobody waits for anything."""
-        return not any(self.channels) and not any(session.waiting for session in self.sessions)
+        return not any(self.channels) and not any(len(session.record.delivery) for session in self.sessions)
 
 
 def _copied(value: Any, copies: dict[int, Any]) -> Any:
@@ -139,7 +139,7 @@ def successors(world: World) -> Iterator[World]:
         room = len(world.channels[side]) < CAPACITY
         # A time-out costs a fault, unless the channels are empty: then nothing else could go on.
         if (
-            session._actions.delivery.waiting_since() is not None
+            session.record.delivery.waiting_since() is not None
             and room
             and (world.faults < FAULTS or not any(world.channels))
         ):
@@ -155,7 +155,7 @@ def _people(world: World) -> Iterator[World]:
         yield then
     for side in (CALLER, CALLEE):
         session = world.sessions[side]
-        if session.state is State.OPEN and world.to_say[side] and session.waiting < 2:
+        if session.state is State.OPEN and world.to_say[side] and len(session.record.delivery) < 2:
             then = world.copy()
             then.to_say[side] -= 1
             then.said[side] += 1
@@ -174,7 +174,7 @@ def _people(world: World) -> Iterator[World]:
 def _delivered(world: World, side: int) -> World:
     then = world.copy()
     receiver = then.sessions[1 - side]
-    receiver.receive(parse(then.channels[side].popleft(), reading_order(receiver.framing)), 0.0)
+    receiver.receive(parse(then.channels[side].popleft(), reading_order(receiver.record.framing)), 0.0)
     then.settle()
     return then
 
@@ -193,7 +193,7 @@ def _timed_out(world: World, side: int) -> World:
     then = world.copy()
     if any(world.channels):
         then.faults += 1
-    then.sessions[side]._actions.delivery.repeat(0.0)
+    then.sessions[side].record.delivery.repeat(0.0)
     then.sessions[side].handle_timer(0.0)
     then.settle()
     return then

@@ -255,9 +255,9 @@ def test_the_name_is_the_first_that_is_a_persons() -> None:
     syn_ack = Datagram(Type.CONTROL, Control.SYN_ACK, 0, b"DAEMON", b"", Framing.BARE)
     endpoint.receive(build(syn_ack), PEER, 0.0)
     assert endpoint.current is not None
-    assert endpoint.current.name == "DAEMON"
+    assert endpoint.current.record.name == "DAEMON"
     endpoint.receive(build(Datagram(Type.CHAT, Chat.MESSAGE, 1, b"bob   ", b"hi", Framing.BARE)), PEER, 0.0)
-    assert endpoint.current.name == "bob"
+    assert endpoint.current.record.name == "bob"
 
 
 def test_a_foreign_fin_is_tried_three_times() -> None:

@@ -151,7 +151,7 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
             bob.reader._transport.pause_reading()  # type: ignore[attr-defined]
             for _ in range(200):
                 alice.say("CHAT|" + "x" * 50_000)
-            while not other._core._one_chat.slow:
+            while not other._core._endpoint._held:
                 await asyncio.sleep(0)
             bob.reader._transport.resume_reading()  # type: ignore[attr-defined]
             size = 0

@@ -34,10 +34,3 @@ def test_every_state(state: State) -> None:
             one_chat.engage(other)
     else:
         one_chat.engage(other)
-
-
-def test_nobody_is_heard_while_the_client_is_slow() -> None:
-    one_chat = OneChat()
-    assert one_chat.may_hear(session())
-    one_chat.slow = True
-    assert not one_chat.may_hear(session())

@@ -187,7 +187,7 @@ def test_a_partner_that_starts_anew_is_a_new_request() -> None:
     again.endpoint.call(bob.address, network.now)
     network.run(until=20)
     assert [end.why for end in ended(bob)] == [Why.RESTARTED]
-    assert [request.name for request in bob.endpoint.requests] == ["alice"]
+    assert [name for _, name in bob.endpoint.requests] == ["alice"]
 
 
 # -- reordering: a known limit, with its figures in spec 10.2

@@ -1,13 +1,14 @@
 """Every cell of the state table (spec 7): what is sent, what the person hears, and the state after."""
 
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
-from simp_daemon.peers.actions import _ACTIONS
-from simp_daemon.peers.states import TABLE, Action, Input, State, render
+from simp_daemon.peers import actions
+from simp_daemon.peers.states import TABLE, Input, State, render
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import NotNowError
@@ -200,7 +201,9 @@ def apply(session: Session, what: Input) -> Reason | None:
 
 def told(session: Session) -> str:
     """What the cell did, in the words of `EXPECTED`."""
-    datagrams = [parse(each.data, reading_order(session.framing)) for each in session.outlet if isinstance(each, Send)]
+    datagrams = [
+        parse(each.data, reading_order(session.record.framing)) for each in session.outlet if isinstance(each, Send)
+    ]
     sent = ", ".join(f"{each.operation.label} {each.sequence} {each.text}".strip() for each in datagrams)
     events = []
     for event in session.outlet:
@@ -237,9 +240,15 @@ def test_the_table_has_the_expected_cells_and_no_others() -> None:
     assert not expected & IMPOSSIBLE
 
 
-def test_every_action_is_done_by_something_and_is_used() -> None:
-    used = {action for row in TABLE.values() for actions, _ in row.values() for action in actions}
-    assert used == set(Action) == set(_ACTIONS)
+def test_every_action_is_used_and_named_in_the_specification() -> None:
+    used = {action for row in TABLE.values() for steps, _ in row.values() for action in steps}
+    functions = {name for name, each in vars(actions).items() if isinstance(each, FunctionType)}
+    public = {name for name in functions if name.islower() and not name.startswith("_")}
+    assert {action.__name__ for action in used} == public
+    spec = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
+    rows = spec.partition("| action | does |")[2].partition("## 8")[0].splitlines()
+    named = {name for row in rows if row.startswith("| ") for name in row.split("|")[1].strip().split(", ")}
+    assert {name.replace("_", " ") for name in public} == named
 
 
 def test_states_md_is_current() -> None:

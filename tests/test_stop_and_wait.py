@@ -27,12 +27,10 @@ def test_each_message_goes_out_in_its_turn_until_its_ack_comes(texts: list[str],
     delivery, now, sent = saying(*texts), 0.0, []
     for message, text in enumerate(texts, 1):
         for _ in range(data.draw(st.integers(1, TRIES - 1))):
-            due = delivery.due(now)
-            assert due is not None
-            transmission, number = due
+            ((transmission, number),) = delivery.due(now)
             assert (transmission.operation, transmission.payload.decode()) == (Chat.MESSAGE, text)
             assert number == message % 2
-            assert delivery.due(now) is None
+            assert list(delivery.due(now)) == []
             assert delivery.get_timer() == now + RETRANSMISSION_INTERVAL
             assert delivery.exhausted(now + RETRANSMISSION_INTERVAL) is None
             assert delivery.receive(ack(1 - number)) is None
@@ -49,7 +47,7 @@ def test_after_the_last_try_it_is_exhausted() -> None:
     delivery = saying("hello")
     for number in range(TRIES):
         assert delivery.exhausted(number * RETRANSMISSION_INTERVAL) is None
-        assert delivery.due(number * RETRANSMISSION_INTERVAL) is not None
+        assert list(delivery.due(number * RETRANSMISSION_INTERVAL))
     lost = delivery.exhausted(TRIES * RETRANSMISSION_INTERVAL)
     assert lost is not None
     assert lost.message == 1
@@ -57,17 +55,17 @@ def test_after_the_last_try_it_is_exhausted() -> None:
 
 def test_what_is_abandoned_is_told_once_in_order_and_its_number_is_spent() -> None:
     delivery = saying("x" * 3000, "second")
-    delivery.due(0.0)
+    list(delivery.due(0.0))
     assert delivery.abandon() == [1, 2]
     assert delivery.abandon() == []
     delivery.put(Transmission(Control.FIN))
-    assert delivery.due(0.0) == (Transmission(Control.FIN), 0)
+    assert list(delivery.due(0.0)) == [(Transmission(Control.FIN), 0)]
 
 
 def test_a_syn_is_acknowledged_by_no_ack() -> None:
     delivery = StopAndWait()
     delivery.put(Transmission(Control.SYN, number=0))
-    delivery.due(0.0)
+    list(delivery.due(0.0))
     assert delivery.receive(ack(0)) is None
     assert delivery.waiting_since() == 0.0
 
@@ -76,9 +74,9 @@ def test_a_syn_is_acknowledged_by_no_ack() -> None:
 def test_what_is_postponed_begins_its_tries_again(interval: float) -> None:
     delivery = StopAndWait()
     delivery.put(Transmission(Control.SYN, number=0, interval=5.0))
-    delivery.due(0.0)
+    list(delivery.due(0.0))
     delivery.postpone(2.0, interval)
     assert delivery.get_timer() == 2.0 + interval
     for number in range(1, TRIES):
-        assert delivery.due(2.0 + number * interval) is not None
+        assert list(delivery.due(2.0 + number * interval))
     assert delivery.exhausted(2.0 + TRIES * interval) is not None

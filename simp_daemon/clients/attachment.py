@@ -1,6 +1,7 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon.effects import Client, Write
@@ -18,17 +19,20 @@ from simp_daemon.events import (
 )
 from simp_daemon.messages import Outbox
 from simp_daemon.peers.endpoint import Endpoint
-from simp_daemon.peers.policy import OneChat
-from simp_daemon.peers.session import Session
-from simp_daemon.peers.states import State
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 from simp_proto.printable import printable_name
 from simp_proto.text import Line, Word, check_user, format_line
 
-MAX_WAITING: Final = 64
-"""Datagrams of ours that wait for their ACK. Beyond that no more lines are read, so that memory doesn't grow."""
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """Somebody who calls us, whom we call, or with whom a chat is on."""
+
+    peer: Address
+    name: str
+    chatting: bool = False
 
 
 class Attachment:
@@ -40,7 +44,6 @@ class Attachment:
         name: str,
         own: Address | None,
         endpoint: Endpoint,
-        one_chat: OneChat,
         outbox: Outbox,
         emit: Callable[[Write], None],
     ) -> None:
@@ -49,9 +52,10 @@ class Attachment:
         self.client = client
         self._own = own
         self._endpoint = endpoint
-        self._one_chat = one_chat
         self._outbox = outbox
         self._emit = emit
+        self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
+        self._partner: _Other | None = None
         self._said = 0
         outbox.forget()
         self._wishes: Final[dict[Word, Callable[[str, float], None]]] = {
@@ -60,25 +64,24 @@ class Attachment:
             Word.CHAT: self._say,
             Word.QUIT: self._quit,
         }
-        self.write(Word.CONNECTED, name)
-        for request in endpoint.requests:
-            self._tell(Word.CONNECTING, request.peer, request.name)
+        self._write(Word.CONNECTED, name)
+        for request in self._requests.values():
+            self._tell(Word.CONNECTING, request)
 
     @property
     def waiting(self) -> int:
         """How many datagrams wait for their ACK."""
-        current = self._one_chat.current
-        return current.waiting if current else 0
+        return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
-    def write(self, word: Word, payload: str = "") -> None:
-        """Tells the client that."""
-        self._emit(Write(self.client, format_line(Line(word, payload))))
+    def hold(self, held: bool) -> None:
+        """Whether the client can take no message now."""
+        if self._partner:
+            self._endpoint.hold(self._partner.peer, held)
 
     def detach(self, now: float) -> None:
         """The client is gone: its call or chat ends as if it had said QUIT (client 1.4)."""
-        current = self._one_chat.current
-        if current is not None:
-            self._endpoint.quit(current.peer, now)
+        if self._partner:
+            self._endpoint.quit(self._partner.peer, now)
 
     # -- what it wishes
 
@@ -89,65 +92,61 @@ class Attachment:
                 raise LineError(f"read {line.word}|, which only a daemon says")
             self._wishes[line.word](line.payload, now)
         except (SimpError, ValueError) as error:
-            self.write(Word.ERROR, str(error))
+            self._write(Word.ERROR, str(error))
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
             if line.word is Word.CONNECTING:
-                self.write(Word.QUIT, line.payload)
-            elif line.word is Word.CHAT and self._chatting:
-                self.write(Word.UNDELIVERED, str(self._said))
+                self._write(Word.QUIT, line.payload)
+            elif line.word is Word.CHAT and self._partner and self._partner.chatting:
+                self._write(Word.UNDELIVERED, str(self._said))
 
     def miss(self) -> None:
         """A CHAT line that couldn't be read counts, too, and is told (client 4.1)."""
-        if self._chatting:
+        if self._partner and self._partner.chatting:
             self._said += 1
-            self.write(Word.UNDELIVERED, str(self._said))
+            self._write(Word.UNDELIVERED, str(self._said))
 
     def _call(self, payload: str, now: float) -> None:
         peer = parse_address(payload, DAEMON_PORT)
         if peer == self._own:
             raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
         self._endpoint.call(peer, now)
+        self._partner = self._requests.pop(peer, _Other(peer, ""))
 
     def _accept(self, payload: str, now: float) -> None:
-        self._endpoint.accept(self._find(payload, self._endpoint.requests).peer, now)
+        request = self._find(payload, list(self._requests.values()))
+        self._endpoint.accept(request.peer, now)
+        self._partner = self._requests.pop(request.peer)
 
     def _quit(self, payload: str, now: float) -> None:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
 
     def _say(self, text: str, now: float) -> None:
-        partner = self._one_chat.current
-        if partner is None or partner.state is not State.OPEN:
+        if self._partner is None or not self._partner.chatting:
             raise NotNowError("no chat is on; call somebody first")
         self._said += 1  # counted whatever becomes of it (client 4.1)
         size = len(text.encode("utf-8", "backslashreplace"))
         if size > MAX_MESSAGE_SIZE:
             raise LineError(f"read a message of {size} bytes, expected at most {MAX_MESSAGE_SIZE}; it was not sent")
-        self._outbox.say(partner.peer, self._said, text, now)
+        self._outbox.say(self._partner.peer, self._said, text, now)
 
     @property
-    def _chatting(self) -> bool:
-        current = self._one_chat.current
-        return current is not None and current.state is State.OPEN
-
-    @property
-    def _others(self) -> list[Session]:
+    def _others(self) -> list[_Other]:
         """Everybody with whom something is going on."""
-        current = self._one_chat.current
-        return ([current] if current else []) + self._endpoint.requests
+        return ([self._partner] if self._partner else []) + list(self._requests.values())
 
-    def _find(self, who: str, candidates: list[Session]) -> Session:
+    def _find(self, who: str, candidates: list[_Other]) -> _Other:
         """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
-            found = [session for session in candidates if printable_name(session.name) == who]
+            found = [each for each in candidates if printable_name(each.name) == who]
         else:
-            found = [session for session in candidates if session.peer == address]
+            found = [each for each in candidates if each.peer == address]
         if not found:
-            names = ", ".join(f"{_name(each.name, each.peer)} ({format_address(each.peer)})" for each in candidates)
+            names = ", ".join(f"{_name(each)} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
         if len(found) > 1:
-            addresses = ", ".join(format_address(session.peer) for session in found)
+            addresses = ", ".join(format_address(each.peer) for each in found)
             raise NotNowError(f"{len(found)} are called {who!r}; say which: {addresses}")
         return found[0]
 
@@ -156,39 +155,55 @@ class Attachment:
     def happened(self, event: Event) -> None:
         """Tells the client of an event, if it is one for people (client 4.2)."""
         match event:
-            case Connected():
+            case Connected(peer, name):
+                self._requests.pop(peer, None)
+                self._partner = _Other(peer, name, chatting=True)
                 self._said = 0
                 self._outbox.forget()
-                self._tell(Word.CONNECTED, event.peer, event.name)
-            case RequestReceived():
-                self._tell(Word.CONNECTING, event.peer, event.name)
-            case Rang():
-                self._tell(Word.RINGING, event.peer, event.name)
-            case MessageReceived():
-                self.write(Word.CHAT, f"{_name(event.name, event.peer)}|{event.text}")
+                self._tell(Word.CONNECTED, self._partner)
+            case RequestReceived(peer, name):
+                self._requests[peer] = _Other(peer, name)
+                self._tell(Word.CONNECTING, self._requests[peer])
+            case Rang(peer, name):
+                self._partner = _Other(peer, name)
+                self._tell(Word.RINGING, self._partner)
+            case MessageReceived(peer, name, text):
+                self._partner = _Other(peer, name, chatting=True)
+                self._write(Word.CHAT, f"{_name(self._partner)}|{text}")
             case MessageAcknowledged() | MessageUndelivered():
                 number = self._outbox.settle(event)
                 if number is not None:
-                    self.write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
-            case Unanswered():
-                self.write(Word.UNANSWERED, f"{self._called(event.peer, event.name)}|{event.seconds}")
+                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
+            case Unanswered(peer, name, seconds):
+                self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case ErrorReceived():
-                self.write(Word.ERROR, event.text)
-            case Ended():
-                self.write(Word.QUIT, self._called(event.peer, event.name))
+                self._write(Word.ERROR, event.text)
+            case Ended(peer, name):
+                self._requests.pop(peer, None)
+                if self._partner and self._partner.peer == peer:
+                    self._partner = None
+                self._write(Word.QUIT, self._called(peer, name))
 
-    def _tell(self, word: Word, peer: Address, name: str) -> None:
-        self.write(word, f"{_name(name, peer)}|{format_address(peer)}")
+    def sending_failed(self, peer: Address, why: str) -> None:
+        """The system says why nothing gets to that peer."""
+        if self._partner and self._partner.peer == peer:
+            self._write(Word.ERROR, f"nothing could be sent to {format_address(peer)}: {why}")
+
+    def _write(self, word: Word, payload: str = "") -> None:
+        self._emit(Write(self.client, format_line(Line(word, payload))))
+
+    def _tell(self, word: Word, other: _Other) -> None:
+        self._write(word, f"{_name(other)}|{format_address(other.peer)}")
 
     def _called(self, peer: Address, name: str) -> str:
-        """How a peer is named where no address follows: by name, unless another peer has that name (client 4)."""
+        """How a peer is called where no address stands beside it: by name, unless another has it too (client 4)."""
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
-        return format_address(peer) if shared else _name(name, peer)
+        return format_address(peer) if shared else _name(_Other(peer, name))
 
 
-def _name(name: str, peer: Address) -> str:
+def _name(other: _Other) -> str:
     """A peer's name as a field of a line, or its address where no name is known."""
-    return printable_name(name) or format_address(peer)
+    return printable_name(other.name) or format_address(other.peer)
 
 
 def _reads_as_address(name: str) -> bool:

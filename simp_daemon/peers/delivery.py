@@ -1,5 +1,6 @@
 """What a session asks of whatever gets its datagrams to the peer: a seam, since versions of SIMP differ there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Protocol
@@ -55,8 +56,8 @@ class Delivery(Protocol):
     def is_new(self, datagram: Datagram) -> bool:
         """Whether a message of the peer's is no repeat of one that came before (spec 5.5)."""
 
-    def due(self, now: float) -> tuple[Transmission, int] | None:
-        """What is to be sent now, with its sequence number. Ask `exhausted` first."""
+    def due(self, now: float) -> Iterator[tuple[Transmission, int]]:
+        """What is to be sent now, each with its sequence number. Ask `exhausted` first."""
 
     def exhausted(self, now: float) -> Transmission | None:
         """The outstanding datagram whose last try has gone unanswered too (spec 6.3)."""

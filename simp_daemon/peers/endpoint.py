@@ -6,15 +6,15 @@ from typing import Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Ended, Event, Ignored, Reason, Why
-from simp_daemon.peers.actions import NOBODY, Actions
 from simp_daemon.peers.policy import OneChat, Policy
+from simp_daemon.peers.record import NOBODY, Record
 from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
+from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_daemon.peers.strangers import Allowance
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
-    AMPLIFICATION,
     KNOWN_PEERS,
     LEAVING_SESSIONS,
     PENDING_REQUESTS,
@@ -23,7 +23,7 @@ from simp_proto.constants import (
     Control,
     Framing,
 )
-from simp_proto.datagram import Datagram, parse, reading_order
+from simp_proto.datagram import parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
@@ -49,6 +49,7 @@ class Endpoint:
         self._sessions: dict[Address, Session] = {}
         self._requests: dict[Address, Session] = {}
         self._ending: dict[Address, Session] = {}
+        self._held: set[Address] = set()
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._timers = Timers()
         self._strangers = Allowance(STRANGER_RATE, STRANGER_BURST)
@@ -59,7 +60,7 @@ class Endpoint:
         """Bytes from a peer. Nothing that they hold makes this raise."""
         session = self._sessions.get(peer)
         try:
-            datagram = parse(data, reading_order(session.framing if session else Framing.BARE))
+            datagram = parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
             self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return
@@ -69,28 +70,14 @@ class Endpoint:
             self.outlet.append(Ignored(peer, Reason.RATE))
             return
         session = session or self._session(peer, datagram.framing)
-        before = len(self.outlet)
-        ignored = self._hear(session, datagram, now)
+        before, busy = len(self.outlet), not self._policy.may_ring(session)
+        ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
+        self._file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))
-        elif unverified:
-            self._charge(peer, len(data), before)
-
-    def _hear(self, session: Session, datagram: Datagram, now: float) -> Reason | None:
-        busy, slow = not self._policy.may_ring(session), not self._policy.may_hear(session)
-        ignored = session.receive(datagram, now, busy=busy, slow=slow)
-        self._file(session)
-        return ignored
-
-    def _charge(self, peer: Address, size: int, before: int) -> None:
-        """Counts what a stranger got, and takes back what is too much: a lie about the sender's address turns it
-        against a third party (spec 8.2).
-        """
-        answers = [each for each in self.outlet[before:] if isinstance(each, Send)]
-        self._strangers.spend(max(len(answers), 1))  # a request without an answer costs a line, too
-        if sum(len(answer.data) for answer in answers) > AMPLIFICATION * size:
-            self.outlet[before:] = [each for each in self.outlet[before:] if not isinstance(each, Send)]
-            self.outlet.append(Ignored(peer, Reason.SIZE))
+        elif unverified:  # a request without an answer costs a line, too
+            answers = sum(isinstance(each, Send) for each in self.outlet[before:])
+            self._strangers.spend(max(answers, 1))
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
@@ -121,7 +108,7 @@ class Endpoint:
             raise NotNowError(f"{format_address(peer)} has no waiting request")
         displaced = self._policy.displaced_by(session)
         if displaced:
-            self.quit(displaced.peer, now)
+            self.quit(displaced.record.peer, now)
         self._policy.engage(session)
         session.accept(self._user(), now)
         self._file(session)
@@ -149,12 +136,21 @@ class Endpoint:
         """Leaves everything: each peer is told FIN (spec 4.7)."""
         for session in list(self._sessions.values()):
             if session.state not in _ENDING:
-                self.quit(session.peer, now)
+                self.quit(session.record.peer, now)
+
+    def hold(self, peer: Address, held: bool) -> None:
+        """Whether that peer's messages are left unacknowledged for now, so that it repeats them (spec 8.4)."""
+        (self._held.add if held else self._held.discard)(peer)
+
+    def waiting(self, peer: Address) -> int:
+        """How many datagrams to that peer are not acknowledged yet."""
+        session = self._sessions.get(peer)
+        return len(session.record.delivery) if session else 0
 
     @property
-    def requests(self) -> list[Session]:
-        """The requests that wait, oldest first."""
-        return list(self._requests.values())
+    def requests(self) -> list[tuple[Address, str]]:
+        """Who waits to be answered, by address and name, oldest first."""
+        return [(peer, session.record.name) for peer, session in self._requests.items()]
 
     @property
     def idle(self) -> bool:
@@ -167,7 +163,8 @@ class Endpoint:
         return self.user.encode("ascii")
 
     def _session(self, peer: Address, framing: Framing) -> Session:
-        return Session(Actions(peer, self._user(), framing, self._framing, self.outlet, partial(self._learn, peer)))
+        learn = partial(self._learn, peer)
+        return Session(Record(peer, self._user(), framing, self._framing, StopAndWait(), self.outlet, learn))
 
     def _learn(self, peer: Address, framing: Framing) -> None:
         """Remembers what a peer speaks (spec 4.2)."""
@@ -178,13 +175,14 @@ class Endpoint:
 
     def _file(self, session: Session) -> None:
         """Puts a session to which something has happened where its state belongs."""
-        peer, state = session.peer, session.state
+        peer, state = session.record.peer, session.state
         self._timers.set(peer, None if state is State.IDLE else session.get_timer())
         if state is session.filed:
             return
         session.filed = state
         if state is State.IDLE:
             del self._sessions[peer]
+            self._held.discard(peer)
         else:
             self._sessions[peer] = session
         self._crowd(session, self._requests, _WAITING, PENDING_REQUESTS)
@@ -193,13 +191,13 @@ class Endpoint:
     def _crowd(self, session: Session, crowd: dict[Address, Session], states: tuple[State, ...], most: int) -> None:
         """Lets it join or leave those in such states, of which the oldest beyond so many is forgotten (spec 8.3)."""
         if session.state not in states:
-            crowd.pop(session.peer, None)
-        elif session.peer not in crowd:
-            crowd[session.peer] = session
+            crowd.pop(session.record.peer, None)
+        elif session.record.peer not in crowd:
+            crowd[session.record.peer] = session
             if len(crowd) > most:
                 oldest = crowd.pop(next(iter(crowd)))
-                del self._sessions[oldest.peer]
-                self._timers.set(oldest.peer, None)
-                oldest.abandon()
+                del self._sessions[oldest.record.peer]
+                self._timers.set(oldest.record.peer, None)
+                oldest.record.abandon()
                 if oldest.state is State.PENDING:
-                    self.outlet.append(Ended(oldest.peer, oldest.name, Why.CROWDED))
+                    self.outlet.append(Ended(oldest.record.peer, oldest.record.name, Why.CROWDED))

@@ -17,9 +17,6 @@ class Policy(Protocol):
     def may_ring(self, session: Session) -> bool:
         """Whether a call of that peer may ring; it is told that we are busy otherwise (spec 4.6)."""
 
-    def may_hear(self, session: Session) -> bool:
-        """Whether a message of that peer's can be taken now (spec 8.4)."""
-
     def displaced_by(self, session: Session) -> Session | None:
         """The call that has to be cancelled before that peer's request can be accepted."""
 
@@ -31,8 +28,6 @@ class OneChat:
     """One call or chat at a time, which is our person's (spec 4.6, 7)."""
 
     def __init__(self) -> None:
-        self.slow = False
-        """Whether our person's client is behind, so that no message is taken (spec 8.4)."""
         self._engaged: Session | None = None
 
     @property
@@ -45,9 +40,6 @@ class OneChat:
         current = self.current
         return current is None or current is session or current.state in _CALLING
 
-    def may_hear(self, session: Session) -> bool:
-        return not self.slow
-
     def displaced_by(self, session: Session) -> Session | None:
         current = self.current
         return current if current and current.state in _CALLING else None
@@ -56,5 +48,7 @@ class OneChat:
         current = self.current
         if current is not None:
             what = "in a chat with" if current.state is State.OPEN else "calling"
-            raise NotNowError(f"you are {what} {current.name or format_address(current.peer)}; leave that first")
+            raise NotNowError(
+                f"you are {what} {current.record.name or format_address(current.record.peer)}; leave that first"
+            )
         self._engaged = session

@@ -3,9 +3,10 @@
 from typing import Final
 
 from simp_daemon.events import Reason, Unanswered
-from simp_daemon.peers.actions import STEPS, Actions, Happening
+from simp_daemon.peers.actions import Happening
 from simp_daemon.peers.delivery import Hint, Transmission
-from simp_daemon.peers.states import Input, State
+from simp_daemon.peers.record import Record
+from simp_daemon.peers.states import TABLE, Input, State
 from simp_proto.constants import REQUEST_LIFETIME, RINGING, UNANSWERED_INTERVAL, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
@@ -25,29 +26,13 @@ _INPUTS: Final[dict[Operation, Input]] = {
 class Session:
     """One peer. The endpoint owns it, feeds it, and forgets it when it is IDLE."""
 
-    def __init__(self, actions: Actions) -> None:
-        self.peer = actions.peer
+    def __init__(self, record: Record) -> None:
+        self.record = record
         self.state = State.IDLE
         self.filed = State.IDLE
         """The state in which the endpoint has put it where it belongs."""
-        self._actions = actions
         self._asked = 0
         self._asked_since = 0.0
-
-    @property
-    def name(self) -> str:
-        """The peer's user, unescaped, or nothing as long as none is known."""
-        return self._actions.name
-
-    @property
-    def framing(self) -> Framing:
-        """That in which we speak now."""
-        return self._actions.framing
-
-    @property
-    def waiting(self) -> int:
-        """How many datagrams of ours are not acknowledged yet."""
-        return len(self._actions.delivery)
 
     # -- what happens to it
 
@@ -57,13 +42,13 @@ class Session:
         `busy` says that no call of this peer may ring now, `slow` that no message can be taken.
         """
         is_syn = datagram.operation is Control.SYN
-        if self._actions.agreed and datagram.framing is not self.framing and not is_syn:
+        if self.record.agreed and datagram.framing is not self.record.framing and not is_syn:
             return Reason.WRONG_FRAMING
         if datagram.type is Type.CHAT and slow:
             return Reason.SLOW_CLIENT
         answer = None
         if datagram.operation is Control.ERR or (datagram.operation is Control.ACK and not _rings(datagram)):
-            answer = self._actions.delivery.receive(datagram)
+            answer = self.record.delivery.receive(datagram)
             if answer is None and datagram.operation is Control.ACK:
                 return Reason.STRANGER if self.state is State.IDLE else Reason.WRONG_NUMBER
         if isinstance(answer, Transmission):
@@ -81,12 +66,12 @@ class Session:
 
     def call(self, user: bytes, now: float) -> None:
         """Our person, of that name, calls; raises `NotNowError`."""
-        self._actions.user = user
+        self.record.user = user
         self._person(Input.CALL, Happening(now))
 
     def accept(self, user: bytes, now: float) -> None:
         """Our person, of that name, accepts the request; raises `NotNowError`."""
-        self._actions.user = user
+        self.record.user = user
         self._person(Input.ACCEPT, Happening(now))
 
     def quit(self, now: float) -> None:
@@ -99,37 +84,33 @@ class Session:
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
-        if self.state is State.PENDING and now >= self._actions.refreshed + REQUEST_LIFETIME:
+        if self.state is State.PENDING and now >= self.record.refreshed + REQUEST_LIFETIME:
             self._input(Input.EXPIRE, Happening(now))
-        if lost := self._actions.delivery.exhausted(now):
+        if lost := self.record.delivery.exhausted(now):
             self._input(Input.GIVE_UP_FIN if lost.operation is Control.FIN else Input.GIVE_UP, Happening(now))
         self._ask(now)
-        self._actions.pump(now)
+        self.record.pump(now)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
         if self.state is State.PENDING:
-            return self._actions.refreshed + REQUEST_LIFETIME
-        repeat, question = self._actions.delivery.get_timer(), self._next_question()
+            return self.record.refreshed + REQUEST_LIFETIME
+        repeat, question = self.record.delivery.get_timer(), self._next_question()
         if repeat is None or question is None:
             return question if repeat is None else repeat
         return min(repeat, question)
 
-    def abandon(self) -> None:
-        """Drops what is not acknowledged yet, and reports it."""
-        self._actions.abandon()
-
     # -- how it decides
 
     def _input(self, what: Input, happening: Happening) -> bool:
-        cell = STEPS[self.state].get(what)
+        cell = TABLE[self.state].get(what)
         if cell is None:
             return False
-        steps, then = cell
-        for step in steps:
-            step(self._actions, happening)
+        actions, then = cell
+        for action in actions:
+            action(self.record, happening)
         self.state = then
-        self._actions.pump(happening.now)
+        self.record.pump(happening.now)
         return True
 
     def _person(self, what: Input, happening: Happening) -> None:
@@ -141,8 +122,8 @@ class Session:
     def _waiting_since(self) -> float | None:
         """Since when our person has been waiting for an answer to a call or a message."""
         if self.state is State.OPEN:
-            return self._actions.delivery.waiting_since()
-        return self._actions.refreshed if self.state in (State.CALLING, State.RINGING) else None
+            return self.record.delivery.waiting_since()
+        return self.record.refreshed if self.state in (State.CALLING, State.RINGING) else None
 
     def _questions(self, since: float) -> int:
         """How often our person has been asked already about what is unanswered since then."""
@@ -158,7 +139,9 @@ class Session:
             return
         self._asked = max(self._questions(since) + 1, int((now - since) // UNANSWERED_INTERVAL))
         self._asked_since = since
-        self._actions.outlet.append(Unanswered(self.peer, self.name, round(self._asked * UNANSWERED_INTERVAL)))
+        self.record.outlet.append(
+            Unanswered(self.record.peer, self.record.name, round(self._asked * UNANSWERED_INTERVAL))
+        )
 
 
 def _rings(ack: Datagram) -> bool:

@@ -5,9 +5,13 @@ does not have changes nothing: a datagram is ignored, a person is told that it c
 `spec/states.md` is generated from this table by `python -m simp_daemon.peers.states`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, unique
 from typing import Final
+
+from simp_daemon.peers import actions as do
+from simp_daemon.peers.actions import Happening
+from simp_daemon.peers.record import Record
 
 
 @unique
@@ -52,136 +56,101 @@ class Input(Enum):
     EXPIRE = "the request is too old"
 
 
-@unique
-class Action(Enum):
-    """What a session does, in small steps (spec 7)."""
-
-    CALL = "call"
-    CROSS = "cross"
-    REQUEST = "request"
-    RING = "ring"
-    REFUSE = "refuse"
-    LEARN = "learn"
-    NOTE_RINGING = "note ringing"
-    POSTPONE = "postpone"
-    ACCEPT = "accept"
-    REPEAT = "repeat"
-    ESTABLISH = "establish"
-    SAY = "say"
-    PROCEED = "proceed"
-    CONFIRM = "confirm"
-    RECEIVE = "receive"
-    ACKNOWLEDGE = "acknowledge"
-    REPORT = "report"
-    RENUMBER = "renumber"
-    QUIT = "quit"
-    CANCEL = "cancel"
-    DECLINE = "decline"
-    LEAVE = "leave"
-    FORGET = "forget"
-    END = "end"
-    FAIL = "fail"
-    LOSE = "lose"
-    EXPIRE = "expire"
-    DISPLACE = "displace"
-    RESTART = "restart"
-
-
-Cell = tuple[tuple[Action, ...], State]
+Cell = tuple[tuple[Callable[[Record, Happening], None], ...], State]
 """What is done, in that order, and the state afterwards."""
 
 
-def _cell(then: State, *actions: Action) -> Cell:
+def _cell(then: State, *actions: Callable[[Record, Happening], None]) -> Cell:
     return actions, then
 
 
 _CALLING: Final[dict[Input, Cell]] = {
-    Input.RING: _cell(State.RINGING, Action.LEARN, Action.NOTE_RINGING, Action.POSTPONE),
-    Input.SYN_ACK: _cell(State.OPEN, Action.LEARN, Action.ESTABLISH, Action.ACKNOWLEDGE),
-    Input.SYN: _cell(State.ACCEPTING, Action.CROSS, Action.ACCEPT),
-    Input.FIN: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-    Input.FIN_ACK: _cell(State.IDLE, Action.LEARN, Action.END, Action.ACKNOWLEDGE),
-    Input.ERR: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL),
-    Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.LEARN, Action.FAIL, Action.ACKNOWLEDGE),
-    Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.CANCEL),
-    Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.CANCEL),
+    Input.RING: _cell(State.RINGING, do.learn, do.note_ringing, do.postpone),
+    Input.SYN_ACK: _cell(State.OPEN, do.learn, do.establish, do.acknowledge),
+    Input.SYN: _cell(State.ACCEPTING, do.cross, do.accept),
+    Input.FIN: _cell(State.IDLE, do.learn, do.end, do.acknowledge),
+    Input.FIN_ACK: _cell(State.IDLE, do.learn, do.end, do.acknowledge),
+    Input.ERR: _cell(State.IDLE, do.report, do.learn, do.fail),
+    Input.ERR_FIN: _cell(State.IDLE, do.report, do.learn, do.fail, do.acknowledge),
+    Input.QUIT: _cell(State.LEAVING, do.forget, do.quit, do.cancel),
+    Input.GIVE_UP: _cell(State.LEAVING, do.lose, do.cancel),
 }
 
 TABLE: Final[dict[State, dict[Input, Cell]]] = {
     State.IDLE: {
-        Input.CALL: _cell(State.CALLING, Action.CALL),
-        Input.SYN: _cell(State.PENDING, Action.REQUEST, Action.RING),
-        Input.BUSY_SYN: _cell(State.IDLE, Action.REFUSE),
-        Input.FIN: _cell(State.IDLE, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.ACKNOWLEDGE),
-        Input.ERR_FIN: _cell(State.IDLE, Action.ACKNOWLEDGE),
+        Input.CALL: _cell(State.CALLING, do.call),
+        Input.SYN: _cell(State.PENDING, do.request, do.ring),
+        Input.BUSY_SYN: _cell(State.IDLE, do.refuse),
+        Input.FIN: _cell(State.IDLE, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.acknowledge),
+        Input.ERR_FIN: _cell(State.IDLE, do.acknowledge),
     },
     State.CALLING: _CALLING,
     State.RINGING: {
         **_CALLING,
-        Input.RING: _cell(State.RINGING, Action.LEARN, Action.POSTPONE),
+        Input.RING: _cell(State.RINGING, do.learn, do.postpone),
     },
     State.PENDING: {
-        Input.SYN: _cell(State.PENDING, Action.RING),
-        Input.BUSY_SYN: _cell(State.IDLE, Action.DISPLACE, Action.REFUSE),
-        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.ERR: _cell(State.IDLE, Action.FAIL),
-        Input.ERR_FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.ACCEPT: _cell(State.ACCEPTING, Action.ACCEPT),
-        Input.CALL: _cell(State.ACCEPTING, Action.ACCEPT),
-        Input.QUIT: _cell(State.DECLINING, Action.QUIT, Action.DECLINE),
-        Input.EXPIRE: _cell(State.IDLE, Action.EXPIRE),
+        Input.SYN: _cell(State.PENDING, do.ring),
+        Input.BUSY_SYN: _cell(State.IDLE, do.displace, do.refuse),
+        Input.FIN: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.ERR: _cell(State.IDLE, do.fail),
+        Input.ERR_FIN: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.ACCEPT: _cell(State.ACCEPTING, do.accept),
+        Input.CALL: _cell(State.ACCEPTING, do.accept),
+        Input.QUIT: _cell(State.DECLINING, do.quit, do.decline),
+        Input.EXPIRE: _cell(State.IDLE, do.expire),
     },
     State.ACCEPTING: {
-        Input.SYN: _cell(State.ACCEPTING, Action.REPEAT),
-        Input.SYN_ACK: _cell(State.OPEN, Action.ESTABLISH, Action.ACKNOWLEDGE),
-        Input.ACK: _cell(State.OPEN, Action.ESTABLISH),
-        Input.CHAT: _cell(State.OPEN, Action.ESTABLISH, Action.RECEIVE, Action.ACKNOWLEDGE),
-        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.ERR: _cell(State.IDLE, Action.REPORT, Action.FAIL),
-        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.FAIL, Action.ACKNOWLEDGE),
-        Input.QUIT: _cell(State.LEAVING, Action.FORGET, Action.QUIT, Action.LEAVE),
-        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.LEAVE),
+        Input.SYN: _cell(State.ACCEPTING, do.repeat),
+        Input.SYN_ACK: _cell(State.OPEN, do.establish, do.acknowledge),
+        Input.ACK: _cell(State.OPEN, do.establish),
+        Input.CHAT: _cell(State.OPEN, do.establish, do.receive, do.acknowledge),
+        Input.FIN: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.ERR: _cell(State.IDLE, do.report, do.fail),
+        Input.ERR_FIN: _cell(State.IDLE, do.report, do.fail, do.acknowledge),
+        Input.QUIT: _cell(State.LEAVING, do.forget, do.quit, do.leave),
+        Input.GIVE_UP: _cell(State.LEAVING, do.lose, do.leave),
     },
     State.OPEN: {
-        Input.SYN: _cell(State.PENDING, Action.RESTART, Action.REQUEST, Action.RING),
-        Input.SYN_ACK: _cell(State.OPEN, Action.ACKNOWLEDGE),
-        Input.ACK: _cell(State.OPEN, Action.PROCEED, Action.CONFIRM),
-        Input.CHAT: _cell(State.OPEN, Action.RECEIVE, Action.ACKNOWLEDGE),
-        Input.FIN: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.END, Action.ACKNOWLEDGE),
-        Input.ERR: _cell(State.OPEN, Action.REPORT),
-        Input.HINT: _cell(State.OPEN, Action.RENUMBER),
-        Input.ERR_FIN: _cell(State.IDLE, Action.REPORT, Action.FAIL, Action.ACKNOWLEDGE),
-        Input.SAY: _cell(State.OPEN, Action.SAY),
-        Input.QUIT: _cell(State.LEAVING, Action.QUIT, Action.LEAVE),
-        Input.GIVE_UP: _cell(State.LEAVING, Action.LOSE, Action.LEAVE),
+        Input.SYN: _cell(State.PENDING, do.restart, do.request, do.ring),
+        Input.SYN_ACK: _cell(State.OPEN, do.acknowledge),
+        Input.ACK: _cell(State.OPEN, do.proceed, do.confirm),
+        Input.CHAT: _cell(State.OPEN, do.receive, do.acknowledge),
+        Input.FIN: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.end, do.acknowledge),
+        Input.ERR: _cell(State.OPEN, do.report),
+        Input.HINT: _cell(State.OPEN, do.renumber),
+        Input.ERR_FIN: _cell(State.IDLE, do.report, do.fail, do.acknowledge),
+        Input.SAY: _cell(State.OPEN, do.say),
+        Input.QUIT: _cell(State.LEAVING, do.quit, do.leave),
+        Input.GIVE_UP: _cell(State.LEAVING, do.lose, do.leave),
     },
     State.LEAVING: {
-        Input.SYN: _cell(State.PENDING, Action.FORGET, Action.REQUEST, Action.RING),
-        Input.BUSY_SYN: _cell(State.IDLE, Action.FORGET, Action.REFUSE),
-        Input.ACK: _cell(State.LEAVING, Action.PROCEED, Action.CONFIRM),
-        Input.ACK_OF_FIN: _cell(State.IDLE, Action.FORGET),
-        Input.FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.FORGET),
-        Input.HINT: _cell(State.LEAVING, Action.RENUMBER),
-        Input.ERR_FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
-        Input.CALL: _cell(State.CALLING, Action.FORGET, Action.CALL),
-        Input.GIVE_UP: _cell(State.LEAVING, Action.FORGET, Action.LEAVE),
-        Input.GIVE_UP_FIN: _cell(State.IDLE, Action.FORGET),
+        Input.SYN: _cell(State.PENDING, do.forget, do.request, do.ring),
+        Input.BUSY_SYN: _cell(State.IDLE, do.forget, do.refuse),
+        Input.ACK: _cell(State.LEAVING, do.proceed, do.confirm),
+        Input.ACK_OF_FIN: _cell(State.IDLE, do.forget),
+        Input.FIN: _cell(State.IDLE, do.forget, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.forget),
+        Input.HINT: _cell(State.LEAVING, do.renumber),
+        Input.ERR_FIN: _cell(State.IDLE, do.forget, do.acknowledge),
+        Input.CALL: _cell(State.CALLING, do.forget, do.call),
+        Input.GIVE_UP: _cell(State.LEAVING, do.forget, do.leave),
+        Input.GIVE_UP_FIN: _cell(State.IDLE, do.forget),
     },
     State.DECLINING: {
-        Input.SYN: _cell(State.DECLINING, Action.REPEAT),
-        Input.BUSY_SYN: _cell(State.DECLINING, Action.REPEAT),
-        Input.ACK_OF_FIN: _cell(State.IDLE, Action.FORGET),
-        Input.FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
-        Input.FIN_ACK: _cell(State.IDLE, Action.FORGET),
-        Input.ERR: _cell(State.IDLE, Action.FORGET),
-        Input.ERR_FIN: _cell(State.IDLE, Action.FORGET, Action.ACKNOWLEDGE),
-        Input.CALL: _cell(State.CALLING, Action.FORGET, Action.CALL),
-        Input.GIVE_UP_FIN: _cell(State.IDLE, Action.FORGET),
+        Input.SYN: _cell(State.DECLINING, do.repeat),
+        Input.BUSY_SYN: _cell(State.DECLINING, do.repeat),
+        Input.ACK_OF_FIN: _cell(State.IDLE, do.forget),
+        Input.FIN: _cell(State.IDLE, do.forget, do.acknowledge),
+        Input.FIN_ACK: _cell(State.IDLE, do.forget),
+        Input.ERR: _cell(State.IDLE, do.forget),
+        Input.ERR_FIN: _cell(State.IDLE, do.forget, do.acknowledge),
+        Input.CALL: _cell(State.CALLING, do.forget, do.call),
+        Input.GIVE_UP_FIN: _cell(State.IDLE, do.forget),
     },
 }
 
@@ -222,7 +191,7 @@ def render() -> Iterator[str]:
 
 def _described(cell: Cell) -> str:
     actions, then = cell
-    return f"{', '.join(action.value for action in actions)} → {then.name}"
+    return f"{', '.join(action.__name__.replace('_', ' ') for action in actions)} → {then.name}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stop-and-wait: one datagram is outstanding, and is sent again until it is acknowledged (spec 6)."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from simp_daemon.peers.conduct import Conduct
 from simp_daemon.peers.delivery import Hint, Transmission
@@ -42,7 +43,7 @@ class StopAndWait:
         self._queue.extend(Transmission(Chat.MESSAGE, piece, message=message, last=False) for piece in pieces)
         self._queue.append(Transmission(Chat.MESSAGE, end, message=message))
 
-    def due(self, now: float) -> tuple[Transmission, int] | None:
+    def due(self, now: float) -> Iterator[tuple[Transmission, int]]:
         if self._outstanding is None and self._queue:
             self._outstanding = self._queue.popleft()
             self._first_number = self._number_of(self._outstanding)
@@ -50,13 +51,13 @@ class StopAndWait:
             self._tries = 0
             self._since = self._due = now
         if self._outstanding is None or now < self._due:
-            return None
+            return
         self._number = self._first_number
         if self._tries and self._outstanding.number is None:
             self._number = self._conduct.repeated_number(self._first_number, self._tries)
         self._tries += 1
         self._due = now + self._interval
-        return self._outstanding, self._number
+        yield self._outstanding, self._number
 
     def _number_of(self, transmission: Transmission) -> int:
         if transmission.number is None:

@@ -63,7 +63,8 @@ class Driver:
         self._endpoint.say(peer, message, text, now)
 
     def be_slow(self, slow: bool) -> None:
-        self._endpoint.one_chat.slow = slow
+        for friend in FRIENDS:
+            self._endpoint.hold(friend, slow)
 
     def shut_down(self, now: float) -> None:
         self._endpoint.shutdown(now)
@@ -85,7 +86,7 @@ class Driver:
 
     def framing(self, peer: Address) -> Framing | None:
         session = self._endpoint._sessions.get(peer)
-        return session.framing if session else None
+        return session.record.framing if session else None
 
     def states(self) -> Counter[State]:
         """How many conversations are in each."""

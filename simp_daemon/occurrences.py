@@ -1,0 +1,68 @@
+"""What can happen to a daemon: the one way into its rules."""
+
+from dataclasses import dataclass
+
+from simp_daemon.effects import Client
+from simp_proto.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramReceived:
+    """Bytes have come from another daemon."""
+
+    data: bytes
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SendingFailed:
+    """The system said why a datagram to that peer couldn't be sent. Its retransmission may fare better."""
+
+    peer: Address
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConnected:
+    """A connection on the client port has begun; `local`: it may use this daemon (client 1.2)."""
+
+    client: Client
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSaid:
+    """Bytes have come from a client."""
+
+    client: Client
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSlow:
+    """A client takes less than it is given, or keeps up again (spec 8.4)."""
+
+    client: Client
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """A client's connection has ended."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """It is as late as `Core.get_timer` said. Early or repeated ones do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The daemon is to end: each peer is told FIN (spec 4.7), and each connection of a client ends."""
+
+
+Occurrence = (
+    DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
+)

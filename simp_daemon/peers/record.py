@@ -1,0 +1,90 @@
+"""What is remembered of one peer, and how one speaks to it. No clock, no socket."""
+
+from collections.abc import Callable
+from typing import Final
+
+from simp_daemon.effects import Send
+from simp_daemon.events import Event, MessageUndelivered
+from simp_daemon.peers.delivery import Delivery
+from simp_proto.address import Address
+from simp_proto.constants import HANDSHAKE_SEQUENCE, OFFER, Chat, Control, Framing, Operation, Type
+from simp_proto.datagram import Datagram, build
+
+NOBODY: Final = "daemon"
+"""The name in a control datagram while no person has given one."""
+_PLACEHOLDERS: Final = {"", NOBODY}
+
+
+class Record:
+    """One peer's.
+
+    `forced` is the framing in which all calls are made, if one is; `framing` that in which to begin otherwise.
+    Datagrams and events go into `outlet` in their order; `learn` hears which framing the peer is known to speak
+    (spec 4.2).
+    """
+
+    def __init__(
+        self,
+        peer: Address,
+        user: bytes,
+        framing: Framing,
+        forced: Framing | None,
+        delivery: Delivery,
+        outlet: list[Send | Event],
+        learn: Callable[[Framing], None],
+    ) -> None:
+        self.peer = peer
+        self.user = user
+        self.name = ""
+        """The peer's user, unescaped, or nothing as long as none is known."""
+        self.refreshed = 0.0
+        """When our person called, or the last SYN of a request came."""
+        self.agreed = False
+        """Both know the framing, so that another one is somebody else's."""
+        self.syn_sequence = HANDSHAKE_SEQUENCE
+        """The number of the request's SYN."""
+        self.forced = forced
+        self.delivery = delivery
+        self.outlet = outlet
+        self.learn = learn
+        self.speak(framing)
+
+    def speak(self, framing: Framing) -> None:
+        """In that framing from now on; whoever doesn't speak `header` is foreign (spec 9.1)."""
+        self.framing = framing
+        self.delivery.speak(framing)
+
+    def adapt(self, datagram: Datagram) -> None:
+        """Goes on in the framing that the datagram asks for, while the two have not agreed on one (spec 4.2)."""
+        framing = self.answer_framing(datagram)
+        if framing is not self.framing and not self.agreed:
+            self.speak(framing)
+        self.learn_name(datagram)
+
+    def answer_framing(self, datagram: Datagram) -> Framing:
+        """The framing in which to answer a datagram: its own, or `header` where a SYN offers it (spec 4.2)."""
+        offered = datagram.operation is Control.SYN and datagram.sequence <= 1 and datagram.payload.startswith(OFFER)
+        return self.forced or Framing.HEADER if offered else datagram.framing
+
+    def learn_name(self, datagram: Datagram) -> None:
+        """The first name that is a person's (spec 2.4)."""
+        if self.name.lower() in _PLACEHOLDERS and datagram.name:
+            self.name = datagram.name
+
+    def send(self, operation: Operation, sequence: int, payload: bytes = b"") -> None:
+        """A datagram to the peer."""
+        kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+        if self.framing is not Framing.BARE:
+            sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
+        datagram = Datagram(kind, operation, sequence, self.user, payload, self.framing)
+        self.outlet.append(Send(build(datagram), self.peer))
+
+    def pump(self, now: float) -> None:
+        """Sends what is due."""
+        for transmission, number in self.delivery.due(now):
+            self.send(transmission.operation, number, transmission.payload)
+
+    def abandon(self) -> None:
+        """Drops what is not acknowledged yet, and reports it."""
+        for message in self.delivery.abandon():
+            self.outlet.append(MessageUndelivered(self.peer, message))
