@@ -117,7 +117,6 @@ class Reason(Enum):
     WRONG_FRAMING = "not in the conversation's framing"
     WRONG_NUMBER = "acknowledges nothing outstanding"
     RATE = "too many strangers"
-    SIZE = "the answer would be too large for a stranger"
     SLOW_CLIENT = "our client doesn't keep up"
 
 
