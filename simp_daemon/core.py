@@ -26,14 +26,14 @@ class Core:
 
     def __init__(self, own: Address | None = None, framing: Framing | None = None) -> None:
         self._effects: list[Effect] = []
-        self._endpoint = Endpoint(framing)
+        self._endpoint = Endpoint(framing, own=own)
         self._connections = Connections(self._endpoint, own, self._effects.append)
 
     def handle(self, occurrence: Occurrence, now: float) -> list[Effect]:
         """Takes what has happened; returns what is to be done, in that order. Nothing makes it raise."""
         match occurrence:
-            case DatagramReceived(data, peer):
-                self._endpoint.receive(data, peer, now)
+            case DatagramReceived(data, peer, here):
+                self._endpoint.receive(data, peer, now, here)
             case ClientSaid(client, data):
                 self._connections.received(client, data)
             case TimerFired():
@@ -45,7 +45,8 @@ class Core:
             case ClientClosed(client):
                 self._connections.closed(client, now)
             case SendingFailed(peer, why):
-                self._connections.sending_failed(peer, why)
+                if not self._endpoint.fail(peer, why, now):
+                    self._connections.sending_failed(peer, why)
             case Stopped():
                 self._endpoint.shutdown(now)
                 self._drain()

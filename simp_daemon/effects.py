@@ -16,6 +16,8 @@ class Send:
 
     data: bytes
     peer: Address
+    here: str | None = None
+    """The IP address of ours that it leaves from; `None` leaves the choice to the system (spec 1.4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Why(Enum):
     CROWDED = "newer requests took its place"
     BUSY = "a chat with another peer was on"
     QUIT = "our person ended it"
+    UNREACHABLE = "no datagram got there"
 
 
 @dataclass(frozen=True, slots=True)

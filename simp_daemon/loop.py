@@ -126,12 +126,12 @@ class Daemon:
 
     def _note(self, occurrence: Occurrence, now: float) -> None:
         match occurrence:
-            case DatagramReceived(data, peer):
+            case DatagramReceived(data, peer, _):
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(now, peer, self.address, data)
-            case SendingFailed(peer, why):
-                log.warning("nothing could be sent to %s: %s", format_address(peer), why)
+            case SendingFailed(_, why):
+                log.warning("%s", why)
             case ClientConnected(client):
                 self._connections.add(_connection(client))
             case ClientClosed(client):
@@ -140,11 +140,11 @@ class Daemon:
 
     def _perform(self, effect: Effect, now: float) -> None:
         match effect:
-            case Send(data, peer):
+            case Send(data, peer, _):
                 log_datagram("to", peer, data)
                 if self._tap:
                     self._tap(now, self.address, peer, data)
-                self._datagrams.send(data, peer)
+                self._datagrams.send(effect)
             case Write(client, line):
                 _connection(client).write(line)
             case Throttle(client, held):

@@ -12,11 +12,13 @@ class DatagramReceived:
 
     data: bytes
     peer: Address
+    here: str | None = None
+    """The IP address of ours that it came to, where the daemon has several."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendingFailed:
-    """The system said why a datagram to that peer couldn't be sent. Its retransmission may fare better."""
+    """The system said why a datagram doesn't get to that peer, when it was sent or later."""
 
     peer: Address
     why: str

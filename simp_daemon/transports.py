@@ -1,9 +1,14 @@
 """The daemon's sockets on asyncio: they report what happens to them, and do what they are told."""
 
 import asyncio
+import socket
 from collections import deque
+from errno import ECONNREFUSED
+from ipaddress import ip_address
+from os import strerror
 from typing import Final, Protocol, cast
 
+from simp_daemon.effects import Send
 from simp_daemon.log import log
 from simp_daemon.occurrences import (
     ClientClosed,
@@ -14,8 +19,20 @@ from simp_daemon.occurrences import (
     Occurrence,
     SendingFailed,
 )
-from simp_proto.address import Address
-from simp_proto.udp import address_of, bind
+from simp_proto.address import Address, format_address
+from simp_proto.udp import (
+    LARGEST,
+    address_of,
+    addresses_here,
+    bind,
+    enlarge,
+    failures,
+    hear_destinations,
+    hear_refusals,
+    local_host,
+    receive,
+    send_from,
+)
 
 _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
@@ -23,8 +40,6 @@ _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
 _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
-_LARGEST: Final = 65_535
-"""Bytes that UDP carries at most, and a few."""
 
 
 class Handle(Protocol):
@@ -34,7 +49,10 @@ class Handle(Protocol):
 
 
 class Datagrams:
-    """A UDP socket at that address. Raises `OSError` where it can't be had.
+    """UDP at that address. Raises `OSError` where it can't be had.
+
+    At an address that stands for all of this host's, each datagram is reported with the one that it came to, and each
+    answer leaves from that (spec 1.4): the system says which, or else there is a socket for each (Windows).
 
     It does without asyncio's transports: one wake-up reads all that has come, and on Windows one datagram that was
     refused would end all reading there. It needs a loop with `add_reader`.
@@ -43,52 +61,89 @@ class Datagrams:
     def __init__(self, address: Address, handle: Handle) -> None:
         self._loop = asyncio.get_running_loop()
         self._handle = handle
-        self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=_UNSENT)
+        self._unsent: deque[Send] = deque(maxlen=_UNSENT)
         self._expected = 1  # datagrams that may have come when the loop wakes us
-        self._socket = bind(address)
-        self._socket.setblocking(False)
-        self._loop.add_reader(self._socket, self._read)
+        udp = bind(address)
+        anywhere = ip_address(address[0].partition("%")[0]).is_unspecified
+        self._hears = anywhere and hear_destinations(udp)
+        self._sockets: dict[str | None, socket.socket] = {None: udp}
+        if anywhere and not self._hears:
+            port = udp.getsockname()[1]
+            udp.close()
+            self._sockets = {host: bind((host, port)) for host in addresses_here(udp.family)}
+        self._first = next(iter(self._sockets.values()))
+        for here, each in self._sockets.items():
+            each.setblocking(False)
+            enlarge(each)
+            hear_refusals(each)
+            self._loop.add_reader(each, self._read, each, here)
 
-    def send(self, data: bytes, peer: Address) -> None:
+    def send(self, datagram: Send) -> None:
         """Now, or as soon as the system has room."""
-        if not self._unsent and self._sent(data, peer):
-            return
-        self._unsent.append((data, peer))
-        self._loop.add_writer(self._socket, self._write)
+        if self._unsent or not self._sent(datagram):
+            self._unsent.append(datagram)
+            self._loop.add_writer(self._first, self._write)
 
     def close(self) -> None:
         """Gives the address back."""
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._socket.close()
+        for each in self._sockets.values():
+            self._loop.remove_reader(each)
+            self._loop.remove_writer(each)
+            each.close()
 
-    def _read(self) -> None:
+    def _read(self, udp: socket.socket, here: str | None) -> None:
         # A chat that goes to and fro has one datagram at a time: asking for another each time would be in vain.
         for _ in range(self._expected):
             try:
-                data, source = self._socket.recvfrom(_LARGEST)
+                if self._hears:
+                    data, source, here = receive(udp)
+                else:
+                    data, source = udp.recvfrom(LARGEST)
             except BlockingIOError:
                 self._expected = 1
                 return
-            except OSError:  # what was sent earlier was refused; it is no reason to read no further
+            except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
+                self._report_failures(udp)
                 continue
-            self._handle(DatagramReceived(data, address_of(source)))  # whose answer waits for no other
+            self._handle(DatagramReceived(data, address_of(source), here))  # whose answer waits for no other
         self._expected = min(2 * self._expected, _BATCH)
 
+    def _report_failures(self, udp: socket.socket) -> None:
+        for where, number in failures(udp):
+            self._fail(address_of(where), number, strerror(number))
+
+    def _fail(self, peer: Address, number: int | None, words: str) -> None:
+        where = format_address(peer)
+        refused = number == ECONNREFUSED
+        why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
+        self._handle(SendingFailed(peer, why))
+
     def _write(self) -> None:
-        while self._unsent and self._sent(*self._unsent[0]):
+        while self._unsent and self._sent(self._unsent[0]):
             self._unsent.popleft()
         if not self._unsent:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._first)
 
-    def _sent(self, data: bytes, peer: Address) -> bool:
-        """Whether the system needs to be asked no more."""
-        try:
-            self._socket.sendto(data, peer)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            self._handle(SendingFailed(peer, error.strerror or str(error)))
+    def _sent(self, datagram: Send) -> bool:
+        """Whether the system has taken it, or refused it for good."""
+        for _ in range(2):  # the first time the system may tell of an earlier one instead
+            udp = self._first
+            try:
+                if len(self._sockets) > 1:
+                    udp = self._sockets.get(datagram.here or local_host(datagram.peer), udp)
+                if datagram.here is not None and self._hears:
+                    send_from(udp, datagram.data, datagram.peer, datagram.here)
+                else:
+                    udp.sendto(datagram.data, datagram.peer)
+            except BlockingIOError:
+                return False
+            except ConnectionRefusedError:
+                self._report_failures(udp)
+            except OSError as error:
+                self._fail(datagram.peer, error.errno, error.strerror or str(error))
+                return True
+            else:
+                return True
         return True
 
 

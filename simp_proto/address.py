@@ -22,9 +22,14 @@ def parse_address(text: str, default_port: int) -> Address:
     if "%" in host and not re.fullmatch(r"[0-9A-Fa-f:.]+%[0-9A-Za-z_.-]{1,32}", host):
         raise _refused(text)
     try:
-        host = str(ip_address(host))
+        ip = ip_address(host)
     except ValueError:
         raise _refused(text) from None
+    host = str(ip)
+    if ip.version == 6 and ip.is_link_local and "%" not in host:
+        raise AddressError(
+            f"read {text!r}, an address that each link has, expected its interface as well, such as {host}%eth0"
+        )
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535):
         raise AddressError(f"read port {port!r} in {text!r}, expected a number from 1 to 65535")
     return host, int(port)

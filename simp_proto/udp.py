@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +13,15 @@ _IP_RECVERR: Final = 11
 """From <linux/in.h>; Python has no name for it before 3.14."""
 _IPV6_RECVERR: Final = 25
 """From <linux/in6.h>."""
+_IP_PKTINFO: Final = 26 if sys.platform == "darwin" else 8
+"""From <netinet/in.h>; Python has no name for it before 3.14. There and back it is struct in_pktinfo."""
+LARGEST: Final = 65_535
+"""Bytes that UDP carries at most, and a few."""
+_BUFFERED: Final = 4 << 20
+_SO_RCVBUFFORCE: Final = 33
+_INFO_SIZE: Final = 128
+"""Bytes for what the system tells beside a datagram."""
+_ERROR_SIZE: Final = 512
 
 
 def bind(address: Address) -> socket.socket:
@@ -36,16 +46,79 @@ def hear_refusals(udp: socket.socket) -> None:
 
 
 def refused(udp: socket.socket) -> tuple[Any, ...] | None:
-    """The destination of the last datagram that was refused since the last call, if the system tells.
+    """The destination of the last datagram that was refused since the last call, if the system tells."""
+    return next(iter([where for where, _ in failures(udp)][-1:]), None)
 
-    Linux does, and wakes up whoever waits for the socket until it has been asked.
+
+def failures(udp: socket.socket) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """The destinations of datagrams that didn't arrive, each with the error's number, if the system tells.
+
+    Linux does where `hear_refusals` asked for it, and wakes up whoever waits for the socket until all are taken.
     """
-    where = None
+    while sys.platform == "linux":
+        try:
+            _, told, _, where = udp.recvmsg(0, _ERROR_SIZE, socket.MSG_ERRQUEUE)
+        except OSError:
+            return
+        for _, kind, error in told:
+            if kind in (_IP_RECVERR, _IPV6_RECVERR):  # struct sock_extended_err begins with the number
+                yield where, int.from_bytes(error[:4], sys.byteorder)
+
+
+def enlarge(udp: socket.socket) -> None:
+    """Lets as much wait to be read as the system allows, at most 4 MiB: of a flood, less of the others' is lost."""
+    with suppress(OSError):
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFERED)
     if sys.platform == "linux":
-        with suppress(OSError):
-            while True:
-                *_, where = udp.recvmsg(0, 0, socket.MSG_ERRQUEUE)
-    return where
+        with suppress(OSError):  # beyond what the system sets for everybody: for the superuser alone
+            udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFERED)
+
+
+def hear_destinations(udp: socket.socket) -> bool:
+    """Asks the system to tell to which address of this host a datagram came; whether it can (Windows can't)."""
+    if not hasattr(udp, "recvmsg"):
+        return False
+    if udp.family == socket.AF_INET6:
+        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        udp.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    return True
+
+
+def receive(udp: socket.socket) -> tuple[bytes, tuple[Any, ...], str | None]:
+    """The next datagram, where it came from, and the IP address of this host that it came to, if that was asked for.
+
+    Raises `OSError`.
+    """
+    data, told, _, source = udp.recvmsg(LARGEST, _INFO_SIZE)
+    for level, kind, info in told:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            return data, source, socket.inet_ntoa(info[8:12])
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return data, source, address_of((socket.inet_ntop(socket.AF_INET6, info[:16]), 0, 0, source[3]))[0]
+    return data, source, None
+
+
+def send_from(udp: socket.socket, data: bytes, peer: Address, here: str) -> None:
+    """Sends from that IP address of this host; raises `OSError`, also where it is one no longer."""
+    where: tuple[Any, ...] = peer
+    if udp.family == socket.AF_INET6:
+        where = resolved(peer)
+        scope = where[3] if "%" in here else 0
+        info = socket.inet_pton(socket.AF_INET6, here.partition("%")[0]) + scope.to_bytes(4, sys.byteorder)
+        udp.sendmsg([data], [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)], 0, where)
+    else:
+        info = bytes(4) + socket.inet_aton(here) + bytes(4)
+        udp.sendmsg([data], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, where)
+
+
+def addresses_here(family: int) -> list[str]:
+    """This host's IP addresses of that family, as far as the system's own name leads to them."""
+    found = {"127.0.0.1" if family == socket.AF_INET else "::1"}
+    with suppress(OSError):
+        told = socket.getaddrinfo(socket.gethostname(), None, socket.AddressFamily(family))
+        found |= {str(where[0]) for *_, where in told}
+    return sorted(found)
 
 
 def resolved(address: Address) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """Addresses as people write them."""
 
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,11 @@ def test_refused(text: str) -> None:
     assert repr(text) in str(refused.value)
 
 
-@given(st.ip_addresses().map(str), st.integers(1, 65535))
+LINK_LOCAL = ip_network("fe80::/10")
+ADDRESSES = st.ip_addresses().filter(lambda ip: ip.version == 4 or ip not in LINK_LOCAL).map(str)
+
+
+@given(ADDRESSES | st.ip_addresses(network="fe80::/10").map("{}%eth0".format), st.integers(1, 65535))
 def test_every_address_is_read_back(host: str, port: int) -> None:
     assert parse_address(format_address((host, port)), 1) == (host, port)
 
@@ -63,3 +69,9 @@ def test_any_text_is_an_address_or_an_error(text: str) -> None:
         return
     assert 1 <= port <= 65535
     assert host
+
+
+@pytest.mark.parametrize("text", ["fe80::1", "[fe80::1]:7777", "FE80::A", "febf::1"])
+def test_an_address_that_each_link_has_wants_its_interface(text: str) -> None:
+    with pytest.raises(AddressError, match=r"its interface as well, such as fe[8b][0f]::[1a]%eth0"):
+        parse_address(text, 7777)

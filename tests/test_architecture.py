@@ -77,7 +77,7 @@ TABLE = {
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events", "", "logging"
     ),
-    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp occurrences log", "", "asyncio"),
+    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os socket"),
     "simp_daemon.loop": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log occurrences "
         "transports",

@@ -20,7 +20,8 @@ from simp_daemon.occurrences import (
     Stopped,
     TimerFired,
 )
-from simp_proto.constants import OFFER, Chat, Control, Framing
+from simp_proto.address import Address
+from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from simp_proto.datagram import parse
 from tests.test_endpoint import BOB, CAROL, packet
 
@@ -78,9 +79,57 @@ def test_each_line_of_a_client_is_answered_in_its_place() -> None:
 
 def test_sending_that_fails_is_told_to_whoever_it_is_for() -> None:
     core = chatting()
-    assert core.handle(SendingFailed(CAROL, "No route to host"), 1.0) == []
-    effects = core.handle(SendingFailed(BOB, "No route to host"), 1.0)
-    assert list(in_words(effects)) == ["write ERROR|nothing could be sent to 127.0.0.2:7777: No route to host"]
+    assert core.handle(SendingFailed(CAROL, "no way to carol"), 1.0) == []
+    assert list(in_words(core.handle(SendingFailed(BOB, "no way to bob"), 1.0))) == ["write ERROR|no way to bob"]
+
+
+def calling(own: Address = ("0.0.0.0", 7777)) -> Core:
+    core = Core(own)
+    core.handle(ClientConnected("client", local=True), 0.0)
+    core.handle(ClientSaid("client", b"CONNECT|alice\nCONNECTING|127.0.0.2\n"), 0.0)
+    return core
+
+
+def test_a_call_that_the_system_says_gets_nowhere_ends() -> None:
+    """spec 4.10"""
+    effects = calling().handle(SendingFailed(BOB, "nothing listens at 127.0.0.2:7777"), 1.0)
+    assert list(in_words(effects)) == [
+        "ErrorReceived",
+        "write ERROR|nothing listens at 127.0.0.2:7777",
+        "Ended",
+        "write QUIT|127.0.0.2:7777",
+    ]
+
+
+def test_a_call_that_rings_goes_on_whatever_the_system_says_of_one_datagram() -> None:
+    core = calling()
+    core.handle(DatagramReceived(packet(Control.ACK, 0, RINGING), BOB), 1.0)
+    effects = core.handle(SendingFailed(BOB, "nothing listens at 127.0.0.2:7777"), 2.0)
+    assert list(in_words(effects)) == ["write ERROR|nothing listens at 127.0.0.2:7777"]
+    assert not core.idle
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+def test_a_daemon_on_all_addresses_does_not_call_itself(source: str) -> None:
+    own_syn = packet(Control.SYN, 0, OFFER, user=b"alice", framing=Framing.BARE)
+    core = calling()
+    effects = core.handle(DatagramReceived(own_syn, (source, 7777), "127.0.0.2"), 0.1)
+    assert "write ERROR|127.0.0.2 is this daemon itself; call somebody else's" in in_words(effects)
+    assert core.idle
+
+
+def test_answers_leave_from_the_address_that_was_called() -> None:
+    core = Core(("0.0.0.0", 7777))
+    for here in ("192.0.2.1", "192.0.2.7"):
+        effects = core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER), BOB, here), 0.0)
+        assert [each.here for each in effects if isinstance(each, Send)] == [here]
+    effects = core.handle(DatagramReceived(packet(Control.FIN), CAROL, "192.0.2.1"), 0.0)  # a stranger's, too
+    assert [each.here for each in effects if isinstance(each, Send)] == ["192.0.2.1"]
+
+
+def test_nothing_from_port_0_is_answered() -> None:
+    effects = Core(HERE).handle(DatagramReceived(packet(Control.SYN, 0, OFFER), ("127.0.0.2", 0)), 0.0)
+    assert list(in_words(effects)) == ["Ignored"]
 
 
 def test_a_slow_client_s_messages_are_not_taken_until_it_keeps_up() -> None:

@@ -36,6 +36,7 @@ EXPECTED = {
         Input.ERR_FIN: "IDLE: ACK 0; ErrorReceived, Ended ERR",
         Input.QUIT: "LEAVING: FIN 0; Ended QUIT",
         Input.GIVE_UP: "LEAVING: FIN 0; Ended LOST",
+        Input.UNREACHABLE: "IDLE: ; ErrorReceived, Ended UNREACHABLE",
     },
     State.RINGING: {
         Input.SYN: "ACCEPTING: SYN+ACK 0;",
@@ -194,6 +195,8 @@ def apply(session: Session, what: Input) -> Reason | None:
             wait(session, 360.0 if session.state is State.RINGING else 60.0)
         case Input.EXPIRE:
             wait(session, 120.0)
+        case Input.UNREACHABLE:
+            return None if session.fail("nothing listens there", 1.0) else Reason.OUT_OF_PLACE
         case _:
             return session.receive(datagram(*DATAGRAMS[what]), 1.0, busy=what is Input.BUSY_SYN)
     return None

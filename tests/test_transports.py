@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 
+import pytest
+
+from simp_daemon.effects import Send
 from simp_daemon.loop import new_loop
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
 from simp_daemon.transports import _BATCH, _UNSENT, Datagrams
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
 
 PATIENCE = 10.0
@@ -56,11 +60,11 @@ def test_a_port_that_nobody_listens_at_does_not_stop_the_reading() -> None:
     async def scenario() -> None:
         heard, address = Heard(), free_address()
         datagrams = Datagrams(address, heard)
-        datagrams.send(b"to nobody", free_address())
+        datagrams.send(Send(b"to nobody", free_address()))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             peer.sendto(b"still there?", address)
-            await heard.until(1)
-        assert isinstance(heard.wakes[-1][-1], DatagramReceived)
+            while not any(isinstance(each, DatagramReceived) for wake in heard.wakes for each in wake):
+                await asyncio.sleep(0)
         datagrams.close()
 
     run(scenario)
@@ -89,12 +93,12 @@ def test_what_the_system_has_no_room_for_is_sent_later_in_its_order_or_lost() ->
     async def scenario() -> None:
         heard, address = Heard(), free_address()
         receiver, sender = Datagrams(address, heard), Datagrams(free_address(), Heard())
-        full = sender._socket = Full(sender._socket)  # type: ignore[assignment]
+        full = sender._first = Full(sender._first)  # type: ignore[assignment]
         for number in range(_UNSENT + 3):
-            sender.send(b"%d" % number, address)
+            sender.send(Send(b"%d" % number, address))
         full.full = False
         sender._write()
-        sender.send(b"after", address)
+        sender.send(Send(b"after", address))
         await heard.until(1)
         first = heard.wakes[0][0]
         assert isinstance(first, DatagramReceived)
@@ -110,10 +114,57 @@ def test_what_can_t_be_sent_at_all_is_reported() -> None:
     async def scenario() -> None:
         heard = Heard()
         datagrams = Datagrams(free_address(), heard)
-        datagrams.send(b"x", ("::1", 7777))
+        datagrams.send(Send(b"x", ("::1", 7777)))
         (failed,) = heard.wakes[0]
         assert isinstance(failed, SendingFailed)
         assert failed.peer == ("::1", 7777)
+        datagrams.close()
+
+    run(scenario)
+
+
+ANYWHERE = [("0.0.0.0", "127.0.0.1", "127.0.0.7"), ("::", "::1", "::1")]
+
+
+@pytest.mark.parametrize(("anywhere", "called", "other"), ANYWHERE)
+@pytest.mark.parametrize("told", [True, False], ids=["packet info", "a socket for each"])
+def test_at_all_addresses_an_answer_leaves_from_the_one_that_was_called(
+    monkeypatch: pytest.MonkeyPatch, anywhere: str, called: str, other: str, told: bool
+) -> None:
+    """spec 1.4, with and without a system that tells of the destination."""
+    if not told:
+        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
+        monkeypatch.setattr("simp_daemon.transports.addresses_here", lambda family: sorted({called, other}))
+
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams((anywhere, 0), heard)
+        port = datagrams._first.getsockname()[1]
+        for each in {called, other}:
+            with socket.socket(socket.AF_INET6 if ":" in each else socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                peer.settimeout(PATIENCE)
+                peer.connect((each, port))  # hears that one alone
+                peer.send(b"hello")
+                await heard.until(1)
+                received = heard.wakes.pop()[0]
+                assert isinstance(received, DatagramReceived)
+                assert received.here == each
+                datagrams.send(Send(b"answer", received.peer, received.here))
+                assert peer.recv(100) == b"answer"
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells an unconnected socket that a port refused")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
+    async def scenario() -> None:
+        heard, nobody = Heard(), free_address()
+        datagrams = Datagrams((host, 0), heard)
+        datagrams.send(Send(b"to nobody", nobody))
+        await heard.until(1)
+        assert heard.wakes[0][0] == SendingFailed(nobody, f"nothing listens at {format_address(nobody)}")
         datagrams.close()
 
     run(scenario)

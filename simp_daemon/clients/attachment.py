@@ -187,7 +187,7 @@ class Attachment:
     def sending_failed(self, peer: Address, why: str) -> None:
         """The system says why nothing gets to that peer."""
         if self._partner and self._partner.peer == peer:
-            self._write(Word.ERROR, f"nothing could be sent to {format_address(peer)}: {why}")
+            self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:
         self._emit(Write(self.client, format_line(Line(word, payload))))

@@ -42,7 +42,7 @@ class Happening(NamedTuple):
     done: Transmission | None = None
     """What the datagram acknowledges."""
     words: tuple[int, str] | None = None
-    """What our person says, with its identity."""
+    """What our person says, with its identity; or why no datagram gets to the peer."""
 
     @property
     def heard(self) -> Datagram:
@@ -183,6 +183,12 @@ def end(record: Record, _: Happening) -> None:
 
 def fail(record: Record, _: Happening) -> None:
     _end(record, Why.ERR)
+
+
+def strand(record: Record, happening: Happening) -> None:
+    assert happening.words is not None
+    record.outlet.append(ErrorReceived(record.peer, record.name, happening.words[1]))
+    _end(record, Why.UNREACHABLE)
 
 
 def lose(record: Record, _: Happening) -> None:

@@ -26,6 +26,7 @@ from simp_proto.constants import (
 from simp_proto.datagram import parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
+_ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be forged: it has never answered anything that only it could see."""
 _WAITING: Final = (State.PENDING,)
@@ -37,14 +38,17 @@ class Endpoint:
 
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
-    one is; `policy` says how many chats there may be.
+    one is; `policy` says how many chats there may be; `own` is where the daemon listens.
     """
 
-    def __init__(self, framing: Framing | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self, framing: Framing | None = None, policy: Policy | None = None, own: Address | None = None
+    ) -> None:
         self.user = NOBODY
         """The person's name, 1 to 32 printable ASCII characters."""
         self.outlet: list[Send | Event] = []
         self._framing = framing
+        self._port = own[1] if own else 0
         self._policy = policy or OneChat()
         self._sessions: dict[Address, Session] = {}
         self._requests: dict[Address, Session] = {}
@@ -56,8 +60,13 @@ class Endpoint:
 
     # -- the network
 
-    def receive(self, data: bytes, peer: Address, now: float) -> None:
-        """Bytes from a peer. Nothing that they hold makes this raise."""
+    def receive(self, data: bytes, peer: Address, now: float, here: str | None = None) -> None:
+        """Bytes from a peer, to that IP address of ours, where there are several. Nothing in them makes this raise."""
+        if not peer[1]:
+            self.outlet.append(Ignored(peer, Reason.MALFORMED, "it came from port 0, which no answer reaches"))
+            return
+        if here is not None and self.fail((here, self._port), _ITSELF.format(here), now):
+            return  # it is our own call
         session = self._sessions.get(peer)
         try:
             datagram = parse(data, reading_order(session.record.framing if session else Framing.BARE))
@@ -70,6 +79,7 @@ class Endpoint:
             self.outlet.append(Ignored(peer, Reason.RATE))
             return
         session = session or self._session(peer, datagram.framing)
+        session.record.here = here
         before, busy = len(self.outlet), not self._policy.may_ring(session)
         ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
         self._file(session)
@@ -78,6 +88,16 @@ class Endpoint:
         elif unverified:  # a request without an answer costs a line, too
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
             self._strangers.spend(max(answers, 1))
+
+    def fail(self, peer: Address, why: str, now: float) -> bool:
+        """The system says why no datagram gets to a peer; whether that ends a call which nothing has answered yet
+        (spec 4.10).
+        """
+        session = self._sessions.get(peer)
+        if session is None or not session.fail(why, now):
+            return False
+        self._file(session)
+        return True
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""

@@ -43,6 +43,8 @@ class Record:
         """Both know the framing, so that another one is somebody else's."""
         self.syn_sequence = HANDSHAKE_SEQUENCE
         """The number of the request's SYN."""
+        self.here: str | None = None
+        """The address of ours to which its last datagram came (spec 1.4)."""
         self.forced = forced
         self.delivery = delivery
         self.outlet = outlet
@@ -77,7 +79,7 @@ class Record:
         if self.framing is not Framing.BARE:
             sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
         datagram = Datagram(kind, operation, sequence, self.user, payload, self.framing)
-        self.outlet.append(Send(build(datagram), self.peer))
+        self.outlet.append(Send(build(datagram), self.peer, self.here))
 
     def pump(self, now: float) -> None:
         """Sends what is due."""

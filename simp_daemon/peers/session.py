@@ -82,6 +82,10 @@ class Session:
         """Our person says the message of that identity; raises `NotNowError`, or `ValueError` (spec 5.6)."""
         self._person(Input.SAY, Happening(now, words=(message, text)))
 
+    def fail(self, why: str, now: float) -> bool:
+        """The system says why no datagram gets to the peer; whether that ends a call (spec 4.10)."""
+        return self._input(Input.UNREACHABLE, Happening(now, words=(0, why)))
+
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
         if self.state is State.PENDING and now >= self.record.refreshed + REQUEST_LIFETIME:

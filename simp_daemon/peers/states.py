@@ -54,6 +54,8 @@ class Input(Enum):
     GIVE_UP = "no answer after the last try of a SYN, SYN+ACK or chat"
     GIVE_UP_FIN = "no answer after the last try of our FIN"
     EXPIRE = "the request is too old"
+    # the system
+    UNREACHABLE = "no datagram gets to the peer"
 
 
 Cell = tuple[tuple[Callable[[Record, Happening], None], ...], State]
@@ -74,6 +76,7 @@ _CALLING: Final[dict[Input, Cell]] = {
     Input.ERR_FIN: _cell(State.IDLE, do.report, do.learn, do.fail, do.acknowledge),
     Input.QUIT: _cell(State.LEAVING, do.forget, do.quit, do.cancel),
     Input.GIVE_UP: _cell(State.LEAVING, do.lose, do.cancel),
+    Input.UNREACHABLE: _cell(State.IDLE, do.strand),
 }
 
 TABLE: Final[dict[State, dict[Input, Cell]]] = {
@@ -87,7 +90,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
     },
     State.CALLING: _CALLING,
     State.RINGING: {
-        **_CALLING,
+        **{what: cell for what, cell in _CALLING.items() if what is not Input.UNREACHABLE},
         Input.RING: _cell(State.RINGING, do.learn, do.postpone),
     },
     State.PENDING: {
