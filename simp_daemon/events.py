@@ -118,6 +118,7 @@ class Reason(Enum):
     WRONG_FRAMING = "not in the conversation's framing"
     WRONG_NUMBER = "acknowledges nothing outstanding"
     RATE = "too many strangers"
+    CROWDED = "too many requests wait"
     SLOW_CLIENT = "our client doesn't keep up"
 
 

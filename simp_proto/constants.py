@@ -107,9 +107,19 @@ UNANSWERED_INTERVAL: Final = 30.0
 PENDING_REQUESTS: Final = 16
 LEAVING_SESSIONS: Final = 16
 KNOWN_PEERS: Final = 1024
-STRANGER_RATE: Final = 80
-STRANGER_BURST: Final = 20
-"""Answers to strangers per second, and in a burst: together 100 in any second (spec 8.2)."""
+RESERVED_REQUESTS: Final = 4
+"""Of the pending requests, for peers that one has chatted with (spec 8.3)."""
+REQUESTS_OF_A_SOURCE: Final = 2
+"""Pending requests from one address, or one /64 (spec 8.3)."""
+STRANGER_RATE: Final = 64
+STRANGER_BURST: Final = 16
+"""Answers to strangers per second, and in a burst (spec 8.2)."""
+FRIEND_RATE: Final = 16
+FRIEND_BURST: Final = 4
+"""The same for those that one has chatted with; all together 100 in any second (spec 8.2)."""
+SOURCE_RATE: Final = 8
+SOURCE_BURST: Final = 12
+"""The same for one address, or one /64: 20 in any second (spec 8.2)."""
 ERROR_SIZE: Final = 500
 """Characters of a peer's ERR that a person is shown (spec 8.3)."""
 AMPLIFICATION: Final = 3

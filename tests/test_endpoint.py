@@ -21,7 +21,20 @@ from simp_daemon.events import (
 )
 from simp_daemon.peers.states import State
 from simp_proto.address import Address
-from simp_proto.constants import BUSY, OFFER, OPERATIONS, RINGING, Chat, Control, Framing, Operation, Type
+from simp_proto.constants import (
+    BUSY,
+    OFFER,
+    OPERATIONS,
+    RINGING,
+    SOURCE_BURST,
+    STRANGER_BURST,
+    STRANGER_RATE,
+    Chat,
+    Control,
+    Framing,
+    Operation,
+    Type,
+)
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import DatagramError, NotNowError
 from tests.driven import Endpoint
@@ -142,7 +155,7 @@ def test_strangers_get_at_most_a_hundred_answers_in_any_second(operation: Contro
         endpoint.receive(packet(operation, 0, OFFER if operation is Control.SYN else b""), peer, now)
         sent_at += [now] * len(endpoint.datagrams_to_send())
     assert max(sum(start <= at < start + 1 for at in sent_at) for start in sent_at) <= 101  # an answer may be two
-    assert len(sent_at) > 300
+    assert len(sent_at) > (10 if operation is Control.SYN and not busy else 300)  # there is room for few requests
     assert Reason.RATE in ignored(endpoint)
 
 
@@ -150,7 +163,9 @@ def test_requests_that_get_no_answer_are_strangers_too() -> None:
     endpoint = Endpoint()
     for number in range(300):
         endpoint.receive(packet(Control.SYN, framing=Framing.BARE), (f"10.0.0.{number}", 7777), 0.0)
-    assert ignored(endpoint).count(Reason.RATE) == 280
+    assert len(endpoint.requests) == 12
+    assert Reason.RATE in ignored(endpoint)
+    assert endpoint._refused == 300 - STRANGER_BURST
 
 
 @pytest.mark.parametrize("answer", [Endpoint.accept, Endpoint.quit])
@@ -162,7 +177,8 @@ def test_a_caller_that_repeats_itself_is_a_stranger_until_the_chat_is_on(
     answer(endpoint, BOB, 0.0)
     for _ in range(200):
         endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
-    assert len(endpoint.datagrams_to_send()) == 21  # the person's SYN+ACK or FIN is no answer to a stranger
+    # The first rings; the person's SYN+ACK or FIN is no answer to a stranger.
+    assert len(endpoint.datagrams_to_send()) == SOURCE_BURST + 1
     if answer is Endpoint.accept:
         endpoint.receive(packet(Control.ACK, 0), BOB, 0.0)
         assert endpoint.current is not None
@@ -178,14 +194,71 @@ def test_a_flood_of_strangers_does_not_touch_the_chat() -> None:
     assert sent(endpoint) == [("ACK header", CAROL)]
 
 
-def test_the_sixteen_most_recent_requests_stay() -> None:
+def calls(endpoint: Endpoint, peer: Address, now: float = 0.0) -> bool:
+    """That peer calls; whether its request waits then."""
+    endpoint.receive(packet(Control.SYN, 0, OFFER), peer, now)
+    return peer in [each for each, _ in endpoint.requests]
+
+
+def chatted(endpoint: Endpoint, peer: Address) -> None:
+    """Makes a friend of that peer."""
+    endpoint.call(peer, 0.0)
+    endpoint.receive(packet(Control.SYN_ACK), peer, 0.0)
+    endpoint.quit(peer, 0.0)
+    endpoint.receive(packet(Control.ACK, 1), peer, 0.0)
+
+
+def test_strangers_fill_twelve_places_and_friends_all() -> None:
     endpoint = Endpoint()
-    callers = [(f"10.0.0.{number}", 7777) for number in range(20)]
-    for number, caller in enumerate(callers):
-        endpoint.receive(packet(Control.SYN, 0, OFFER), caller, float(number))
-    assert [peer for peer, _ in endpoint.requests] == callers[4:]
-    ended = [event for event in events(endpoint) if isinstance(event, Ended)]
-    assert [(event.peer, event.why) for event in ended] == [(caller, Why.CROWDED) for caller in callers[:4]]
+    friends = [(f"10.1.0.{number}", 7777) for number in range(17)]
+    for friend in friends:
+        chatted(endpoint, friend)
+    strangers = [(f"10.0.0.{number}", 7777) for number in range(20)]
+    assert [calls(endpoint, each, at) for at, each in enumerate(strangers, 1)] == [True] * 12 + [False] * 8
+    assert [calls(endpoint, each, at) for at, each in enumerate(friends, 100)] == [True] * 15 + [False] * 2
+    assert len(endpoint.requests) == 16
+    assert endpoint.requests[0][0] == strangers[0]  # whom the person is being asked about
+
+
+def test_one_address_has_two_requests_and_more_of_it_push_nobody_out() -> None:
+    endpoint = Endpoint()
+    assert calls(endpoint, BOB)
+    attackers = [("10.0.0.66", 10_000 + number) for number in range(40)]
+    assert [calls(endpoint, each, float(at)) for at, each in enumerate(attackers)] == [True] * 2 + [False] * 38
+    assert BOB in [each for each, _ in endpoint.requests]
+    assert calls(endpoint, CAROL, 50.0)
+
+
+def test_whoever_has_most_gives_way_first() -> None:
+    endpoint = Endpoint()
+    for host in range(6):
+        for port in (1, 2):
+            assert calls(endpoint, (f"10.0.0.{host}", port), host + port / 10)
+    assert calls(endpoint, BOB, 10.0)
+    assert ("10.0.0.5", 2) not in [each for each, _ in endpoint.requests]
+    assert len(endpoint.requests) == 12
+
+
+def test_a_64_is_one_source() -> None:
+    endpoint = Endpoint()
+    hosts = [f"2001:db8::{number:x}" for number in range(1, 6)]
+    assert [calls(endpoint, (host, 7777), float(at)) for at, host in enumerate(hosts)] == [True] * 2 + [False] * 3
+    assert calls(endpoint, ("2001:db8:0:1::1", 7777), 10.0)
+
+
+def test_a_friend_s_call_rings_while_strangers_flood() -> None:
+    endpoint = Endpoint()
+    chatted(endpoint, CAROL)
+    for number in range(20_000):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.{number % 200}.0.1", 7777), 10 + number / 20_000)
+    assert calls(endpoint, CAROL, 11.0)
+
+
+def test_what_is_ignored_for_its_rate_is_reported_once_a_second() -> None:
+    endpoint = Endpoint()
+    for number in range(3000):
+        endpoint.receive(packet(Control.FIN), (f"10.0.0.{number % 200}", 7777), number / 1000)
+    assert ignored(endpoint).count(Reason.RATE) == 3
 
 
 def test_a_request_is_told_once_and_lives_two_minutes_after_its_last_syn() -> None:
@@ -343,7 +416,7 @@ def test_memory_stays_bounded_under_many_ends() -> None:
 
 def test_the_allowance_for_strangers_comes_back() -> None:
     endpoint = Endpoint()
-    for now, answers in ((0.0, 20), (0.125, 10), (0.125, 0), (100.0, 20)):
+    for now, answers in ((0.0, STRANGER_BURST), (0.125, STRANGER_RATE // 8), (0.125, 0), (100.0, STRANGER_BURST)):
         for number in range(200):
             endpoint.receive(packet(Control.FIN, 0), (f"10.0.0.{number}", 7777), now)
         assert len(endpoint.datagrams_to_send()) == answers

@@ -36,7 +36,7 @@ BREAKS: list[tuple[str, Any, str, Any]] = [
     ("dialogue", view, "plain", lambda text: "\x1b[2J"),
     ("dialogue", dialogue, "PENDING_REQUESTS", 0),
     ("dialogue", dialogue.Driver, "lose", lambda driver: None),
-    ("endpoint", endpoint, "PENDING_REQUESTS", 15),
+    ("endpoint", endpoint, "PENDING_REQUESTS", 3),
     ("endpoint", endpoint, "AMPLIFICATION", 0.5),
     ("endpoint", endpoint, "STRANGER_RATE", -10),
     ("endpoint", endpoint, "CHATS", 0),

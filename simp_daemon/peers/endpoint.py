@@ -11,15 +11,12 @@ from simp_daemon.peers.record import NOBODY, Record
 from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
 from simp_daemon.peers.stop_and_wait import StopAndWait
-from simp_daemon.peers.strangers import Allowance
+from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
     KNOWN_PEERS,
     LEAVING_SESSIONS,
-    PENDING_REQUESTS,
-    STRANGER_BURST,
-    STRANGER_RATE,
     Control,
     Framing,
 )
@@ -29,7 +26,7 @@ from simp_proto.errors import DatagramError, NotNowError
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be forged: it has never answered anything that only it could see."""
-_WAITING: Final = (State.PENDING,)
+_BEFORE_A_REQUEST: Final = (State.IDLE, State.LEAVING, State.OPEN)
 _ENDING: Final = (State.LEAVING, State.DECLINING)
 
 
@@ -56,7 +53,9 @@ class Endpoint:
         self._held: set[Address] = set()
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._timers = Timers()
-        self._strangers = Allowance(STRANGER_RATE, STRANGER_BURST)
+        self._strangers = Strangers()
+        self._refused = 0
+        self._reported = float("-inf")
 
     # -- the network
 
@@ -68,26 +67,49 @@ class Endpoint:
         if here is not None and self.fail((here, self._port), _ITSELF.format(here), now):
             return  # it is our own call
         session = self._sessions.get(peer)
+        state = session.state if session else State.IDLE
+        friend = peer in self._known
+        if state in _UNVERIFIED and not self._strangers.admits(peer, now, friend=friend):
+            self._refuse(peer, now)  # before anything is built: it is what a flood costs
+            return
         try:
             datagram = parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
+            if session is None:
+                self._strangers.charge(peer, 1, friend=friend)
             self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return
-        state = session.state if session else State.IDLE
-        unverified = state in _UNVERIFIED or (state is State.ACCEPTING and datagram.operation is Control.SYN)
-        if unverified and not self._strangers.left(now):
-            self.outlet.append(Ignored(peer, Reason.RATE))
+        repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
+        if repeats and not self._strangers.admits(peer, now, friend=friend):
+            self._refuse(peer, now)
             return
         session = session or self._session(peer, datagram.framing)
         session.record.here = here
         before, busy = len(self.outlet), not self._policy.may_ring(session)
-        ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
-        self._file(session)
+        if datagram.operation is Control.SYN and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
+            ignored: Reason | None = Reason.CROWDED
+        else:
+            ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
+            self._file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))
-        elif unverified:  # a request without an answer costs a line, too
+        if state in _UNVERIFIED or repeats:  # what gets no answer costs a line in the log, or a client's
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
-            self._strangers.spend(max(answers, 1))
+            self._strangers.charge(peer, max(answers, 1), friend=friend)
+
+    def _refuse(self, peer: Address, now: float) -> None:
+        """Counts what is ignored for its rate, and reports it once a second at most."""
+        self._refused += 1
+        if now >= self._reported + 1:
+            self._reported = now
+            self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
+
+    def _has_room(self, peer: Address) -> bool:
+        """Whether a request of that peer can wait, in the place of another's if need be (spec 8.3)."""
+        displaced = displaced_by(peer, list(self._requests), self._known)
+        if displaced is not None and displaced != peer:
+            self._forget(displaced)
+        return displaced != peer
 
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call which nothing has answered yet
@@ -205,19 +227,23 @@ class Endpoint:
             self._held.discard(peer)
         else:
             self._sessions[peer] = session
-        self._crowd(session, self._requests, _WAITING, PENDING_REQUESTS)
-        self._crowd(session, self._ending, _ENDING, LEAVING_SESSIONS)
+        if state is State.PENDING:
+            self._requests[peer] = session
+        else:
+            self._requests.pop(peer, None)
+        if state not in _ENDING:
+            self._ending.pop(peer, None)
+        elif peer not in self._ending:
+            self._ending[peer] = session
+            if len(self._ending) > LEAVING_SESSIONS:
+                self._forget(next(iter(self._ending)))
 
-    def _crowd(self, session: Session, crowd: dict[Address, Session], states: tuple[State, ...], most: int) -> None:
-        """Lets it join or leave those in such states, of which the oldest beyond so many is forgotten (spec 8.3)."""
-        if session.state not in states:
-            crowd.pop(session.record.peer, None)
-        elif session.record.peer not in crowd:
-            crowd[session.record.peer] = session
-            if len(crowd) > most:
-                oldest = crowd.pop(next(iter(crowd)))
-                del self._sessions[oldest.record.peer]
-                self._timers.set(oldest.record.peer, None)
-                oldest.record.abandon()
-                if oldest.state is State.PENDING:
-                    self.outlet.append(Ended(oldest.record.peer, oldest.record.name, Why.CROWDED))
+    def _forget(self, peer: Address) -> None:
+        """A conversation gives way to others (spec 8.3)."""
+        session = self._sessions.pop(peer)
+        self._timers.set(peer, None)
+        self._held.discard(peer)
+        self._ending.pop(peer, None)
+        session.record.abandon()
+        if self._requests.pop(peer, None):
+            self.outlet.append(Ended(peer, session.record.name, Why.CROWDED))

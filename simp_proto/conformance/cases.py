@@ -15,6 +15,8 @@ from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
     AMPLIFICATION,
     BUSY,
+    FRIEND_BURST,
+    FRIEND_RATE,
     MAX_DATAGRAM_SIZE,
     OFFER,
     RETRANSMISSION_INTERVAL,
@@ -33,7 +35,7 @@ _LONG: Final = 2000
 """Characters of a message that no single datagram takes (spec 2.7)."""
 _DIGITS: Final = "0123456789" * (_LONG // 10)
 _BURST: Final = 300
-_MOST: Final = STRANGER_RATE + STRANGER_BURST
+_MOST: Final = STRANGER_RATE + STRANGER_BURST + FRIEND_RATE + FRIEND_BURST
 _ROUNDS: Final = 10
 _EACH: Final = 7
 
