@@ -54,7 +54,8 @@ class Core:
         self._drain()
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain()
-        self._connections.settle()
+        self._connections.settle(now)
+        self._drain()
         effects = self._effects.copy()
         self._effects.clear()
         return effects

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections import deque
+from contextlib import suppress
 from errno import ECONNREFUSED
 from ipaddress import ip_address
 from os import strerror
@@ -38,6 +39,8 @@ _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
 _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
+_SENT: Final = 4 << 10
+"""Bytes in the system's buffer towards a client. It takes twice as many on Linux."""
 _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
 
@@ -158,6 +161,10 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         here, there = transport.get_extra_info("sockname")[0], transport.get_extra_info("peername")[0]
+        # Whatever a client leaves unread waits at its partner's daemon instead, unacknowledged (spec 8.4).
+        self._transport.set_write_buffer_limits(0)
+        with suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
         self._handle(ClientConnected(self, self._remote or here == there or there in ("127.0.0.1", "::1")))
 
     def data_received(self, data: bytes) -> None:

@@ -100,6 +100,8 @@ FOREIGN_LEAVING_TRIES: Final = 3
 """A foreign peer may never acknowledge a FIN (spec 9.6)."""
 REQUEST_LIFETIME: Final = 120.0
 """How long a request stays pending after its last SYN (spec 4.5)."""
+SILENCE: Final = 120.0
+"""After this long without a datagram of the partner's, it is asked for one (spec 6.5)."""
 UNANSWERED_INTERVAL: Final = 30.0
 """After each of these the person is asked whether to keep waiting (spec 6.4)."""
 

@@ -12,6 +12,7 @@ from simp_daemon.events import (
     ErrorReceived,
     Event,
     Ignored,
+    MessageReceived,
     MessageUndelivered,
     Reason,
     Refused,
@@ -368,13 +369,15 @@ def test_accepting_a_request_cancels_ones_own_call() -> None:
 
 def test_while_the_client_is_slow_no_message_is_acknowledged() -> None:
     endpoint = chatting()
-    endpoint.hold(BOB, True)
+    endpoint.hold(BOB, True, 0.0)
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 0.0)
     assert ignored(endpoint) == [Reason.SLOW_CLIENT]
     assert sent(endpoint) == []
-    endpoint.hold(BOB, False)
+    endpoint.hold(BOB, False, 2.0)
+    assert sent(endpoint) == [("ACK header", BOB)]
     endpoint.receive(packet(Chat.MESSAGE, 1, b"hi"), BOB, 5.0)
     assert sent(endpoint) == [("ACK header", BOB)]
+    assert [event.text for event in events(endpoint) if isinstance(event, MessageReceived)] == ["hi"]
 
 
 def test_shutting_down_tells_everybody() -> None:
@@ -557,7 +560,7 @@ def test_a_new_start_may_come_with_another_name() -> None:
 
 def test_a_slow_client_does_not_keep_the_partner_from_leaving() -> None:
     endpoint = chatting()
-    endpoint.hold(BOB, True)
+    endpoint.hold(BOB, True, 0.0)
     endpoint.receive(packet(Control.FIN, 1), BOB, 0.0)
     assert events(endpoint) == [Ended(BOB, "bob", Why.FIN)]
 

@@ -139,7 +139,7 @@ def successors(world: World) -> Iterator[World]:
         room = len(world.channels[side]) < CAPACITY
         # A time-out costs a fault, unless the channels are empty: then nothing else could go on.
         if (
-            session.record.delivery.waiting_since() is not None
+            session.record.delivery.get_timer() is not None
             and room
             and (world.faults < FAULTS or not any(world.channels))
         ):

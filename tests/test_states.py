@@ -86,6 +86,7 @@ EXPECTED = {
         Input.SAY: "OPEN: MESSAGE 1 hello;",
         Input.QUIT: "LEAVING: FIN 1; Ended QUIT",
         Input.GIVE_UP: "LEAVING: FIN 0; MessageUndelivered, Ended LOST",
+        Input.SILENT: "OPEN: SYN+ACK 0;",
     },
     State.LEAVING: {
         Input.SYN: "PENDING: ACK 0 ringing; RequestReceived",
@@ -120,6 +121,7 @@ IMPOSSIBLE = {
     *((state, Input.HINT) for state in State if state not in (State.OPEN, State.LEAVING)),
     *((state, Input.GIVE_UP) for state in (State.IDLE, State.PENDING, State.DECLINING)),
     *((state, Input.GIVE_UP_FIN) for state in State if state not in (State.LEAVING, State.DECLINING)),
+    *((state, Input.SILENT) for state in State if state is not State.OPEN),
     *((state, Input.EXPIRE) for state in State if state is not State.PENDING),
 }
 
@@ -195,6 +197,9 @@ def apply(session: Session, what: Input) -> Reason | None:
             wait(session, 360.0 if session.state is State.RINGING else 60.0)
         case Input.EXPIRE:
             wait(session, 120.0)
+        case Input.SILENT:
+            session.handle_timer(120.0)
+            return None if session.state is State.OPEN else Reason.OUT_OF_PLACE
         case Input.UNREACHABLE:
             return None if session.fail("nothing listens there", 1.0) else Reason.OUT_OF_PLACE
         case _:

@@ -73,13 +73,14 @@ class Attachment:
         """How many datagrams wait for their ACK."""
         return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
-    def hold(self, held: bool) -> None:
+    def hold(self, held: bool, now: float) -> None:
         """Whether the client can take no message now."""
         if self._partner:
-            self._endpoint.hold(self._partner.peer, held)
+            self._endpoint.hold(self._partner.peer, held, now)
 
     def detach(self, now: float) -> None:
-        """The client is gone: its call or chat ends as if it had said QUIT (client 1.4)."""
+        """The client is gone: its call or chat ends as if it had said QUIT (client 1.4), and nobody is there."""
+        self._endpoint.user = None
         if self._partner:
             self._endpoint.quit(self._partner.peer, now)
 

@@ -101,13 +101,13 @@ class Connections:
                     return True
         return False
 
-    def settle(self) -> None:
+    def settle(self, now: float) -> None:
         """Holds back whoever says, or doesn't take, too much."""
         if self._attachment is None:
             return
         client = self._attachment.client
         connection = self._open[client]
-        self._attachment.hold(connection.slow)
+        self._attachment.hold(connection.slow, now)
         # As much as a whole line is read ahead, to notice that the client wants to leave.
         throttled = connection.held and len(connection.buffer) >= MAX_LINE_SIZE
         if throttled is not connection.throttled:

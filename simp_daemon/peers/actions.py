@@ -130,7 +130,7 @@ def proceed(record: Record, happening: Happening) -> None:
 
 
 def confirm(record: Record, happening: Happening) -> None:
-    if happening.done and happening.done.last:
+    if happening.done and happening.done.message and happening.done.last:
         record.outlet.append(MessageAcknowledged(record.peer, happening.done.message))
 
 
@@ -151,6 +151,10 @@ def report(record: Record, happening: Happening) -> None:
     if datagram.framing is Framing.TRAILER and record.framing is not Framing.TRAILER:
         text += _TRAILER_HINT
     record.outlet.append(ErrorReceived(record.peer, record.name, text))
+
+
+def probe(record: Record, _: Happening) -> None:
+    record.delivery.probe()
 
 
 def renumber(record: Record, happening: Happening) -> None:

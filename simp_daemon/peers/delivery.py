@@ -48,6 +48,9 @@ class Delivery(Protocol):
     def say(self, message: int, text: str) -> None:
         """Puts a message, in as many datagrams as it takes; raises `ValueError` for what can't be said (spec 5.6)."""
 
+    def probe(self) -> None:
+        """Puts a datagram that is acknowledged, and changes nothing (spec 6.5)."""
+
     def receive(self, datagram: Datagram) -> Transmission | Hint | None:
         """What an ACK or ERR says of the outstanding datagram: that it has arrived, which is then done with; a hint;
         or nothing.
@@ -75,7 +78,7 @@ class Delivery(Protocol):
         """When `due` or `exhausted` will have something to say; changes nothing."""
 
     def waiting_since(self) -> float | None:
-        """When the outstanding datagram went out for the first time."""
+        """When the outstanding message went out for the first time."""
 
     def abandon(self) -> list[int]:
         """Drops everything; returns the messages that are not acknowledged, in order."""

@@ -41,8 +41,8 @@ class Endpoint:
     def __init__(
         self, framing: Framing | None = None, policy: Policy | None = None, own: Address | None = None
     ) -> None:
-        self.user = NOBODY
-        """The person's name, 1 to 32 printable ASCII characters."""
+        self.user: str | None = None
+        """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
         self.outlet: list[Send | Event] = []
         self._framing = framing
         self._port = own[1] if own else 0
@@ -50,7 +50,7 @@ class Endpoint:
         self._sessions: dict[Address, Session] = {}
         self._requests: dict[Address, Session] = {}
         self._ending: dict[Address, Session] = {}
-        self._held: set[Address] = set()
+        self._held: dict[Address, tuple[bytes, str | None] | None] = {}
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._timers = Timers()
         self._strangers = Strangers()
@@ -93,6 +93,8 @@ class Endpoint:
             self._file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))
+        if ignored is Reason.SLOW_CLIENT:
+            self._held[peer] = (data, here)
         if state in _UNVERIFIED or repeats:  # what gets no answer costs a line in the log, or a client's
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
             self._strangers.charge(peer, max(answers, 1), friend=friend)
@@ -180,9 +182,14 @@ class Endpoint:
             if session.state not in _ENDING:
                 self.quit(session.record.peer, now)
 
-    def hold(self, peer: Address, held: bool) -> None:
-        """Whether that peer's messages are left unacknowledged for now, so that it repeats them (spec 8.4)."""
-        (self._held.add if held else self._held.discard)(peer)
+    def hold(self, peer: Address, held: bool, now: float) -> None:
+        """Whether that peer's messages are left unacknowledged for now (spec 8.4); its last is taken afterwards."""
+        if held:
+            self._held.setdefault(peer, None)
+        elif peer in self._held:
+            late = self._held.pop(peer)
+            if late:
+                self.receive(late[0], peer, now, late[1])
 
     def waiting(self, peer: Address) -> int:
         """How many datagrams to that peer are not acknowledged yet."""
@@ -202,7 +209,7 @@ class Endpoint:
     # -- housekeeping
 
     def _user(self) -> bytes:
-        return self.user.encode("ascii")
+        return (self.user or NOBODY).encode("ascii")
 
     def _session(self, peer: Address, framing: Framing) -> Session:
         learn = partial(self._learn, peer)
@@ -224,7 +231,7 @@ class Endpoint:
         session.filed = state
         if state is State.IDLE:
             del self._sessions[peer]
-            self._held.discard(peer)
+            self._held.pop(peer, None)
         else:
             self._sessions[peer] = session
         if state is State.PENDING:
@@ -242,7 +249,7 @@ class Endpoint:
         """A conversation gives way to others (spec 8.3)."""
         session = self._sessions.pop(peer)
         self._timers.set(peer, None)
-        self._held.discard(peer)
+        self._held.pop(peer, None)
         self._ending.pop(peer, None)
         session.record.abandon()
         if self._requests.pop(peer, None):

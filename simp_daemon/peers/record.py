@@ -39,6 +39,8 @@ class Record:
         """The peer's user, unescaped, or nothing as long as none is known."""
         self.refreshed = 0.0
         """When our person called, or the last SYN of a request came."""
+        self.heard = 0.0
+        """When its last datagram came that wasn't ignored."""
         self.agreed = False
         """Both know the framing, so that another one is somebody else's."""
         self.syn_sequence = HANDSHAKE_SEQUENCE

@@ -7,7 +7,16 @@ from simp_daemon.peers.actions import Happening
 from simp_daemon.peers.delivery import Hint, Transmission
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.states import TABLE, Input, State
-from simp_proto.constants import REQUEST_LIFETIME, RINGING, UNANSWERED_INTERVAL, Control, Framing, Operation, Type
+from simp_proto.constants import (
+    REQUEST_LIFETIME,
+    RINGING,
+    SILENCE,
+    UNANSWERED_INTERVAL,
+    Control,
+    Framing,
+    Operation,
+    Type,
+)
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
 
@@ -44,7 +53,7 @@ class Session:
         is_syn = datagram.operation is Control.SYN
         if self.record.agreed and datagram.framing is not self.record.framing and not is_syn:
             return Reason.WRONG_FRAMING
-        if datagram.type is Type.CHAT and slow:
+        if slow and (datagram.type is Type.CHAT or (datagram.operation is Control.ERR and self.state is State.OPEN)):
             return Reason.SLOW_CLIENT
         answer = None
         if datagram.operation is Control.ERR or (datagram.operation is Control.ACK and not _rings(datagram)):
@@ -62,6 +71,7 @@ class Session:
         done = answer if isinstance(answer, Transmission) else None
         if not self._input(what, Happening(now, datagram, done)):
             return Reason.STRANGER if self.state is State.IDLE else Reason.OUT_OF_PLACE
+        self.record.heard = now
         return None
 
     def call(self, user: bytes, now: float) -> None:
@@ -92,6 +102,8 @@ class Session:
             self._input(Input.EXPIRE, Happening(now))
         if lost := self.record.delivery.exhausted(now):
             self._input(Input.GIVE_UP_FIN if lost.operation is Control.FIN else Input.GIVE_UP, Happening(now))
+        if (silent := self._silent_at()) is not None and now >= silent:
+            self._input(Input.SILENT, Happening(now))
         self._ask(now)
         self.record.pump(now)
 
@@ -99,10 +111,17 @@ class Session:
         """When `handle_timer` will next have something to do; changes nothing."""
         if self.state is State.PENDING:
             return self.record.refreshed + REQUEST_LIFETIME
-        repeat, question = self.record.delivery.get_timer(), self._next_question()
-        if repeat is None or question is None:
-            return question if repeat is None else repeat
-        return min(repeat, question)
+        repeat, other = self.record.delivery.get_timer(), self._next_question()
+        if repeat is None:
+            return self._silent_at() if other is None else other
+        return repeat if other is None else min(repeat, other)
+
+    def _silent_at(self) -> float | None:
+        """When the partner, one of ours, has been silent for so long that it is asked for a sign of life (spec 6.5)."""
+        record = self.record
+        if self.state is State.OPEN and record.framing is Framing.HEADER and not len(record.delivery):
+            return record.heard + SILENCE
+        return None
 
     # -- how it decides
 

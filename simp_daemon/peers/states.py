@@ -54,6 +54,7 @@ class Input(Enum):
     GIVE_UP = "no answer after the last try of a SYN, SYN+ACK or chat"
     GIVE_UP_FIN = "no answer after the last try of our FIN"
     EXPIRE = "the request is too old"
+    SILENT = "nothing has been heard of the partner for a while"
     # the system
     UNREACHABLE = "no datagram gets to the peer"
 
@@ -130,6 +131,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
         Input.SAY: _cell(State.OPEN, do.say),
         Input.QUIT: _cell(State.LEAVING, do.quit, do.leave),
         Input.GIVE_UP: _cell(State.LEAVING, do.lose, do.leave),
+        Input.SILENT: _cell(State.OPEN, do.probe),
     },
     State.LEAVING: {
         Input.SYN: _cell(State.PENDING, do.forget, do.request, do.ring),

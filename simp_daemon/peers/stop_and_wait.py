@@ -43,6 +43,9 @@ class StopAndWait:
         self._queue.extend(Transmission(Chat.MESSAGE, piece, message=message, last=False) for piece in pieces)
         self._queue.append(Transmission(Chat.MESSAGE, end, message=message))
 
+    def probe(self) -> None:
+        self._queue.append(Transmission(Control.SYN_ACK, number=self._number))
+
     def due(self, now: float) -> Iterator[tuple[Transmission, int]]:
         if self._outstanding is None and self._queue:
             self._outstanding = self._queue.popleft()
@@ -87,7 +90,7 @@ class StopAndWait:
         return None if self._outstanding is None else self._due
 
     def waiting_since(self) -> float | None:
-        return None if self._outstanding is None else self._since
+        return self._since if self._outstanding and self._outstanding.message else None
 
     def abandon(self) -> list[int]:
         waiting = [self._outstanding, *self._queue] if self._outstanding else self._queue

@@ -62,9 +62,9 @@ class Driver:
     def say(self, peer: Address, message: int, text: str, now: float) -> None:
         self._endpoint.say(peer, message, text, now)
 
-    def be_slow(self, slow: bool) -> None:
+    def be_slow(self, slow: bool, now: float) -> None:
         for friend in FRIENDS:
-            self._endpoint.hold(friend, slow)
+            self._endpoint.hold(friend, slow, now)
 
     def shut_down(self, now: float) -> None:
         self._endpoint.shutdown(now)
@@ -221,7 +221,7 @@ def _step(judge: Judge, choices: Choices) -> None:
             case 7:
                 judge.wait(choices.one_of(WAITS))
             case 8:
-                driver.be_slow(choices.number(2) == 1)
+                driver.be_slow(choices.number(2) == 1, now)
             case 9:
                 judge.receive(choices.blob(), friend)
             case 10:
