@@ -38,8 +38,9 @@ class Core:
                 self._connections.received(client, data)
             case TimerFired():
                 self._endpoint.handle_timer(now)
+                self._connections.handle_timer(now)
             case ClientConnected(client, local):
-                self._connections.connected(client, local=local)
+                self._connections.connected(client, now, local=local)
             case ClientSlow(client, slow):
                 self._connections.slow(client, slow)
             case ClientClosed(client):
@@ -50,7 +51,7 @@ class Core:
             case Stopped():
                 self._endpoint.shutdown(now)
                 self._drain()
-                self._connections.stop()
+                self._connections.stop(now)
         self._drain()
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain()
@@ -70,7 +71,8 @@ class Core:
 
     def get_timer(self) -> float | None:
         """When `TimerFired` is due next; changes nothing."""
-        return self._endpoint.get_timer()
+        timers = (self._endpoint.get_timer(), self._connections.get_timer())
+        return min((timer for timer in timers if timer is not None), default=None)
 
     @property
     def idle(self) -> bool:

@@ -38,9 +38,10 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The end of a client's connection, once what was written to it is sent."""
+    """The end of a client's connection, once what was written to it has been read, or now."""
 
     client: Client
+    now: bool = False
 
 
 Effect = Send | Write | Throttle | Close | Event

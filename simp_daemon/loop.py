@@ -27,6 +27,9 @@ from simp_proto.udp import why_not
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
 
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where clients connect to a daemon on all addresses (client 1.1)."""
+
 Tap = Callable[[float, Address, Address, bytes], None]
 """Sees each datagram sent or received: the time in seconds, from, to, its bytes."""
 
@@ -61,7 +64,7 @@ class Daemon:
         tap: Tap | None = None,
     ) -> None:
         self.address = address
-        self.client_address = (address[0], client_port)
+        self.client_address = (address[0] if remote_clients else _LOOPBACK.get(address[0], address[0]), client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
         self._core = Core(address, framing)
         self._remote_clients = remote_clients
@@ -149,8 +152,9 @@ class Daemon:
                 _connection(client).write(line)
             case Throttle(client, held):
                 _connection(client).throttle(held)
-            case Close(client):
-                _connection(client).close()
+            case Close(client, at_once):
+                connection = _connection(client)
+                (connection.abort if at_once else connection.close)()
             case _:
                 log_event(effect)
 

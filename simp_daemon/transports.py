@@ -156,7 +156,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, handle: Handle, *, remote: bool) -> None:
         self._handle = handle
         self._remote = remote
-        self._reading = True
+        self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
@@ -168,7 +168,8 @@ class ClientConnection(asyncio.Protocol):
         self._handle(ClientConnected(self, self._remote or here == there or there in ("127.0.0.1", "::1")))
 
     def data_received(self, data: bytes) -> None:
-        self._handle(ClientSaid(self, data))
+        if not self._closing:  # or else it is read and forgotten, so that what was written arrives before the end
+            self._handle(ClientSaid(self, data))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._handle(ClientClosed(self))
@@ -181,7 +182,7 @@ class ClientConnection(asyncio.Protocol):
 
     def write(self, line: bytes) -> None:
         """Sends a line, unless too much is unread already."""
-        if self._transport.is_closing():
+        if self._closing or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > _UNREAD:
             log.warning("the client has left %d bytes unread and is disconnected", _UNREAD)
@@ -191,12 +192,15 @@ class ClientConnection(asyncio.Protocol):
 
     def throttle(self, held: bool) -> None:
         """Reads no more while it is held."""
-        if not self._transport.is_closing():
+        if not self._closing and not self._transport.is_closing():
             (self._transport.pause_reading if held else self._transport.resume_reading)()
 
     def close(self) -> None:
-        """Once what was written has been read."""
-        self._transport.close()
+        """Writes no more, and ends when the client does."""
+        self._closing = True
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._transport.write_eof()
 
     def abort(self) -> None:
         """Now."""

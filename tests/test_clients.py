@@ -225,9 +225,7 @@ def test_a_message_with_control_characters_stays_one_line(chatting: Table) -> No
         ("CHAT|hello", "ERROR|no chat is on; call somebody first"),
         ("CONNECTED|bob", "ERROR|nobody called 'bob' is here"),
         ("QUIT|bob", "ERROR|nobody called 'bob' is here"),
-        ("NONSENSE|", "ERROR|read 'NONSENSE|', expected OPERATION|PAYLOAD"),
         ("PING", "ERROR|read 'PING' alone"),
-        ("", "ERROR|read ''"),
     ],
 )
 def test_anything_wrong_is_an_error_and_the_connection_stays(attached: Table, line: str, error: str) -> None:
@@ -302,14 +300,69 @@ def test_a_second_client_is_refused(attached: Table) -> None:
     assert attached.say("CONNECT|eve", connection=OTHER) == ["CONNECTED|eve"]
 
 
-def test_only_its_own_host_and_only_so_many(table: Table) -> None:
+@pytest.mark.parametrize("line", ["NONSENSE|", "", "Host: 127.0.0.1", "PATCH / HTTP/1.1"])
+def test_a_line_of_another_protocol_ends_the_connection_whenever_it_comes(attached: Table, line: str) -> None:
+    (told,) = attached.say(line, "CONNECTING|127.0.0.2")
+    assert told.startswith("ERROR|read ")
+    assert attached.closed() == [NC]
+    assert attached.sent() == []
+
+
+def test_only_clients_on_its_own_host() -> None:
+    table = Table()
     table.handle(ClientConnected("far", local=False))
     assert table.said() == ["ERROR|this daemon answers clients on its own host only; see --allow-remote-clients"]
     assert table.closed() == ["far"]
+
+
+def test_the_oldest_that_has_said_nothing_gives_way() -> None:
+    table = Table()
     for number in range(MAX_CONNECTIONS):
-        table.handle(ClientConnected(f"more {number}", local=True))
+        table.handle(ClientConnected(number, local=True))
+    table.say("PING|", connection=0)  # type: ignore[arg-type]
+    table.handle(ClientConnected("one more", local=True))
+    assert table.closed() == [1]
+    assert table.say("CONNECT|alice", connection="one more") == [
+        "ERROR|it said nothing, and another connection has come",
+        "CONNECTED|alice",
+    ]
+
+
+def test_where_all_have_spoken_one_more_is_refused() -> None:
+    table = Table()
+    for number in range(MAX_CONNECTIONS):
+        table.handle(ClientConnected(str(number), local=True))
+        table.say("PING|", connection=str(number))
+    table.handle(ClientConnected("one more", local=True))
     assert table.said() == ["ERROR|8 connections are open already, which is the limit"]
-    assert table.closed() == [f"more {MAX_CONNECTIONS - 1}"]
+    assert table.closed() == ["one more"]
+
+
+def test_connections_that_are_ending_count_and_are_cut_after_a_second() -> None:
+    table = Table()
+    for number in range(3 * MAX_CONNECTIONS):
+        table.handle(ClientConnected(str(number), local=True))
+        table.say("PING|", "QUIT|", connection=str(number))
+    closes = [each for each in table.effects if isinstance(each, Close)]
+    assert sum(not each.now for each in closes) == MAX_CONNECTIONS  # the others are cut immediately
+    table.effects.clear()
+    table.wait(1.0)
+    assert [each.now for each in table.effects if isinstance(each, Close)] == [True] * MAX_CONNECTIONS
+
+
+def test_a_connection_that_says_nothing_for_ten_seconds_is_ended() -> None:
+    table = Table()
+    table.handle(ClientConnected(NC, local=True))
+    assert table.wait(9.9) == []
+    assert table.wait(10.0) == ["ERROR|read nothing in 10 s, expected a line such as PING|"]
+    assert table.closed() == [NC]
+
+
+def test_a_line_that_only_begins_like_leaving_does_not_let_more_through(chatting: Table) -> None:
+    for _ in range(100):
+        chatting.say(*(["CHAT|" + "y" * 1000] * 20), "QUIT|nobody")
+    assert chatting.held()
+    assert Throttle(NC, held=True) in chatting.effects
 
 
 def test_a_client_that_vanishes_leaves_its_chat(chatting: Table) -> None:

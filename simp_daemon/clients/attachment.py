@@ -73,6 +73,12 @@ class Attachment:
         """How many datagrams wait for their ACK."""
         return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
+    @property
+    def ways_to_leave(self) -> list[bytes]:
+        """The lines that would end its chat."""
+        names = [_name(self._partner), format_address(self._partner.peer)] if self._partner else []
+        return [f"QUIT|{name}\n".encode() for name in ("", *names)]
+
     def hold(self, held: bool, now: float) -> None:
         """Whether the client can take no message now."""
         if self._partner:

@@ -16,6 +16,10 @@ from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
 MAX_CONNECTIONS: Final = 8
 """One client, and a few who ask for PONG (client 1.3)."""
+FIRST_LINE: Final = 10.0
+"""Seconds that a connection has for its first line (client 1.3)."""
+GOODBYE: Final = 1.0
+"""Seconds that a client has to read the last lines before its connection is cut (client 1.3)."""
 MAX_WAITING: Final = 64
 """Datagrams of ours that wait for their ACK. Beyond that no more lines are read, so that memory doesn't grow."""
 
@@ -24,6 +28,8 @@ MAX_WAITING: Final = 64
 class _Connection:
     """One that may speak."""
 
+    since: float
+    """When it began, or began to end."""
     buffer: LineBuffer = field(default_factory=LineBuffer)
     greeted: bool = False
     """A line of the protocol has come."""
@@ -44,16 +50,22 @@ class Connections:
         self._emit = emit
         self._outbox = Outbox(endpoint)
         self._open: dict[Client, _Connection] = {}
+        self._ending: dict[Client, float] = {}
         self._attachment: Attachment | None = None
 
-    def connected(self, client: Client, *, local: bool) -> None:
+    def connected(self, client: Client, now: float, *, local: bool) -> None:
         """A new connection; `local` says whether it may use this daemon (client 1.2)."""
         if not local:
-            self._refuse(client, "this daemon answers clients on its own host only; see --allow-remote-clients")
-        elif len(self._open) >= MAX_CONNECTIONS:
-            self._refuse(client, f"{MAX_CONNECTIONS} connections are open already, which is the limit")
-        else:
-            self._open[client] = _Connection()
+            self._refuse(client, "this daemon answers clients on its own host only; see --allow-remote-clients", now)
+            return
+        if len(self._open) + len(self._ending) >= MAX_CONNECTIONS:
+            silent = next((each for each, connection in self._open.items() if not connection.greeted), None)
+            if silent is None:
+                words = f"{MAX_CONNECTIONS} connections are open already, which is the limit"
+                self._refuse(client, words, now)
+                return
+            self._refuse(silent, "it said nothing, and another connection has come", now)
+        self._open[client] = _Connection(now)
 
     def received(self, client: Client, data: bytes) -> None:
         """Bytes from a connection, for `step`."""
@@ -68,14 +80,30 @@ class Connections:
     def closed(self, client: Client, now: float) -> None:
         """A connection has ended."""
         self._open.pop(client, None)
+        self._ending.pop(client, None)
         if self._attachment and self._attachment.client == client:
             attachment, self._attachment = self._attachment, None
             attachment.detach(now)
 
-    def stop(self) -> None:
+    def stop(self, now: float) -> None:
         """Ends all connections."""
-        for client in self._open:
-            self._emit(Close(client))
+        for client in list(self._open):
+            self._close(client, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Ends whoever is silent from the beginning, or doesn't read the end. Early or repeated calls do nothing."""
+        for client, connection in list(self._open.items()):
+            if not connection.greeted and now >= connection.since + FIRST_LINE:
+                self._refuse(client, f"read nothing in {FIRST_LINE:g} s, expected a line such as PING|", now)
+        for client, since in list(self._ending.items()):
+            if now >= since + GOODBYE:
+                del self._ending[client]
+                self._emit(Close(client, now=True))
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` will next have something to do; changes nothing."""
+        silent = [each.since + FIRST_LINE for each in self._open.values() if not each.greeted]
+        return min([*silent, *(since + GOODBYE for since in self._ending.values())], default=None)
 
     def happened(self, event: Event) -> None:
         """Tells the attached client, if there is one."""
@@ -120,7 +148,9 @@ class Connections:
             return True
         most = MAX_WAITING // 2 if connection.held else MAX_WAITING - 1
         # Whoever wants to leave is let go; what was said before is still sent after that (spec 4.7).
-        connection.held = self._attachment.waiting > most and not connection.buffer.holds(b"QUIT|")
+        connection.held = self._attachment.waiting > most and not any(
+            connection.buffer.holds(line) for line in self._attachment.ways_to_leave
+        )
         return not connection.held
 
     # -- lines
@@ -129,7 +159,7 @@ class Connections:
         try:
             line = parse_line(data)
         except LineError as error:
-            if isinstance(error, NotSimpError) and not connection.greeted:
+            if isinstance(error, NotSimpError):
                 self._refuse(client, str(error), now)
                 return
             self._write(client, Word.ERROR, str(error))
@@ -165,11 +195,13 @@ class Connections:
     def _write(self, client: Client, word: Word, payload: str = "") -> None:
         self._emit(Write(client, format_line(Line(word, payload))))
 
-    def _refuse(self, client: Client, text: str, now: float | None = None) -> None:
+    def _refuse(self, client: Client, text: str, now: float) -> None:
         self._write(client, Word.ERROR, text)
         self._close(client, now)
 
-    def _close(self, client: Client, now: float | None) -> None:
-        self._emit(Close(client))
-        if now is not None:
-            self.closed(client, now)
+    def _close(self, client: Client, now: float) -> None:
+        crowd = len(self._ending) >= MAX_CONNECTIONS
+        self._emit(Close(client, now=crowd))
+        self.closed(client, now)
+        if not crowd:
+            self._ending[client] = now
