@@ -7,13 +7,15 @@ if TYPE_CHECKING:
     from simp_client.api import Client, Event, RefusedError, connect
     from simp_client.events import Ended, Fate, Other, Requested, Ringing, Said, Unanswered, Warned, Withdrawn
     from simp_client.link import NoDaemonError
-    from simp_proto.errors import NotNowError, SimpError
+    from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
+    "AddressError",
     "Client",
     "Ended",
     "Event",
     "Fate",
+    "LineError",
     "NoDaemonError",
     "NotNowError",
     "Other",

@@ -43,7 +43,7 @@ from simp_client.events import (
 from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError
 from simp_proto.address import parse_address
 from simp_proto.constants import CLIENT_PORT
-from simp_proto.errors import NotNowError, SimpError
+from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
 from simp_proto.printable import printable
 
 Event = Requested | Withdrawn | Ringing | Said | Unanswered | Ended | Warned
@@ -83,7 +83,7 @@ class Client:
         self._unread: deque[Event] = deque()
         self._fates: dict[int, asyncio.Future[Fate]] = {}
         self._answer: asyncio.Future[Began | Failed] | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -120,7 +120,7 @@ class Client:
     async def decline(self, request: Other) -> None:
         """Declines one of `requests`; raises `NotNowError` if it no longer waits."""
         self._attachment.decline(request)
-        await self._send()
+        self._link.send()
 
     async def say(self, text: str) -> Fate:
         """Says that, up to 60,000 bytes of UTF-8 with any characters, and returns its fate once that is known.
@@ -168,10 +168,12 @@ class Client:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_TIMEOUT):
+                    if self._reading:
+                        self._reading.cancel()
+                        await asyncio.gather(self._reading, return_exceptions=True)
                     await self._send()
-                    async with self._reading:
-                        while self._attachment.phase is not Phase.OVER:
-                            await self._link.receive()
+                    while self._attachment.phase is not Phase.OVER:
+                        await self._link.receive()
             await self._link.close()
         finally:
             self._link.abort()
@@ -204,12 +206,15 @@ class Client:
         await self._link.drain()
 
     async def _until(self, done: Callable[[], object]) -> None:
-        """Sends what there is, and reads until that is so. One task reads for all that wait."""
-        await self._send()
+        """Says what there is to say, and reads until that is so. One task reads for all that wait, and wakes them.
+
+        Nobody waits for the daemon to take what was said: it takes no more while its own client doesn't read.
+        """
+        self._link.send()
         while not done():
-            async with self._reading:
-                if not done():
-                    await self._read()
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.ensure_future(self._read())
+            await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
         if self._closed:

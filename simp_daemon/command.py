@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import click
 
+from simp_daemon.log import unblocked_log
 from simp_daemon.loop import Daemon, StartError, new_loop
 from simp_proto.cli.parameters import PORT, address, framing_option
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
@@ -43,7 +44,6 @@ def daemon(
     if ip_address(here[0]).is_multicast:
         why = f"read {ip!r}, a multicast address, expected an address of this host"
         raise click.BadParameter(why, param_hint="IP")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("simp").setLevel(log_level.upper())
 
     async def run() -> None:
@@ -52,16 +52,16 @@ def daemon(
             await stop.wait()
 
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
+        with unblocked_log(), asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run())
     except StartError as error:
         raise click.ClickException(str(error)) from None
 
 
 def _stop_signal() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set."""
+    """An event that Ctrl-C, SIGTERM and the end of the terminal set."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows

@@ -1,7 +1,13 @@
 """What a daemon writes to its log. What people say is theirs: it is logged at debug level only."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
+from logging.handlers import QueueHandler
+from queue import Full, Queue
+from threading import Thread
 from typing import Final
 
 from simp_daemon.events import Event, Ignored, MessageAcknowledged, MessageReceived
@@ -12,8 +18,44 @@ from simp_proto.printable import printable
 
 log = logging.getLogger("simp.daemon")
 
+_STANDARD_ERROR: Final = 2
+_WAITING: Final = 1000
+"""Records that wait to be written. More are dropped: whoever reads the log has stopped reading."""
+_LAST_WORDS: Final = 1.0
+"""Seconds in which the last records are written at the end."""
 _QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived)
 """Events that are logged at debug level only."""
+
+
+class _Dropping(QueueHandler):
+    """Drops what the queue has no room for."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with suppress(Full):
+            self.queue.put_nowait(record)
+
+
+@contextmanager
+def unblocked_log() -> Iterator[None]:
+    """Writes the log to standard error from a thread of its own: a full pipe or Ctrl-S doesn't stop the daemon."""
+    queue: Queue[logging.LogRecord] = Queue(_WAITING)
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form, handlers=[_Dropping(queue)])
+    thread = Thread(target=_write, args=(queue,), name="log", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with suppress(Full):
+            queue.put_nowait(logging.makeLogRecord({"msg": None}))
+        thread.join(_LAST_WORDS)
+
+
+def _write(queue: "Queue[logging.LogRecord]") -> None:
+    """Not by a handler's stream, whose lock this thread would hold for ever where nobody reads."""
+    while (record := queue.get()).msg is not None:
+        with suppress(OSError):
+            os.write(_STANDARD_ERROR, f"{record.msg}\n".encode("utf-8", "backslashreplace"))
 
 
 def log_event(event: Event) -> None:

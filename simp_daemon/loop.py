@@ -123,7 +123,7 @@ class Daemon:
                 self._perform(self._effects.popleft(), now)
         finally:
             self._performing = False
-        self._arm()
+            self._arm()
         if self._over:
             self._ended.set()
 

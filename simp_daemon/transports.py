@@ -156,23 +156,29 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, handle: Handle, *, remote: bool) -> None:
         self._handle = handle
         self._remote = remote
+        self._begun = False
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        here, there = transport.get_extra_info("sockname")[0], transport.get_extra_info("peername")[0]
+        here, there = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        if not here or not there:  # it has ended already
+            self._transport.abort()
+            return
         # Whatever a client leaves unread waits at its partner's daemon instead, unacknowledged (spec 8.4).
         self._transport.set_write_buffer_limits(0)
         with suppress(OSError):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
-        self._handle(ClientConnected(self, self._remote or here == there or there in ("127.0.0.1", "::1")))
+        self._begun = True
+        self._handle(ClientConnected(self, self._remote or here[0] == there[0] or there[0] in ("127.0.0.1", "::1")))
 
     def data_received(self, data: bytes) -> None:
         if not self._closing:  # or else it is read and forgotten, so that what was written arrives before the end
             self._handle(ClientSaid(self, data))
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._handle(ClientClosed(self))
+        if self._begun:
+            self._handle(ClientClosed(self))
 
     def pause_writing(self) -> None:
         self._handle(ClientSlow(self, slow=True))

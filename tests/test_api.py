@@ -350,3 +350,32 @@ def test_the_package_loads_nothing_before_a_name_is_used() -> None:
     program = f"import sys, simp_client; {loaded}; simp_client.connect; {loaded}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "size"), [(1_200, 20), (40, 50_000)])
+def test_two_programs_say_a_lot_to_each_other_at_the_same_time(count: int, size: int) -> None:
+    """More messages than events may be unread, and more bytes than buffers hold: nobody waits for the other to read."""
+
+    async def talk(client: Client) -> int:
+        heard = 0
+
+        async def listen() -> None:
+            nonlocal heard
+            async for event in client.events():
+                heard += len(event.text) if isinstance(event, Said) else 0
+
+        listening = asyncio.ensure_future(listen())
+        fates = await asyncio.gather(*(client.say("x" * size) for _ in range(count)))
+        assert set(fates) == {Fate.ACKNOWLEDGED}
+        while heard < count * size:
+            await asyncio.sleep(0.01)
+        listening.cancel()
+        return heard
+
+    async def scenario() -> None:
+        async with at_a_daemon("alice") as (alice, _), at_a_daemon("bob") as (bob, here):
+            await begin(alice, bob, here)
+            assert sum(await asyncio.gather(talk(alice), talk(bob))) == 2 * count * size
+
+    run(scenario)

@@ -75,7 +75,9 @@ TABLE = {
     ),
     "simp_daemon.core": Row("simp_proto.address simp_proto.constants effects occurrences peers.endpoint clients"),
     "simp_daemon.log": Row(
-        "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events", "", "logging"
+        "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
+        "",
+        "logging os threading",
     ),
     "simp_daemon.transports": Row("simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os socket"),
     "simp_daemon.loop": Row(
@@ -84,7 +86,7 @@ TABLE = {
         "uvloop",
         "asyncio",
     ),
-    "simp_daemon.command": Row("simp_proto.constants simp_proto.cli loop", "click", "asyncio logging signal"),
+    "simp_daemon.command": Row("simp_proto.constants simp_proto.cli log loop", "click", "asyncio logging signal"),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row(),

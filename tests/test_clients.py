@@ -498,3 +498,12 @@ def test_a_chat_line_that_cannot_be_read_is_counted_too(chatting: Table, line: b
     assert error.startswith("ERROR|read ")
     assert undelivered == "UNDELIVERED|1"
     assert chatting.peer(packet(Control.ACK, 1)) == ["ACK|2"]
+
+
+@pytest.mark.parametrize("operation", [Chat.MESSAGE, Control.ERR])
+def test_a_partner_keeps_the_name_that_the_client_was_told(attached: Table, operation: Chat | Control) -> None:
+    attached.peer(packet(Control.SYN, 0, OFFER, user=b"daemon"))
+    attached.say("CONNECTED|daemon")
+    assert attached.peer(packet(Control.ACK, user=b"daemon")) == ["CONNECTED|daemon|127.0.0.2:7777"]
+    attached.peer(packet(operation, 1, b"hi", user=b"mallory"))
+    assert attached.peer(packet(Control.FIN, 0, user=b"mallory")) == ["QUIT|daemon"]

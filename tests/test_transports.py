@@ -10,7 +10,7 @@ import pytest
 from simp_daemon.effects import Send
 from simp_daemon.loop import new_loop
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
-from simp_daemon.transports import _BATCH, _UNSENT, Datagrams
+from simp_daemon.transports import _BATCH, _UNSENT, ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
 
@@ -168,3 +168,27 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
         datagrams.close()
 
     run(scenario)
+
+
+class Gone:
+    """A transport of a connection that ended before it was told of: uvloop has no addresses for it then."""
+
+    aborted = False
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+    def set_write_buffer_limits(self, _: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_connection_that_has_ended_already_is_none() -> None:
+    heard, transport = Heard(), Gone()
+    connection = ClientConnection(heard, remote=False)
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    connection.connection_lost(None)
+    assert transport.aborted
+    assert heard.wakes == []

@@ -175,8 +175,7 @@ class Attachment:
                 self._partner = _Other(peer, name)
                 self._tell(Word.RINGING, self._partner)
             case MessageReceived(peer, name, text):
-                self._partner = _Other(peer, name, chatting=True)
-                self._write(Word.CHAT, f"{_name(self._partner)}|{text}")
+                self._write(Word.CHAT, f"{_name(_Other(peer, name))}|{text}")
             case MessageAcknowledged() | MessageUndelivered():
                 number = self._outbox.settle(event)
                 if number is not None:
@@ -186,10 +185,11 @@ class Attachment:
             case ErrorReceived():
                 self._write(Word.ERROR, event.text)
             case Ended(peer, name):
+                called = self._called(peer, name)
                 self._requests.pop(peer, None)
                 if self._partner and self._partner.peer == peer:
                     self._partner = None
-                self._write(Word.QUIT, self._called(peer, name))
+                self._write(Word.QUIT, called)
 
     def sending_failed(self, peer: Address, why: str) -> None:
         """The system says why nothing gets to that peer."""
@@ -203,7 +203,11 @@ class Attachment:
         self._write(word, f"{_name(other)}|{format_address(other.peer)}")
 
     def _called(self, peer: Address, name: str) -> str:
-        """How a peer is called where no address stands beside it: by name, unless another has it too (client 4)."""
+        """How a peer is called where no address stands beside it: by name, unless another has it too (client 4).
+
+        That is the name which the client was told, if it was told one, whatever the peer has called itself since.
+        """
+        name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(_Other(peer, name))
 

@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import sys
 
-from simp_client import NotNowError, RefusedError, Said, SimpError, connect
+from simp_client import LineError, NotNowError, RefusedError, Said, SimpError, connect
 
 
 async def main(daemon: str = "127.0.0.1") -> None:
     async with connect("echo", daemon) as client:
         async for event in client.events():
-            with contextlib.suppress(NotNowError, RefusedError):  # whoever calls may be gone by now
+            # Whoever calls may be gone by now, and what they say may be too long to be said back.
+            with contextlib.suppress(NotNowError, RefusedError, LineError):
                 if isinstance(event, Said):
                     await client.say(f"you said: {event.text}")
                 elif client.requests and not client.partner:
