@@ -22,7 +22,12 @@ TEXTS = [
     view.began,
     view.left,
     view.gone,
-    view.refused,
+    view.over_already,
+    view.cancelled,
+    view.away,
+    view.unwritable,
+    view.unused,
+    view.typed,
     view.undelivered,
     view.unknown,
     view.lost,
@@ -31,23 +36,24 @@ TEXTS = [
     view.unsent,
     view.accept_question,
     view.accept_instead_question,
-    view.wait_question,
+    view.accept_label,
+    view.named,
     view.bar,
 ]
 
 
 @pytest.mark.parametrize("words", TEXTS)
 def test_nothing_of_a_peer_disturbs_the_terminal(words: Callable[..., view.Text | str]) -> None:
-    evil = [EVIL for name in inspect.signature(words).parameters]
-    text = words(*evil)
-    visible = text if isinstance(text, str) else view.plain(text)
+    parameters = inspect.signature(words).parameters.values()
+    text = words(*(EVIL for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY))
+    visible = (text if isinstance(text, str) else view.plain(text)).replace(f"\n{view.MORE}", "")
     assert {unicodedata.category(character) for character in visible} <= {
         *("Lu", "Ll", "Nd", "Po", "Ps", "Pe", "Pd", "Sm", "Zs", "Sk", "So")
     }
 
 
 def test_every_text_is_in_the_table_above() -> None:
-    counts = {view.closing}  # takes no words of anybody
+    counts = {view.closing, view.indent, view.missed, view.no_answer, view.no_answer_yet, view.gave_up, view.failed}
     told: set[object] = {
         function
         for _, function in inspect.getmembers(view, inspect.isfunction)
@@ -56,7 +62,8 @@ def test_every_text_is_in_the_table_above() -> None:
     assert told == {*TEXTS, *counts} - {
         view.accept_question,
         view.accept_instead_question,
-        view.wait_question,
+        view.accept_label,
+        view.named,
         view.bar,
     }
 
@@ -66,7 +73,7 @@ def test_a_message_is_its_name_and_its_words() -> None:
 
 
 def test_a_message_never_begins_a_line_of_its_own() -> None:
-    assert view.plain(view.said("bob", "a\n* bob left")) == r"bob: a\x0a* bob left"
+    assert view.plain(view.said("bob", "a\n* bob left")) == "bob: a\n  │ * bob left"
 
 
 @pytest.mark.parametrize(
