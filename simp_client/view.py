@@ -338,6 +338,7 @@ def _messages(count: int) -> str:
 
 _ASCII: Final = {"…": "...", "·": "-", "✓ ": "", "│": "|"}
 _INDENTATION: Final = 4
+_LIKE_OURS: Final = re.compile(r"\s*(?:[*!?]|[^:\n]{1,48}:\s|(?:Accept|Call|Your|1 start)\b|[^\n]*wants to chat)")
 
 
 def width(text: str) -> int:
@@ -346,25 +347,30 @@ def width(text: str) -> int:
 
 
 def indent(text: Text, columns: int) -> Text:
-    """The text with blanks wherever a terminal of so many columns wraps it, so that its words begin no row.
+    """The text with blanks wherever a terminal of so many columns wraps it just before what looks like a line of ours.
 
-    The terminal still wraps it: what is copied from there has no newlines of ours in it.
+    The terminal still wraps it: what is copied from there has no newlines of ours in it, and links stay whole.
     """
-    indentation = " " * min(_INDENTATION, columns // 8)
-    at, pairs = 0, []
+    whole, indentation = plain(text), " " * min(_INDENTATION, columns // 8)
+    at, index, pairs, wide = 0, 0, [], False
     for style, words in text:
-        row = []
+        shown = []
         for character in words:
             cells = max(wcwidth(character), 0)
+            wide |= cells > 1
+            fits = at + cells <= columns
+            # Not all terminals agree on where a wide character wraps.
+            begins = not fits or (wide and at < 3 < index)
             if character == "\n":
-                at = 0
-            elif at + cells > columns:
-                row.append(indentation)
-                at = len(indentation) + cells
+                at, wide = 0, False
+            elif begins and _LIKE_OURS.match(whole, index, index + columns):
+                shown.append(indentation)
+                at = len(indentation) + cells - (0 if fits else columns - at)
             else:
-                at += cells
-            row.append(character)
-        pairs.append((style, "".join(row)))
+                at = at + cells if fits else cells
+            shown.append(character)
+            index += 1
+        pairs.append((style, "".join(shown)))
     return tuple(pairs)
 
 
