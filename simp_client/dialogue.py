@@ -411,7 +411,7 @@ class Dialogue:
         while event := self.attachment.next_event():
             self._happened(event)
 
-    def _happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
+    def _happened(self, event: Event) -> None:  # noqa: PLR0912, PLR0915  a case for each event
         match event:
             case events.Attached():
                 self.state = State.MENU
@@ -458,6 +458,7 @@ class Dialogue:
                     self._leave()
             case events.Lost():
                 self._broken = True
+                self._drop_held("the daemon is gone")
                 self._show(view.lost(self._daemon))
                 self.state = State.ENDED
             case events.Detached():

@@ -6,6 +6,7 @@ drawn again, in one write. Nothing else writes to the terminal and nothing waits
 latency each text is printed once and in order.
 """
 
+import os
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -50,6 +51,8 @@ _CONFIRMED_LINES: Final = 5
 _MOST_ROWS: Final = 5
 _MOST_WAITING: Final = 5_000
 """Texts that wait for a terminal that takes none; more would only grow."""
+_REWRAPS: Final = not (os.environ.get("XTERM_VERSION") or os.environ.get("STY") or os.environ.get("TERM") == "linux")
+"""Whether the terminal wraps its rows anew when its width changes; xterm, GNU screen and the Linux console don't."""
 _SYNCHRONIZED: Final = "\x1b[?2026h\x1b[?25l", "\x1b[?2026l"
 
 
@@ -67,6 +70,7 @@ class Held:
         self._held = False
         self._pastes = False
         self._synchronizes = isinstance(output, Vt100_Output)
+        self._drawn: tuple[int, int, Screen] | None = None  # the columns, the cursor's, and what was drawn in them
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
@@ -86,6 +90,22 @@ class Held:
                 self._output.write_raw(_SYNCHRONIZED[1])
             self._held = False
             self._output.flush()
+
+    def drawn(self, cursor: int, screen: Screen | None) -> None:
+        """That is on the terminal now, with the cursor in that column."""
+        self._drawn = (self._output.get_size().columns, cursor, screen) if screen else None
+
+    def cursor_up(self, amount: int) -> None:
+        """So many rows, and those that a terminal that has become narrower made of them."""
+        columns = self._output.get_size().columns
+        if _REWRAPS and self._drawn and columns < self._drawn[0]:
+            _, cursor, screen = self._drawn
+            for y in range(amount + 1):
+                cells = ((x, cell) for x, cell in screen.data_buffer[y].items() if y < amount or x < cursor)
+                end = max((x + cell.width for x, cell in cells if cell.char.strip()), default=0)
+                amount += max(0, end - 1) // columns
+        self._drawn = None
+        self._output.cursor_up(amount)
 
     def flush(self) -> None:
         """Not while it is held."""
@@ -123,10 +143,9 @@ class Terminal:
         self._pasting = False
         self._runner: Runner | None = None
         self._out = Held(create_output())
-        self._size: tuple[int, Screen | None] = (0, None)  # the columns and the rows that were last drawn
         self._buffer = Buffer(multiline=True, history=InMemoryHistory(), accept_handler=self._accept)
         self._buffer.on_text_changed += self._typed
-        line = Window(
+        self._line = Window(
             BufferControl(self._buffer, [BeforeInput(self._label)]),
             height=Dimension(min=1, max=_MOST_ROWS),
             wrap_lines=True,
@@ -134,7 +153,7 @@ class Terminal:
         )
         bar = Window(FormattedTextControl(self._bar), height=1, wrap_lines=False)
         self._app: Application[None] = Application(
-            Layout(HSplit([line, bar]), focused_element=line),
+            Layout(HSplit([self._line, bar]), focused_element=self._line),
             key_bindings=self._keys(),
             style=_STYLE,
             output=cast("Output", self._out),
@@ -191,6 +210,8 @@ class Terminal:
         print_formatted_text(cast("Output", self._out), fragments, _STYLE, color_depth=self._app.color_depth)
 
     def _drawn(self) -> None:
+        screen = self._app.renderer.last_rendered_screen
+        self._out.drawn(screen.get_cursor_position(self._line).x if screen else 0, screen)
         self._out.release()
         self._seen = self._dialogue.ask
 

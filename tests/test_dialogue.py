@@ -687,3 +687,245 @@ def test_a_pipe_that_ends_before_a_call_is_answered_says_why_it_failed() -> None
     desk = chatting(piped=True)
     desk.end()
     assert not any("The input ended" in text for text in desk.shown)
+
+
+# -- what a line is for
+
+
+def test_an_answer_is_for_the_request_that_was_asked_about() -> None:
+    desk = place("MENU, asked about bob")
+    ask = desk.dialogue.ask
+    assert desk.hear(f"CONNECTING|bob|{CAROL}", f"QUIT|{BOB}") == []
+    assert desk.type("y", ask=ask) == []
+    assert desk.shown[-1] == "! not used: 'y': what it answered is over"
+    assert desk.asked[-1] == f"bob ({CAROL}) wants to chat. Accept? (y/n)"
+    assert desk.type("y") == [f"CONNECTED|{CAROL}"]
+
+
+def test_an_answer_for_a_request_that_still_waits_is_taken() -> None:
+    desk = at_menu()
+    desk.hear(REQUEST, f"CONNECTING|carol|{CAROL}")
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)  # which is the newest now
+    assert desk.dialogue.ask != ask
+    assert desk.type("y", ask=ask) == [f"CONNECTED|{BOB}"]
+
+
+@pytest.mark.parametrize("word", ["y", "n", "1", "hello", "q", "127.0.0.9", ""])
+def test_a_draft_of_a_chat_that_is_over_is_nothing_else(word: str) -> None:
+    desk = chatting()
+    ask = desk.dialogue.ask
+    desk.hear("QUIT|bob", f"CONNECTING|carol|{CAROL}")
+    assert desk.type(word, ask=ask) == []
+    desk.at(State.MENU)
+    if word == "q":
+        assert desk.shown[-1] == "* It is over already."
+    elif word:
+        assert desk.shown[-1] == f"! not sent: '{word}': the chat is over"
+
+
+def test_a_draft_for_one_partner_reaches_no_other() -> None:
+    desk = chatting()
+    ask = desk.dialogue.ask
+    desk.hear("QUIT|bob", f"CONNECTED|carol|{CAROL}")
+    assert desk.type("dear bob", ask=ask) == []
+    assert desk.shown[-1] == "! not sent: 'dear bob': the chat is over"
+
+
+def test_a_choice_that_a_request_interrupts_is_still_a_choice() -> None:
+    desk = at_menu()
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)
+    desk.type("1", ask=ask)
+    desk.at(State.ADDRESS)
+
+
+def test_a_yes_typed_before_the_question_accepts_nobody() -> None:
+    desk = at_menu()
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)
+    assert desk.type("y", ask=ask) == []
+    desk.at(State.MENU)
+    late = Desk("alice")
+    late.type("y")
+    late.hear("CONNECTED|alice", REQUEST)
+    assert late.hear("PONG|") == []
+
+
+def test_a_yes_to_somebody_else_during_a_call_is_no_message_once_the_chat_is_on() -> None:
+    desk = place("CALLING, asked about carol")
+    ask = desk.dialogue.ask
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.type("y", ask=ask) == []
+    assert desk.shown[-1] == "! not used: 'y': what it answered is over"
+    assert desk.type("hello", ask=ask) == ["CHAT|hello"]
+
+
+def test_what_was_typed_for_the_callee_is_not_said_to_whoever_is_accepted_instead() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.type("dear bob", "y")
+    assert desk.hear(f"CONNECTED|carol|{CAROL}") == []
+    assert "! not sent: 'dear bob': the call is over" in desk.shown
+
+
+def test_lines_together_are_a_message_wherever_they_are_typed() -> None:
+    lines = "first\nq\n1"
+    assert [f"CHAT|{lines}"] == chatting().type(lines)
+    assert chatting().type("\n  a\n\nb\n") == ["CHAT|  a\n\nb"]
+    desk = calling()
+    desk.type(lines)
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == [f"CHAT|{lines}"]
+    for where in ("NAME", "MENU", "MENU, asked about bob", "ADDRESS", "WAITING"):
+        desk = place(where)
+        before = desk.dialogue.state
+        assert desk.type("y\nq") == []
+        assert (desk.dialogue.state, desk.shown[-1]) == (before, "! not sent: 'y…': no chat is on")
+
+
+def test_a_request_that_a_chat_pushed_aside_is_told_again() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.shown[-1] == f"* carol ({CAROL}) wants to chat; you will be asked as soon as you are free."
+
+
+# -- redirected input
+
+
+@pytest.mark.parametrize("lines", [["a", "", "  b", "q", "c"], ["?", r"\q", "y", "1", " "]])
+def test_each_line_of_redirected_input_is_a_message(lines: list[str]) -> None:
+    desk = Desk("alice", "127.0.0.2", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    said = []
+    for line in lines:
+        said += desk.type(line)
+    said += desk.hear(f"CONNECTED|bob|{BOB}")
+    assert said == ["CONNECTING|127.0.0.2", *(f"CHAT|{line}" for line in lines)][1:]
+
+
+def test_redirected_input_answers_the_questions_before_a_call() -> None:
+    desk = Desk(piped=True)
+    assert desk.type("alice") == ["CONNECT|alice", "PING|"]
+    desk.hear("CONNECTED|alice", "PONG|")
+    assert desk.type("1", "127.0.0.2") == ["CONNECTING|127.0.0.2"]
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == []
+    assert desk.type("q") == ["CHAT|q"]
+
+
+def test_what_redirected_input_says_to_no_question_is_a_failure() -> None:
+    desk = at_menu(piped=True)
+    desk.type("hello")
+    desk.end()
+    assert desk.dialogue.status == 1
+
+
+def test_an_end_of_the_input_waits_until_the_daemon_takes_us_or_does_not() -> None:
+    desk = Desk("zoe", piped=True)
+    desk.flush()
+    assert desk.end() == []
+    desk.hear("ERROR|another client is connected to this daemon", "QUIT|")
+    assert (desk.shown, desk.dialogue.status) == (["! another client is connected to this daemon"], 1)
+    desk = Desk("zoe", piped=True)
+    desk.end()
+    assert desk.hear("CONNECTED|zoe", "PONG|") == ["QUIT|"]
+    assert desk.dialogue.status == 0
+
+
+def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
+    desk = Desk("alice", "127.0.0.2", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    desk.type("hi")
+    assert desk.dialogue.alone
+    desk.hear("UNANSWERED|127.0.0.2:7777|30")
+    assert desk.shown[-1] == "* Still no answer from 127.0.0.2 after 30 s."
+    desk.dialogue.give_up(60.0)
+    assert desk.flush() == ["QUIT|127.0.0.2", "PING|"]
+    assert desk.shown[-2:] == [
+        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled (--wait sets how long).",
+        "! not sent: 'hi': nobody answered the call",
+    ]
+    assert desk.hear("QUIT|127.0.0.2:7777", "PONG|") == ["QUIT|"]
+    assert desk.dialogue.status == 1
+    assert not calling().dialogue.alone
+
+
+def test_a_lost_daemon_takes_what_was_held() -> None:
+    desk = calling(piped=True)
+    desk.type("hi")
+    desk.dialogue.lose()
+    desk.flush()
+    assert desk.shown[-2] == "! not sent: 'hi': the daemon is gone"
+
+
+# -- how it ended
+
+OVER: dict[str, tuple[list[str], list[str]]] = {
+    "declined": ([f"RINGING|bob|{BOB}", "QUIT|bob"], [f"* bob ({BOB}) declined."]),
+    "declined late": ([f"RINGING|bob|{BOB}", "UNANSWERED|bob|60", "QUIT|bob"], [f"* bob ({BOB}) declined."]),
+    "declined without ringing": (["QUIT|bob"], ["* 127.0.0.2 declined."]),
+    "busy": (["ERROR|User already in another chat", "QUIT|bob"], ["* 127.0.0.2 is in another chat."]),
+    "nobody there": (["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"], ["* 127.0.0.2 didn't answer."]),
+    "out of reach": (
+        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", "PONG|", f"QUIT|{BOB}"],
+        ["! nothing could be sent to 127.0.0.2:7777: No route", "* 127.0.0.2 can't be reached."],
+    ),
+    "refused": (["ERROR|nothing listens there", f"QUIT|{BOB}"], ["! nothing listens there"]),
+}
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_how_a_call_failed_is_told_in_one_line(how: str) -> None:
+    heard, shown = OVER[how]
+    desk = calling()
+    desk.flush()
+    desk.shown.clear()
+    desk.hear(*heard)
+    assert [text for text in desk.shown if "Ringing" not in text and "Still" not in text] == shown
+
+
+def test_leaving_is_told_apart_from_silence() -> None:
+    desk = place("CHAT, asked to wait")
+    desk.hear("UNDELIVERED|1", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) stopped answering; the chat is over."
+    desk = place("CHAT, asked to wait")
+    desk.hear("ACK|1", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) left; the chat is over."
+
+
+def test_a_call_that_is_taken_back_was_no_chat() -> None:
+    desk = calling()
+    desk.type("q")
+    assert desk.shown[-1] == "* Cancelled the call to 127.0.0.2. Another q ends the program."
+
+
+def test_what_the_daemon_knows_besides_is_told() -> None:
+    desk = Desk("alice")
+    desk.hear("CONNECTED|alice", f"MISSED|bob|{BOB}|480", "MISSED|bob", "PONG|")
+    assert desk.shown == [f"* Missed call: bob ({BOB}) called 8 min ago."]
+    desk = calling()
+    desk.hear(f"RINGING|bob|{BOB}", f"AWAY|bob|{BOB}", f"AWAY|carol|{CAROL}")
+    assert desk.shown[-1] == f"* Nobody is at bob ({BOB}) now; whoever comes there will be asked."
+
+
+# -- whose words those are
+
+
+@pytest.mark.parametrize("name", ["alice", "Alice", "a1ice", "aIice", "ALICE", "alice ", "al ice", "@lice"])
+def test_a_partner_who_looks_like_the_person_is_marked(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes, I agree")
+    assert desk.shown[-1].endswith(": yes, I agree")
+    assert "(not you)" in desk.shown[-1]
+
+
+@pytest.mark.parametrize("name", ["bob", "malice", "alicia"])
+def test_nobody_else_is_marked(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes")
+    assert desk.shown[-1] == f"{name}: yes"
+
+
+@pytest.mark.parametrize("name", ["! not delivered", "* You left", "bob (192.168.1.20:7777)", "192.168.1.20", "bob:"])
+def test_a_name_that_could_be_more_is_in_quotes(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes")
+    assert desk.shown[-1] == f'"{name}": yes'
