@@ -107,6 +107,13 @@ class Held:
         self._drawn = None
         self._output.cursor_up(amount)
 
+    def erase_down(self) -> None:
+        """From the cursor, in column 0. tmux takes one in the corner for the wish to keep the screen's rows."""
+        self._output.erase_end_of_line()
+        self._output.cursor_forward(1)
+        self._output.erase_down()
+        self._output.cursor_backward(1)
+
     def flush(self) -> None:
         """Not while it is held."""
         if not self._held:
