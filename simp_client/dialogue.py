@@ -117,7 +117,7 @@ class Dialogue:
     @property
     def ask(self) -> Ask:
         """What is asked now."""
-        return prompt.ask(self.state, self.attachment, self.user, self._talk)
+        return prompt.ask(self.state, self.attachment, self.user, self._talk, texts_only=self._texts_only)
 
     def bar(self, columns: int) -> str:
         """Where the person is, at the bottom of a terminal; narrower than so many columns."""
@@ -422,7 +422,7 @@ class Dialogue:
             case events.Missed(other, seconds):
                 self._show(view.missed(self._who(other), seconds))
             case events.Requested(other):
-                asks = self.state in (State.MENU, State.WAITING, State.CALLING) and len(self.attachment.requests) == 1
+                asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and self.state not in (State.NAME, State.ATTACHING, State.CLOSING, State.QUITTING):
                     self._show(view.requested(self._who(other)))
             case events.Withdrawn(other):

@@ -62,10 +62,10 @@ class Ask:
     """What stands before the line that is being typed, at a terminal."""
 
 
-def ask(state: State, attachment: Attachment, user: str, talk: int) -> Ask:
-    """What is asked now."""
+def ask(state: State, attachment: Attachment, user: str, talk: int, *, texts_only: bool = False) -> Ask:
+    """What is asked now. `texts_only`: whatever is typed during a call is a message."""
     requests = attachment.requests
-    if requests and state in (State.MENU, State.WAITING, State.CALLING):
+    if requests and state in (State.MENU, State.WAITING, *(() if texts_only else (State.CALLING,))):
         who = view.title(requests[0], user)
         calling = state is State.CALLING
         words = (

@@ -929,3 +929,11 @@ def test_a_name_that_could_be_more_is_in_quotes(name: str) -> None:
     desk = chatting()
     desk.hear(f"CHAT|{name}|yes")
     assert desk.shown[-1] == f'"{name}": yes'
+
+
+def test_redirected_input_is_not_asked_during_a_call() -> None:
+    desk = calling(piped=True)
+    desk.hear(f"CONNECTING|carol|{CAROL}")
+    assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
+    assert desk.type("y") == []
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|y"]

@@ -224,6 +224,71 @@ def test_an_output_that_nobody_reads_ends_the_client() -> None:
     run(script, "--user", "alice")
 
 
+def test_messages_alone_go_to_the_standard_output_and_every_line_of_the_input_is_one() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("dear bob\n\n  q\nq\n?\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await daemon.hear("CHAT|dear bob", "CHAT|", "CHAT|  q", "CHAT|q", "CHAT|?")
+        await daemon.say(r"CHAT|bob|one\n* You left bob.", "ACK|1", "ACK|2", "ACK|3", "ACK|4", "ACK|5")
+        await daemon.end()
+        assert await client.output.read() == "bob: one\n  │ * You left bob.\n".encode()
+        assert b"You are in a chat with bob (127.0.0.2:7777).\n" in await client.errors.read()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_a_call_that_nobody_answers_ends_by_itself() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("hi\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.hear("CONNECTING|127.0.0.2", "QUIT|127.0.0.2", "PING|")
+        await daemon.say("QUIT|127.0.0.2:7777", "PONG|")
+        await daemon.end()
+        await client.see("* Calling 127.0.0.2.")
+        await client.see("! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled (--wait sets how long).")
+        await client.see("! not sent: 'hi': nobody answered the call")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.2")
+
+
+def test_a_call_that_is_answered_in_time_goes_on() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2.", "* You are in a chat with bob (127.0.0.2:7777).")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(daemon.hear("QUIT|"), 0.6)
+        client.input.close()
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.5")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_output_that_is_full_is_told() -> None:
+    async def both() -> tuple[int | None, bytes]:
+        with open("/dev/full", "wb") as full:
+            async with ScriptedDaemon() as daemon:
+                command = [*CLIENT, "127.0.0.1", "--client-port", str(daemon.port), *("--user", "alice")]
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdin=PIPE, stdout=full, stderr=PIPE, env=ENVIRONMENT
+                )
+                await daemon.attach("alice")
+                await daemon.say("CONNECTED|bob|127.0.0.2:7777", "CHAT|bob|hi")
+                await daemon.end()
+                _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+                return process.returncode, errors
+
+    status, errors = asyncio.run(both())
+    assert (status, errors.splitlines()[-1]) == (1, b"! can't write to the standard output: No space left on device")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
