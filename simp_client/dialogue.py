@@ -88,7 +88,7 @@ class Dialogue:
         self.failed = False
         """A call failed, something wasn't delivered, or a line couldn't be used."""
         self._call_at_once = call
-        self._piped = piped
+        self.piped = piped
         self._texts_only = piped and not commands
         self._once = piped and call is not None
         self._daemon = daemon
@@ -131,12 +131,12 @@ class Dialogue:
     @property
     def alone(self) -> bool:
         """Whether a call is out and nobody is there to take it back."""
-        return self._piped and self.state is State.CALLING
+        return self.piped and self.state is State.CALLING
 
     @property
     def status(self) -> ExitStatus:
         """A failure if the daemon was lost, or where a pipe's call or message failed."""
-        return ExitStatus.FAILURE if self._broken or (self._piped and self.failed) else ExitStatus.SUCCESS
+        return ExitStatus.FAILURE if self._broken or (self.piped and self.failed) else ExitStatus.SUCCESS
 
     # -- what the person does
 
@@ -167,9 +167,9 @@ class Dialogue:
         to_call = self._call_at_once is not None and self.state in (State.NAME, State.ATTACHING)
         self.failed |= to_call or self.state is State.CALLING
         self._input_ended = True
-        if self._piped and (to_call or self.state is State.CALLING):
+        if self.piped and (to_call or self.state is State.CALLING):
             self._show(view.error("The input ended before the call was answered, so the call was cancelled."))
-        elif self._piped and self.state in (State.ATTACHING, State.CLOSING):  # where what follows comes by itself
+        elif self.piped and self.state in (State.ATTACHING, State.CLOSING):  # where what follows comes by itself
             return
         self._close()
         self._settle()
@@ -219,7 +219,7 @@ class Dialogue:
     def _wants(self) -> bool:
         """Whether anything takes a held line now."""
         if self.state is State.CHAT:
-            return not self._piped or len(self.attachment.outstanding) < WINDOW
+            return not self.piped or len(self.attachment.outstanding) < WINDOW
         return self.state in _ASKING
 
     def _use(self, held: _Held) -> None:
@@ -236,7 +236,7 @@ class Dialogue:
         """It is used as soon as something takes it."""
         self.held.append(_Held(text, verbatim))
         self._settle()
-        if self.held and not self._piped:
+        if self.held and not self.piped:
             self._show(view.kept(text))
 
     def _take(self, text: str, ask: Ask) -> None:
@@ -471,7 +471,7 @@ class Dialogue:
         self.state = State.CHAT
         self._show(view.began(self._who(other), commands=not self._texts_only))
         self._show(*(view.requested(self._who(request)) for request in self.attachment.requests))
-        if not self._piped:
+        if not self.piped:
             self._show(*(view.said(self.user, held.text.strip("\n")) for held in self.held))
 
     def _over(self, why: str, *texts: Text) -> None:

@@ -48,7 +48,7 @@ class Runner:
 
     def type_line(self, text: str, ask: Ask | None = None) -> None:
         """The person gave a line without its newline, or several that are one message, for what was asked then."""
-        ask = ask or self.meant()
+        ask = ask or (None if self._dialogue.piped else self.meant())  # a program is as fast as it is
         self._glance.answer()
         self._dialogue.type_line(text, ask)
         self._pump()

@@ -286,6 +286,23 @@ class Terminal:
             self._out.close()
             event.app.suspend_to_background()
 
+        # By what a person takes for a character: half a flag or half a family is none.
+        @keys.add(Keys.Backspace)
+        def _(event: KeyPressEvent) -> None:
+            self._buffer.delete_before_cursor(view.last_character(self._buffer.document.text_before_cursor))
+
+        @keys.add(Keys.Delete)
+        def _(event: KeyPressEvent) -> None:
+            self._buffer.delete(view.first_character(self._buffer.document.text_after_cursor))
+
+        @keys.add(Keys.Left)
+        def _(event: KeyPressEvent) -> None:
+            self._buffer.cursor_position -= view.last_character(self._buffer.document.text_before_cursor)
+
+        @keys.add(Keys.Right)
+        def _(event: KeyPressEvent) -> None:
+            self._buffer.cursor_position += view.first_character(self._buffer.document.text_after_cursor)
+
         @keys.add(Keys.PageUp)
         @keys.add(Keys.PageDown)
         def _(event: KeyPressEvent) -> None:

@@ -8,7 +8,7 @@ never looks like a line of ours: those begin with `*`, `!` or a name at the left
 import re
 from typing import Final
 
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, iter_graphemes_reverse, wcwidth
 
 from simp_client.events import How, Other
 from simp_proto.address import Address, format_address
@@ -27,6 +27,8 @@ MORE: Final = "  │ "
 SHORT: Final = 60
 """Characters of a message that are enough to recognise it."""
 _TAB: Final = 4
+_RAW: Final = re.compile("[\udc80-\udcff]")
+"""Bytes that are no UTF-8, as Python reads them."""
 
 NAME_QUESTION: Final = "Your name:"
 MENU_QUESTION: Final = "1 start a chat, 2 wait for a request, q quit:"
@@ -85,14 +87,8 @@ def plain(text: Text) -> str:
 def short(text: str) -> str:
     """The text, or its beginning where it is long, in quotes. Bytes that are no text show as their codes."""
     line, newline, _ = text.strip("\n").partition("\n")
-    line = line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") if _is_raw(line) else line
+    line = _RAW.sub(lambda byte: f"\\x{ord(byte[0]) & 0xFF:02x}", line)
     return f"'{line}'" if len(line) <= SHORT and not newline else f"'{line[:SHORT]}…'"
-
-
-def _is_raw(text: str) -> bool:
-    return any("\udc80" <= character <= "\udcff" for character in text) and not any(
-        "\ud800" <= character < "\udc80" or "\udcff" < character <= "\udfff" for character in text
-    )
 
 
 # -- people
@@ -338,12 +334,24 @@ def _messages(count: int) -> str:
 
 _ASCII: Final = {"…": "...", "·": "-", "✓ ": "", "│": "|"}
 _INDENTATION: Final = 4
+_FURTHEST: Final = 120
+"""Characters from its beginning in which a line shows whose it is."""
 _LIKE_OURS: Final = re.compile(r"\s*(?:[*!?]|[^:\n]{1,48}:\s|(?:Accept|Call|Your|1 start)\b|[^\n]*wants to chat)")
 
 
 def width(text: str) -> int:
     """Columns that the text takes at a terminal."""
     return sum(max(wcwidth(character), 0) for character in text)
+
+
+def first_character(text: str) -> int:
+    """Code points of what a person takes for the first character."""
+    return len(next(iter_graphemes(text), ""))
+
+
+def last_character(text: str) -> int:
+    """Code points of what a person takes for the last character."""
+    return len(next(iter_graphemes_reverse(text), ""))
 
 
 def indent(text: Text, columns: int) -> Text:
@@ -363,7 +371,7 @@ def indent(text: Text, columns: int) -> Text:
             begins = not fits or (wide and at < 3 < index)
             if character == "\n":
                 at, wide = 0, False
-            elif begins and _LIKE_OURS.match(whole, index, index + columns):
+            elif begins and _LIKE_OURS.match(whole, index, index + _FURTHEST):
                 shown.append(indentation)
                 at = len(indentation) + cells - (0 if fits else columns - at)
             else:

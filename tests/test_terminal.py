@@ -385,3 +385,27 @@ def test_ctrl_c_discards_a_draft_and_page_up_brings_none_back() -> None:
         await _hear(daemon, screen, "CHAT|next")
 
     watch(script, *CALL)
+
+
+def test_backspace_takes_what_a_person_takes_for_a_character() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("a\U0001f469\U0001f3fd\u200d\U0001f4bb\x7f\U0001f1e9\U0001f1ea\x1b[D\x1b[3~e\u0301\u0323\x7fz\r")
+        await _hear(daemon, screen, "CHAT|az")
+
+    watch(script, *CALL)
+
+
+def test_a_draft_is_whole_after_the_terminal_has_become_narrower_and_wider() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("x" * 50)
+        await screen.see("x" * 50)
+        screen.resize(30, 12)
+        await daemon.say("CHAT|bob|meanwhile")
+        await screen.see("meanwhile")
+        screen.resize(80, 24)
+        screen.press("y\r")
+        await _hear(daemon, screen, f"CHAT|{'x' * 50}y")
+
+    watch(script, *CALL)

@@ -3,8 +3,12 @@
 import inspect
 import unicodedata
 from collections.abc import Callable
+from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wcwidth import wcwidth
 
 from simp_client import view
 
@@ -120,3 +124,58 @@ def test_unreachable_says_what_to_start(address: tuple[str, int], command: str) 
 )
 def test_fit(text: str, encoding: str, fitting: str) -> None:
     assert view.fit(text, encoding) == fitting
+
+
+def rows(text: str, columns: int) -> list[str]:
+    """The rows in which a terminal shows it, as wide as `wcwidth` has it."""
+    found, at = [""], 0
+    for character in text:
+        cells = max(wcwidth(character), 0)
+        if character == "\n" or at + cells > columns:
+            found.append("")
+            at = 0
+        if character != "\n":
+            found[-1] += character
+            at += cells
+    return found
+
+
+OURS = ["* ", "! gone", "? ", "alice: yes", "carol (127.0.0.1:7777) wants to chat. Accept? (y/n)"]
+WORDS = st.lists(st.sampled_from([*OURS, "\n", "日", "ab "]) | st.text(max_size=6), max_size=6).map("".join)
+
+
+@settings(max_examples=10)
+@given(
+    st.sampled_from(["bob", "! lost"]),
+    st.sampled_from(["x", "x ", "\u00a0", "日", "e\u0301"]),
+    WORDS,
+    st.integers(16, 90),
+)
+def test_no_row_of_a_message_but_its_first_looks_like_a_line_of_ours(
+    name: str, padding: str, text: str, columns: int
+) -> None:
+    for ours, before in product(OURS, range(columns)):
+        said = view.said(name, (padding * columns)[:before] + ours + text, "alice")
+        shown = view.plain(view.indent(said, columns))
+        assert view.plain(said).replace(" ", "") == shown.replace(" ", "")
+        for row in rows(shown, columns)[1:]:
+            assert not row.startswith(("* ", "! ", "? ", "alice: ", "carol ("))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a" + " " * 8 + "b", "a" + " " * 8 + "b"),
+        ("a" + " " * 9 + "b", "a [9 blanks] b"),
+        ("a" + "\u00a0\u3000" * 40 + "! gone", "a [80 blanks] ! gone"),
+        ("x\n" + " " * 32 + "b", "x\n  │ " + " " * 32 + "b"),
+        (" " * 33 + "b", " [33 blanks] b"),
+    ],
+)
+def test_runs_of_blanks_are_counted_where_they_are_long(text: str, shown: str) -> None:
+    assert view.plain(view.said("bob", text)) == f"bob: {shown}"
+
+
+@pytest.mark.parametrize(("text", "short"), [("\udcff\udc00x\udcfe", r"'\xff\udc00x\xfe'"), ("a\nb", "'a…'")])
+def test_short_shows_bytes_and_the_first_line(text: str, short: str) -> None:
+    assert view.plain(view.error(view.short(text))) == f"! {short}"
