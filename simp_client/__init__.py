@@ -5,17 +5,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simp_client.api import Client, Event, RefusedError, connect
-    from simp_client.events import Ended, Fate, Other, Requested, Ringing, Said, Unanswered, Warned, Withdrawn
+    from simp_client.events import (
+        Away,
+        Ended,
+        Fate,
+        Missed,
+        Other,
+        Requested,
+        Ringing,
+        Said,
+        Unanswered,
+        Warned,
+        Withdrawn,
+    )  # fmt: skip
     from simp_client.link import NoDaemonError
     from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
     "AddressError",
+    "Away",
     "Client",
     "Ended",
     "Event",
     "Fate",
     "LineError",
+    "Missed",
     "NoDaemonError",
     "NotNowError",
     "Other",

@@ -24,13 +24,16 @@ from simp_client.attachment import Attachment, Phase
 from simp_client.events import (
     NOBODY,
     Attached,
+    Away,
     Began,
     Detached,
     Ended,
     Failed,
     Fate,
+    How,
     Left,
     Lost,
+    Missed,
     Other,
     Requested,
     Ringing,
@@ -46,7 +49,7 @@ from simp_proto.constants import CLIENT_PORT
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
 from simp_proto.printable import printable
 
-Event = Requested | Withdrawn | Ringing | Said | Unanswered | Ended | Warned
+Event = Missed | Requested | Withdrawn | Ringing | Away | Said | Unanswered | Ended | Warned
 """What others do."""
 
 MAX_UNREAD: Final = 1_000
@@ -114,7 +117,7 @@ class Client:
         await self._left()
         callee = self._attachment.partner
         self._attachment.accept(request)
-        self._decide(Failed(callee, "another request was accepted"))
+        self._decide(Failed(callee, "another request was accepted", How.TOLD))
         return await self._chat()
 
     async def decline(self, request: Other) -> None:
@@ -141,7 +144,7 @@ class Client:
         """
         if partner := self.partner:
             self._attachment.leave()
-            self._decide(Failed(partner, "it was taken back"))
+            self._decide(Failed(partner, "it was taken back", How.TOLD))
         await self._left()
 
     async def next_event(self) -> Event:
@@ -193,7 +196,7 @@ class Client:
             raise
         result = answer.result()
         if isinstance(result, Failed):
-            raise RefusedError(printable(view.no_chat(result.other.title, result.why)))
+            raise RefusedError(printable(view.no_chat(result.other.title, result.why or result.how.value)))
         return result.other
 
     def _decide(self, answer: Began | Failed) -> None:

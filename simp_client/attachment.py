@@ -12,11 +12,18 @@ from enum import Enum, unique
 from typing import Final
 
 from simp_client import events
-from simp_client.events import NOBODY, Event, Fate, Other
+from simp_client.events import NOBODY, Event, Fate, How, Other
 from simp_proto.address import parse_address
-from simp_proto.constants import DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError
 from simp_proto.text import Line, Word, check_user, format_line
+
+MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
+"""As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
+_PLACEHOLDERS: Final = ("", "daemon")
+"""What a daemon calls its user while nobody has given a name (spec 2.4)."""
+_CLUELESS: Final = 330
+"""Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
 
 @unique
@@ -49,7 +56,9 @@ class Attachment:
         """Messages of this chat so far."""
         self.outstanding: dict[int, str] = {}
         """The messages whose fate is unknown, by their number."""
-        self._why: str | None = None
+        self._why: str | None = None  # the ERROR since the call, acceptance or chat began
+        self._told = False  # which came just now
+        self._silence = 0  # seconds without an answer, as far as told
         self._barriers: deque[Other | Phase] = deque()  # what each PING's PONG ends: a declining, or a phase
         self._lines: list[Line] = []
         self._events: deque[Event] = deque()
@@ -125,6 +134,7 @@ class Attachment:
         handler = self._HANDLERS.get(line.word)
         if handler and self.phase is not Phase.OVER:
             handler(self, line)
+            self._told = line.word is Word.ERROR or (self._told and line.word in (Word.ACK, Word.UNDELIVERED))
 
     def lose(self) -> None:
         """The connection has ended."""
@@ -142,15 +152,25 @@ class Attachment:
     def _receive_connecting(self, line: Line) -> None:
         request = Other(*line.fields(2))
         if request.peer:
-            self.requests = [*self._requests_but(request), request][-PENDING_REQUESTS:]
+            self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
             self._tell(events.Requested(request))
 
+    def _receive_missed(self, line: Line) -> None:
+        name, address, seconds = line.fields(3)
+        if (ago := _number(seconds)) is not None and (name or address):
+            self._tell(events.Missed(Other(name, address), ago))
+
     def _receive_ringing(self, line: Line) -> None:
-        _, address = line.fields(2)
+        name, address = line.fields(2)
         if self.phase is Phase.CALLING and not self.rang:
             self.rang = True
-            self.partner = Other("", address or self.partner.address)
+            known = "" if name in (*_PLACEHOLDERS, address) else name
+            self.partner = Other(known, address or self.partner.address)
             self._tell(events.Ringing(self.partner))
+
+    def _receive_away(self, line: Line) -> None:
+        if self.phase is Phase.CALLING and self.partner.goes_by(line.fields(2)[1]):
+            self._tell(events.Away(self.partner))
 
     def _receive_connected(self, line: Line) -> None:
         partner = Other(*line.fields(2))
@@ -167,6 +187,7 @@ class Attachment:
         self._tell(events.Said(*line.fields(2)))
 
     def _receive_ack(self, line: Line) -> None:
+        self._silence = 0
         self._settle(_number(line.payload), Fate.ACKNOWLEDGED)
 
     def _receive_undelivered(self, line: Line) -> None:
@@ -175,7 +196,8 @@ class Attachment:
     def _receive_unanswered(self, line: Line) -> None:
         _, seconds = line.fields(2)
         if self.phase in (Phase.CALLING, Phase.CHAT):
-            self._tell(events.Unanswered(self.partner, _number(seconds) or 30))
+            self._silence = _number(seconds) or 30
+            self._tell(events.Unanswered(self.partner, self._silence))
 
     def _receive_quit(self, line: Line) -> None:
         peer = line.payload
@@ -188,8 +210,13 @@ class Attachment:
         elif withdrawn := self._request_of(peer):
             self.requests.remove(withdrawn)
             self._tell(events.Withdrawn(withdrawn))
-        elif self.phase is Phase.CALLING:  # by the callee's name, which nothing has given before
+        elif self.phase is Phase.CALLING and self._may_be_the_callee():
             self._end()
+
+    def _may_be_the_callee(self) -> bool:
+        """Whether a name that nothing has given before can be the callee's: theirs isn't known, all others' are."""
+        others = [request for request in self.requests if request.name in (*_PLACEHOLDERS, request.address)]
+        return not self.partner.name and not others
 
     def _receive_error(self, line: Line) -> None:
         self._why = line.payload
@@ -197,6 +224,7 @@ class Attachment:
         if self.phase is Phase.ATTACHING:
             self.phase = Phase.APART
         elif self.phase is Phase.ACCEPTING:  # no QUIT follows
+            self._told = True
             self._end()
 
     # -- what both lead to
@@ -208,16 +236,26 @@ class Attachment:
 
     def _begin(self, phase: Phase, partner: Other) -> None:
         self.phase, self.partner = phase, partner
-        self.rang, self._why = False, None
+        self.rang, self._why, self._told, self._silence = False, None, False, 0
 
     def _end(self) -> None:
         """The chat, the call or the acceptance is over."""
         if self.phase is Phase.CHAT:  # else what is outstanding is of an earlier one, and still being sent (client 4.2)
             self._settle_all(Fate.UNDELIVERED)
-            self._tell(events.Ended(self.partner))
+            self._tell(events.Ended(self.partner, lost=self._silence > 0))
         else:
-            self._tell(events.Failed(self.partner, self._why))
+            self._tell(events.Failed(self.partner, self._why, self._how()))
         self._begin(Phase.IDLE, NOBODY)
+
+    def _how(self) -> How:
+        """How a call or acceptance came to nothing, from what was said meanwhile."""
+        if self._why == BUSY:
+            return How.BUSY
+        if self._told:
+            return How.TOLD
+        if self._why and self._why.startswith("nothing could be sent"):
+            return How.UNREACHABLE
+        return How.NOBODY if self._silence >= (_CLUELESS if self.rang else 1) else How.DECLINED
 
     def _say(self, word: Word, payload: str = "") -> None:
         self._lines.append(Line(word, payload))
@@ -255,7 +293,9 @@ class Attachment:
     _HANDLERS: Final[dict[Word, Callable[["Attachment", Line], None]]] = {
         Word.PONG: _receive_pong,
         Word.CONNECTING: _receive_connecting,
+        Word.MISSED: _receive_missed,
         Word.RINGING: _receive_ringing,
+        Word.AWAY: _receive_away,
         Word.CONNECTED: _receive_connected,
         Word.CHAT: _receive_chat,
         Word.ACK: _receive_ack,

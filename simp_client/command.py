@@ -8,7 +8,7 @@ import sys
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import PORT, address
+from simp_proto.cli.parameters import PORT, Number, address
 from simp_proto.constants import CLIENT_PORT
 
 
@@ -19,16 +19,27 @@ from simp_proto.constants import CLIENT_PORT
 )
 @click.option("--user", metavar="NAME", help="Your name; without it you are asked.")
 @click.option("--call", metavar="ADDRESS", help="Call this IP or IP:port immediately.")
-def client(ip: str, client_port: int, user: str | None, call: str | None) -> None:
+@click.option(
+    "--wait",
+    type=Number(0, 86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Cancel a call of redirected input that is unanswered for so long.",
+)
+@click.option("--commands", is_flag=True, help="Take q, ? and empty lines of redirected input as at a terminal.")
+def client(ip: str, client_port: int, user: str | None, call: str | None, wait: float, commands: bool) -> None:
     """Chat through the daemon at IP (IP or IP:port; by default 127.0.0.1).
 
     It asks for what it needs. `q` leaves a chat or a call, and anywhere else ends the program; `?` shows help.
 
-    If its input or output is not a terminal, it reads and prints line by line, waits at the end of the input until
-    every message is acknowledged, and with --call ends when that chat does.
+    If its input or output is not a terminal, or TERM is dumb, it reads and prints line by line: messages go to the
+    standard output, everything else to the standard error stream. Each line of redirected input is a message once a
+    call is wished for; what comes before that answers the questions. At its end the client waits until every message
+    is acknowledged, and with --call it ends when that chat does.
 
-    Exit status: 1 when there is no daemon, or it was lost; without a terminal, also when the call failed or a message
-    was not delivered; 130 after SIGTERM, as after Ctrl-C.
+    Exit status: 1 when there is no daemon, or it was lost; with redirected input, also when the call failed, a message
+    was not delivered, or a line could not be used; 130 after SIGTERM, as after Ctrl-C.
 
     \b
     Examples, with `simp daemon 192.168.1.10` running on this machine:
@@ -39,17 +50,18 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
     from simp_client.dialogue import Dialogue
     from simp_client.link import NoDaemonError
     from simp_client.runner import Front, run
+    from simp_client.view import start_command
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
     where = address(ip, client_port)
-    piped = not (sys.stdin.isatty() and sys.stdout.isatty())
+    piped = not sys.stdin.isatty()
     try:
-        dialogue = Dialogue(user, call, piped=piped)
+        dialogue = Dialogue(user, call, piped=piped, commands=commands, daemon=start_command(where))
     except SimpError as error:
         raise click.UsageError(str(error)) from None
     front: Front
-    if piped:
+    if piped or not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         from simp_client.pipe import Pipe
 
         front = Pipe(dialogue)
@@ -58,7 +70,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None) -> Non
 
         front = Terminal(dialogue)
     try:
-        sys.exit(run(where, dialogue, front))
+        sys.exit(run(where, dialogue, front, wait))
     except NoDaemonError as error:
         click.echo(error, err=True)
         sys.exit(ExitStatus.FAILURE)

@@ -1,39 +1,50 @@
 """A person's conversation with their daemon, as a state machine. Pure: no clock, no socket, no terminal.
 
 In go the lines that the person types (`type_line`, `end_input`) and those that the daemon says (`receive_line`,
-`lose`); out come `lines_to_send` to the daemon, `texts_to_show` to the person, and `question`: what is asked now.
+`lose`); out come `lines_to_send` to the daemon, `texts_to_show` to the person, and `ask`: what is asked now.
 
 The rules for the person:
 
+- A line counts for what was asked when its typing began (`Ask`), and for nothing else: where that is over, the line is
+  told as not sent or not used. So neither does a draft become an answer, nor an answer somebody else's.
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
   immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes. An empty line does nothing in a
   chat; elsewhere it goes back to the menu, if there is a way back.
-- Any other line answers the question. A line typed while nothing is asked is held until something is. The two
-  questions that come up in the middle of something (keep waiting? accept instead?) take only `y` and `n`, and only if
-  typed after them: every other line goes where it would have gone, so that no message is lost to a question.
+- Several lines at once, as pasted, are one message and nothing else.
+- What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
 - Lines that were held for a call or chat that fails are reported as not sent, and never answer the menu.
 - The end, by `q` or the end of the input, waits until the fate of every message is known; a second one doesn't.
+
+Redirected input has no person who reacts: once a call is wished for, each of its lines is a message, `q`, `?` and
+empty ones too, unless `commands` says that a program drives the client as a person would.
 """
 
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from simp_client import events, prompt, view
 from simp_client.attachment import Attachment
-from simp_client.events import Event, Fate
-from simp_client.prompt import State
+from simp_client.events import Event, Fate, How, Other
+from simp_client.prompt import TALKING, Ask, Kind, State
 from simp_client.view import Text
 from simp_proto.address import parse_address
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import BUSY, DAEMON_PORT, UNANSWERED_INTERVAL
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line
 
 WINDOW: Final = 32
 """The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
+_ASKING: Final = {
+    State.NAME: Kind.NAME,
+    State.MENU: Kind.MENU,
+    State.ADDRESS: Kind.ADDRESS,
+    State.WAITING: Kind.WAIT,
+}
+"""What each state asks by itself, though a request may be asked about before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,15 @@ class Question:
     """Was asked just now."""
 
     words: str
+    kind: Kind
+
+
+class _Held(NamedTuple):
+    """A line that waits."""
+
+    text: str
+    verbatim: bool
+    """It is a message, whatever it looks like."""
 
 
 class Dialogue:
@@ -48,22 +68,34 @@ class Dialogue:
 
     `user` and `call` are answers given beforehand. `piped`: the input is no terminal; at most `WINDOW` messages are in
     flight then, and with `call` the program ends when that call or chat does, since what follows in the pipe is
-    meant for nobody else. Raises `LineError` or `AddressError` where those answers are wrong.
+    meant for nobody else. `commands`: who writes into the pipe drives the client as a person would. `daemon` is the
+    command that starts the daemon. Raises `LineError` or `AddressError` where the answers are wrong.
     """
 
-    def __init__(self, user: str | None = None, call: str | None = None, *, piped: bool = False) -> None:
+    def __init__(
+        self,
+        user: str | None = None,
+        call: str | None = None,
+        *,
+        piped: bool = False,
+        commands: bool = False,
+        daemon: str = "simp daemon",
+    ) -> None:
         self.attachment = Attachment()
         self.state = State.NAME
         self.user = ""
-        self.held: deque[str] = deque()
+        self.held: deque[_Held] = deque()
         self.failed = False
-        """A call failed, or something wasn't delivered."""
+        """A call failed, something wasn't delivered, or a line couldn't be used."""
         self._call_at_once = call
-        self._piped = piped
+        self.piped = piped
+        self._texts_only = piped and not commands
         self._once = piped and call is not None
-        self._unanswered = 0  # seconds; 0: nothing to ask
+        self._daemon = daemon
+        self._talks = 0  # calls and chats so far
+        self._input_ended = False
         self._shown: list[Text | Question] = []
-        self._asked = ""
+        self._asked: Ask | None = None
         self._broken = False
         if call:
             parse_address(call, DAEMON_PORT)
@@ -83,21 +115,13 @@ class Dialogue:
         return shown
 
     @property
-    def question(self) -> str:
-        """What is asked now, or nothing."""
-        return prompt.question(self.state, self.attachment, self._unanswered)
+    def ask(self) -> Ask:
+        """What is asked now."""
+        return prompt.ask(self.state, self.attachment, self.user, self._talk, texts_only=self._texts_only)
 
-    @property
-    def label(self) -> str:
-        """What is shown before the line that is being typed, at a terminal."""
-        if self.question:
-            return f"{self.question} "
-        return f"{self.user}: " if self.state is State.CHAT else ""
-
-    @property
-    def bar(self) -> str:
-        """Where the person is, at the bottom of a terminal."""
-        return prompt.bar(self.state, self.attachment, self.user)
+    def bar(self, columns: int) -> str:
+        """Where the person is, at the bottom of a terminal; narrower than so many columns."""
+        return prompt.bar(self.state, self.attachment, self.user, columns)
 
     @property
     def reads(self) -> bool:
@@ -105,38 +129,58 @@ class Dialogue:
         return not self.held and self.state not in (State.QUITTING, State.ENDED)
 
     @property
+    def alone(self) -> bool:
+        """Whether a call is out and nobody is there to take it back."""
+        return self.piped and self.state is State.CALLING
+
+    @property
     def status(self) -> ExitStatus:
         """A failure if the daemon was lost, or where a pipe's call or message failed."""
-        return ExitStatus.FAILURE if self._broken or (self._piped and self.failed) else ExitStatus.SUCCESS
+        return ExitStatus.FAILURE if self._broken or (self.piped and self.failed) else ExitStatus.SUCCESS
 
     # -- what the person does
 
-    def type_line(self, text: str) -> None:
-        """The person, or a pipe, gave a line, without its newline."""
+    def type_line(self, text: str, ask: Ask | None = None) -> None:
+        """The person, or a pipe, gave a line without its newline, or several lines that are one message.
+
+        `ask` is what was asked when its typing began.
+        """
+        ask = ask or self.ask
         word = text.strip()
         if self.state in (State.QUITTING, State.ENDED):
             return
-        if word == "q":
-            self._quit()
+        if self._texts_only and (self.state in TALKING or (self._once and self.state is not State.NAME)):
+            self._hold(text, verbatim=True)
+        elif "\n" in text:
+            self._take_text(text, ask)
+        elif word == "q":
+            self._quit(ask)
         elif word == "?":
             self._show(*(view.notice(line) for line in view.HELP))
-            self._asked = ""
-        elif not self._interrupted(word):
-            self.held.append(text)
-            self._settle()
-            if self.held and not self._piped:
-                self._show(view.kept(text))
+            self._asked = None
+        else:
+            self._take(text, ask)
         self._settle()
 
     def end_input(self) -> None:
         """The person, or a pipe, has no more to say."""
         to_call = self._call_at_once is not None and self.state in (State.NAME, State.ATTACHING)
         self.failed |= to_call or self.state is State.CALLING
-        if self._piped and (to_call or self.state is State.CALLING):
+        self._input_ended = True
+        if self.piped and (to_call or self.state is State.CALLING):
             self._show(view.error("The input ended before the call was answered, so the call was cancelled."))
-        if not (self._piped and self.state is State.CLOSING):  # where it comes by itself
-            self._close()
+        elif self.piped and self.state in (State.ATTACHING, State.CLOSING):  # where what follows comes by itself
+            return
+        self._close()
         self._settle()
+
+    def give_up(self, seconds: float) -> None:
+        """Nobody has answered the call of a pipe for so long."""
+        if self.alone:
+            self.failed = True
+            self._show(view.gave_up(view.title(self.attachment.partner, self.user), seconds))
+            self._leave_talk("nobody answered the call")
+            self._settle()
 
     def interrupt(self) -> None:
         """The person wants to be out now."""
@@ -162,64 +206,109 @@ class Dialogue:
     def _settle(self) -> None:
         """Asks what is to be asked now, and answers it with what was typed ahead."""
         while True:
-            if self.question != self._asked:
-                self._asked = self.question
-                if self._asked:
-                    self._shown.append(Question(self._asked))
+            ask = self.ask
+            if ask != self._asked:
+                self._asked = ask
+                if ask.words:
+                    self._shown.append(Question(ask.words, ask.kind))
             if not (self.held and self._wants()):
                 return
-            self._asked = ""
-            self._answer(self.held.popleft())
+            self._asked = None
+            self._use(self.held.popleft())
 
     def _wants(self) -> bool:
         """Whether anything takes a held line now."""
-        if self.state is State.WAITING:
-            return bool(self.attachment.requests) or not self.held[0].strip()
         if self.state is State.CHAT:
-            return not self._piped or len(self.attachment.outstanding) < WINDOW
-        return self.state in (State.NAME, State.MENU, State.ADDRESS)
+            return not self.piped or len(self.attachment.outstanding) < WINDOW
+        return self.state in _ASKING
 
-    def _interrupted(self, word: str) -> bool:
-        """Answers the question that came up in the middle of something; says whether the line was its answer."""
-        if self.state not in (State.CALLING, State.CHAT) or not self.question:
-            return False
+    def _use(self, held: _Held) -> None:
+        """Something takes it."""
+        text, verbatim = held
+        if self.state is State.CHAT:
+            self._say(text, verbatim=verbatim)
+        elif verbatim:
+            self._unsent(text, "no chat is on")
+        else:
+            self._answer(text)
+
+    def _hold(self, text: str, *, verbatim: bool = False) -> None:
+        """It is used as soon as something takes it."""
+        self.held.append(_Held(text, verbatim))
+        self._settle()
+        if self.held and not self.piped:
+            self._show(view.kept(text))
+
+    def _take(self, text: str, ask: Ask) -> None:
+        """A single line, for what was asked when its typing began."""
+        word = text.strip()
         yes = _yes(word)
-        if self._unanswered:
-            self._unanswered = 0
-            if yes is False:
-                self.failed |= self.state is State.CALLING
-                self._quit()
-        elif yes is not None:
-            self._decide(yes)
-        return yes is not None
+        if ask.kind is Kind.ACCEPT and (yes is not None or not ask.talk):
+            asks = ask.other in self.attachment.requests and self.state in (State.MENU, State.WAITING, State.CALLING)
+            if not asks:
+                self._unused(word)
+            elif yes is None:
+                self._wrong(word, "y to accept, n to decline, or q to quit")
+            else:
+                self._decide(ask.other, yes=yes)
+        elif ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._talk):
+            self._hold(text)
+        elif ask.talk and word:
+            self._unsent(text, "the chat is over")
+        elif ask.kind is _ASKING.get(self.state):
+            self._asked = None
+            self._answer(text)
+        else:
+            self._unused(word)
+
+    def _take_text(self, text: str, ask: Ask) -> None:
+        """Several lines."""
+        if ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._talk):
+            self._hold(text, verbatim=True)
+        else:
+            self._unsent(text, "the chat is over" if ask.talk else "no chat is on")
 
     def _show(self, *texts: Text) -> None:
         self._shown += texts
 
+    def _wrong(self, word: str, expected: str) -> None:
+        self.failed |= self._texts_only  # else whoever typed it can type another
+        self._asked = None
+        self._show(view.wrong(word, expected))
+
+    def _unused(self, word: str) -> None:
+        if word:
+            self._asked = None
+            self._show(view.unused(word))
+
+    def _unsent(self, text: str, why: str) -> None:
+        self.failed = True
+        self._show(view.unsent(text, why))
+
+    def _who(self, other: Other) -> str:
+        return view.title(other, self.user)
+
     # -- answers
 
-    def _answer(self, text: str) -> None:  # noqa: PLR0912  a case for each question
+    def _answer(self, text: str) -> None:
         word = text.strip()
         match self.state:
             case State.NAME:
                 try:
                     self._attach(word)
                 except LineError as error:
+                    self.failed |= self._texts_only
                     self._show(view.error(f"{error}. Try another one."))
-            case State.MENU | State.WAITING if self.attachment.requests:
-                yes = _yes(word)
-                if yes is None:
-                    self._show(view.wrong(word, "y to accept, n to decline, or q to quit"))
-                else:
-                    self._decide(yes)
             case State.MENU if word == "1":
                 self.state = State.ADDRESS
             case State.MENU if word == "2":
                 self.state = State.WAITING
                 self._show(view.waiting())
             case State.MENU if word:
-                self._show(view.wrong(word, "1, 2 or q"))
-            case State.WAITING:  # an empty line; others are held
+                self._wrong(word, "1, 2 or q")
+            case State.WAITING if word:
+                self._wrong(word, "Enter alone, or q; you are waiting for a request")
+            case State.WAITING:
                 self.state = State.MENU
             case State.ADDRESS if not word:
                 self.state = State.MENU
@@ -227,18 +316,27 @@ class Dialogue:
                 try:
                     self._call(text)
                 except AddressError as error:
+                    self.failed |= self._texts_only
                     self._show(view.error(str(error)))
-            case State.CHAT if word:
-                self._say(text.replace("\\", "", 1) if _ESCAPED_COMMAND.fullmatch(word) else text)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, verbatim: bool) -> None:
+        if not verbatim:
+            if not text.strip():
+                return
+            text = text.replace("\\", "", 1) if _ESCAPED_COMMAND.fullmatch(text.strip()) else text
+        elif not self._texts_only:  # a paste
+            text = text.strip("\n")
         try:
             self.attachment.say(text)
         except LineError as error:
-            self.failed = True
-            self._show(view.unsent(text, str(error)))
+            self._unsent(text, str(error))
 
     # -- what they lead to
+
+    @property
+    def _talk(self) -> int:
+        """The number of the call or chat that is on, from 1; or 0."""
+        return self._talks if self.state in TALKING else 0
 
     def _attach(self, user: str) -> None:
         self.attachment.attach(user)
@@ -247,40 +345,46 @@ class Dialogue:
 
     def _call(self, address: str) -> None:
         self.attachment.call(address)
+        self._talks += 1
         self.state = State.CALLING
-        self._show(view.calling(self.attachment.partner.address))
+        self._show(view.calling(self.attachment.partner.address, commands=not self._texts_only))
 
-    def _decide(self, yes: bool) -> None:
-        request = self.attachment.requests[0]
+    def _decide(self, request: Other, *, yes: bool) -> None:
         if yes:
+            self._drop_held("the call is over")
             self.attachment.accept(request)
-            self._unanswered = 0
+            self._talks += 1
             self.state = State.ACCEPTING
         else:
             self.attachment.decline(request)
-            self._show(view.declined(request.title))
+            self._show(view.declined(self._who(request)))
 
-    def _quit(self) -> None:
-        if self.state in (State.CALLING, State.ACCEPTING, State.CHAT):
-            self._show(view.left(self.attachment.partner.short))
-            self.attachment.leave()
-            self._drop_held()
-            self.state = State.LEAVING
+    def _quit(self, ask: Ask) -> None:
+        if ask.talk and ask.talk != self._talk:
+            self._show(view.over_already())
+            self._asked = None
+        elif self.state in TALKING:
+            who = view.short_title(self.attachment.partner, self.user)
+            self._show((view.left if self.state is State.CHAT else view.cancelled)(who))
+            self._leave_talk("the chat is over" if self.state is State.CHAT else "the call is over")
         else:
             self._close()
 
+    def _leave_talk(self, why: str) -> None:
+        self.attachment.leave()
+        self._drop_held(why)
+        self.state = State.LEAVING
+
     def _rest(self) -> None:
         """No call or chat is on any more."""
-        self._unanswered = 0
         self.state = State.MENU
         if self._once:
             self._close()
 
-    def _drop_held(self) -> None:
+    def _drop_held(self, why: str) -> None:
         """Reports what was typed for a chat that won't happen."""
-        for text in self.held:
-            self.failed = True
-            self._show(view.unsent(text, "the chat is over"))
+        for text, _ in self.held:
+            self._unsent(text, why)
         self.held.clear()
 
     def _close(self) -> None:
@@ -288,7 +392,7 @@ class Dialogue:
         count = len(self.attachment.outstanding)
         if count and self.state is not State.CLOSING:
             self.state = State.CLOSING
-            self._show(view.closing(count))
+            self._show(view.closing(count, commands=not self._texts_only))
         else:
             self._leave()
 
@@ -297,7 +401,7 @@ class Dialogue:
             return
         self.attachment.detach()
         self._follow()
-        self._drop_held()
+        self._drop_held("the chat is over")
         self.state = State.QUITTING
 
     # -- what has happened
@@ -307,61 +411,73 @@ class Dialogue:
         while event := self.attachment.next_event():
             self._happened(event)
 
-    def _happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
+    def _happened(self, event: Event) -> None:  # noqa: PLR0912, PLR0915  a case for each event
         match event:
             case events.Attached():
                 self.state = State.MENU
                 if self._call_at_once:
                     self._call(self._call_at_once)
+                elif self._input_ended:
+                    self._close()
+            case events.Missed(other, seconds):
+                self._show(view.missed(self._who(other), seconds))
             case events.Requested(other):
-                asks = self.state in (State.MENU, State.WAITING, State.CALLING) and len(self.attachment.requests) == 1
+                asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and self.state not in (State.NAME, State.ATTACHING, State.CLOSING, State.QUITTING):
-                    self._show(view.requested(other.title))
+                    self._show(view.requested(self._who(other)))
             case events.Withdrawn(other):
-                self._show(view.withdrawn(other.title))
+                self._show(view.withdrawn(self._who(other)))
             case events.Ringing(other) if self.state is State.CALLING:
-                self._show(view.rings(other.title))
+                self._show(view.rings(self._who(other)))
+            case events.Away(other) if self.state is State.CALLING:
+                self._show(view.away(self._who(other)))
             case events.Began(other) if self.state is not State.CLOSING:
-                self._unanswered = 0
-                self.state = State.CHAT
-                self._show(view.began(other.title))
-                if not self._piped:  # a line typed here is already beside its label
-                    self._show(*(view.said(self.user, text) for text in self.held))
+                self._begin(other)
             case events.Said(name, text):
-                self._show(view.said(name, text))
+                self._show(view.said(name, text, self.user))
             case events.Settled(fate=Fate.ACKNOWLEDGED):
-                self._unanswered = 0
+                pass
             case events.Settled(_, text, fate):
                 self.failed = True
                 self._show((view.undelivered if fate is Fate.UNDELIVERED else view.unknown)(text))
-            case events.Unanswered(_, seconds) if self.state in (State.CALLING, State.CHAT):
-                self._unanswered = seconds
-                self._asked = ""
-            case events.Failed(other) if self.state is State.CALLING:
-                self.failed = True
-                self._over(view.refused(other.title))
-            case events.Failed(_, why) if why is not None:
-                self._over()
-            case events.Ended(other) | events.Failed(other):
-                self._over(view.gone(other.title))
+            case events.Unanswered(other, seconds) if self.state in (State.CALLING, State.CHAT):
+                words = view.no_answer_yet if self._texts_only else view.no_answer
+                self._show(words(view.short_title(other, self.user), seconds, UNANSWERED_INTERVAL))
+            case events.Failed(other, _, how):
+                self.failed |= self.state is State.CALLING
+                self._over("nobody took the call", *([] if how is How.TOLD else [view.failed(self._who(other), how)]))
+            case events.Ended(other, lost):
+                self._over("the chat is over", view.gone(self._who(other), lost=lost))
             case events.Left() if self.state is State.LEAVING:
                 self._rest()
             case events.Warned(text):
-                self._show(view.error(text))
+                if not (text == BUSY and self.state in (State.CALLING, State.ACCEPTING)):  # `Failed` tells it
+                    self._show(view.error(text))
                 if self.state is State.ATTACHING:
                     self._broken = True
                     self._leave()
             case events.Lost():
                 self._broken = True
-                self._show(view.lost())
+                self._drop_held("the daemon is gone")
+                self._show(view.lost(self._daemon))
                 self.state = State.ENDED
             case events.Detached():
                 self.state = State.ENDED
 
-    def _over(self, *texts: Text) -> None:
+    def _begin(self, other: Other) -> None:
+        """The chat is on."""
+        if self.state not in (State.CALLING, State.ACCEPTING):
+            self._talks += 1
+        self.state = State.CHAT
+        self._show(view.began(self._who(other), commands=not self._texts_only))
+        self._show(*(view.requested(self._who(request)) for request in self.attachment.requests))
+        if not self.piped:
+            self._show(*(view.said(self.user, held.text.strip("\n")) for held in self.held))
+
+    def _over(self, why: str, *texts: Text) -> None:
         """The chat or call is over, by itself."""
         self._show(*texts)
-        self._drop_held()
+        self._drop_held(why)
         if self.state is not State.CLOSING:
             self._rest()
 

@@ -44,9 +44,28 @@ class Fate(Enum):
     UNKNOWN = "nobody will tell"
 
 
+@unique
+class How(Enum):
+    """How a call, or an acceptance, came to nothing."""
+
+    DECLINED = "its user said no"
+    BUSY = "its user is in another chat"
+    NOBODY = "nobody answered"
+    UNREACHABLE = "nothing gets there"
+    TOLD = "as the daemon's ERROR has said"
+
+
 @dataclass(frozen=True, slots=True)
 class Attached:
     """The daemon takes us; the requests that waited have been told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Somebody called while nobody was attached, and gave up so many seconds ago."""
+
+    other: Other
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,13 @@ class Withdrawn:
 @dataclass(frozen=True, slots=True)
 class Ringing:
     """The call has reached the other daemon, and its user is being asked."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The call has reached the other daemon, at which nobody is."""
 
     other: Other
 
@@ -104,9 +130,10 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The partner of the chat left, or is lost."""
+    """The partner of the chat left, or is `lost`: it had stopped answering."""
 
     other: Other
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,7 @@ class Failed:
 
     other: Other
     why: str | None
+    how: How
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +168,6 @@ class Lost:
 
 
 Event = (
-    Attached | Requested | Withdrawn | Ringing | Began | Said | Settled | Unanswered | Ended | Failed | Left | Warned
-    | Detached | Lost
+    Attached | Missed | Requested | Withdrawn | Ringing | Away | Began | Said | Settled | Unanswered | Ended | Failed
+    | Left | Warned | Detached | Lost
 )  # fmt: skip

@@ -1,6 +1,8 @@
-"""The client if its input or output is not a terminal: a line in, a line out."""
+"""The client line by line: where its input or output is no terminal, or the terminal can't move its cursor."""
 
+import contextlib
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,10 +23,15 @@ LONGEST: Final = 2 * MAX_MESSAGE_SIZE
 
 
 class Pipe:
-    """Prints each text and each question as one line, and reads a line whenever the dialogue holds none."""
+    """Prints each text and each question as one line, and reads a line whenever the dialogue holds none.
+
+    Where input or output is no terminal, the standard output gets messages alone, and all else goes to the standard
+    error stream.
+    """
 
     def __init__(self, dialogue: Dialogue) -> None:
         self._dialogue = dialogue
+        self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._turns = threading.Semaphore(0)
         self._reading = False
 
@@ -32,14 +39,28 @@ class Pipe:
         """Prints them, and lets the next line in if the dialogue can take it. Raises `OSError`."""
         try:
             for text in texts:
-                words = text.words if isinstance(text, Question) else view.plain(text)
-                print(view.fit(words, sys.stdout.encoding), flush=True)
-        except OSError:  # the reader has gone, and Python's own last flush must not fail either
+                self._print(text)
+        except OSError as error:
+            # Python's own last flush must not fail either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._complain(view.unwritable(error.strerror or "nobody takes it"))
             raise
         if self._dialogue.reads and not self._reading:
             self._reading = True
             self._turns.release()
+
+    def _print(self, text: Text | Question) -> None:
+        text = ((("", text.words)),) if isinstance(text, Question) else text
+        if self._terminal or text[0][0] == "name":
+            if self._terminal:
+                text = view.indent(text, shutil.get_terminal_size().columns)
+            print(view.fit(view.plain(text), sys.stdout.encoding), flush=True)
+        else:
+            self._complain(text)
+
+    def _complain(self, text: Text) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # nobody wants to know; without the stream, neither
+            print(view.fit(view.plain(text), sys.stderr.encoding), file=sys.stderr, flush=True)
 
     async def run(self, runner: "Runner") -> None:
         """Starts to read, in a daemon thread: while it blocks on the input, the program can still end."""

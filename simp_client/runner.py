@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from simp_client.dialogue import Dialogue, Question
 from simp_client.link import GOODBYE_TIMEOUT, Link
-from simp_client.prompt import State
+from simp_client.prompt import Ask, Glance, State
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
+
+DEFAULT_WAIT: Final = 60.0
+"""Seconds."""
 
 
 class Front(Protocol):
@@ -27,7 +30,7 @@ class Front(Protocol):
 class Runner:
     """One link, one dialogue, one front. All methods but `from_thread` belong to the loop's thread."""
 
-    def __init__(self, link: Link, dialogue: Dialogue, front: Front) -> None:
+    def __init__(self, link: Link, dialogue: Dialogue, front: Front, wait: float = DEFAULT_WAIT) -> None:
         self._link = link
         self._dialogue = dialogue
         self._front = front
@@ -35,10 +38,19 @@ class Runner:
         self._over = asyncio.Event()
         self._interrupted = False
         self._goodbye: asyncio.TimerHandle | None = None
+        self._wait = wait
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._glance = Glance(dialogue.ask)
 
-    def type_line(self, text: str) -> None:
-        """The person gave a line, without its newline."""
-        self._dialogue.type_line(text)
+    def meant(self, seen: Ask | None = None) -> Ask:
+        """What a line is for whose typing begins now; `seen` is what is on the screen, if the front knows."""
+        return self._glance.meant(self._loop.time(), seen)
+
+    def type_line(self, text: str, ask: Ask | None = None) -> None:
+        """The person gave a line without its newline, or several that are one message, for what was asked then."""
+        ask = ask or (None if self._dialogue.piped else self.meant())  # a program is as fast as it is
+        self._glance.answer()
+        self._dialogue.type_line(text, ask)
         self._pump()
 
     def end_input(self) -> None:
@@ -62,14 +74,30 @@ class Runner:
         self._link.send()
         try:
             self._front.show(self._dialogue.texts_to_show())
+            self._glance.see(self._dialogue.ask, self._loop.time())
         except OSError:  # nobody reads on (`simp client | head`): then there is no chat either
             self._dialogue.failed = True
             self._dialogue.interrupt()
             self._pump()
+        self._mind_the_call()
         if self._dialogue.state is State.ENDED:
             self._over.set()
         elif self._dialogue.state is State.QUITTING and self._goodbye is None:
             self._goodbye = self._loop.call_later(GOODBYE_TIMEOUT, self._over.set)
+
+    def _mind_the_call(self) -> None:
+        """A call that nobody is there to take back ends by itself."""
+        if not self._dialogue.alone:
+            if self._giving_up:
+                self._giving_up.cancel()
+                self._giving_up = None
+        elif self._giving_up is None:
+            self._giving_up = self._loop.call_later(self._wait, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        self._dialogue.give_up(self._wait)
+        self._pump()
 
     async def _listen(self) -> None:
         while await self._link.receive():
@@ -91,8 +119,9 @@ class Runner:
         listening.cancel()
         reading.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        if self._goodbye:
-            self._goodbye.cancel()
+        for timer in (self._goodbye, self._giving_up):
+            if timer:
+                timer.cancel()
         await self._link.close()
         for result in results:
             if isinstance(result, Exception):
@@ -100,15 +129,18 @@ class Runner:
         return ExitStatus.INTERRUPTED if self._interrupted else self._dialogue.status
 
 
-async def converse(address: Address, dialogue: Dialogue, front: Front) -> ExitStatus:
-    """Runs the dialogue with the daemon at that address; raises `NoDaemonError`."""
+async def converse(address: Address, dialogue: Dialogue, front: Front, wait: float = DEFAULT_WAIT) -> ExitStatus:
+    """Runs the dialogue with the daemon at that address; raises `NoDaemonError`.
+
+    A pipe's call is taken back after `wait` seconds.
+    """
     link = await Link.open(address, dialogue)
     try:
-        return await Runner(link, dialogue, front).run()
+        return await Runner(link, dialogue, front, wait).run()
     finally:
         link.abort()  # whatever has ended this
 
 
-def run(address: Address, dialogue: Dialogue, front: Front) -> ExitStatus:
+def run(address: Address, dialogue: Dialogue, front: Front, wait: float = DEFAULT_WAIT) -> ExitStatus:
     """`converse`, in a loop of its own."""
-    return asyncio.run(converse(address, dialogue, front))
+    return asyncio.run(converse(address, dialogue, front, wait))

@@ -91,8 +91,8 @@ TABLE = {
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row(),
     "simp_client.attachment": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
-    "simp_client.view": Row("simp_proto.address simp_proto.constants simp_proto.printable"),
-    "simp_client.prompt": Row("attachment view"),
+    "simp_client.view": Row("simp_proto.address simp_proto.constants simp_proto.printable events", "wcwidth"),
+    "simp_client.prompt": Row("attachment events view"),
     "simp_client.dialogue": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text simp_proto.cli.exit_status "
         "attachment events prompt view"
@@ -109,9 +109,11 @@ TABLE = {
         "simp_proto.address simp_proto.cli.exit_status dialogue link prompt view", "", "asyncio signal"
     ),
     "simp_client.pipe": Row("simp_proto.constants view dialogue runner", "", "os sys threading"),
-    "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "sys"),
+    "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
-        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal", "click", "os sys"
+        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal view",
+        "click",
+        "os sys",
     ),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder simp_daemon.loop "

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import events
-from simp_client.attachment import Attachment, Phase
-from simp_client.events import NOBODY, Event, Fate, Other
-from simp_proto.constants import MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_client.attachment import MOST_REQUESTS, Attachment, Phase
+from simp_client.events import NOBODY, Event, Fate, How, Other
+from simp_proto.constants import MAX_LINE_SIZE, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError
 from simp_proto.text import Line, Word, format_line, parse_line
 
@@ -170,7 +170,7 @@ def test_a_chat_begins_before_it_ends_and_a_partner_is_there_while_something_is_
         on = on and phase is Phase.CHAT
         assert on == (phase is Phase.CHAT)
         assert (partner is not NOBODY) == (phase in (Phase.CALLING, Phase.ACCEPTING, Phase.CHAT))
-        assert len(end.attachment.requests) <= PENDING_REQUESTS
+        assert len(end.attachment.requests) <= MOST_REQUESTS
         assert all(len(format_line(line)) <= MAX_LINE_SIZE for line in end.attachment.lines_to_send())
 
 
@@ -225,22 +225,22 @@ def test_a_call_rings_once_and_begins() -> None:
 def test_a_call_that_fails_says_why(peer: str) -> None:
     end = calling()
     callee = Other("", "127.0.0.2")
-    assert end.hear("ERROR|busy", f"QUIT|{peer}") == [events.Warned("busy"), events.Failed(callee, "busy")]
-    assert calling().hear(f"QUIT|{peer}") == [events.Failed(callee, None)]
+    assert end.hear("ERROR|busy", f"QUIT|{peer}") == [events.Warned("busy"), events.Failed(callee, "busy", How.TOLD)]
+    assert calling().hear(f"QUIT|{peer}") == [events.Failed(callee, None, How.DECLINED)]
 
 
 @pytest.mark.parametrize(("line", "why"), [("QUIT|bob", None), ("ERROR|gone", "gone")])
 def test_an_acceptance_that_fails(line: str, why: str | None) -> None:
     end = accepting()
-    assert end.hear(line)[-1] == events.Failed(BOB, why)
+    assert end.hear(line)[-1] == events.Failed(BOB, why, How.TOLD if why else How.DECLINED)
     assert end.attachment.phase is Phase.IDLE
 
 
 def test_requests_are_bounded_and_each_waits_once() -> None:
-    lines = [f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)]
+    lines = [f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(MOST_REQUESTS + 5)]
     end = attached(*lines, lines[-1])
     assert [request.address for request in end.attachment.requests] == [
-        f"10.0.0.{number}:7777" for number in range(5, PENDING_REQUESTS + 5)
+        f"10.0.0.{number}:7777" for number in range(5, MOST_REQUESTS + 5)
     ]
 
 
@@ -279,7 +279,7 @@ def test_a_call_that_fails_says_nothing_of_messages_of_the_chat_before(line: str
     end.hear("QUIT|bob", "PONG|")
     end.attachment.call("127.0.0.3")
     assert end.hear(line, "ACK|1") == [
-        events.Failed(Other("", "127.0.0.3"), None),
+        events.Failed(Other("", "127.0.0.3"), None, How.DECLINED),
         events.Settled(1, "hi", Fate.ACKNOWLEDGED),
     ]
 

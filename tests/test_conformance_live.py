@@ -52,8 +52,8 @@ class Side:
     def __enter__(self) -> Self:
         self.daemon = Process()
         self.daemon.client().close()  # waits until it listens
-        command = [*SIMP, "client", f"127.0.0.1:{self.daemon.client_port}", "--user", "bob"]
-        self.client = subprocess.Popen(command, stdin=self._held, stdout=subprocess.PIPE)
+        command = [*SIMP, "client", f"127.0.0.1:{self.daemon.client_port}", "--user", "bob", "--commands"]
+        self.client = subprocess.Popen(command, stdin=self._held, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._shown: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_nobody_in_a_chat(tmp_path: Path) -> None:
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE)
         side.see("You are in a chat")
         screen.sendintr()
-        side.see("is gone; the chat is over")
+        side.see("left; the chat is over")
         screen.expect(pexpect.EOF)
         assert screen.wait() == 130
 

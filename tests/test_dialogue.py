@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import view
+from simp_client.attachment import MOST_REQUESTS
 from simp_client.dialogue import WINDOW, Dialogue, Question
-from simp_client.prompt import State
-from simp_proto.constants import MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_client.prompt import Ask, State
+from simp_proto.constants import MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line, Word, format_line, parse_line
 
@@ -21,8 +22,10 @@ CAROL = "127.0.0.3:7777"
 class Desk:
     """A dialogue with everything that it has said so far."""
 
-    def __init__(self, user: str | None = None, call: str | None = None, *, piped: bool = False) -> None:
-        self.dialogue = Dialogue(user, call, piped=piped)
+    def __init__(
+        self, user: str | None = None, call: str | None = None, *, piped: bool = False, commands: bool = False
+    ) -> None:
+        self.dialogue = Dialogue(user, call, piped=piped, commands=commands)
         self.shown: list[str] = []
         self.asked: list[str] = []
 
@@ -35,10 +38,10 @@ class Desk:
                 self.shown.append(view.plain(text))
         return [f"{line.word}|{line.payload}" for line in self.dialogue.lines_to_send()]
 
-    def type(self, *lines: str) -> list[str]:
-        """The person types these."""
+    def type(self, *lines: str, ask: Ask | None = None) -> list[str]:
+        """The person types these; `ask` is what was asked when that began."""
         for line in lines:
-            self.dialogue.type_line(line)
+            self.dialogue.type_line(line, ask)
         return self.flush()
 
     def hear(self, *lines: str) -> list[str]:
@@ -56,20 +59,20 @@ class Desk:
         assert self.dialogue.state is state
 
 
-def at_menu(*, piped: bool = False) -> Desk:
-    desk = Desk("alice", piped=piped)
+def at_menu(*, piped: bool = False, commands: bool = False) -> Desk:
+    desk = Desk("alice", piped=piped, commands=commands)
     desk.hear("CONNECTED|alice", "PONG|")
     return desk
 
 
-def calling(*, piped: bool = False) -> Desk:
-    desk = at_menu(piped=piped)
+def calling(*, piped: bool = False, commands: bool = False) -> Desk:
+    desk = at_menu(piped=piped, commands=commands)
     desk.type("1", "127.0.0.2")
     return desk
 
 
-def chatting(*, piped: bool = False) -> Desk:
-    desk = calling(piped=piped)
+def chatting(*, piped: bool = False, commands: bool = False) -> Desk:
+    desk = calling(piped=piped, commands=commands)
     desk.hear(f"CONNECTED|bob|{BOB}")
     return desk
 
@@ -140,7 +143,7 @@ TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
         "n": (State.WAITING, LEAVE_BOB),
     },
     "CALLING": {"q": (State.LEAVING, CANCEL)},
-    "CALLING, asked to wait": {"q": (State.LEAVING, CANCEL), "n": (State.LEAVING, CANCEL)},
+    "CALLING, asked to wait": {"q": (State.LEAVING, CANCEL)},
     "CALLING, asked about carol": {
         "q": (State.LEAVING, CANCEL),
         "y": (State.ACCEPTING, [f"CONNECTED|{CAROL}"]),
@@ -149,8 +152,8 @@ TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
     "ACCEPTING": {"q": (State.LEAVING, LEAVE_BOB)},
     "CHAT": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
     | {"q": (State.LEAVING, LEAVE_BOB)},
-    "CHAT, asked to wait": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["1", "2", "hi", "127.0.0.3"]}
-    | {"q": (State.LEAVING, LEAVE_BOB), "n": (State.LEAVING, LEAVE_BOB)},
+    "CHAT, asked to wait": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
+    | {"q": (State.LEAVING, LEAVE_BOB)},
     "LEAVING": {"q": END},
     "CLOSING": {"q": END},
     "QUITTING": {},
@@ -254,9 +257,9 @@ def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
 
 def test_waiting_requests_come_before_the_menu() -> None:
     desk = Desk("alice")
-    desk.type("y")
+    desk.flush()
     assert desk.hear("CONNECTED|alice", REQUEST) == []
-    assert desk.hear("PONG|") == [f"CONNECTED|{BOB}"]
+    assert desk.hear("PONG|") == []
     assert desk.asked == ["bob (127.0.0.2:7777) wants to chat. Accept? (y/n)"]
 
 
@@ -282,7 +285,7 @@ def test_a_call_shows_once_that_it_rings() -> None:
     desk = calling()
     desk.hear(f"RINGING|daemon|{BOB}", f"RINGING|daemon|{BOB}")
     assert desk.shown == ["* Calling 127.0.0.2. q cancels.", f"* Ringing at {BOB}."]
-    assert "ringing at 127.0.0.2:7777" in desk.dialogue.bar
+    assert "ringing at 127.0.0.2:7777" in desk.dialogue.bar(200)
 
 
 def test_type_ahead_is_held_for_the_chat_and_shown_beside_its_label() -> None:
@@ -304,7 +307,7 @@ def test_a_pipe_is_not_read_on_while_a_line_is_held() -> None:
 
 @pytest.mark.parametrize("how", ["QUIT|bob", "q"])
 def test_lines_held_for_a_chat_that_failed_never_reach_the_menu(how: str) -> None:
-    desk = calling(piped=True)
+    desk = calling(piped=True, commands=True)
     desk.type("1")
     if how == "q":
         desk.type("q")
@@ -312,7 +315,7 @@ def test_lines_held_for_a_chat_that_failed_never_reach_the_menu(how: str) -> Non
     else:
         desk.hear(how)
     desk.at(State.MENU)
-    assert "! not sent: '1': the chat is over" in desk.shown
+    assert f"! not sent: '1': {'the call is over' if how == 'q' else 'nobody took the call'}" in desk.shown
     assert desk.dialogue.failed
 
 
@@ -343,16 +346,16 @@ def test_a_request_during_a_call_takes_no_other_line() -> None:
     desk = place("CALLING, asked about carol")
     desk.type("hello")
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|hello"]
-    assert desk.dialogue.question == ""
+    assert desk.dialogue.ask.words == ""
     desk.hear("QUIT|bob")
-    assert desk.dialogue.question == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
+    assert desk.dialogue.ask.words == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
 
 
 def test_a_request_during_a_chat_is_told_and_asked_about_after_it() -> None:
     desk = chatting()
     desk.hear(f"CONNECTING|carol|{CAROL}")
     assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
-    assert desk.dialogue.question == ""
+    assert desk.dialogue.ask.words == ""
     desk.hear("QUIT|bob")
     assert desk.asked[-1] == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
 
@@ -360,7 +363,7 @@ def test_a_request_during_a_chat_is_told_and_asked_about_after_it() -> None:
 def test_an_address_being_asked_for_is_not_interrupted() -> None:
     desk = place("ADDRESS")
     desk.hear(REQUEST)
-    assert desk.dialogue.question == view.ADDRESS_QUESTION
+    assert desk.dialogue.ask.words == view.ADDRESS_QUESTION
     assert desk.type("127.0.0.9") == ["CONNECTING|127.0.0.9"]
 
 
@@ -389,8 +392,8 @@ def test_a_request_of_nobody_is_none() -> None:
 def test_a_request_taken_back_is_no_longer_asked_about() -> None:
     desk = place("MENU, asked about bob")
     desk.hear("QUIT|bob")
-    assert desk.shown[-1] == f"* bob ({BOB}) no longer wants to chat."
-    assert desk.dialogue.question == view.MENU_QUESTION
+    assert desk.shown[-1] == f"* Missed call: bob ({BOB}) no longer wants to chat."
+    assert desk.dialogue.ask.words == view.MENU_QUESTION
 
 
 def test_a_name_that_is_anothers_address_takes_nothing_from_them() -> None:
@@ -401,47 +404,54 @@ def test_a_name_that_is_anothers_address_takes_nothing_from_them() -> None:
 
 def test_requests_are_bounded() -> None:
     desk = at_menu()
-    desk.hear(*(f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(PENDING_REQUESTS + 5)))
-    assert len(desk.dialogue.attachment.requests) == PENDING_REQUESTS
+    desk.hear(*(f"CONNECTING|bob|10.0.0.{number}:7777" for number in range(MOST_REQUESTS + 5)))
+    assert len(desk.dialogue.attachment.requests) == MOST_REQUESTS
     assert desk.dialogue.attachment.requests[0].address == "10.0.0.5:7777"
+
+
+def test_a_request_that_gives_way_to_others_ends_no_call() -> None:
+    desk = calling()
+    desk.hear(f"RINGING|bob|{BOB}", *(f"CONNECTING|m{number}|10.0.0.66:{number}" for number in range(1, 18)), "QUIT|m1")
+    desk.at(State.CALLING)
+    assert desk.shown[-1] == "* Missed call: m1 (10.0.0.66:1) no longer wants to chat."
+
+
+@pytest.mark.parametrize("name", ["daemon", "10.0.0.66:1"])
+def test_a_request_without_a_name_that_gets_one_at_its_end_ends_no_call(name: str) -> None:
+    desk = calling()
+    desk.hear(f"RINGING|daemon|{BOB}", f"CONNECTING|{name}|10.0.0.66:1", "QUIT|mallory")
+    desk.at(State.CALLING)
+
+
+def test_a_call_that_rang_ends_by_the_name_that_rang_alone() -> None:
+    desk = calling()
+    desk.hear(f"RINGING|bob|{BOB}", "QUIT|mallory", f"QUIT|{CAROL}")
+    desk.at(State.CALLING)
+    desk.hear("QUIT|bob")
+    desk.at(State.MENU)
 
 
 def test_a_failed_call_fails_a_pipe_only() -> None:
     for piped in (False, True):
         desk = calling(piped=piped)
         desk.hear("ERROR|User already in another chat", "QUIT|bob")
-        assert desk.shown[-2:] == [
-            "! User already in another chat",
-            "* No chat with 127.0.0.2: declined, busy or out of reach.",
-        ]
+        assert desk.shown[1:] == ["* 127.0.0.2 is in another chat."]
         assert desk.dialogue.status == int(piped)
 
 
 # -- no answer
 
 
-def test_the_question_comes_again_after_each_30_seconds() -> None:
+def test_it_is_told_after_each_30_seconds_and_asks_for_nothing() -> None:
     desk = chatting()
     desk.type("hi")
     desk.hear("UNANSWERED|bob|30", "UNANSWERED|bob|60")
-    assert desk.asked[-2:] == [
-        f"Still no answer from bob after {seconds} s: keep waiting? (y/n)" for seconds in (30, 60)
+    assert desk.shown[-2:] == [
+        "* Still no answer from bob: keep waiting, or q to quit",
+        "* Still no answer from bob: keep waiting, or q to quit (60 s)",
     ]
-    desk.type("y")
-    assert desk.dialogue.question == ""
-
-
-def test_an_acknowledgement_takes_the_question_back() -> None:
-    desk = place("CHAT, asked to wait")
-    desk.hear("ACK|1")
-    assert desk.type("n") == ["CHAT|n"]
-
-
-def test_held_lines_never_answer_the_question() -> None:
-    desk = calling()
-    desk.type("n")
-    assert desk.hear("UNANSWERED|bob|30") == []
-    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|n"]
+    assert desk.dialogue.ask.words == ""
+    assert desk.type("y") == ["CHAT|y"]
 
 
 # -- messages
@@ -496,17 +506,17 @@ def test_an_undelivered_message_is_shown_by_its_words() -> None:
 def test_the_bar_counts_what_is_not_delivered() -> None:
     desk = chatting()
     desk.type("one", "two")
-    assert "2 messages not yet delivered" in desk.dialogue.bar
+    assert "2 messages not yet delivered" in desk.dialogue.bar(200)
     desk.hear("ACK|1")
-    assert "1 message not yet delivered" in desk.dialogue.bar
+    assert "1 message not yet delivered" in desk.dialogue.bar(200)
     desk.hear("ACK|2")
-    assert "✓ all delivered" in desk.dialogue.bar
+    assert "✓ all delivered" in desk.dialogue.bar(200)
 
 
 def test_a_partner_who_leaves_takes_what_was_unacknowledged() -> None:
     desk = place("CHAT, one message out")
     desk.hear("QUIT|bob")
-    assert desk.shown[-2:] == ["! not delivered: 'hi'", f"* bob ({BOB}) is gone; the chat is over."]
+    assert desk.shown[-2:] == ["! not delivered: 'hi'", f"* bob ({BOB}) left; the chat is over."]
 
 
 def test_messages_are_counted_anew_in_each_chat() -> None:
@@ -551,7 +561,7 @@ def test_the_end_of_the_input_waits_for_every_message() -> None:
 
 
 def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
-    desk = chatting(piped=True)
+    desk = chatting(piped=True, commands=True)
     assert desk.type("hello", "q", "q") == ["CHAT|hello", *LEAVE_BOB]
     assert desk.end() == []
     assert desk.hear("QUIT|bob", "PONG|") == []
@@ -561,7 +571,7 @@ def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
 
 def calling_after_a_chat() -> Desk:
     """A call is out, and a message of the chat before is under way."""
-    desk = _then(chatting(piped=True), types=("hi", "q"), hears=("QUIT|bob", "PONG|"))
+    desk = _then(chatting(piped=True, commands=True), types=("hi", "q"), hears=("QUIT|bob", "PONG|"))
     desk.type("1", "127.0.0.3")
     return desk
 
@@ -570,7 +580,7 @@ def test_a_call_that_fails_leaves_the_messages_of_the_chat_before_under_way() ->
     desk = calling_after_a_chat()
     desk.hear("QUIT|127.0.0.3")
     assert not any("not delivered" in text for text in desk.shown)
-    assert "1 message not yet delivered" in desk.dialogue.bar
+    assert "1 message not yet delivered" in desk.dialogue.bar(200)
     desk.hear("UNDELIVERED|1")
     assert desk.shown[-1] == "! not delivered: 'hi'"
 
@@ -661,7 +671,9 @@ def test_nothing_raises_and_nothing_disturbs_the_terminal(
         else:
             desk.dialogue.type_line(step)
         desk.flush()
-        visible = "".join([*desk.shown, *desk.asked, desk.dialogue.label, desk.dialogue.bar])
+        visible = "".join([*desk.shown, *desk.asked, desk.dialogue.ask.label, desk.dialogue.bar(80)]).replace(
+            f"\n{view.MORE}", ""
+        )
         assert not any(map(_disturbs, visible))
         desk.shown.clear()
         desk.asked.clear()
@@ -675,3 +687,253 @@ def test_a_pipe_that_ends_before_a_call_is_answered_says_why_it_failed() -> None
     desk = chatting(piped=True)
     desk.end()
     assert not any("The input ended" in text for text in desk.shown)
+
+
+# -- what a line is for
+
+
+def test_an_answer_is_for_the_request_that_was_asked_about() -> None:
+    desk = place("MENU, asked about bob")
+    ask = desk.dialogue.ask
+    assert desk.hear(f"CONNECTING|bob|{CAROL}", f"QUIT|{BOB}") == []
+    assert desk.type("y", ask=ask) == []
+    assert desk.shown[-1] == "! not used: 'y': what it answered is over"
+    assert desk.asked[-1] == f"bob ({CAROL}) wants to chat. Accept? (y/n)"
+    assert desk.type("y") == [f"CONNECTED|{CAROL}"]
+
+
+def test_an_answer_for_a_request_that_still_waits_is_taken() -> None:
+    desk = at_menu()
+    desk.hear(REQUEST, f"CONNECTING|carol|{CAROL}")
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)  # which is the newest now
+    assert desk.dialogue.ask != ask
+    assert desk.type("y", ask=ask) == [f"CONNECTED|{BOB}"]
+
+
+@pytest.mark.parametrize("word", ["y", "n", "1", "hello", "q", "127.0.0.9", ""])
+def test_a_draft_of_a_chat_that_is_over_is_nothing_else(word: str) -> None:
+    desk = chatting()
+    ask = desk.dialogue.ask
+    desk.hear("QUIT|bob", f"CONNECTING|carol|{CAROL}")
+    assert desk.type(word, ask=ask) == []
+    desk.at(State.MENU)
+    if word == "q":
+        assert desk.shown[-1] == "* It is over already."
+    elif word:
+        assert desk.shown[-1] == f"! not sent: '{word}': the chat is over"
+
+
+def test_a_draft_for_one_partner_reaches_no_other() -> None:
+    desk = chatting()
+    ask = desk.dialogue.ask
+    desk.hear("QUIT|bob", f"CONNECTED|carol|{CAROL}")
+    assert desk.type("dear bob", ask=ask) == []
+    assert desk.shown[-1] == "! not sent: 'dear bob': the chat is over"
+
+
+def test_a_choice_that_a_request_interrupts_is_still_a_choice() -> None:
+    desk = at_menu()
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)
+    desk.type("1", ask=ask)
+    desk.at(State.ADDRESS)
+
+
+def test_a_yes_typed_before_the_question_accepts_nobody() -> None:
+    desk = at_menu()
+    ask = desk.dialogue.ask
+    desk.hear(REQUEST)
+    assert desk.type("y", ask=ask) == []
+    desk.at(State.MENU)
+    late = Desk("alice")
+    late.type("y")
+    late.hear("CONNECTED|alice", REQUEST)
+    assert late.hear("PONG|") == []
+
+
+def test_a_yes_to_somebody_else_during_a_call_is_no_message_once_the_chat_is_on() -> None:
+    desk = place("CALLING, asked about carol")
+    ask = desk.dialogue.ask
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.type("y", ask=ask) == []
+    assert desk.shown[-1] == "! not used: 'y': what it answered is over"
+    assert desk.type("hello", ask=ask) == ["CHAT|hello"]
+
+
+def test_what_was_typed_for_the_callee_is_not_said_to_whoever_is_accepted_instead() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.type("dear bob", "y")
+    assert desk.hear(f"CONNECTED|carol|{CAROL}") == []
+    assert "! not sent: 'dear bob': the call is over" in desk.shown
+
+
+def test_lines_together_are_a_message_wherever_they_are_typed() -> None:
+    lines = "first\nq\n1"
+    assert [f"CHAT|{lines}"] == chatting().type(lines)
+    assert chatting().type("\n  a\n\nb\n") == ["CHAT|  a\n\nb"]
+    desk = calling()
+    desk.type(lines)
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == [f"CHAT|{lines}"]
+    for where in ("NAME", "MENU", "MENU, asked about bob", "ADDRESS", "WAITING"):
+        desk = place(where)
+        before = desk.dialogue.state
+        assert desk.type("y\nq") == []
+        assert (desk.dialogue.state, desk.shown[-1]) == (before, "! not sent: 'y…': no chat is on")
+
+
+def test_a_request_that_a_chat_pushed_aside_is_told_again() -> None:
+    desk = place("CALLING, asked about carol")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.shown[-1] == f"* carol ({CAROL}) wants to chat; you will be asked as soon as you are free."
+
+
+# -- redirected input
+
+
+@pytest.mark.parametrize("lines", [["a", "", "  b", "q", "c"], ["?", r"\q", "y", "1", " "]])
+def test_each_line_of_redirected_input_is_a_message(lines: list[str]) -> None:
+    desk = Desk("alice", "127.0.0.2", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    said = []
+    for line in lines:
+        said += desk.type(line)
+    said += desk.hear(f"CONNECTED|bob|{BOB}")
+    assert said == ["CONNECTING|127.0.0.2", *(f"CHAT|{line}" for line in lines)][1:]
+
+
+def test_redirected_input_answers_the_questions_before_a_call() -> None:
+    desk = Desk(piped=True)
+    assert desk.type("alice") == ["CONNECT|alice", "PING|"]
+    desk.hear("CONNECTED|alice", "PONG|")
+    assert desk.type("1", "127.0.0.2") == ["CONNECTING|127.0.0.2"]
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == []
+    assert desk.type("q") == ["CHAT|q"]
+
+
+def test_what_redirected_input_says_to_no_question_is_a_failure() -> None:
+    desk = at_menu(piped=True)
+    desk.type("hello")
+    desk.end()
+    assert desk.dialogue.status == 1
+
+
+def test_an_end_of_the_input_waits_until_the_daemon_takes_us_or_does_not() -> None:
+    desk = Desk("zoe", piped=True)
+    desk.flush()
+    assert desk.end() == []
+    desk.hear("ERROR|another client is connected to this daemon", "QUIT|")
+    assert (desk.shown, desk.dialogue.status) == (["! another client is connected to this daemon"], 1)
+    desk = Desk("zoe", piped=True)
+    desk.end()
+    assert desk.hear("CONNECTED|zoe", "PONG|") == ["QUIT|"]
+    assert desk.dialogue.status == 0
+
+
+def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
+    desk = Desk("alice", "127.0.0.2", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    desk.type("hi")
+    assert desk.dialogue.alone
+    desk.hear("UNANSWERED|127.0.0.2:7777|30")
+    assert desk.shown[-1] == "* Still no answer from 127.0.0.2 after 30 s."
+    desk.dialogue.give_up(60.0)
+    assert desk.flush() == ["QUIT|127.0.0.2", "PING|"]
+    assert desk.shown[-2:] == [
+        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled (--wait sets how long).",
+        "! not sent: 'hi': nobody answered the call",
+    ]
+    assert desk.hear("QUIT|127.0.0.2:7777", "PONG|") == ["QUIT|"]
+    assert desk.dialogue.status == 1
+    assert not calling().dialogue.alone
+
+
+def test_a_lost_daemon_takes_what_was_held() -> None:
+    desk = calling(piped=True)
+    desk.type("hi")
+    desk.dialogue.lose()
+    desk.flush()
+    assert desk.shown[-2] == "! not sent: 'hi': the daemon is gone"
+
+
+# -- how it ended
+
+OVER: dict[str, tuple[list[str], list[str]]] = {
+    "declined": ([f"RINGING|bob|{BOB}", "QUIT|bob"], [f"* bob ({BOB}) declined."]),
+    "declined late": ([f"RINGING|bob|{BOB}", "UNANSWERED|bob|60", "QUIT|bob"], [f"* bob ({BOB}) declined."]),
+    "declined without ringing": (["QUIT|bob"], ["* 127.0.0.2 declined."]),
+    "busy": (["ERROR|User already in another chat", "QUIT|bob"], ["* 127.0.0.2 is in another chat."]),
+    "nobody there": (["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"], ["* 127.0.0.2 didn't answer."]),
+    "out of reach": (
+        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", "PONG|", f"QUIT|{BOB}"],
+        ["! nothing could be sent to 127.0.0.2:7777: No route", "* 127.0.0.2 can't be reached."],
+    ),
+    "refused": (["ERROR|nothing listens there", f"QUIT|{BOB}"], ["! nothing listens there"]),
+}
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_how_a_call_failed_is_told_in_one_line(how: str) -> None:
+    heard, shown = OVER[how]
+    desk = calling()
+    desk.flush()
+    desk.shown.clear()
+    desk.hear(*heard)
+    assert [text for text in desk.shown if "Ringing" not in text and "Still" not in text] == shown
+
+
+def test_leaving_is_told_apart_from_silence() -> None:
+    desk = place("CHAT, asked to wait")
+    desk.hear("UNDELIVERED|1", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) stopped answering; the chat is over."
+    desk = place("CHAT, asked to wait")
+    desk.hear("ACK|1", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) left; the chat is over."
+
+
+def test_a_call_that_is_taken_back_was_no_chat() -> None:
+    desk = calling()
+    desk.type("q")
+    assert desk.shown[-1] == "* Cancelled the call to 127.0.0.2. Another q ends the program."
+
+
+def test_what_the_daemon_knows_besides_is_told() -> None:
+    desk = Desk("alice")
+    desk.hear("CONNECTED|alice", f"MISSED|bob|{BOB}|480", "MISSED|bob", "PONG|")
+    assert desk.shown == [f"* Missed call: bob ({BOB}) called 8 min ago."]
+    desk = calling()
+    desk.hear(f"RINGING|bob|{BOB}", f"AWAY|bob|{BOB}", f"AWAY|carol|{CAROL}")
+    assert desk.shown[-1] == f"* Nobody is at bob ({BOB}) now; whoever comes there will be asked."
+
+
+# -- whose words those are
+
+
+@pytest.mark.parametrize("name", ["alice", "Alice", "a1ice", "aIice", "ALICE", "alice ", "al ice", "@lice"])
+def test_a_partner_who_looks_like_the_person_is_marked(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes, I agree")
+    assert desk.shown[-1].endswith(": yes, I agree")
+    assert "(not you)" in desk.shown[-1]
+
+
+@pytest.mark.parametrize("name", ["bob", "malice", "alicia"])
+def test_nobody_else_is_marked(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes")
+    assert desk.shown[-1] == f"{name}: yes"
+
+
+@pytest.mark.parametrize("name", ["! not delivered", "* You left", "bob (192.168.1.20:7777)", "192.168.1.20", "bob:"])
+def test_a_name_that_could_be_more_is_in_quotes(name: str) -> None:
+    desk = chatting()
+    desk.hear(f"CHAT|{name}|yes")
+    assert desk.shown[-1] == f'"{name}": yes'
+
+
+def test_redirected_input_is_not_asked_during_a_call() -> None:
+    desk = calling(piped=True)
+    desk.hear(f"CONNECTING|carol|{CAROL}")
+    assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
+    assert desk.type("y") == []
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|y"]

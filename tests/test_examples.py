@@ -76,7 +76,7 @@ def test_the_logger_writes_a_line_of_json_for_each_event() -> None:
             assert [sorted(record) for record in records] == [
                 ["event", "other", "time"],
                 ["event", "name", "text", "time"],
-                ["event", "other", "time"],
+                ["event", "lost", "other", "time"],
             ]
             other = {"name": "alice", "address": address}
             assert [(record["event"], record.get("other", record.get("text"))) for record in records] == [

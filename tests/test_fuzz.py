@@ -34,7 +34,7 @@ BREAKS: list[tuple[str, Any, str, Any]] = [
     ("lines", lines, "format_line", lambda line: f"{line.word}|{line.payload}\n".encode()),
     ("lines", lines, "LineBuffer", lambda limit: LineBuffer(2 * limit)),
     ("dialogue", view, "plain", lambda text: "\x1b[2J"),
-    ("dialogue", dialogue, "PENDING_REQUESTS", 0),
+    ("dialogue", dialogue, "MOST_REQUESTS", 0),
     ("dialogue", dialogue.Driver, "lose", lambda driver: None),
     ("endpoint", endpoint, "PENDING_REQUESTS", 3),
     ("endpoint", endpoint, "AMPLIFICATION", 0.5),

@@ -56,14 +56,15 @@ class Client:
         self.input.write(data if isinstance(data, bytes) else data.encode())
 
     async def see(self, *lines: str) -> None:
-        """Fails unless exactly these lines come out next."""
+        """Fails unless exactly these lines come out next: messages, or what the standard error stream gets."""
         for line in lines:
-            assert (await asyncio.wait_for(self.output.readline(), PATIENCE)).decode().removesuffix(os.linesep) == line
+            stream = self.errors if line.startswith(("*", "!")) or line.endswith((":", "?", ")")) else self.output
+            assert (await asyncio.wait_for(stream.readline(), PATIENCE)).decode().removesuffix(os.linesep) == line
 
     async def status(self) -> int:
-        """The exit status, once it has ended and has nothing to say on its standard error."""
-        rest = await asyncio.wait_for(self.errors.read(), PATIENCE)
-        assert rest == b""
+        """The exit status, once it has ended and has nothing more to say."""
+        output, errors = [await asyncio.wait_for(stream.read(), PATIENCE) for stream in (self.output, self.errors)]
+        assert [line for line in (output + errors).splitlines() if not line.startswith(b"* ")] == []
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
 
@@ -97,11 +98,12 @@ def test_everything_typed_ahead_is_used_in_its_place() -> None:
         await daemon.take_call("127.0.0.2", "bob")
         await client.see("* You are in a chat with bob (127.0.0.2:7777). q leaves, ? helps.")
         await daemon.hear("CHAT|hello", "QUIT|127.0.0.2:7777", "PING|")
+        await client.see("* You left bob. Another q ends the program.")
         await daemon.say("QUIT|bob", "PONG|", "ACK|1")
         await daemon.end()
         assert await client.status() == 0
 
-    run(script)
+    run(script, "--commands")
 
 
 def test_a_driver_can_wait_for_each_question_and_event() -> None:
@@ -123,9 +125,10 @@ def test_a_driver_can_wait_for_each_question_and_event() -> None:
         client.type("q\nq\n")
         await daemon.hear("QUIT|127.0.0.1:7777", "PING|", "QUIT|")
         await daemon.say("QUIT|alice", "PONG|", "QUIT|")
+        await client.see("* You left alice. Another q ends the program.")
         assert await client.status() == 0
 
-    run(script, "--user", "bob")
+    run(script, "--user", "bob", "--commands")
 
 
 def test_a_file_passes_with_a_bounded_number_in_flight() -> None:
@@ -135,6 +138,7 @@ def test_a_file_passes_with_a_bounded_number_in_flight() -> None:
         client.input.close()
         await daemon.attach("alice")
         await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2.", "* You are in a chat with bob (127.0.0.2:7777).")
         await daemon.hear(*(f"CHAT|{number}" for number in range(1, WINDOW + 1)))
         await daemon.say("PONG|")
         await daemon.say("ACK|1")
@@ -153,11 +157,11 @@ def test_what_cannot_be_sent_is_told_and_the_rest_sent() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
         await daemon.take_call("127.0.0.2", "bob")
-        await client.see("* Calling 127.0.0.2. q cancels.")
-        await client.see("* You are in a chat with bob (127.0.0.2:7777). q leaves, ? helps.")
+        await client.see("* Calling 127.0.0.2.")
+        await client.see("* You are in a chat with bob (127.0.0.2:7777).")
         client.type(b"\xffx\n" + b"y" * (MAX_MESSAGE_SIZE + 1) + b"\nlast\n")
         client.input.close()
-        await client.see(r"! not sent: '\udcffx': read the byte 0xff at character 1, expected UTF-8")
+        await client.see(r"! not sent: '\xffx': read the byte 0xff at character 1, expected UTF-8")
         await client.see(
             f"! not sent: '{'y' * 60}…': it is longer than {MAX_MESSAGE_SIZE} bytes of UTF-8; send it in parts"
         )
@@ -174,8 +178,7 @@ def test_a_failed_call_is_a_failure() -> None:
         await daemon.attach("alice")
         await daemon.hear("CONNECTING|127.0.0.2")
         await daemon.say("ERROR|User already in another chat", "QUIT|bob")
-        await client.see("* Calling 127.0.0.2. q cancels.", "! User already in another chat")
-        await client.see("* No chat with 127.0.0.2: declined, busy or out of reach.")
+        await client.see("* Calling 127.0.0.2.", "* 127.0.0.2 is in another chat.")
         await daemon.end()
         assert await client.status() == 1
 
@@ -187,7 +190,7 @@ def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
         await daemon.attach("alice")
         await client.see("1 start a chat, 2 wait for a request, q quit:")
         await daemon.hang_up()
-        await client.see("! The daemon is gone. Start it again with: simp daemon")
+        await client.see(f"! The daemon is gone. Start it again with: simp daemon --client-port {daemon.port}")
         assert await client.status() == 1
 
     run(script, "--user", "alice")
@@ -214,10 +217,76 @@ def test_an_output_that_nobody_reads_ends_the_client() -> None:
         reader.close()
         await asyncio.wait_for(client.output.read(), PATIENCE)  # until it is closed indeed
         await daemon.say("CHAT|bob|are you there?")
+        await client.see("! can't write to the standard output: Broken pipe")
         await daemon.end()
         assert await client.status() == 1
 
     run(script, "--user", "alice")
+
+
+def test_messages_alone_go_to_the_standard_output_and_every_line_of_the_input_is_one() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("dear bob\n\n  q\nq\n?\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await daemon.hear("CHAT|dear bob", "CHAT|", "CHAT|  q", "CHAT|q", "CHAT|?")
+        await daemon.say(r"CHAT|bob|one\n* You left bob.", "ACK|1", "ACK|2", "ACK|3", "ACK|4", "ACK|5")
+        await daemon.end()
+        assert await client.output.read() == "bob: one\n  │ * You left bob.\n".encode()
+        assert b"You are in a chat with bob (127.0.0.2:7777).\n" in await client.errors.read()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_a_call_that_nobody_answers_ends_by_itself() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("hi\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.hear("CONNECTING|127.0.0.2", "QUIT|127.0.0.2", "PING|")
+        await daemon.say("QUIT|127.0.0.2:7777", "PONG|")
+        await daemon.end()
+        await client.see("* Calling 127.0.0.2.")
+        await client.see("! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled (--wait sets how long).")
+        await client.see("! not sent: 'hi': nobody answered the call")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.2")
+
+
+def test_a_call_that_is_answered_in_time_goes_on() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2.", "* You are in a chat with bob (127.0.0.2:7777).")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(daemon.hear("QUIT|"), 0.6)
+        client.input.close()
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.5")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_output_that_is_full_is_told() -> None:
+    async def both() -> tuple[int | None, bytes]:
+        with open("/dev/full", "wb") as full:
+            async with ScriptedDaemon() as daemon:
+                command = [*CLIENT, "127.0.0.1", "--client-port", str(daemon.port), *("--user", "alice")]
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdin=PIPE, stdout=full, stderr=PIPE, env=ENVIRONMENT
+                )
+                await daemon.attach("alice")
+                await daemon.say("CONNECTED|bob|127.0.0.2:7777", "CHAT|bob|hi")
+                await daemon.end()
+                _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+                return process.returncode, errors
+
+    status, errors = asyncio.run(both())
+    assert (status, errors.splitlines()[-1]) == (1, b"! can't write to the standard output: No space left on device")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,12 @@ def test_nothing_that_steers_a_terminal_is_printable(text: str) -> None:
         ("\u2028", "\\u2028"),
         ("\U000e0041", "\\U000e0041"),
         ("\udc80", "\\udc80"),
+        ("\u2800\u3164\u115f\u1160\uffa0\u034f", "\\u2800\\u3164\\u115f\\u1160\\uffa0\\u034f"),
+        ("a\u200cb\u200d", "a\\u200cb\\u200d"),
+        ("x\ufe0f\u180b\U000e0100", "x\\ufe0f\\u180b\\U000e0100"),
+        ("❤\ufe0f 1\ufe0f\u20e3", "❤\ufe0f 1\ufe0f\u20e3"),
+        ("\u06cc\u200c\u062e \u0915\u094d\u200d\u0937", "\u06cc\u200c\u062e \u0915\u094d\u200d\u0937"),
+        ("e" + "\u0301" * 6, "e" + "\u0301" * 4 + "\\u0301" * 2),
     ],
 )
 def test_printable(text: str, shown: str) -> None:

@@ -60,7 +60,7 @@ def talk(script: Callable[[ScriptedDaemon, Paper], Awaitable[None]]) -> tuple[in
     async def both() -> tuple[int, list[str]]:
         async with ScriptedDaemon() as daemon:
             paper = Paper()
-            dialogue = Dialogue("alice", piped=True)
+            dialogue = Dialogue("alice", piped=True, commands=True)
             conversation = asyncio.ensure_future(converse(("127.0.0.1", daemon.port), dialogue, paper))
             await script(daemon, paper)
             return await asyncio.wait_for(conversation, PATIENCE), paper.shown

@@ -11,6 +11,8 @@ from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 from tests.test_pipe import CLIENT
 
 pexpect = pytest.importorskip("pexpect", reason="pseudo terminals need pexpect, which Windows doesn't have")
+if sys.platform != "win32":
+    from tests import screen as far
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals of this kind")
 
 
@@ -99,7 +101,7 @@ def test_a_whole_evening() -> None:
         screen.press("hi\r")
         await daemon.hear("CHAT|hi")
         await daemon.say("ACK|1", "QUIT|bob")
-        await screen.see("bob (127.0.0.2:7777) is gone")
+        await screen.see("bob (127.0.0.2:7777) left")
         await screen.see("q quit:")
         screen.press("q\r")
         await daemon.end()
@@ -108,26 +110,26 @@ def test_a_whole_evening() -> None:
     run(script)
 
 
-def test_a_question_takes_the_place_of_the_label_and_leaves_the_line() -> None:
+def test_what_is_asked_after_30_seconds_takes_no_answer() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
         screen.press("not yet")
         await screen.see("not yet")
         await daemon.say("UNANSWERED|bob|30")
-        await screen.see("keep waiting? (y/n)")
+        await screen.see("* Still no answer from bob: keep waiting, or q to quit")
         screen.press(" sent\r")
         await daemon.hear("CHAT|not yet sent")
 
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
-def test_pasted_lines_are_as_many_messages() -> None:
+def test_pasted_lines_are_one_message() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
         screen.press("\x1b[200~one\ntwo\x1b[201~")
         await screen.see("two")
         screen.press("\r")
-        await daemon.hear("CHAT|one", "CHAT|two")
+        await daemon.hear(r"CHAT|one\ntwo")
 
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
@@ -151,3 +153,259 @@ def test_a_lost_daemon_is_one_line() -> None:
         assert await screen.status() == 1
 
     run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+# -- what is on the screen, and what was
+
+
+def watch(
+    script: Callable[[ScriptedDaemon, "far.Screen"], Awaitable[None]],
+    *options: str,
+    latency: float | None = 0.0,
+    size: tuple[int, int] = (80, 24),
+    term: str = "xterm",
+) -> None:
+    """The same, at a terminal that is as far away."""
+
+    async def both() -> None:
+        async with ScriptedDaemon() as daemon:
+            arguments = ("--client-port", str(daemon.port), *options)
+            screen = far.Screen(*arguments, latency=latency, size=size, term=term)
+            try:
+                await script(daemon, screen)
+            finally:
+                screen.close()
+
+    asyncio.run(both())
+
+
+CALL = ("--user", "alice", "--call", "127.0.0.2")
+
+
+async def _talk(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+    meeting = asyncio.gather(daemon.attach("alice"))
+    while not meeting.done():
+        await screen.look()
+    await daemon.take_call("127.0.0.2", "bob")
+    await screen.see("You are in a chat")
+
+
+async def _hear(daemon: ScriptedDaemon, screen: "far.Screen", *lines: str) -> None:
+    hearing = asyncio.ensure_future(daemon.hear(*lines))
+    while not hearing.done():
+        await screen.look()
+    await hearing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("latency", [0.0, 0.05, 0.2, None])
+def test_every_message_and_every_line_is_shown_once_and_in_order_at_any_latency(latency: float | None) -> None:
+    messages, replies = 400, 12
+
+    async def flood(daemon: ScriptedDaemon) -> None:
+        for number in range(messages):
+            await daemon.say(f"CHAT|bob|message {number}")
+            await asyncio.sleep(0.005)
+
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        flooding = asyncio.ensure_future(flood(daemon))
+        said = 0
+        looks = naked = 0
+        while not flooding.done() or said < replies:
+            if looks % 30 == 29 and said < replies:
+                screen.press(f"reply {said}\r")
+                said += 1
+            await screen.look()
+            looks += 1
+            chatting = any(row.startswith("alice:") for row in screen.rows)
+            naked += not (chatting and any("q leaves" in row for row in screen.rows))
+        await screen.see(f"message {messages - 1}")
+        await screen.see(f"alice: reply {replies - 1}")
+        lines = screen.lines
+        assert [line for line in lines if ": message" in line] == [f"bob: message {each}" for each in range(messages)]
+        assert [line for line in lines if "reply" in line] == [f"alice: reply {each}" for each in range(replies)]
+        assert naked <= looks / 20
+        assert b"\x1b[6n" not in screen.raw
+        await daemon.hear(*(f"CHAT|reply {each}" for each in range(replies)))
+
+    watch(script, *CALL, latency=latency)
+
+
+def test_lines_of_a_paste_are_messages_only() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("\x1b[200~first line\nq\nthird line\n1\n10.0.0.9\x1b[201~")
+        await screen.see("10.0.0.9")
+        screen.press("\r")
+        await _hear(daemon, screen, r"CHAT|first line\nq\nthird line\n1\n10.0.0.9")
+        await screen.see("  │ 10.0.0.9")
+        screen.press("one\rq\r?\rlast")  # the terminal has no brackets for it
+        await screen.see("last")
+        screen.press("\r")
+        await _hear(daemon, screen, r"CHAT|one\nq\n?\nlast")
+
+    watch(script, *CALL)
+
+
+def test_a_long_paste_is_sent_by_a_second_enter_and_disarmed_by_an_edit() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("\x1b[200~a\nb\nc\nd\ne\nf\x1b[201~")
+        await screen.see("f")
+        screen.press("\r")
+        await screen.see("Enter again sends 6 lines as one message")
+        screen.press("g")
+        await screen.see("chat with bob")
+        screen.press("\r")
+        await screen.see("Enter again sends 6 lines as one message")
+        screen.press("\r")
+        await _hear(daemon, screen, r"CHAT|a\nb\nc\nd\ne\nfg")
+
+    watch(script, *CALL)
+
+
+def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _hear(daemon, screen, "CONNECT|alice", "PING|")
+        await daemon.say("CONNECTED|alice", "PONG|", "CONNECTING|bob|127.0.0.2:7777")
+        await screen.see("Accept bob (127.0.0.2:7777)? (y/n)")
+        screen.press("y")
+        await screen.see("Accept bob (127.0.0.2:7777)? (y/n) y")
+        await daemon.say("CONNECTING|bob|127.0.0.66:7777", "QUIT|127.0.0.2:7777")
+        await screen.see("127.0.0.66:7777) wants to chat")
+        assert any("Accept bob (127.0.0.2:7777)? (y/n) y" in row for row in screen.rows)
+        screen.press("\r")
+        await screen.see("! not used: 'y'")
+        await screen.see("Accept bob (127.0.0.66:7777)? (y/n)")
+        screen.press("n\r")
+        await _hear(daemon, screen, "QUIT|127.0.0.66:7777", "PING|")
+
+    watch(script, "--user", "alice")
+
+
+def test_a_draft_of_a_chat_that_ends_answers_no_menu() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("1")
+        await screen.see("alice: 1")
+        await daemon.say("QUIT|bob")
+        await screen.see("bob (127.0.0.2:7777) left")
+        screen.press("\r")
+        await screen.see("! not sent: '1': the chat is over")
+        await screen.see("q quit:")
+        screen.press("q\r")
+        await _hear(daemon, screen, "QUIT|")
+
+    watch(script, *CALL)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_the_bar_fits_and_names_the_way_out(columns: int) -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        await screen.see("q leaves")
+        assert sum("q leaves ·" in row or row.endswith("q leaves") for row in screen.rows if "chat with" in row) <= 1
+
+    watch(script, *CALL, size=(columns, 12))
+
+
+@pytest.mark.parametrize("padding", ["\u00a0" * 73, "x" * 73, "\u3000" * 37, "日" * 37, "ab " * 25])
+def test_no_row_of_a_peer_looks_like_ours(padding: str) -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        for shift in range(72):
+            text = f"{'o' * shift}{padding}! The daemon is gone.\\n* You left bob.\\nalice: ok"
+            await daemon.say(f"CHAT|bob|{text}")
+        await daemon.say("CHAT|bob|the end")
+        await screen.see("the end")
+        ours = [line for line in screen.lines if line.startswith(("!", "*", "alice: ok"))]
+        assert [line for line in ours if "chat with" not in line and "Calling" not in line] == []
+
+    watch(script, *CALL)
+
+
+def test_what_waits_is_printed_at_the_end_and_the_live_rows_are_gone() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        await daemon.say("CHAT|bob|last words")
+        await daemon.hang_up()
+        assert await screen.status() == 1
+        assert [line for line in screen.lines if line][-2:] == [
+            "bob: last words",
+            f"! The daemon is gone. Start it again with: simp daemon --client-port {daemon.port}",
+        ]
+        assert screen.raw.rstrip().endswith(b"\x1b[?2004l") or b"\x1b[?2004l" in screen.raw[-40:]
+
+    watch(script, *CALL)
+
+
+def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await screen.see("Your name:")
+        screen.press("alice\r")
+        await _hear(daemon, screen, "CONNECT|alice", "PING|")
+        await daemon.say("CONNECTED|alice", "PONG|")
+        await screen.see("1 start a chat, 2 wait for a request, q quit:")
+        await daemon.say("CONNECTING|bob|127.0.0.2:7777")
+        await screen.see("bob (127.0.0.2:7777) wants to chat. Accept? (y/n)")
+        screen.press("y\r")
+        await _hear(daemon, screen, "CONNECTED|127.0.0.2:7777")
+        await daemon.say("CONNECTED|bob|127.0.0.2:7777", "CHAT|bob|hi")
+        await screen.see("bob: hi")
+        screen.press("q\r")
+        await _hear(daemon, screen, "QUIT|127.0.0.2:7777", "PING|")
+        assert b"\x1b" not in screen.raw
+
+    watch(script, term="dumb")
+
+
+def test_nothing_is_drawn_while_nothing_happens() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        await screen.see("q leaves")
+        for _ in range(20):
+            await screen.look()
+        before = len(screen.raw)
+        for _ in range(60):
+            await screen.look()
+        assert len(screen.raw) == before
+
+    watch(script, *CALL)
+
+
+def test_ctrl_c_discards_a_draft_and_page_up_brings_none_back() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("sent\r")
+        await _hear(daemon, screen, "CHAT|sent")
+        screen.press("half a line")
+        await screen.see("half a line")
+        screen.press("\x03\x1b[5~next\r")
+        await _hear(daemon, screen, "CHAT|next")
+
+    watch(script, *CALL)
+
+
+def test_backspace_takes_what_a_person_takes_for_a_character() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("a\U0001f469\U0001f3fd\u200d\U0001f4bb\x7f\U0001f1e9\U0001f1ea\x1b[D\x1b[3~e\u0301\u0323\x7fz\r")
+        await _hear(daemon, screen, "CHAT|az")
+
+    watch(script, *CALL)
+
+
+def test_a_draft_is_whole_after_the_terminal_has_become_narrower_and_wider() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("x" * 50)
+        await screen.see("x" * 50)
+        screen.resize(30, 12)
+        await daemon.say("CHAT|bob|meanwhile")
+        await screen.see("meanwhile")
+        screen.resize(80, 24)
+        screen.press("y\r")
+        await _hear(daemon, screen, f"CHAT|{'x' * 50}y")
+
+    watch(script, *CALL)

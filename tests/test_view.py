@@ -3,8 +3,12 @@
 import inspect
 import unicodedata
 from collections.abc import Callable
+from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wcwidth import wcwidth
 
 from simp_client import view
 
@@ -22,7 +26,12 @@ TEXTS = [
     view.began,
     view.left,
     view.gone,
-    view.refused,
+    view.over_already,
+    view.cancelled,
+    view.away,
+    view.unwritable,
+    view.unused,
+    view.typed,
     view.undelivered,
     view.unknown,
     view.lost,
@@ -31,23 +40,24 @@ TEXTS = [
     view.unsent,
     view.accept_question,
     view.accept_instead_question,
-    view.wait_question,
+    view.accept_label,
+    view.named,
     view.bar,
 ]
 
 
 @pytest.mark.parametrize("words", TEXTS)
 def test_nothing_of_a_peer_disturbs_the_terminal(words: Callable[..., view.Text | str]) -> None:
-    evil = [EVIL for name in inspect.signature(words).parameters]
-    text = words(*evil)
-    visible = text if isinstance(text, str) else view.plain(text)
+    parameters = inspect.signature(words).parameters.values()
+    text = words(*(EVIL for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY))
+    visible = (text if isinstance(text, str) else view.plain(text)).replace(f"\n{view.MORE}", "")
     assert {unicodedata.category(character) for character in visible} <= {
         *("Lu", "Ll", "Nd", "Po", "Ps", "Pe", "Pd", "Sm", "Zs", "Sk", "So")
     }
 
 
 def test_every_text_is_in_the_table_above() -> None:
-    counts = {view.closing}  # takes no words of anybody
+    counts = {view.closing, view.indent, view.missed, view.no_answer, view.no_answer_yet, view.gave_up, view.failed}
     told: set[object] = {
         function
         for _, function in inspect.getmembers(view, inspect.isfunction)
@@ -56,7 +66,8 @@ def test_every_text_is_in_the_table_above() -> None:
     assert told == {*TEXTS, *counts} - {
         view.accept_question,
         view.accept_instead_question,
-        view.wait_question,
+        view.accept_label,
+        view.named,
         view.bar,
     }
 
@@ -66,7 +77,7 @@ def test_a_message_is_its_name_and_its_words() -> None:
 
 
 def test_a_message_never_begins_a_line_of_its_own() -> None:
-    assert view.plain(view.said("bob", "a\n* bob left")) == r"bob: a\x0a* bob left"
+    assert view.plain(view.said("bob", "a\n* bob left")) == "bob: a\n  │ * bob left"
 
 
 @pytest.mark.parametrize(
@@ -113,3 +124,58 @@ def test_unreachable_says_what_to_start(address: tuple[str, int], command: str) 
 )
 def test_fit(text: str, encoding: str, fitting: str) -> None:
     assert view.fit(text, encoding) == fitting
+
+
+def rows(text: str, columns: int) -> list[str]:
+    """The rows in which a terminal shows it, as wide as `wcwidth` has it."""
+    found, at = [""], 0
+    for character in text:
+        cells = max(wcwidth(character), 0)
+        if character == "\n" or at + cells > columns:
+            found.append("")
+            at = 0
+        if character != "\n":
+            found[-1] += character
+            at += cells
+    return found
+
+
+OURS = ["* ", "! gone", "? ", "alice: yes", "carol (127.0.0.1:7777) wants to chat. Accept? (y/n)"]
+WORDS = st.lists(st.sampled_from([*OURS, "\n", "日", "ab "]) | st.text(max_size=6), max_size=6).map("".join)
+
+
+@settings(max_examples=10)
+@given(
+    st.sampled_from(["bob", "! lost"]),
+    st.sampled_from(["x", "x ", "\u00a0", "日", "e\u0301"]),
+    WORDS,
+    st.integers(16, 90),
+)
+def test_no_row_of_a_message_but_its_first_looks_like_a_line_of_ours(
+    name: str, padding: str, text: str, columns: int
+) -> None:
+    for ours, before in product(OURS, range(columns)):
+        said = view.said(name, (padding * columns)[:before] + ours + text, "alice")
+        shown = view.plain(view.indent(said, columns))
+        assert view.plain(said).replace(" ", "") == shown.replace(" ", "")
+        for row in rows(shown, columns)[1:]:
+            assert not row.startswith(("* ", "! ", "? ", "alice: ", "carol ("))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a" + " " * 8 + "b", "a" + " " * 8 + "b"),
+        ("a" + " " * 9 + "b", "a [9 blanks] b"),
+        ("a" + "\u00a0\u3000" * 40 + "! gone", "a [80 blanks] ! gone"),
+        ("x\n" + " " * 32 + "b", "x\n  │ " + " " * 32 + "b"),
+        (" " * 33 + "b", " [33 blanks] b"),
+    ],
+)
+def test_runs_of_blanks_are_counted_where_they_are_long(text: str, shown: str) -> None:
+    assert view.plain(view.said("bob", text)) == f"bob: {shown}"
+
+
+@pytest.mark.parametrize(("text", "short"), [("\udcff\udc00x\udcfe", r"'\xff\udc00x\xfe'"), ("a\nb", "'a…'")])
+def test_short_shows_bytes_and_the_first_line(text: str, short: str) -> None:
+    assert view.plain(view.error(view.short(text))) == f"! {short}"

@@ -3,9 +3,10 @@
 import unicodedata
 
 from simp_client import view
+from simp_client.attachment import MOST_REQUESTS
 from simp_client.dialogue import Dialogue, Question
 from simp_client.prompt import State
-from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS
+from simp_proto.constants import MAX_LINE_SIZE
 from simp_proto.errors import LineError
 from simp_proto.text import Word, format_line, parse_line
 from tests.fuzz.target import Choices, Target
@@ -48,7 +49,8 @@ class Driver:
         """All that is new on the person's screen."""
         texts = self._dialogue.texts_to_show()
         plain = [text.words if isinstance(text, Question) else view.plain(text) for text in texts]
-        return "".join([*plain, self._dialogue.label, self._dialogue.bar])
+        plain = [each.replace(f"\n{view.MORE}", "") for each in plain]
+        return "".join([*plain, self._dialogue.ask.label, self._dialogue.bar(80)])
 
     def kept(self) -> tuple[int, int, int]:
         """How many requests, messages whose fate is unknown, and messages in all."""
@@ -109,13 +111,13 @@ def _check(driver: Driver, typed: int) -> None:
     categories = {unicodedata.category(character) for character in shown if character not in "\u200c\u200d"}
     assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}, repr(shown)
     requests, outstanding, said = driver.kept()
-    assert requests <= PENDING_REQUESTS
+    assert requests <= MOST_REQUESTS
     assert outstanding <= said <= typed
 
 
 TARGET = Target(
     "whatever a daemon says and a person types, nothing raises, the client says only lines of its protocol, nothing"
-    " shown moves the cursor, 16 requests and a fate for each message typed are kept at most, and Ctrl-C and the"
+    " shown moves the cursor, 32 requests and a fate for each message typed are kept at most, and Ctrl-C and the"
     " daemon's end are the end",
     _try,
     [

@@ -1,0 +1,81 @@
+"""What stands around the person's line: what they can have meant, and the bar."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simp_client import prompt, view
+from simp_client.attachment import Attachment
+from simp_client.events import Other
+from simp_client.prompt import REACTION, Ask, Glance, Kind, State
+from simp_proto.text import parse_line
+
+MENU = Ask(Kind.MENU)
+BOB = Ask(Kind.ACCEPT, Other("bob", "127.0.0.2:7777"))
+MALLORY = Ask(Kind.ACCEPT, Other("bob", "127.0.0.66:7777"))
+
+
+def glance(*asked: tuple[float, Ask]) -> Glance:
+    seen = Glance(MENU)
+    for now, ask in asked:
+        seen.see(ask, now)
+    return seen
+
+
+@pytest.mark.parametrize("between", [[], [(5.0, MENU)]])
+def test_who_has_just_taken_another_ones_place_is_not_meant_yet(between: list[tuple[float, Ask]]) -> None:
+    seen = glance((0.0, BOB), *between, (5.0, MALLORY))
+    assert seen.meant(5.0 + REACTION * 0.9) == BOB
+    assert seen.meant(5.0 + REACTION) == MALLORY
+
+
+def test_a_question_that_takes_nobodys_place_is_meant_immediately() -> None:
+    assert glance((5.0, BOB)).meant(5.0) == BOB
+    assert glance((0.0, BOB), (5.0, MENU)).meant(5.0) == MENU
+
+
+def test_whoever_has_answered_knows_that_the_next_question_follows() -> None:
+    seen = glance((0.0, BOB))
+    seen.answer()
+    seen.see(MALLORY, 1.0)
+    assert seen.meant(1.0) == MALLORY
+
+
+def test_what_is_on_the_screen_is_meant_rather_than_what_is_about_to_be() -> None:
+    assert glance((0.0, BOB), (9.0, MENU)).meant(9.0, BOB) == BOB
+
+
+def chatting(name: str) -> Attachment:
+    attachment = Attachment()
+    attachment.attach("alice")
+    for line in ("CONNECTED|alice", "PONG|", f"CONNECTED|{name}|127.0.0.2:7777"):
+        attachment.receive_line(parse_line(line.encode()))
+    return attachment
+
+
+NAMES = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="|\\"), min_size=1, max_size=32
+)
+
+
+@given(NAMES, st.sampled_from(State), st.integers(4, 200), st.integers(0, 3))
+def test_the_bar_is_narrower_than_the_terminal(name: str, state: State, columns: int, messages: int) -> None:
+    attachment = chatting(name)
+    for number in range(messages):
+        attachment.say(str(number))
+    assert view.width(prompt.bar(state, attachment, "alice", columns)) < columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "bar"),
+    [
+        (80, " 1 message not yet delivered · bob · q leaves · ? helps "),
+        (90, " 1 message not yet delivered · chat with bob (127.0.0.2:7777) · q leaves · ? helps "),
+        (54, " 1 message not yet delivered · bob · q leaves "),
+        (30, " q leaves "),
+    ],
+)
+def test_the_bar_keeps_the_way_out_longest(columns: int, bar: str) -> None:
+    attachment = chatting("bob")
+    attachment.say("hi")
+    assert prompt.bar(State.CHAT, attachment, "alice", columns) == bar
