@@ -52,10 +52,12 @@ TABLE = {
     # tools
     "simp_proto.toolkit": Row(f"{WIRE} cli.output"),
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
+    "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.dissector": Row("", "click"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
+    "simp_proto.toolkit.ladder": Row("", "wcwidth"),
     "simp_proto.toolkit.proxy": Row("cli udp", "click", "random select signal socket sys time"),
     # the judge
     "simp_proto.conformance": Row(f"{WIRE} cli.output toolkit.reading"),

@@ -160,20 +160,21 @@ class _Ladders:
         self._ladders: dict[frozenset[Address], Ladder] = {}
         self._latest: Ladder | None = None
         self._start: float | None = None
-        self._seconds = 0.0
 
     def show(self, item: Item, reading: Reading) -> None:
         if not item.captured:
-            raise click.UsageError("--ladder draws only captures: other datagrams have no addresses")
+            raise click.UsageError(
+                "--ladder draws only what has addresses: captures, and packets with their IP headers"
+            )
         captured = item.captured
         ladder = self._between(captured.source, captured.destination)
         if ladder is not self._latest:
             output.echo(("\n" if self._latest else "") + ladder.head(), output.NOTE)
             self._latest = ladder
-        if captured.time is not None:
-            self._start = captured.time if self._start is None else self._start
-            self._seconds = captured.time - self._start
-        rung = ladder.draw(self._seconds, captured.source, reading)
+        if self._start is None:
+            self._start = captured.time
+        seconds = None if captured.time is None or self._start is None else captured.time - self._start
+        rung = ladder.draw(seconds, captured.source, reading, captured.note)
         output.echo(rung.text, output.WRONG if reading.error else output.NOTE if rung.again else None)
 
     def _between(self, source: Address, destination: Address) -> Ladder:

@@ -249,6 +249,25 @@ def _network(frame: Frame) -> tuple[int, int]:
     return at, _IP_VERSIONS.get(protocol, 0)
 
 
+def link_of(data: bytes | bytearray) -> int | None:
+    """The link-layer type that bytes without one seem to have; `None` where they are no such packet."""
+    if len(data) >= 40 and data[0] >> 4 == 6 and len(data) == 40 + int.from_bytes(data[4:6], "big"):
+        return IP
+    if len(data) >= 28 and data[0] >> 4 == 4 and len(data) == int.from_bytes(data[2:4], "big"):
+        return IP
+    for link in (ETHERNET, LINUX_COOKED, LINUX_COOKED_2, BSD_LOOPBACK):
+        try:
+            at, version = _network(Frame(link, None, bytes(data[:64]), len(data)))
+        except (Skipped, struct.error, IndexError):
+            continue
+        is_family = link != BSD_LOOPBACK or sorted(data[:4])[:3] == [0, 0, 0]
+        if version in (4, 6) and is_family and len(data) > at + 28 and data[at] >> 4 == version:
+            return link
+    if len(data) >= 28 and data[0] >> 4 == 4 and data[9] == _UDP:  # cut, or with a length that is wrong
+        return IP
+    return IP if len(data) >= 48 and data[0] >> 4 == 6 and data[6] in (_UDP, *_EXTENSIONS) else None
+
+
 def _ppp(data: bytes, at: int) -> tuple[int, int]:
     """The same, from where PPP begins; HDLC's address and control may come first."""
     if data[at : at + 2] == b"\xff\x03":
