@@ -56,8 +56,7 @@ def moment(time: float | None) -> str:
         return f"{time:.6f} seconds after 1970"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """The bytes of one link-layer packet."""
 
     link: int

@@ -481,7 +481,7 @@ def _literals(text: str) -> list[bytes]:
     code = _Code()
     for number, line in enumerate(text.splitlines()):
         code.add(number, line)
-    return [each.data for each in code.end(1)]
+    return [each.data for each in code.end(_LEAST)]
 
 
 def _numbers(words: list[str]) -> bytes | None:

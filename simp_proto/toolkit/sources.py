@@ -15,9 +15,7 @@ from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, payload_length
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.printable import printable
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, CaptureError, is_capture
-from simp_proto.toolkit.compression import Unreadable, decompressed
 from simp_proto.toolkit.frame import Captured, Frame, Frames, link_of
-from simp_proto.toolkit.notation import digits_of, found
 from simp_proto.toolkit.reading import Reading
 
 STANDARD_INPUT: Final = "-"
@@ -28,6 +26,9 @@ _MAX_LINE_SIZE: Final = 1024 * 1024
 _TEXT: Final = frozenset(printable_characters.encode("ascii"))
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 """UTF-8, and UTF-16 as Windows writes it."""
+_HEX: Final = frozenset("0123456789abcdef")
+_TEXT_MAGICS: Final = (b"BZh", b"PK")
+"""Of compressed files that begin with letters; the others are looked at if they're no text."""
 _TYPES: Final = frozenset(Type)
 _MOST_SHOWN: Final = 40
 """Characters of an argument that is wrong."""
@@ -70,7 +71,7 @@ def checked(arguments: tuple[str, ...], *, joined: bool) -> list[_Source]:
     for are_files, group in groupby(enumerate(arguments, 1), lambda numbered: _is_file(numbered[1])):
         numbered = list(group)
         if not are_files:
-            _check(digits_of, *(text for _, text in numbered))
+            _check(_digits, *(text for _, text in numbered))
             if joined and all(len(text) < 2 * HEAD_SIZE for _, text in numbered):
                 numbered = [(numbered[0][0], "".join(text for _, text in numbered))]
             _check(_bytes, *(text for _, text in numbered))
@@ -92,11 +93,10 @@ def _is_file(argument: str) -> bool:
     """What is hexadecimal isn't looked up: `./cafe` is how to name such a file."""
     if argument == STANDARD_INPUT:
         return True
-    try:
-        _bytes(argument)
-    except ValueError:
-        return os.path.exists(argument)
-    return False
+    digits = _plain(argument)
+    if _HEX.issuperset(digits) and len(digits) % 2 == 0:
+        return False
+    return "\0" not in argument and os.path.exists(argument)
 
 
 def items(sources: Iterable[_Source], ports: Collection[int]) -> Iterator[Item | SourceError]:
@@ -139,6 +139,8 @@ def _from_stream(
         # a datagram's type and operation are no text (spec 2.1, 2.2)
         yield Item(magic + stream.read(_MAX_RAW_SIZE), name)
     else:
+        from simp_proto.toolkit.notation import found  # noqa: PLC0415  # takes time, and most need it not
+
         frames = Frames(ports)
         for each in found(_lines(magic, stream), _is_whole):
             where = f"{name}, line {each.line}"
@@ -157,6 +159,10 @@ def _tell_skipped(name: str, skipped: Counter[str]) -> None:
 
 
 def _unpacked(magic: bytes, stream: BinaryIO, name: str) -> BinaryIO | SourceError | None:
+    if _TEXT.issuperset(magic) and not magic.startswith(_TEXT_MAGICS):
+        return None
+    from simp_proto.toolkit.compression import Unreadable, decompressed  # noqa: PLC0415  # as above
+
     try:
         return decompressed(magic, stream)
     except Unreadable as error:
@@ -196,9 +202,24 @@ def _lines(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
         line = stream.readline(_MAX_LINE_SIZE)
 
 
+def _plain(text: str) -> str:
+    """The digits, if it is nothing but digits."""
+    return "".join(text.lower().replace("0x", "").replace(":", "").split())
+
+
+def _digits(text: str) -> str:
+    """Raises `ValueError` with what was read."""
+    digits = _plain(text)
+    if _HEX.issuperset(digits):
+        return digits
+    from simp_proto.toolkit.notation import digits_of  # noqa: PLC0415  # as above
+
+    return digits_of(text)
+
+
 def _bytes(text: str) -> bytes:
     """Raises `ValueError` with what was read."""
-    digits = digits_of(text)
+    digits = _digits(text)
     if len(digits) % 2:
         raise ValueError(f"{len(digits)} digits")
     return bytes.fromhex(digits)
