@@ -1,6 +1,7 @@
 """`simp decode`."""
 
 import json
+import os
 import sys
 from typing import Final
 
@@ -26,6 +27,9 @@ _MAX_LADDERS: Final = 1024
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
 @click.option("--compare", is_flag=True, help="Say in which fields two datagrams differ.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
+@click.option(
+    "--html", "as_html", is_flag=True, help="Print a page; an argument that ends in .html is where to put it."
+)
 @framing_option("Read it only in this framing; without it, in whichever fits.")
 @click.option(
     "--port",
@@ -41,6 +45,7 @@ def decode(
     as_json: bool,
     compare: bool,
     as_ladder: bool,
+    as_html: bool,
     framing: Framing | None,
     ports: tuple[int, ...],
 ) -> None:
@@ -65,12 +70,17 @@ def decode(
       simp decode --ladder chat.pcap
       tcpdump -i any -U -w - udp port 7777 | simp decode -
     """
-    if as_ladder and (as_json or compare):
-        raise click.UsageError(f"give either {'--compare' if compare else '--json'} or --ladder")
+    views = {"--compare": compare, "--json": as_json, "--ladder": as_ladder, "--html": as_html}
+    asked = [option for option, is_asked in views.items() if is_asked and (option != "--json" or not compare)]
+    if len(asked) > 1:
+        raise click.UsageError(f"give either {asked[0]} or {asked[1]}")
     framings = (framing,) if framing else tuple(Framing)
-    view: _Comparison | _Json | _Ladders | _Dump = (
-        _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
-    )
+    view: _Comparison | _Json | _Ladders | _Page | _Dump
+    if as_html:
+        view = _Page(sources)
+        sources = view.sources
+    else:
+        view = _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
     output.prepare()
     failed = unread = False
     try:
@@ -87,6 +97,8 @@ def decode(
     except KeyboardInterrupt:
         if STANDARD_INPUT not in sources:  # there it is how to end a capture that goes on
             raise
+    if isinstance(view, _Page):
+        view.end()
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
@@ -118,6 +130,39 @@ class _Dump:
             output.echo(reading.in_words, output.WRONG)
         else:
             output.show(dump.rows(reading))
+
+
+class _Page:
+    """Datagrams as a page of HTML, which is written when all are there."""
+
+    def __init__(self, arguments: tuple[str, ...]) -> None:
+        from simp_proto.toolkit.handout import Handout  # noqa: PLC0415  # most need it not
+
+        pages = [argument for argument in arguments if argument.lower().endswith((".html", ".htm"))]
+        self.sources = tuple(argument for argument in arguments if argument not in pages)
+        if len(pages) > 1 or not self.sources:
+            raise click.UsageError("--html takes a capture or other datagrams, and at most one name that ends in .html")
+        self._page = pages[0] if pages else None
+        names = [source if os.path.exists(source) else "hexadecimal" for source in self.sources]
+        names = [
+            "standard input" if source == STANDARD_INPUT else name
+            for source, name in zip(self.sources, names, strict=True)
+        ]
+        self._handout = Handout([os.path.basename(name) for name in dict.fromkeys(names)])
+
+    def show(self, item: Item, reading: Reading) -> None:
+        self._handout.add(reading, item.captured, item.where)
+
+    def end(self) -> None:
+        html = self._handout.html().encode("utf-8", "backslashreplace")
+        if self._page is None:
+            click.echo(html, nl=False)
+            return
+        try:
+            with click.open_file(self._page, "wb", atomic=True) as file:
+                file.write(html)
+        except OSError as error:
+            raise click.ClickException(f"{printable(self._page)}: {error.strerror}") from None
 
 
 class _Comparison:
