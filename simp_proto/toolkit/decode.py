@@ -51,9 +51,11 @@ def decode(
 ) -> None:
     """Show what a datagram's bytes mean, or where two datagrams differ.
 
-    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine. Several that are too short for a
-    datagram are joined. Anything else is the name of a FILE: a capture (pcap, pcapng) of tcpdump or Wireshark, lines of
-    hexadecimal, or the bytes of one datagram. A single - reads the same from standard input, as it comes.
+    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine, and so is what a program has as an
+    array or string. Several that are too short for a datagram are joined. Anything else is the name of a FILE: a
+    capture (pcap, pcapng, snoop, also compressed), lines of hexadecimal, a hex dump (of xxd, hexdump, od, tcpdump -x,
+    tshark -x), a piece of a program, or the bytes of one datagram. A single - reads the same from standard input, as it
+    comes.
 
     A datagram that a daemon must refuse is shown as far as it can be read, the wrong field marked with >, with the
     section of spec/simp.md that it breaks and, after "perhaps:", a common mistake that would explain it. --compare
@@ -68,6 +70,7 @@ def decode(
                   00000000
       simp decode --compare right.hex wrong.hex
       simp decode --ladder chat.pcap
+      simp decode --html chat.pcap chat.html
       tcpdump -i any -U -w - udp port 7777 | simp decode -
     """
     views = {"--compare": compare, "--json": as_json, "--ladder": as_ladder, "--html": as_html}
