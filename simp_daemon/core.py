@@ -50,23 +50,23 @@ class Core:
                     self._connections.sending_failed(peer, why)
             case Stopped():
                 self._endpoint.shutdown(now)
-                self._drain()
+                self._drain(now)
                 self._connections.stop(now)
-        self._drain()
+        self._drain(now)
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
-            self._drain()
+            self._drain(now)
         self._connections.settle(now)
-        self._drain()
+        self._drain(now)
         effects = self._effects.copy()
         self._effects.clear()
         return effects
 
-    def _drain(self) -> None:
+    def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
         for each in self._endpoint.outlet:
             self._effects.append(each)
             if not isinstance(each, Send):
-                self._connections.happened(each)
+                self._connections.happened(each, now)
         self._endpoint.outlet.clear()
 
     def get_timer(self) -> float | None:

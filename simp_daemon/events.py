@@ -34,6 +34,14 @@ class Rang:
 
 
 @dataclass(frozen=True, slots=True)
+class Unattended:
+    """Our call rings where nobody is; that daemon asks whoever comes (spec 2.4)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """The handshake is done: the chat is on (spec 4.1)."""
 
@@ -135,6 +143,7 @@ Event = (
     RequestReceived
     | Refused
     | Rang
+    | Unattended
     | Connected
     | MessageReceived
     | MessageAcknowledged

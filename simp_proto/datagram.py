@@ -237,7 +237,7 @@ def offset(name: str, framing: Framing, length: int) -> int:
     return _OFFSETS[name] + (CHECKSUM_SIZE if name == "payload" and framing is Framing.HEADER else 0)
 
 
-def payload_length(data: bytes) -> int:
+def payload_length(data: bytes | bytearray) -> int:
     """What the length of a datagram in any framing says (spec 2.5); 0 where it isn't all there."""
     length: int = _LENGTH.unpack_from(data, _OFFSETS["length"])[0] if len(data) >= HEAD_SIZE else 0
     return length

@@ -60,9 +60,9 @@ def failures(udp: socket.socket) -> Iterator[tuple[tuple[Any, ...], int]]:
             _, told, _, where = udp.recvmsg(0, _ERROR_SIZE, socket.MSG_ERRQUEUE)
         except OSError:
             return
-        for _, kind, error in told:
-            if kind in (_IP_RECVERR, _IPV6_RECVERR):  # struct sock_extended_err begins with the number
-                yield where, int.from_bytes(error[:4], sys.byteorder)
+        errors = [error for _, kind, error in told if kind in (_IP_RECVERR, _IPV6_RECVERR)]
+        # struct sock_extended_err begins with the number
+        yield where, int.from_bytes(errors[0][:4], sys.byteorder) if errors else 0
 
 
 def enlarge(udp: socket.socket) -> None:

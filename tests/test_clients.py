@@ -19,6 +19,7 @@ from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.session import Session
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
+from simp_proto.datagram import parse
 from tests.test_endpoint import BOB, CAROL, packet
 
 HERE = ("127.0.0.1", 7777)
@@ -122,6 +123,32 @@ def test_a_call_that_is_accepted(attached: Table) -> None:
     assert attached.peer(packet(Control.ACK, 1)) == ["ACK|1"]
     assert attached.peer(packet(Chat.MESSAGE, 1, b"hi | there")) == ["CHAT|bob|hi | there"]
     assert attached.peer(packet(Control.FIN, 0)) == ["QUIT|bob"]
+
+
+def test_a_call_that_rings_where_nobody_is(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.peer(packet(Control.ACK, 0, RINGING, user=b"daemon")) == [
+        "RINGING|daemon|127.0.0.2:7777",
+        "AWAY|daemon|127.0.0.2:7777",
+    ]
+
+
+def test_a_daemon_that_nobody_is_at_says_so_by_its_name(attached: Table) -> None:
+    attached.say("QUIT|")
+    attached.sent()
+    attached.peer(packet(Control.SYN, 0, OFFER))
+    ((ringing, _),) = attached.sent()
+    assert parse(ringing).name == "daemon"
+
+
+def test_missed_calls_are_told_to_whoever_comes_once(table: Table) -> None:
+    table.peer(packet(Control.SYN, 0, OFFER))
+    table.peer(packet(Control.FIN))
+    table.now = 480.0
+    assert table.say("CONNECT|alice") == ["CONNECTED|alice", "MISSED|bob|127.0.0.2:7777|480"]
+    table.say("QUIT|")
+    table.handle(ClientConnected(OTHER, local=True))
+    assert table.say("CONNECT|alice", connection=OTHER) == ["CONNECTED|alice"]
 
 
 def test_a_call_that_is_declined(attached: Table) -> None:

@@ -129,7 +129,8 @@ def ladder(*packets: bytes) -> list[str]:
     file = HEAD + b"".join(enhanced(packet, ticks=ticks * 250_000) for ticks, packet in enumerate(packets))
     result = simp("decode", "--ladder", "-", stdin=file)
     assert result.exit_code == 1
-    return result.stdout.splitlines()
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    return result.stdout.replace("\n           ", " ").splitlines()
 
 
 def test_a_ladder_of_a_capture() -> None:
@@ -242,7 +243,7 @@ def test_what_a_peer_wrote_is_escaped() -> None:
         (["decode", "--compare", SYN, SYN, SYN], "--compare takes two datagrams, read more"),
         (["decode", "--compare", "--ladder", SYN, SYN], "give either --compare or --ladder"),
         (["decode", "--json", "--ladder", SYN], "give either --json or --ladder"),
-        (["decode", "--ladder", SYN], "--ladder draws only captures"),
+        (["decode", "--ladder", SYN], "--ladder draws only what has addresses"),
         (["decode", "--port", "0", SYN], "0 is not in the range"),
         (["nonsense"], "No such command 'nonsense'"),
         (["daemon", "nowhere"], "read 'nowhere'"),

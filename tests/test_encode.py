@@ -21,6 +21,7 @@ from simp_proto.errors import SimpError
 from simp_proto.toolkit.encode import from_json
 from simp_proto.toolkit.reading import Reading
 from tests.test_datagram import datagrams, rfc1071
+from tests.test_decode import CHAT
 
 PACKETS = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))["packet"]
 
@@ -199,3 +200,10 @@ def test_no_object_raises_anything_else(read: Any) -> None:
     except SimpError as error:
         text = str(error)
         assert text.isprintable()
+
+
+def test_a_line_that_is_too_long_is_told_and_the_others_are_read() -> None:
+    whole = simp("decode", "--json", CHAT).stdout
+    result = simp("encode", "-", stdin=f'{{"payload": "{"x" * 3_000_000}"}}\n{whole}')
+    assert (result.exit_code, result.stdout.strip()) == (1, CHAT)
+    assert result.stderr == "line 1: read more than 1048576 bytes, expected one datagram\n"

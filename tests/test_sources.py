@@ -69,9 +69,6 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     result = simp("decode", written(tmp_path / "long", b"\x89PNG" + bytes(60_000)))
     assert len(result.stdout.splitlines()) < 250
     assert "bytes more)" in result.stdout
-    result = simp("decode", written(tmp_path / "a.pcap.gz", b"\x1f\x8b\x08" + bytes(40)))
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "it is compressed: unpack it first, as with gunzip -c FILE | simp decode -" in result.stderr
 
 
 def test_which_of_several_is_refused(tmp_path: Path) -> None:

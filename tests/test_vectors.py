@@ -62,4 +62,4 @@ def test_a_wheel_carries_the_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as files:
         for name in FILES.values():
             assert files.read(f"simp_proto/toolkit/golden/{name}") == (SPEC / name).read_bytes()
-        assert {"simp_proto/toolkit/dissector.lua", "simp_proto/conformance/page.css"} <= set(files.namelist())
+        assert {"simp_proto/toolkit/dissector.lua", "simp_proto/cli/page.css"} <= set(files.namelist())

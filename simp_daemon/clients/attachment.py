@@ -16,6 +16,7 @@ from simp_daemon.events import (
     Rang,
     RequestReceived,
     Unanswered,
+    Unattended,
 )
 from simp_daemon.messages import Outbox
 from simp_daemon.peers.endpoint import Endpoint
@@ -45,9 +46,13 @@ class Attachment:
         own: Address | None,
         endpoint: Endpoint,
         outbox: Outbox,
+        missed: dict[Address, tuple[str, int]],
         emit: Callable[[Write], None],
     ) -> None:
-        """Raises `LineError` for a name that isn't one (client 3.3)."""
+        """`missed`: who called while nobody was there, by name, and how many seconds ago they gave up.
+
+        Raises `LineError` for a name that isn't one (client 3.3).
+        """
         endpoint.user = check_user(name)
         self.client = client
         self._own = own
@@ -65,6 +70,8 @@ class Attachment:
             Word.QUIT: self._quit,
         }
         self._write(Word.CONNECTED, name)
+        for peer, (caller, seconds) in missed.items():
+            self._write(Word.MISSED, f"{_name(_Other(peer, caller))}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
 
@@ -174,6 +181,8 @@ class Attachment:
             case Rang(peer, name):
                 self._partner = _Other(peer, name)
                 self._tell(Word.RINGING, self._partner)
+            case Unattended(peer, name):
+                self._tell(Word.AWAY, _Other(peer, name))
             case MessageReceived(peer, name, text):
                 self._write(Word.CHAT, f"{_name(_Other(peer, name))}|{text}")
             case MessageAcknowledged() | MessageUndelivered():

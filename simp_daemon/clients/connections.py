@@ -6,11 +6,11 @@ from typing import Final
 
 from simp_daemon.clients.attachment import Attachment
 from simp_daemon.effects import Client, Close, Throttle, Write
-from simp_daemon.events import Event
+from simp_daemon.events import Ended, Event, Why
 from simp_daemon.messages import Outbox
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
-from simp_proto.constants import MAX_LINE_SIZE
+from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError, NotSimpError, SimpError
 from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
@@ -52,6 +52,7 @@ class Connections:
         self._open: dict[Client, _Connection] = {}
         self._ending: dict[Client, float] = {}
         self._attachment: Attachment | None = None
+        self._missed: dict[Address, tuple[str, float]] = {}
 
     def connected(self, client: Client, now: float, *, local: bool) -> None:
         """A new connection; `local` says whether it may use this daemon (client 1.2)."""
@@ -105,10 +106,15 @@ class Connections:
         silent = [each.since + FIRST_LINE for each in self._open.values() if not each.greeted]
         return min([*silent, *(since + GOODBYE for since in self._ending.values())], default=None)
 
-    def happened(self, event: Event) -> None:
-        """Tells the attached client, if there is one."""
+    def happened(self, event: Event, now: float) -> None:
+        """Tells the attached client; where there is none, calls that end are kept for the next (client 4.2)."""
         if self._attachment:
             self._attachment.happened(event)
+        elif isinstance(event, Ended) and event.why in (Why.FIN, Why.ERR, Why.EXPIRED):
+            self._missed.pop(event.peer, None)
+            self._missed[event.peer] = (event.name, now)
+            if len(self._missed) > PENDING_REQUESTS:
+                del self._missed[next(iter(self._missed))]
 
     def sending_failed(self, peer: Address, why: str) -> None:
         """Tells whoever calls that peer or chats with it."""
@@ -181,7 +187,11 @@ class Connections:
             if self._attachment is not None:
                 who = "you are connected already" if attached else "another client is connected to this daemon"
                 raise NotNowError(who)
-            self._attachment = Attachment(client, line.payload, self._own, self._endpoint, self._outbox, self._emit)
+            missed = {peer: (name, round(now - at)) for peer, (name, at) in self._missed.items()}
+            self._attachment = Attachment(
+                client, line.payload, self._own, self._endpoint, self._outbox, missed, self._emit
+            )
+            self._missed.clear()
         elif line.word is Word.QUIT and not line.payload:
             self._write(client, Word.QUIT)
             self._close(client, now)

@@ -11,10 +11,11 @@ from simp_daemon.events import (
     Rang,
     Refused,
     RequestReceived,
+    Unattended,
     Why,
 )
 from simp_daemon.peers.delivery import Transmission
-from simp_daemon.peers.record import Record
+from simp_daemon.peers.record import NOBODY, Record
 from simp_proto.constants import (
     BUSY,
     ERROR_SIZE,
@@ -95,8 +96,10 @@ def learn(record: Record, happening: Happening) -> None:
     record.learn(happening.heard.framing)
 
 
-def note_ringing(record: Record, _: Happening) -> None:
+def note_ringing(record: Record, happening: Happening) -> None:
     record.outlet.append(Rang(record.peer, record.name))
+    if happening.heard.name.lower() == NOBODY:  # spec 2.4
+        record.outlet.append(Unattended(record.peer, record.name))
 
 
 def postpone(record: Record, happening: Happening) -> None:

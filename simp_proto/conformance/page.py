@@ -3,18 +3,16 @@
 import re
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from typing import Final
 
+from simp_proto.cli.document import document, safe
 from simp_proto.cli.output import counted
 from simp_proto.conformance.report import Entry, Head, counts, entries, facts, key
 from simp_proto.conformance.run import Result, Verdict
-from simp_proto.printable import printable
 
 _MOST_BYTES: Final = 256
 """Bytes of a datagram in hexadecimal."""
 _SIGNS: Final = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_APPLICABLE: "—", Verdict.NOT_RUN: "○"}
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def as_html(head: Head, results: Sequence[Result]) -> str:
@@ -29,21 +27,12 @@ def as_html(head: Head, results: Sequence[Result]) -> str:
         f'<li class="{_class(verdict) if count else "none"}">{_sign(verdict)} <b>{count}</b>{verdict.value}</li>'
         for verdict, count in number.items()
     )
-    told = "".join(f"<dt>{name}</dt><dd>{_safe(value)}</dd>\n" for name, value in facts(head))
-    style = files("simp_proto.conformance").joinpath("page.css").read_text("utf-8")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{len(failed)} of {counted(len(results), "case")} failed: SIMP/1 conformance of {_safe(head.daemon)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>SIMP/1 conformance of <code>{_safe(head.daemon)}</code></h1>
+    told = "".join(f"<dt>{name}</dt><dd>{safe(value)}</dd>\n" for name, value in facts(head))
+    title = f"{len(failed)} of {counted(len(results), 'case')} failed: SIMP/1 conformance of {safe(head.daemon)}"
+    return document(
+        title,
+        f"""<header>
+<h1>SIMP/1 conformance of <code>{safe(head.daemon)}</code></h1>
 <ul class="counts">
 {tally}
 </ul>
@@ -58,10 +47,8 @@ SIMP/1.</p>
 {_section("What failed", "failed", [_details(head, result) for result in failed])}
 {_cases(results)}
 {_section("What didn't fail", "others", [_details(head, result) for result in others])}
-</main>
-</body>
-</html>
-"""
+</main>""",
+    )
 
 
 def _section(title: str, kind: str, parts: list[str]) -> str:
@@ -74,7 +61,7 @@ def _cases(results: Sequence[Result]) -> str:
     for result in results:
         case, kind = result.case, _class(result.verdict)
         name = f'<a href="#{case.name}">{case.name}</a>' if result.trace else case.name
-        why = f'<br><span class="soft">{_safe(result.why)}</span>' if result.why else ""
+        why = f'<br><span class="soft">{safe(result.why)}</span>' if result.why else ""
         rows.append(
             f'<tr class="{kind}"><td class="verdict">{_sign(result.verdict)} {result.verdict.value}</td>'
             f'<td>{case.section}</td><th scope="row">{name}</th><td>{case.level.value}</td>'
@@ -98,13 +85,13 @@ def _details(head: Head, result: Result) -> str:
     facts = {"Rule": f'{_rule(case.rule)} <span class="soft">({case.section}, {case.level.value})</span>'}
     seen = trace = octets = ""
     if failed:
-        facts["Expected"] = _safe(result.expected)
+        facts["Expected"] = safe(result.expected)
         if result.seen:
             seen = _datagrams("Seen instead", entries(head, result, result.seen))
         else:
             facts["Seen"] = "nothing"
     elif result.why:
-        facts[result.verdict.value.capitalize()] = _safe(result.why)
+        facts[result.verdict.value.capitalize()] = safe(result.why)
     if result.trace:
         rows = entries(head, result, result.trace)
         trace = _datagrams("The whole conversation", rows)
@@ -150,7 +137,7 @@ def _octets(rows: list[Entry]) -> str:
 
 def _rule(text: str) -> str:
     """A rule as the specification shows it: bold and code."""
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _safe(text))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", safe(text))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
 
 
@@ -160,7 +147,3 @@ def _sign(verdict: Verdict) -> str:
 
 def _class(verdict: Verdict) -> str:
     return key(verdict).replace("_", "-")
-
-
-def _safe(text: str) -> str:
-    return escape(printable(text))

@@ -1,23 +1,23 @@
-"""A capture of network traffic, pcap or pcapng: the UDP datagrams in it, with time and addresses.
+"""A capture of network traffic, pcap, pcapng or snoop: the UDP datagrams in it, with time and addresses.
 
-Both formats are read here, without scapy. Its readers of records end in silence where a file is cut or corrupt, read
+The formats are read here, without scapy. Its readers of records end in silence where a file is cut or corrupt, read
 blocks of any size into memory, and keep the interfaces of one pcapng section for the next. Its dissection of packets
 takes dozens of times as long as everything here, and knows loopback captures only of the kind of machine it runs on.
 
-The formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, https://www.tcpdump.org/linktypes.html
+The formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, RFC 1761 (snoop); and pcap as a patched libpcap writes
+it, with the magic number a1b2cd34 and 24 bytes before each packet, which many home routers have.
 """
 
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from ipaddress import ip_address
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
-from simp_proto.address import Address, format_address
-from simp_proto.errors import DatagramError, SimpError
+from simp_proto.errors import SimpError
+from simp_proto.toolkit.frame import ETHERNET, IPNET, Captured, Frame, Frames
+
+__all__ = ["MAGIC_SIZE", "Capture", "CaptureError", "Captured", "is_capture"]
 
 
 class CaptureError(SimpError, ValueError):
@@ -26,50 +26,6 @@ class CaptureError(SimpError, ValueError):
     def __init__(self, part: str, offset: int, read: str, expected: str) -> None:
         super().__init__(f"{part} at offset {offset}: read {read}, expected {expected}")
         self.offset = offset
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """One UDP datagram on its way. `time` is in seconds since 1970, UTC; some pcapng packets have none.
-
-    `refused` says why `data` isn't all of it, where the capture or the packet ends too early.
-    """
-
-    time: float | None
-    source: Address
-    destination: Address
-    data: bytes
-    refused: DatagramError | None = None
-
-    def __str__(self) -> str:
-        """For people: when, from where and to where."""
-        return f"{_moment(self.time)}  {format_address(self.source)} > {format_address(self.destination)}"
-
-    @property
-    def as_json(self) -> dict[str, Any]:
-        """What comes before the datagram's own keys in its object."""
-        source, destination = format_address(self.source), format_address(self.destination)
-        return {"time": self.time, "source": source, "destination": destination}
-
-
-def _moment(time: float | None) -> str:
-    if time is None:
-        return "(no time)"
-    try:
-        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
-    except (OverflowError, OSError, ValueError):  # a capture may say any 64 bits
-        return f"{time:.6f} seconds after 1970"
-
-
-@dataclass(frozen=True, slots=True)
-class _Packet:
-    """A record of a capture: the bytes of one link-layer packet."""
-
-    link: int
-    time: float | None
-    data: bytes
-    size: int
-    """Bytes that the packet had on the wire; the capture may have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +38,33 @@ class _Interface:
     offset: int
 
 
-class _Skipped(Exception):  # noqa: N818  # nothing is wrong
-    """A packet without a datagram to show, and why."""
-
-
-_BROKEN: Final = "with headers that are cut or broken"
-_FRAGMENTS: Final = "that are IP fragments, which aren't reassembled"
-
 MAGIC_SIZE: Final = 4
+
+
+class _Pcap(NamedTuple):
+    """How a pcap file is written: its byte order, the fractions of a second that its times count, and what is more."""
+
+    order: str
+    ticks_a_second: int
+    record: str = "IIII"
+    head: str = "16xI"
+
+
+_ROUTER: Final = "IIII8x"
+_IXIA: Final = "16xI4x"
 _PCAP: Final = {
-    b"\xa1\xb2\xc3\xd4": (">", 1_000_000),
-    b"\xd4\xc3\xb2\xa1": ("<", 1_000_000),
-    b"\xa1\xb2\x3c\x4d": (">", 1_000_000_000),
-    b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000),
+    b"\xa1\xb2\xc3\xd4": _Pcap(">", 1_000_000),
+    b"\xd4\xc3\xb2\xa1": _Pcap("<", 1_000_000),
+    b"\xa1\xb2\x3c\x4d": _Pcap(">", 1_000_000_000),
+    b"\x4d\x3c\xb2\xa1": _Pcap("<", 1_000_000_000),
+    b"\xa1\xb2\xcd\x34": _Pcap(">", 1_000_000, _ROUTER),
+    b"\x34\xcd\xb2\xa1": _Pcap("<", 1_000_000, _ROUTER),
+    b"\x1c\x00\x01\xac": _Pcap(">", 1_000_000_000, head=_IXIA),
+    b"\xac\x01\x00\x1c": _Pcap("<", 1_000_000_000, head=_IXIA),
 }
-"""The first bytes of a pcap file: its byte order, and the fractions of a second that its times count."""
+"""By the first bytes of a file. Routers put the interface before each packet, Ixia's testers a size before them all."""
+_SNOOP: Final = b"snoop\0\0\0"
+_SNOOP_LINKS: Final = {0: ETHERNET, 4: ETHERNET, 0x8000_0001: IPNET}
 _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 _PCAPNG_ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 
@@ -104,27 +72,7 @@ _PCAPNG_ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _MAX_PACKET_SIZE: Final = 262_144
 _MAX_BLOCK_SIZE: Final = 16 * 1024 * 1024
 _MAX_INTERFACES: Final = 1024
-
-_LINKS: Final[dict[int, tuple[int, int | None]]] = {
-    1: (14, 12),  # Ethernet
-    113: (16, 14),  # Linux cooked
-    276: (20, 0),  # Linux cooked, version 2
-    0: (4, None),  # BSD loopback: a number whose byte order and values are those of the machine
-    108: (4, None),  # OpenBSD loopback
-    12: (0, None),  # IP without anything before it, under all the numbers it has had
-    14: (0, None),
-    101: (0, None),
-    228: (0, None),
-    229: (0, None),
-}
-"""Link-layer types: the size of the header, and where in it the protocol is; without one, IP says its version."""
-_VLANS: Final = (0x8100, 0x88A8, 0x9100)
-_IP_VERSIONS: Final = {0x0800: 4, 0x86DD: 6}
-_UDP: Final = 17
-_FRAGMENT: Final = 44
-_AUTHENTICATION: Final = 51
-_EXTENSIONS: Final = (0, 43, 60, _FRAGMENT, _AUTHENTICATION)
-"""The IPv6 headers that may come before UDP."""
+_MAX_SNOOP_PADDING: Final = 4096
 
 
 class Capture:
@@ -134,97 +82,37 @@ class Capture:
     """
 
     def __init__(self, magic: bytes, stream: BinaryIO, ports: Collection[int]) -> None:
-        self.skipped: Counter[str] = Counter()
-        self._ports = ports
-        self._other = f"other than UDP port {' or '.join(map(str, ports))}"
         self._magic = magic
         self._source = _Source(stream, len(magic))
+        self._frames = Frames(ports)
+
+    @property
+    def skipped(self) -> Counter[str]:
+        return self._frames.skipped
 
     def __iter__(self) -> Iterator[Captured]:
-        packets = _pcapng(self._source) if self._magic == _PCAPNG else _pcap(self._source, *_PCAP[self._magic])
-        for packet in packets:
-            try:
-                captured = self._datagram(packet)
-            except _Skipped as reason:
-                self.skipped[str(reason)] += 1
-            except (struct.error, IndexError):
-                self.skipped[_BROKEN] += 1
-            else:
-                yield captured
+        datagram = self._datagram
+        try:
+            for frame in self._read():
+                if captured := datagram(frame):
+                    yield captured
+        finally:
+            self._frames.end()
 
-    def _datagram(self, packet: _Packet) -> Captured:
-        """Raises `_Skipped`, and `struct.error` or `IndexError` where the packet ends within a header."""
-        at, *hosts = self._udp(packet)
-        data = packet.data
-        source_port, destination_port, size = struct.unpack_from(">HHH", data, at)
-        if size < 8:
-            raise _Skipped(_BROKEN)
-        if source_port not in self._ports and destination_port not in self._ports:
-            raise _Skipped(self._other)
-        payload = data[at + 8 : at + size]
-        refused = None
-        if len(payload) != size - 8:
-            why = "the capture cut the packet" if len(data) < packet.size else "as its UDP header says"
-            read = f"the end after {len(payload)} bytes"
-            refused = DatagramError("capture", len(payload), read, f"{size - 8}: {why}")
-        source, destination = map(_host, hosts)
-        return Captured(packet.time, (source, source_port), (destination, destination_port), payload, refused)
+    def _read(self) -> Iterator[Frame]:
+        if self._magic == _PCAPNG:
+            return _pcapng(self._source)
+        if self._magic in _PCAP:
+            return _pcap(self._source, _PCAP[self._magic])
+        return _snoop(self._source, self._magic)
 
-    def _udp(self, packet: _Packet) -> tuple[int, bytes, bytes]:
-        """Where the UDP header starts, and the IP addresses."""
-        data = packet.data
-        at, protocol_at = _LINKS.get(packet.link, (-1, None))
-        if at < 0:
-            raise _Skipped(f"of link type {packet.link}, which isn't supported")
-        version = data[at] >> 4
-        if protocol_at is not None:
-            (protocol,) = struct.unpack_from(">H", data, protocol_at)
-            while protocol in _VLANS:
-                (protocol,) = struct.unpack_from(">H", data, at + 2)
-                at += 4
-            version = _IP_VERSIONS.get(protocol, 0)
-        if version == 4:
-            return self._udp_over_ipv4(data, at)
-        if version == 6:
-            return self._udp_over_ipv6(data, at)
-        raise _Skipped(self._other)
-
-    def _udp_over_ipv4(self, data: bytes, at: int) -> tuple[int, bytes, bytes]:
-        fragment, _ttl, protocol = struct.unpack_from(">HBB", data, at + 6)
-        if protocol != _UDP:
-            raise _Skipped(self._other)
-        if fragment & 0x3FFF:  # more of them, or not the first
-            raise _Skipped(_FRAGMENTS)
-        size = (data[at] & 0x0F) * 4
-        if size < 20:
-            raise _Skipped(_BROKEN)
-        return at + size, data[at + 12 : at + 16], data[at + 16 : at + 20]
-
-    def _udp_over_ipv6(self, data: bytes, at: int) -> tuple[int, bytes, bytes]:
-        protocol, header = data[at + 6], at + 40
-        while protocol in _EXTENSIONS:
-            this = protocol
-            protocol, size = struct.unpack_from("BB", data, header)
-            if this == _FRAGMENT:
-                (fragment,) = struct.unpack_from(">H", data, header + 2)
-                if fragment & 0xFFF9 and protocol == _UDP:
-                    raise _Skipped(_FRAGMENTS)
-                header += 8
-            else:
-                header += (size + 2) * 4 if this == _AUTHENTICATION else (size + 1) * 8
-        if protocol != _UDP:
-            raise _Skipped(self._other)
-        return header, data[at + 8 : at + 24], data[at + 24 : at + 40]
+    def _datagram(self, frame: Frame) -> Captured | None:
+        return self._frames.datagram(frame)
 
 
 def is_capture(magic: bytes) -> bool:
     """Whether a file that begins with these bytes is a capture."""
-    return magic == _PCAPNG or magic in _PCAP
-
-
-@lru_cache(maxsize=1024)
-def _host(address: bytes) -> str:
-    return str(ip_address(address))
+    return magic == _PCAPNG or magic in _PCAP or magic == _SNOOP[:MAGIC_SIZE]
 
 
 class _Source:
@@ -264,19 +152,39 @@ class _Source:
         return data
 
 
-def _pcap(source: _Source, order: str, ticks_a_second: int) -> Iterator[_Packet]:
-    header = struct.Struct(order + "16xI")
-    record = struct.Struct(order + "IIII")
+def _pcap(source: _Source, kind: _Pcap) -> Iterator[Frame]:
+    header = struct.Struct(kind.order + kind.head)
+    record = struct.Struct(kind.order + kind.record)
     (link,) = header.unpack(source.take(header.size))
     link &= 0xFFFF  # above it, how long the checksums of Ethernet frames are
     while head := source.begin("record", record.size):
         seconds, ticks, captured, size = record.unpack(head)
         if captured > _MAX_PACKET_SIZE:
             raise source.error(f"a packet of {captured} bytes", f"at most {_MAX_PACKET_SIZE}")
-        yield _Packet(link, round(seconds + ticks / ticks_a_second, 6), source.take(captured), size)
+        yield Frame(link, round(seconds + ticks / kind.ticks_a_second, 6), source.take(captured), size)
 
 
-def _pcapng(source: _Source) -> Iterator[_Packet]:
+def _snoop(source: _Source, magic: bytes) -> Iterator[Frame]:
+    rest, version, link = struct.unpack(">4sII", source.take(12))
+    if magic + rest != _SNOOP:
+        raise source.error(f"{magic + rest!r}", f"{_SNOOP!r}")
+    if version != 2:
+        raise source.error(f"version {version}", "2")
+    if link not in _SNOOP_LINKS:
+        raise source.error(f"link type {link}", "4, which is Ethernet")
+    record = struct.Struct(">IIIIII")
+    while head := source.begin("record", record.size):
+        size, captured, whole, _dropped, seconds, microseconds = record.unpack(head)
+        if captured > _MAX_PACKET_SIZE:
+            raise source.error(f"a packet of {captured} bytes", f"at most {_MAX_PACKET_SIZE}")
+        if not 0 <= whole - record.size - captured <= _MAX_SNOOP_PADDING:
+            least = record.size + captured
+            raise source.error(f"a record of {whole} bytes", f"{least} to {least + _MAX_SNOOP_PADDING}")
+        data = source.take(whole - record.size)[:captured]
+        yield Frame(_SNOOP_LINKS[link], round(seconds + microseconds / 1_000_000, 6), data, size)
+
+
+def _pcapng(source: _Source) -> Iterator[Frame]:
     """The packets of every section; blocks of other kinds are passed over."""
     order, interfaces = _section(source, source.take(8))
     while head := source.begin("block", 8):
@@ -353,19 +261,19 @@ def _packet(
     low: int,
     captured: int,
     size: int,
-) -> _Packet:
+) -> Frame:
     interface = _numbered(source, interfaces, number)
     if captured > min(len(body) - 20, _MAX_PACKET_SIZE):
         raise source.error(f"a packet of {captured} bytes", f"at most {min(len(body) - 20, _MAX_PACKET_SIZE)}")
     time = round((high << 32 | low) / interface.ticks_a_second + interface.offset, 6)
-    return _Packet(interface.link, time, body[20 : 20 + captured], size)
+    return Frame(interface.link, time, body[20 : 20 + captured], size)
 
 
-def _simple_packet(source: _Source, order: str, interfaces: list[_Interface], body: bytes) -> _Packet:
+def _simple_packet(source: _Source, order: str, interfaces: list[_Interface], body: bytes) -> Frame:
     """One that has no time, and comes from the first interface; what is beyond its snap length is padding."""
     (size,) = struct.unpack_from(order + "I", body)
     interface = _numbered(source, interfaces, 0)
-    return _Packet(interface.link, None, body[4 : 4 + min(size, interface.snap_length or size)], size)
+    return Frame(interface.link, None, body[4 : 4 + min(size, interface.snap_length or size)], size)
 
 
 def _numbered(source: _Source, interfaces: list[_Interface], number: int) -> _Interface:

@@ -1,6 +1,7 @@
 """`simp decode`."""
 
 import json
+import os
 import sys
 from typing import Final
 
@@ -26,6 +27,9 @@ _MAX_LADDERS: Final = 1024
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
 @click.option("--compare", is_flag=True, help="Say in which fields two datagrams differ.")
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
+@click.option(
+    "--html", "as_html", is_flag=True, help="Print a page; an argument that ends in .html is where to put it."
+)
 @framing_option("Read it only in this framing; without it, in whichever fits.")
 @click.option(
     "--port",
@@ -41,14 +45,17 @@ def decode(
     as_json: bool,
     compare: bool,
     as_ladder: bool,
+    as_html: bool,
     framing: Framing | None,
     ports: tuple[int, ...],
 ) -> None:
     """Show what a datagram's bytes mean, or where two datagrams differ.
 
-    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine. Several that are too short for a
-    datagram are joined. Anything else is the name of a FILE: a capture (pcap, pcapng) of tcpdump or Wireshark, lines of
-    hexadecimal, or the bytes of one datagram. A single - reads the same from standard input, as it comes.
+    HEX is a datagram in hexadecimal; blanks, colons, 0x and upper case are fine, and so is what a program has as an
+    array or string. Several that are too short for a datagram are joined. Anything else is the name of a FILE: a
+    capture (pcap, pcapng, snoop, also compressed), lines of hexadecimal, a hex dump (of xxd, hexdump, od, tcpdump -x,
+    tshark -x), a piece of a program, or the bytes of one datagram. A single - reads the same from standard input, as it
+    comes.
 
     A datagram that a daemon must refuse is shown as far as it can be read, the wrong field marked with >, with the
     section of spec/simp.md that it breaks and, after "perhaps:", a common mistake that would explain it. --compare
@@ -63,14 +70,20 @@ def decode(
                   00000000
       simp decode --compare right.hex wrong.hex
       simp decode --ladder chat.pcap
+      simp decode --html chat.pcap chat.html
       tcpdump -i any -U -w - udp port 7777 | simp decode -
     """
-    if as_ladder and (as_json or compare):
-        raise click.UsageError(f"give either {'--compare' if compare else '--json'} or --ladder")
+    views = {"--compare": compare, "--json": as_json, "--ladder": as_ladder, "--html": as_html}
+    asked = [option for option, is_asked in views.items() if is_asked and (option != "--json" or not compare)]
+    if len(asked) > 1:
+        raise click.UsageError(f"give either {asked[0]} or {asked[1]}")
     framings = (framing,) if framing else tuple(Framing)
-    view: _Comparison | _Json | _Ladders | _Dump = (
-        _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
-    )
+    view: _Comparison | _Json | _Ladders | _Page | _Dump
+    if as_html:
+        view = _Page(sources)
+        sources = view.sources
+    else:
+        view = _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
     output.prepare()
     failed = unread = False
     try:
@@ -87,6 +100,8 @@ def decode(
     except KeyboardInterrupt:
         if STANDARD_INPUT not in sources:  # there it is how to end a capture that goes on
             raise
+    if isinstance(view, _Page):
+        view.end()
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
@@ -118,6 +133,39 @@ class _Dump:
             output.echo(reading.in_words, output.WRONG)
         else:
             output.show(dump.rows(reading))
+
+
+class _Page:
+    """Datagrams as a page of HTML, which is written when all are there."""
+
+    def __init__(self, arguments: tuple[str, ...]) -> None:
+        from simp_proto.toolkit.handout import Handout  # noqa: PLC0415  # most need it not
+
+        pages = [argument for argument in arguments if argument.lower().endswith((".html", ".htm"))]
+        self.sources = tuple(argument for argument in arguments if argument not in pages)
+        if len(pages) > 1 or not self.sources:
+            raise click.UsageError("--html takes a capture or other datagrams, and at most one name that ends in .html")
+        self._page = pages[0] if pages else None
+        names = [source if os.path.exists(source) else "hexadecimal" for source in self.sources]
+        names = [
+            "standard input" if source == STANDARD_INPUT else name
+            for source, name in zip(self.sources, names, strict=True)
+        ]
+        self._handout = Handout([os.path.basename(name) for name in dict.fromkeys(names)])
+
+    def show(self, item: Item, reading: Reading) -> None:
+        self._handout.add(reading, item.captured, item.where)
+
+    def end(self) -> None:
+        html = self._handout.html().encode("utf-8", "backslashreplace")
+        if self._page is None:
+            click.echo(html, nl=False)
+            return
+        try:
+            with click.open_file(self._page, "wb", atomic=True) as file:
+                file.write(html)
+        except OSError as error:
+            raise click.ClickException(f"{printable(self._page)}: {error.strerror}") from None
 
 
 class _Comparison:
@@ -160,20 +208,21 @@ class _Ladders:
         self._ladders: dict[frozenset[Address], Ladder] = {}
         self._latest: Ladder | None = None
         self._start: float | None = None
-        self._seconds = 0.0
 
     def show(self, item: Item, reading: Reading) -> None:
         if not item.captured:
-            raise click.UsageError("--ladder draws only captures: other datagrams have no addresses")
+            raise click.UsageError(
+                "--ladder draws only what has addresses: captures, and packets with their IP headers"
+            )
         captured = item.captured
         ladder = self._between(captured.source, captured.destination)
         if ladder is not self._latest:
             output.echo(("\n" if self._latest else "") + ladder.head(), output.NOTE)
             self._latest = ladder
-        if captured.time is not None:
-            self._start = captured.time if self._start is None else self._start
-            self._seconds = captured.time - self._start
-        rung = ladder.draw(self._seconds, captured.source, reading)
+        if self._start is None:
+            self._start = captured.time
+        seconds = None if captured.time is None or self._start is None else captured.time - self._start
+        rung = ladder.draw(seconds, captured.source, reading, captured.note)
         output.echo(rung.text, output.WRONG if reading.error else output.NOTE if rung.again else None)
 
     def _between(self, source: Address, destination: Address) -> Ladder:

@@ -121,7 +121,7 @@ def _meaning(name: str, start: int, part: bytes, data: bytes, framing: Framing |
         case "user":
             return (printable(name_of(part)) or "(no name)") + _padding(part)
         case "length":
-            return f"{payload_length(data)} payload bytes"
+            return counted(payload_length(data), "payload byte")
         case "checksum":
             return f"0x{part.hex()}{_judgement(start, part, data, framing)}"
         case _:

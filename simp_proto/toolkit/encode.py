@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -13,6 +14,9 @@ from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.printable import printable
+
+_MAX_LINE_SIZE: Final = 1024 * 1024
+"""More than the largest datagram takes as JSON."""
 
 _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
     operation.label: (kind, operation) for kind, operations in OPERATIONS.items() for operation in operations.values()
@@ -132,14 +136,24 @@ def _encode_lines(raw: bool) -> None:
     if sys.stdin is None:
         raise click.ClickException("standard input: it is closed")
     failed = False
-    lines = (line.decode("utf-8", "backslashreplace").strip() for line in sys.stdin.buffer)
-    for number, line in enumerate(filter(None, lines), 1):
+    for number, line in enumerate(filter(None, _lines(sys.stdin.buffer)), 1):
         try:
+            if len(line) > _MAX_LINE_SIZE:
+                raise ObjectError(f"read more than {_MAX_LINE_SIZE} bytes, expected one datagram")
             _write(build(from_json(json.loads(line))), raw)
         except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    """Of a line that is too long only its beginning, which is too long still."""
+    while line := stream.readline(_MAX_LINE_SIZE + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = stream.readline(_MAX_LINE_SIZE)
+        yield line.decode("utf-8", "backslashreplace").strip()
 
 
 def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str], ...], checksum: str | None) -> bytes:

@@ -345,7 +345,7 @@ class _Rungs:
 
     def show(self, captured: Captured, fate: Fate) -> None:
         reading = Reading.of(captured.data)
-        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading)
+        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading, str(fate))
         altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
         colour = _ALTERED if altered else output.WRONG if reading.error else None
-        output.echo(f"{rung.text}; {fate}" if str(fate) else rung.text, colour)
+        output.echo(rung.text, colour)

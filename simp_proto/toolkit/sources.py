@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from string import printable as printable_characters
@@ -9,11 +10,12 @@ from typing import BinaryIO, Final, NamedTuple
 
 import click
 
-from simp_proto.constants import Framing
-from simp_proto.datagram import HEAD_SIZE
+from simp_proto.constants import Framing, Type
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, payload_length
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.printable import printable
-from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
+from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, CaptureError, is_capture
+from simp_proto.toolkit.frame import Captured, Frame, Frames, link_of
 from simp_proto.toolkit.reading import Reading
 
 STANDARD_INPUT: Final = "-"
@@ -22,7 +24,12 @@ _MAX_RAW_SIZE: Final = 65_536
 _MAX_LINE_SIZE: Final = 1024 * 1024
 """More than that in hexadecimal, with blanks and 0x."""
 _TEXT: Final = frozenset(printable_characters.encode("ascii"))
-_GZIP: Final = b"\x1f\x8b"
+_BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""UTF-8, and UTF-16 as Windows writes it."""
+_HEX: Final = frozenset("0123456789abcdef")
+_TEXT_MAGICS: Final = (b"BZh", b"PK")
+"""Of compressed files that begin with letters; the others are looked at if they're no text."""
+_TYPES: Final = frozenset(Type)
 _MOST_SHOWN: Final = 40
 """Characters of an argument that is wrong."""
 
@@ -86,18 +93,17 @@ def _is_file(argument: str) -> bool:
     """What is hexadecimal isn't looked up: `./cafe` is how to name such a file."""
     if argument == STANDARD_INPUT:
         return True
-    try:
-        _bytes(argument)
-    except ValueError:
-        return os.path.exists(argument)
-    return False
+    digits = _plain(argument)
+    if _HEX.issuperset(digits) and len(digits) % 2 == 0:
+        return False
+    return "\0" not in argument and os.path.exists(argument)
 
 
 def items(sources: Iterable[_Source], ports: Collection[int]) -> Iterator[Item | SourceError]:
     """The datagrams of all sources as they come, and the reason where one can't be read any further."""
     for source, where in sources:
         if isinstance(source, bytes):
-            yield Item(source, where)
+            yield _item(source, where, Frames(ports)) or Item(source, where)
             continue
         try:
             if source == STANDARD_INPUT and sys.stdin is None:
@@ -111,8 +117,10 @@ def items(sources: Iterable[_Source], ports: Collection[int]) -> Iterator[Item |
             yield SourceError(f"{source}: {error.strerror}")
 
 
-def _from_stream(stream: BinaryIO, name: str, ports: Collection[int]) -> Iterator[Item | SourceError]:
-    """The datagrams of a capture, of lines of hexadecimal, or else the one that the bytes are."""
+def _from_stream(
+    stream: BinaryIO, name: str, ports: Collection[int], *, is_again: bool = False
+) -> Iterator[Item | SourceError]:
+    """The datagrams of a capture, of text, or else the one that the bytes are; `is_again`: in what was compressed."""
     magic = stream.read(MAGIC_SIZE)
     if is_capture(magic):
         capture = Capture(magic, stream, ports)
@@ -121,37 +129,92 @@ def _from_stream(stream: BinaryIO, name: str, ports: Collection[int]) -> Iterato
                 yield Item(captured.data, "", captured, captured.refused)
         except CaptureError as error:
             yield SourceError(f"{name}: {error}")
-        if capture.skipped:
-            counts = ", ".join(f"{count} {reason}" for reason, count in capture.skipped.most_common(5))
-            click.echo(f"{printable(name)}: passed over packets: {counts}", err=True)
-    elif magic.startswith(_GZIP):
-        yield SourceError(f"{name}: it is compressed: unpack it first, as with gunzip -c FILE | simp decode -")
-    elif not _TEXT.issuperset(magic):  # a datagram's type and operation are no text (spec 2.1, 2.2)
+        _tell_skipped(name, capture.skipped)
+    elif inner := _unpacked(magic, stream, name):
+        if isinstance(inner, SourceError) or is_again:
+            yield inner if isinstance(inner, SourceError) else SourceError(f"{name}: it is compressed more than once")
+        else:
+            yield from _from_stream(inner, name, ports, is_again=True)
+    elif not (_TEXT.issuperset(magic) or magic.startswith(_BYTE_ORDER_MARKS)):
+        # a datagram's type and operation are no text (spec 2.1, 2.2)
         yield Item(magic + stream.read(_MAX_RAW_SIZE), name)
     else:
-        for number, line in enumerate(_lines(magic, stream), 1):
-            if text := line.decode("utf-8", "backslashreplace").strip():
-                where = f"{name}, line {number}"
-                try:
-                    yield Item(_bytes(text), where)
-                except ValueError as error:
-                    refused = DatagramError("hex", 0, f"{error} in line {number}", "hexadecimal digits, two a byte")
-                    yield Item(b"", where, refused=refused)
+        from simp_proto.toolkit.notation import found  # noqa: PLC0415  # takes time, and most need it not
+
+        frames = Frames(ports)
+        for each in found(_lines(magic, stream), _is_whole):
+            where = f"{name}, line {each.line}"
+            if each.error:
+                yield Item(b"", where, refused=each.error)
+            elif item := _item(each.data, where, frames):
+                yield item
+        frames.end()
+        _tell_skipped(name, frames.skipped)
+
+
+def _tell_skipped(name: str, skipped: Counter[str]) -> None:
+    if skipped:
+        counts = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common(5))
+        click.echo(f"{printable(name)}: passed over packets: {counts}", err=True)
+
+
+def _unpacked(magic: bytes, stream: BinaryIO, name: str) -> BinaryIO | SourceError | None:
+    if _TEXT.issuperset(magic) and not magic.startswith(_TEXT_MAGICS):
+        return None
+    from simp_proto.toolkit.compression import Unreadable, decompressed  # noqa: PLC0415  # as above
+
+    try:
+        return decompressed(magic, stream)
+    except Unreadable as error:
+        return SourceError(f"{name}: {error}")
+
+
+def _is_whole(data: bytes | bytearray) -> bool:
+    """Whether bytes have the size that a datagram or packet has."""
+    return _fits(data) or link_of(data) is not None
+
+
+def _fits(data: bytes | bytearray) -> bool:
+    """Whether bytes are a datagram by their type and length, with or without a checksum (spec 2)."""
+    size = len(data) - HEAD_SIZE
+    return size >= 0 and data[0] in _TYPES and size - payload_length(data) in (0, CHECKSUM_SIZE)
+
+
+def _item(data: bytes, where: str, frames: Frames) -> Item | None:
+    """A datagram; or the one in a packet, if that is what was written down, and it has or completes one."""
+    link = None if _fits(data) else link_of(data)
+    if link is None:
+        return Item(data, where)
+    captured = frames.datagram(Frame(link, None, data, len(data)))
+    if captured is None:
+        return None
+    return Item(captured.data, where, captured, captured.refused)
 
 
 def _lines(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield from (start + stream.readline(_MAX_LINE_SIZE)).splitlines()
-    while line := stream.readline(_MAX_LINE_SIZE):
-        yield line
+    """Without byte order marks; of UTF-16 only what is ASCII is right, which is all that matters."""
+    is_wide = start.startswith(_BYTE_ORDER_MARKS[1:])
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if start.startswith(mark)), b"")
+    start = start.removeprefix(mark)
+    line = start if start.endswith(b"\n") else start + stream.readline(_MAX_LINE_SIZE)
+    while line:
+        yield from (line.replace(b"\0", b"") if is_wide else line).splitlines()
+        line = stream.readline(_MAX_LINE_SIZE)
+
+
+def _plain(text: str) -> str:
+    """The digits, if it is nothing but digits."""
+    return "".join(text.lower().replace("0x", "").replace(":", "").split())
 
 
 def _digits(text: str) -> str:
     """Raises `ValueError` with what was read."""
-    digits = "".join(text.lower().replace("0x", "").replace(":", "").split())
-    for at, digit in enumerate(digits):
-        if digit not in "0123456789abcdef":
-            raise ValueError(f"{digit!r} as digit {at + 1}")
-    return digits
+    digits = _plain(text)
+    if _HEX.issuperset(digits):
+        return digits
+    from simp_proto.toolkit.notation import digits_of  # noqa: PLC0415  # as above
+
+    return digits_of(text)
 
 
 def _bytes(text: str) -> bytes:

@@ -5,6 +5,7 @@ import io
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, CaptureError, is_capture
 from tests import test_capture as made
 from tests.fuzz.target import Target
+from tests.test_frame import fragmented
 
 
 def _try(data: bytes) -> None:
@@ -12,20 +13,21 @@ def _try(data: bytes) -> None:
     if not is_capture(magic):
         magic = b"\xd4\xc3\xb2\xa1"  # so that no input is spent on that
     capture = Capture(magic, io.BytesIO(data[MAGIC_SIZE:]), (7777,))
-    packets = 0
+    packets = size = 0
     try:
         for captured in capture:
             packets += 1
-            assert captured.data in data
+            size += len(captured.data)
             assert 7777 in (captured.source[1], captured.destination[1])
     except CaptureError as error:
         assert str(error).isprintable(), str(error)
         assert 0 <= error.offset <= len(data)
+    assert size <= len(data)
     assert packets + capture.skipped.total() <= len(data) // 12
 
 
 TARGET = Target(
-    "whatever bytes, reading them as a capture ends, yields only datagrams whose bytes the file has, no more than it"
+    "whatever bytes, reading them as a capture ends, yields no more datagrams, and no more bytes of them, than it"
     " has room for, and raises nothing but `CaptureError`, whose offset is in the file",
     _try,
     [
@@ -33,6 +35,8 @@ TARGET = Target(
         made.pcap(made.ethernet(made.V4), order=">", nano=True),
         made.section() + made.interface() + made.enhanced(made.ethernet(made.V4)),
         made.section(">") + made.interface(order=">") + made.enhanced(made.ethernet(made.V4), order=">"),
+        made.snoop(made.ethernet(made.V4), made.ethernet(made.V6, 0x86DD)),
+        made.pcap(*fragmented(made.udp(bytes(64)), 16, 24, 40), link=101),
         *(made.pcap(one, other, link=link) for link, one, other in made.LINKS.values()),
     ],
 )
