@@ -7,6 +7,7 @@ from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
+from simp_proto.errors import NotNowError, SimpError
 from tests.driven import Endpoint
 from tests.faulty import Passage, Routed, Rule, Way, read
 
@@ -76,6 +77,15 @@ class SimulatedWire:
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
+        try:
+            self._act(action, text, side)
+        except SimpError as error:  # that person can't, as the daemon has it
+            return str(error)
+        finally:
+            self._settle()
+        return ""
+
+    def _act(self, action: Request, text: str, side: Side) -> None:
         ringing = [request.peer for request in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
@@ -88,14 +98,13 @@ class SimulatedWire:
                 self._said += 1
                 self.endpoint.say_to_partner(self._said, text, self._time)
             case Request.LEAVE:
-                assert self.endpoint.current is not None
+                if self.endpoint.current is None:
+                    raise NotNowError("nothing is going on")
                 self.endpoint.quit(self.endpoint.current.peer, self._time)
             case Request.CALL:
                 self.endpoint.call(SIDES[side], self._time)
             case Request.RESTART:
                 self._start()
-        self._settle()
-        return ""
 
     # -- what becomes of what passes
 

@@ -73,15 +73,23 @@ _Judge = Callable[[Tester], None]
 
 
 def _case(
-    section: str, *needs: Request, level: Level = Level.MUST, only: Iterable[Framing] = tuple(Framing)
+    section: str,
+    *needs: Request,
+    level: Level = Level.MUST,
+    only: Iterable[Framing] = tuple(Framing),
+    throughout: bool = True,
 ) -> Callable[[_Judge], _Judge]:
-    """Registers what judges the rule that its docstring quotes."""
+    """Registers what judges the rule that its docstring quotes.
+
+    `only`: the framings in which it can be judged; `throughout`: even where the daemon changes to another.
+    """
     framings = tuple(only)
 
     def register(judge: _Judge) -> _Judge:
         def judge_if_applicable(tester: Tester) -> None:
-            if tester.framing is not None and tester.framing not in framings:
-                raise NotApplicableError(f"the daemon speaks {tester.framing.value} with the tester")
+            tester.apply_to(*framings)
+            if not throughout:
+                tester.apply_to(*Framing)
             judge(tester)
 
         name = judge.__name__.replace("_", "-")
@@ -527,7 +535,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
     _still_waiting(tester, first, "no other chat before the first is acknowledged in header: only bare was used")
 
 
-@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER], throughout=False)
 def stays_in_header(tester: Tester) -> None:
     """A daemon that understands it MUST answer in `header`, and both then stay in `header`."""
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
@@ -580,9 +588,9 @@ def ringing(tester: Tester) -> None:
     """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`, with the
     SYN's sequence number and the ASCII payload `ringing`
     """
-    for _ in range(2):
+    for nth in ("first", "second", "third"):
         tester.say_syn()
-        tester.expect("ACK 0 'ringing'", lambda datagram: is_ringing(datagram) and datagram.sequence == 0)
+        tester.expect(f"ACK 0 'ringing' to the {nth} SYN", lambda each: is_ringing(each) and each.sequence == 0)
 
 
 @_case("4.3", only=[Framing.HEADER])
@@ -696,7 +704,7 @@ def leaving(tester: Tester) -> None:
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     fin = _be_left(tester)
-    kept = fin.datagram.sequence == 1 - (heard.datagram.sequence & 1)
+    kept = fin.datagram.sequence == _other(heard)
     tester.judge(kept, "a FIN with the number that comes after the chat's")
 
 
@@ -779,7 +787,7 @@ def wrong_handshake_ack(tester: Tester) -> None:
     """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     accepted = tester.be_accepted()
-    tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
+    tester.send(tester.make(ACK, _other(accepted)))
     tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
 
 
@@ -788,7 +796,7 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     fin = _be_declined(tester)
-    tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
+    tester.send(tester.make(ACK, _other(fin)))
     tester.say_syn()  # to which the FIN is repeated immediately, if it is still outstanding (spec 4.5)
     tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
 
@@ -834,7 +842,7 @@ def counter_of_the_partner(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one")
     tester.acknowledge(heard)
-    same = heard.datagram.sequence
+    same = heard.datagram.sequence & 1
     for number in (same, 1 - same):
         tester.send(tester.chat(b"a word of mine", number))
         tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
@@ -869,7 +877,7 @@ def wrong_ack(tester: Tester) -> None:
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("one")
-    tester.send(tester.make(ACK, 1 - (heard.datagram.sequence & 1)))
+    tester.send(tester.make(ACK, _other(heard)))
     _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
@@ -878,10 +886,10 @@ def repeat_acknowledged(tester: Tester) -> None:
     """A chat from the partner MUST be acknowledged each time it arrives"""
     tester.call()
     tester.say(b"once more")
-    for _ in range(2):
+    for nth in ("first", "second", "third"):
         number = 1 - tester.number
         tester.send(tester.chat(b"once more", number))
-        tester.expect(f"ACK {number} of the repeat", _acknowledging(number))
+        tester.expect(f"ACK {number} of the {nth} repeat", _acknowledging(number))
 
 
 @_case("5.5", Request.ACCEPT)
@@ -957,8 +965,8 @@ def chat_repeated(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("is it lost?")
     payload = heard.datagram.payload
-    for _ in range(2):
-        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload)
+    for nth in ("second", "third"):
+        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload, nth)
 
 
 @_case("6.2", Request.ACCEPT)
@@ -1144,6 +1152,11 @@ def _barrage(tester: Tester) -> list[bytes]:
         b"CONNECT|mallory\n", b"GET / HTTP/1.1\r\n\r\n",
         tester.make(Control.SYN_ACK, 1), tester.make(ACK, 0, b"ringing"), tester.make(ACK, 1, b"\0" * 300),
     ]  # fmt: skip
+
+
+def _other(received: Received) -> int:
+    """The other number than a datagram's, of which some count further than 1."""
+    return 1 - (received.datagram.sequence & 1)
 
 
 def _acknowledging(number: int) -> Matches:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 
 from simp_proto.cli.output import counted
-from simp_proto.conformance.report import Entry, Head, counts, entries, facts, key
+from simp_proto.conformance.report import Entry, Head, cause, counts, entries, facts, key
 from simp_proto.conformance.run import Result, Verdict
 from simp_proto.printable import printable
 
@@ -99,6 +99,8 @@ def _details(head: Head, result: Result) -> str:
     seen = trace = octets = ""
     if failed:
         facts["Expected"] = _safe(result.expected)
+        if why := cause(head, result):
+            facts["Cause"] = _safe(why)
         if result.seen:
             seen = _datagrams("Seen instead", entries(head, result, result.seen))
         else:
