@@ -15,6 +15,7 @@ DAEMON = ("192.0.2.1", 7777)
 SIDES = {
     Side.TESTER: ("192.0.2.2", 7777),
     Side.STRANGER: ("192.0.2.3", 7777),
+    Side.DOUBLE: ("192.0.2.2", 40_000),
     Side.UNKNOWN: ("192.0.2.4", 7777),
 }
 LATENCY = 0.001
@@ -38,6 +39,7 @@ class SimulatedWire:
         self._latest: Passage | None = None
         self._order = count()
         self._said = 0
+        self.sides = dict(SIDES)
         self._start()
 
     def _start(self) -> None:
@@ -46,7 +48,7 @@ class SimulatedWire:
 
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
-        session = self.endpoint._sessions.get(SIDES[side])
+        session = self.endpoint._sessions.get(self.sides[side])
         return session.state if session else State.IDLE
 
     # -- what a `Wire` does
@@ -56,7 +58,7 @@ class SimulatedWire:
 
     def send(self, side: Side, data: bytes) -> None:
         for each in self._pass(self._met(Way.HEARD, side, data)):
-            self.endpoint.receive(each.data, SIDES[each.side], self._time)
+            self.endpoint.receive(each.data, self.sides[each.side], self._time)
         self._settle()
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
@@ -102,7 +104,10 @@ class SimulatedWire:
                     raise NotNowError("nothing is going on")
                 self.endpoint.quit(self.endpoint.current.peer, self._time)
             case Request.CALL:
-                self.endpoint.call(SIDES[side], self._time)
+                if side is Side.UNKNOWN:  # which is another one each time
+                    host, port = self.sides[side]
+                    self.sides[side] = host, port + 1
+                self.endpoint.call(self.sides[side], self._time)
             case Request.RESTART:
                 self._start()
 
@@ -141,9 +146,9 @@ class SimulatedWire:
     def _settle(self) -> None:
         while self.endpoint.next_event():
             pass
-        sides = {address: side for side, address in SIDES.items()}
+        sides = {address: side for side, address in self.sides.items()}
         for data, destination in self.endpoint.datagrams_to_send():
-            for each in self._pass(self._met(Way.SAID, sides[destination], data)):
+            for each in self._pass(self._met(Way.SAID, sides.get(destination, Side.UNKNOWN), data)):
                 self._deliver(each)
 
     def _deliver(self, routed: Routed) -> None:

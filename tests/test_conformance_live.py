@@ -92,7 +92,9 @@ class Side:
 
     def hands(self) -> list[str]:
         """Its commands for everything that the person has to do."""
-        asked = f"until tail -n 1 '{self.transcript}' | grep -q Accept; do sleep 0.01; done"
+        # A request that was taken back isn't asked about.
+        late = "i=$((i + 1)); [ $i -lt 100 ] || exit 1"
+        asked = f"i=0; until tail -n 1 '{self.transcript}' | grep -q Accept; do {late}; sleep 0.02; done"
         keys = {
             "accept": f"{asked}; echo y",
             "decline": f"{asked}; echo n",

@@ -60,6 +60,7 @@ class Sockets:
         self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self)
         try:
             self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self)
+            self._readers[Side.DOUBLE] = _Reader(bind((own[0], 0)), Side.DOUBLE, self)
         except OSError:
             self.close()
             raise

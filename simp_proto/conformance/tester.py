@@ -335,7 +335,7 @@ class Tester:
         Whether it acknowledged the tester's FIN.
         """
         parted = self._leave(Side.TESTER, self.number)
-        for side in (Side.STRANGER, Side.UNKNOWN):
+        for side in (Side.STRANGER, Side.DOUBLE, Side.UNKNOWN):
             if side in self.trace.busy:
                 self._leave(side)
         self.number, self._silent = 0, True
