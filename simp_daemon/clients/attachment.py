@@ -93,20 +93,20 @@ class Attachment:
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
             if line.word is Word.CONNECTING:
                 self.write(Word.QUIT, line.payload)
-            elif line.word is Word.CHAT and self._chatting:
+            elif line.word is Word.CHAT:
                 self.write(Word.UNDELIVERED, str(self._said))
 
     def miss(self) -> None:
         """A CHAT line that couldn't be read counts, too, and is told (client 4.1)."""
-        if self._chatting:
-            self._said += 1
-            self.write(Word.UNDELIVERED, str(self._said))
+        self._said += 1
+        self.write(Word.UNDELIVERED, str(self._said))
 
     def _call(self, payload: str, now: float) -> None:
         peer = parse_address(payload, DAEMON_PORT)
         if peer == self._own:
             raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
-        self._endpoint.call(peer, now)
+        waits = any(request.peer == peer for request in self._endpoint.requests)
+        (self._endpoint.accept if waits else self._endpoint.call)(peer, now)  # (client 4.1)
 
     def _accept(self, payload: str, now: float) -> None:
         self._endpoint.accept(self._find(payload, self._endpoint.requests).peer, now)
@@ -115,19 +115,14 @@ class Attachment:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
 
     def _say(self, text: str, now: float) -> None:
+        self._said += 1  # counted whatever becomes of it (client 4.1)
         partner = self._one_chat.current
         if partner is None or partner.state is not State.OPEN:
             raise NotNowError("no chat is on; call somebody first")
-        self._said += 1  # counted whatever becomes of it (client 4.1)
         size = len(text.encode("utf-8", "backslashreplace"))
         if size > MAX_MESSAGE_SIZE:
             raise LineError(f"read a message of {size} bytes, expected at most {MAX_MESSAGE_SIZE}; it was not sent")
         self._outbox.say(partner.peer, self._said, text, now)
-
-    @property
-    def _chatting(self) -> bool:
-        current = self._one_chat.current
-        return current is not None and current.state is State.OPEN
 
     @property
     def _others(self) -> list[Session]:
