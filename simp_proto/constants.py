@@ -113,15 +113,15 @@ RESERVED_REQUESTS: Final = 4
 """Of the pending requests, for peers that one has chatted with (spec 8.3)."""
 REQUESTS_OF_A_SOURCE: Final = 2
 """Pending requests from one address, or one /64 (spec 8.3)."""
-STRANGER_RATE: Final = 64
+STRANGER_RATE: Final = 44
 STRANGER_BURST: Final = 16
 """Answers to strangers per second, and in a burst (spec 8.2)."""
-FRIEND_RATE: Final = 16
-FRIEND_BURST: Final = 4
+FRIEND_RATE: Final = 20
+FRIEND_BURST: Final = 20
 """The same for those that one has chatted with; all together 100 in any second (spec 8.2)."""
-SOURCE_RATE: Final = 8
-SOURCE_BURST: Final = 12
-"""The same for one address, or one /64: 20 in any second (spec 8.2)."""
+SOURCE_RATE: Final = 20
+SOURCE_BURST: Final = 20
+"""The same for one address, or one /64: 40 in any second (spec 8.2)."""
 ERROR_SIZE: Final = 500
 """Characters of a peer's ERR that a person is shown (spec 8.3)."""
 AMPLIFICATION: Final = 3

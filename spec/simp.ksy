@@ -126,9 +126,9 @@ types:
         size: length
         doc: |
           In a chat the message, in an ERR a text that a person can read: in
-          UTF-8 where `header` is spoken, otherwise in ASCII. A byte that
-          doesn't belong there is escaped, never dropped, and so is anything
-          that could disturb a terminal. In a SYN it may be the offer
+          UTF-8, in any framing. (To foreign peers only ASCII is sent.) A byte
+          that isn't UTF-8 is escaped, never dropped, and so is anything that
+          could disturb a terminal. In a SYN it may be the offer
           `SIMP/1 header utf-8`, in an ACK it may be `ringing`. Any other
           payload is read, and ignored.
         doc-ref: spec/simp.md, sections 2.5, 4.2, 4.3 and 5.6

@@ -32,12 +32,12 @@ from tests.faulty import (
 
 SYN, SYN_ACK, ACK, FIN, ERR = Control.SYN, Control.SYN_ACK, Control.ACK, Control.FIN, Control.ERR
 MESSAGE: Final = Chat.MESSAGE
-TESTER, STRANGER = Side.TESTER, Side.STRANGER
+TESTER, STRANGER, DOUBLE = Side.TESTER, Side.STRANGER, Side.DOUBLE
 IDLE, PENDING, ACCEPTING, OPEN = State.IDLE, State.PENDING, State.ACCEPTING, State.OPEN
 LEAVING, DECLINING = State.LEAVING, State.DECLINING
 CALLING: Final = (State.CALLING, State.RINGING)
 BARE, HEADER = Framing.BARE, Framing.HEADER
-TYPE, LEAVE = Request.TYPE, Request.LEAVE
+ACCEPT, TYPE, LEAVE = Request.ACCEPT, Request.TYPE, Request.LEAVE
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,46 @@ def whole(data: bytes) -> bool:
     return len(data) >= 41 and int.from_bytes(data[35:39], "big") == len(data) - 41
 
 
+def length_of(data: bytes) -> int:
+    """As the datagram says."""
+    return int.from_bytes(data[35:39], "big")
+
+
+def folded_once(data: bytes) -> bytes:
+    """With the checksum of somebody who adds the carries back once only."""
+    words = data[:39] + bytes(2) + data[41:] + bytes(len(data) % 2)
+    total = sum(int.from_bytes(words[at : at + 2], "big") for at in range(0, len(words), 2))
+    return data[:39] + (~((total & 0xFFFF) + (total >> 16)) & 0xFFFF).to_bytes(2, "big") + data[41:]
+
+
+def carries_again(data: bytes) -> bool:
+    return data != folded_once(data)
+
+
+def swapped(data: bytes) -> bytes:
+    return data[:39] + data[40:41] + data[39:40] + data[41:]
+
+
+def latest(of: When) -> Callable[[Passage], bytes]:
+    """The bytes of the latest that passed before and meets that."""
+    return lambda passage: next((each.data for each in passage.before() if of(each)), b"")
+
+
+def disturbed(passage: Passage) -> bool:
+    """A repeat, between which and the same bytes before something came in, at least 2 s after those."""
+    between = list(takewhile(lambda each: each.data != passage.data, passage.before()))
+    first = next((each for each in passage.before() if each.data == passage.data), None)
+    if first is None or first.time < passage.time - 8:
+        return False
+    return any(heard()(each) and each.time > first.time + 2 for each in between)
+
+
+def soon(passage: Passage) -> bool:
+    """The daemon said something to the tester less than 2 s ago."""
+    said_to_it = (each for each in passage.before() if said(side=TESTER)(each))
+    return any(passage.time < each.time + 2 for each in said_to_it)
+
+
 def typed(passage: Passage) -> str:
     """What the person was asked to type last."""
     return next((each.text for each in passage.before() if each.operation is TYPE), "")
@@ -109,6 +149,14 @@ def its_number(passage: Passage) -> int:
     return chat.sequence if chat else 0
 
 
+DISTURBED: Final = When(disturbed)
+SOON: Final = When(soon)
+NUMBERED_0: Final = last(heard(SYN), heard(SYN, sequence=0))
+NUMBERED_1: Final = last(heard(SYN), heard(SYN, sequence=1))
+ACCEPTED: Final = last(said(SYN) | asked(ACCEPT), asked(ACCEPT))
+"""The call that is on was accepted; it didn't cross with one of the daemon's."""
+LEFT: Final = last(asked(), asked(LEAVE, state=OPEN))
+CANCELLED: Final = last(asked(), asked(LEAVE, state=CALLING))
 OUTSTANDING: Final = When(lambda passage: unacknowledged(passage) is not None)
 REPEATED: Final = When(repeated)
 SPOKEN: Final = since(said(SYN, SYN_ACK, FIN), said(MESSAGE))
@@ -169,9 +217,21 @@ FAULTS: Final = [
         rewrites(
             heard(side=TESTER, datagram=None, data=octets({0: 2, 1: 1}))
             & heard(data=size(45, 60))
-            & heard(data=lambda data: data == mended(data)),
+            & heard(data=lambda data: data == mended(data) and length_of(data) < len(data) - 41),
             raw=lambda data: mended(data[:35] + (len(data) - 41).to_bytes(4, "big") + data[39:]),
         ),
+    ),
+    *(
+        breaks(
+            "2.5",
+            "length-is-four-bytes",
+            rewrites(
+                heard(side=TESTER, datagram=None, data=octets({0: 2, 1: 1}))
+                & heard(data=lambda data, bits=bits: length_of(data) & bits == len(data) - 41 != length_of(data)),
+                raw=lambda data: mended(data[:35] + (len(data) - 41).to_bytes(4, "big") + data[39:]),
+            ),
+        )
+        for bits in (0xFFFF, 0xFF, 0x7FFF_FFFF)
     ),
     breaks("2.5", "payload-ignored", drops(heard(SYN, payload=lambda it: not (OFFER + b" ").startswith(it[:19])))),
     breaks("2.5", "payload-of-an-ack", drops(heard(ACK, payload=lambda it: it not in (b"", RINGING)))),
@@ -182,7 +242,7 @@ FAULTS: Final = [
         "wrong-checksum",
         rewrites(
             heard(side=TESTER, datagram=None, data=octets({0: 2}))
-            & heard(data=lambda it: whole(it) and it[39:41] not in (b"\0\0", b"\xff\xff")),
+            & heard(data=lambda it: whole(it) and it[39:41] not in (b"\0\0", b"\xff\xff", mended(it)[40:38:-1])),
             raw=mended,
         ),
     ),
@@ -203,10 +263,18 @@ FAULTS: Final = [
         "2.6",
         "checksum-sent",
         rewrites(
-            said(MESSAGE, data=lambda data: len(data) % 2 == 1 and len(data) < 100),
+            said(MESSAGE, data=lambda data: len(data) % 2 == 1) & (typing("four") | typing("seven")),
             raw=lambda data: data[:39] + mended(data[:-1])[39:41] + data[41:],
         ),
     ),
+    breaks("2.6", "checksum-carries", drops(heard(MESSAGE, payload=starts(b"carry"), data=carries_again))),
+    breaks("2.6", "checksum-of-controls", drops(heard(FIN, user=starts(b"carry"), data=carries_again))),
+    breaks(
+        "2.6",
+        "checksum-swapped",
+        rewrites(heard(datagram=None, data=lambda it: whole(it) and read(swapped(it)) is not None), raw=swapped),
+    ),
+    breaks("2.6", "checksum-sent-carries", rewrites(said(MESSAGE, payload=starts(b"carry")), raw=folded_once)),
     breaks(
         "2.7",
         "size-sent",
@@ -217,7 +285,9 @@ FAULTS: Final = [
         "size-in-bytes",
         rewrites(said(MESSAGE, payload=starts("文文".encode())), payload=lambda it: typed(it).encode()),
     ),
-    breaks("2.7", "size-received", rewrites(heard(), raw=lambda data: data[:1024])),
+    breaks("2.7", "size-received", rewrites(heard(), raw=lambda data: data[:59_000])),
+    breaks("2.7", "size-boundaries", drops(heard(MESSAGE, side=TESTER, payload=b""))),
+    breaks("2.7", "size-boundaries", drops(heard(MESSAGE, payload=size(32_768, 50_000)))),
     breaks(
         "2.8",
         "malformed-when-idle",
@@ -230,9 +300,16 @@ FAULTS: Final = [
     breaks(
         "3.2",
         "err-fin-acknowledged",
-        rewrites(heard(Control.ERR_FIN, state=lambda state: state is not IDLE), operation=ERR),
+        rewrites(heard(Control.ERR_FIN, state=OPEN), operation=ERR),
     ),
     breaks("3.2", "err-fin-of-a-stranger", drops(heard(Control.ERR_FIN, state=IDLE))),
+    breaks("3.2", "fin-of-a-waiting-caller", rewrites(said(ACK) & answering(FIN, state=PENDING), sequence=0)),
+    breaks("3.2", "fin-of-a-callee", rewrites(said(ACK) & answering(FIN, state=State.CALLING), sequence=1)),
+    breaks("3.2", "fin-of-a-callee", drops(said(ACK) & answering(Control.FIN_ACK, state=State.CALLING))),
+    breaks("3.2", "fin-of-a-callee-that-rang", rewrites(said(ACK) & answering(FIN, state=State.RINGING), sequence=1)),
+    breaks("3.2", "fin-of-an-accepted-caller", rewrites(said(ACK) & answering(FIN, state=ACCEPTING), sequence=0)),
+    breaks("3.2", "fin-of-a-partner-who-is-left", rewrites(said(ACK) & answering(FIN, state=LEAVING), sequence=1)),
+    breaks("3.2", "fin-of-a-declined-caller", rewrites(said(ACK) & answering(FIN, state=DECLINING), sequence=1)),
     breaks(
         "3.2",
         "fin-ends",
@@ -244,25 +321,60 @@ FAULTS: Final = [
     breaks("3.2", "fin-ack-ends", drops(heard(Control.FIN_ACK, state=OPEN))),
     breaks("3.2", "fin-ack-of-its-fin", answers(heard(Control.FIN_ACK, state=DECLINING), ACK)),
     breaks("3.3", "stranger-when-idle", answers(heard(MESSAGE, side=STRANGER, partner=IDLE), ACK)),
-    breaks("3.3", "stranger-in-a-chat", rewrites(heard(FIN, side=STRANGER, partner=OPEN), side=TESTER)),
-    breaks("3.3", "handshake-ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=ACCEPTING), side=TESTER)),
-    breaks("3.3", "ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=OPEN), side=TESTER)),
-    breaks("3.3", "syn-ack-of-a-stranger", rewrites(heard(SYN_ACK, side=STRANGER, partner=CALLING), side=TESTER)),
+    breaks("3.3", "stranger-in-a-chat", rewrites(heard(FIN, side=STRANGER, partner=OPEN) & ~OUTSTANDING, side=TESTER)),
+    breaks(
+        "3.3", "handshake-ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=ACCEPTING) & SOON, side=TESTER)
+    ),
+    breaks("3.3", "ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=OPEN) & SOON, side=TESTER)),
+    breaks(
+        "3.3", "strangers-when-calling", rewrites(heard(ERR, side=STRANGER, partner=State.CALLING) & SOON, side=TESTER)
+    ),
+    breaks("3.3", "strangers-when-it-rings", rewrites(heard(ERR, side=STRANGER, partner=State.RINGING), side=TESTER)),
+    breaks("3.3", "strangers-before-the-answer", rewrites(heard(FIN, side=DOUBLE, partner=PENDING), side=TESTER)),
+    breaks("3.3", "strangers-when-accepting", rewrites(heard(ACK, side=DOUBLE, partner=ACCEPTING) & SOON, side=TESTER)),
+    breaks("3.3", "double-in-a-chat", answers(heard(MESSAGE, side=DOUBLE, partner=OPEN), ACK)),
+    breaks("3.3", "ack-of-a-double", rewrites(heard(ACK, side=DOUBLE, partner=OPEN) & SOON, side=TESTER)),
+    breaks(
+        "3.3",
+        "strangers-when-declining",
+        rewrites(heard(ACK, side=DOUBLE, partner=DECLINING) & SOON, side=TESTER),
+    ),
+    breaks("3.3", "strangers-when-leaving", rewrites(heard(ACK, side=STRANGER, partner=LEAVING) & SOON, side=TESTER)),
+    breaks(
+        "3.3", "syn-ack-of-a-stranger", rewrites(heard(SYN_ACK, side=STRANGER, partner=CALLING) & SOON, side=TESTER)
+    ),
     # -- 4: calls
     breaks(
         "4.1",
         "handshake",
-        rewrites(said(SYN_ACK), sequence=other),
-        rewrites(heard(ACK, state=ACCEPTING), sequence=other),
+        rewrites(said(SYN_ACK) & NUMBERED_0 & ACCEPTED, sequence=other),
+        rewrites(heard(ACK, state=ACCEPTING) & NUMBERED_0 & ACCEPTED, sequence=other),
+    ),
+    breaks(
+        "4.1",
+        "handshake-numbered-1",
+        rewrites(said(SYN_ACK) & NUMBERED_1 & ACCEPTED, sequence=other),
+        rewrites(heard(ACK, state=ACCEPTING) & NUMBERED_1 & ACCEPTED, sequence=other),
     ),
     breaks("4.1", "nothing-before-the-person", answers(heard(SYN, side=TESTER), SYN_ACK, after=1.5, still=PENDING)),
     breaks("4.1", "chat-for-a-lost-ack", drops(heard(MESSAGE, state=ACCEPTING))),
-    breaks("4.1", "ack-of-the-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, state=CALLING), sequence=other)),
+    breaks(
+        "4.1", "ack-of-the-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, sequence=0, state=CALLING), sequence=other)
+    ),
+    breaks(
+        "4.1",
+        "ack-of-the-syn-ack-numbered-1",
+        rewrites(said(ACK) & answering(SYN_ACK, sequence=1, state=CALLING), sequence=0),
+    ),
     breaks("4.1", "handshake-number", rewrites(said(SYN), sequence=other)),
     breaks("4.1", "repeated-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, state=OPEN), sequence=other)),
     breaks("4.2", "offer-answered", rewrites(heard(SYN, payload=starts(OFFER + b" ")), payload=b"")),
     breaks("4.2", "other-framing-in-a-chat", rewrites(heard(MESSAGE), framing=HEADER)),
-    breaks("4.2", "other-framing-of-a-fin", rewrites(heard(FIN, state=OPEN), framing=HEADER)),
+    breaks(
+        "4.2",
+        "other-framing-of-a-fin",
+        rewrites(heard(FIN, state=OPEN) & since(said(SYN, SYN_ACK), heard(MESSAGE)), framing=HEADER),
+    ),
     breaks("4.2", "other-framing-of-an-ack", rewrites(heard(ACK, state=OPEN), framing=HEADER)),
     breaks("4.2", "stays-in-header", rewrites(said(MESSAGE, data=size(0, 50)), framing=BARE)),
     breaks(
@@ -270,15 +382,31 @@ FAULTS: Final = [
     ),
     breaks("4.2", "first-syn", rewrites(said(side=Side.UNKNOWN), framing=HEADER)),
     breaks("4.2", "offer-in-header", rewrites(said(SYN, framing=HEADER), payload=b"")),
+    breaks("4.2", "framing-of-the-syn-ack", rewrites(said(ACK) & answering(SYN_ACK, framing=BARE), framing=HEADER)),
     breaks("4.2", "framing-remembered", rewrites(said(SYN), framing=BARE)),
     breaks("4.3", "ringing", drops(said(ACK) & answering(SYN, state=PENDING))),
     breaks("4.3", "ringing-for-an-offer", drops(said(ACK) & answering(SYN, framing=BARE))),
+    breaks("4.3", "ringing-numbered-1", rewrites(said(ACK, payload=RINGING, sequence=1), sequence=0)),
     breaks("4.4", "syn-repeated", drops(said(SYN) & REPEATED)),
-    breaks("4.4", "syn-while-it-rings", drops(heard(ACK, side=TESTER, state=CALLING))),
+    breaks("4.4", "syn-while-it-rings", drops(heard(ACK, side=TESTER, sequence=0, state=CALLING))),
+    breaks("4.4", "syn-while-it-rings-numbered-1", drops(heard(ACK, side=TESTER, sequence=1, state=CALLING))),
+    breaks("4.4", "syn-to-the-unknown", answers(said(SYN, side=Side.UNKNOWN), again, after=5.0, still=State.CALLING)),
+    breaks("4.4", "clock-of-a-syn", drops(said(SYN) & DISTURBED)),
     breaks("4.5", "repeated-syn", answers(said(SYN_ACK) & last(heard(SYN), heard(state=PENDING)), again)),
     breaks("4.5", "repeated-syn-once-accepted", drops(heard(SYN, side=TESTER, state=ACCEPTING))),
     breaks("4.5", "repeated-syn-once-declined", drops(heard(SYN, side=TESTER, state=DECLINING))),
+    breaks(
+        "4.5",
+        "request-taken-back",
+        answers(asked(ACCEPT) & last(heard(SYN, FIN, side=TESTER), heard(FIN, state=PENDING)), SYN_ACK),
+    ),
+    breaks("4.5", "request-taken-back", drops(heard(ERR, state=PENDING))),
     breaks("4.6", "busy", rewrites(said(ERR), payload=b"busy")),
+    breaks("4.6", "busy-numbered-1", rewrites(said(ERR, FIN) & answering(SYN, side=STRANGER, sequence=1), sequence=0)),
+    breaks("4.6", "busy-each-time", drops(said(ERR, FIN, side=DOUBLE))),
+    breaks(
+        "4.6", "busy-each-time", drops(said(ERR, FIN, side=STRANGER) & since(said(SYN_ACK), said(FIN, side=STRANGER)))
+    ),
     breaks(
         "4.6",
         "busy-while-accepting",
@@ -286,18 +414,53 @@ FAULTS: Final = [
         answers(heard(SYN, side=STRANGER, partner=ACCEPTING), ACK, payload=RINGING),
     ),
     breaks("4.6", "busy-answer-taken", drops(heard(ERR, side=TESTER, state=CALLING))),
-    breaks("4.6", "fin-answer-taken", answers(heard(SYN_ACK) & last(heard(SYN, FIN), heard(FIN, state=CALLING)), ACK)),
+    breaks(
+        "4.6",
+        "fin-answer-taken",
+        answers(heard(SYN_ACK, state=IDLE) & last(heard(SYN, FIN), heard(FIN, state=CALLING)), ACK),
+    ),
     breaks(
         "4.7",
         "declining",
-        rewrites(said(FIN, state=DECLINING), sequence=other),
-        rewrites(heard(ACK, Control.FIN_ACK, state=DECLINING), sequence=other),
+        rewrites(said(FIN, state=DECLINING) & NUMBERED_0, sequence=other),
+        rewrites(heard(ACK, Control.FIN_ACK, state=DECLINING) & NUMBERED_0, sequence=other),
     ),
     breaks(
-        "4.7", "cancelling", rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=CALLING)), sequence=other)
+        "4.7",
+        "declining-numbered-1",
+        rewrites(said(FIN, state=DECLINING) & NUMBERED_1, sequence=other),
     ),
-    breaks("4.7", "leaving", rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=OPEN)), sequence=other)),
-    breaks("4.7", "leaving-repeated", drops(said(FIN, state=LEAVING) & REPEATED)),
+    breaks(
+        "4.7",
+        "cancelling",
+        rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=State.CALLING)), sequence=other),
+        rewrites(heard(ACK, state=LEAVING) & last(asked(), asked(state=State.CALLING)), sequence=other),
+    ),
+    breaks(
+        "4.7",
+        "cancelling-while-it-rings",
+        rewrites(said(FIN, state=LEAVING) & last(asked(), asked(state=State.RINGING)), sequence=other),
+        rewrites(heard(ACK, state=LEAVING) & last(asked(), asked(state=State.RINGING)), sequence=other),
+    ),
+    *(
+        breaks(
+            "4.7",
+            name,
+            rewrites(said(FIN, state=LEAVING) & LEFT & count, sequence=other),
+            rewrites(heard(ACK, state=LEAVING) & LEFT & count & last(said(), said(FIN)), sequence=other),
+        )
+        for name, count in (
+            ("leaving", When(lambda passage: chats(passage) == 1)),
+            ("leaving-unsaid", When(lambda passage: chats(passage) == 0 and turns(passage) == 3)),
+            ("leaving-after-two", When(lambda passage: chats(passage) == 2)),
+        )
+    ),
+    breaks("4.7", "leaving-repeated", drops(said(FIN, state=LEAVING) & REPEATED & LEFT)),
+    breaks(
+        "4.7", "cancelling-repeated", drops(said(FIN, state=LEAVING) & REPEATED & CANCELLED & last(said(), REPEATED))
+    ),
+    breaks("4.7", "clock-of-a-fin-that-leaves", drops(said(FIN, state=LEAVING) & DISTURBED)),
+    breaks("4.7", "leaving-once-acknowledged", answers(heard(ACK, state=LEAVING) & LEFT, FIN, after=4.0, still=IDLE)),
     breaks("4.7", "unheard", answers(heard(MESSAGE, state=LEAVING) & last(said(SYN_ACK, FIN), said(FIN)), ACK)),
     breaks(
         "4.7",
@@ -305,20 +468,47 @@ FAULTS: Final = [
         answers(heard(MESSAGE, state=LEAVING) & last(said(SYN_ACK, FIN), said(SYN_ACK)), ACK),
     ),
     breaks("4.7", "leaving-after-the-last-word", answers(asked(LEAVE) & OUTSTANDING, FIN, sequence=its_number)),
-    breaks("4.8", "crossed-calls", drops(heard(SYN, side=TESTER, state=CALLING))),
-    breaks("4.9", "new-start", drops(heard(SYN, framing=HEADER, state=OPEN))),
+    breaks("4.8", "crossed-calls", drops(heard(SYN, side=TESTER, state=State.CALLING))),
+    breaks("4.8", "crossed-calls-while-it-rings", drops(heard(SYN, side=TESTER, state=State.RINGING))),
+    breaks("4.8", "crossed-calls-while-it-rings", rewrites(said(SYN_ACK, sequence=1) & ~ACCEPTED, sequence=0)),
+    breaks("4.9", "new-start", drops(heard(SYN, framing=HEADER, state=OPEN) & since(said(SYN_ACK), heard(MESSAGE)))),
     breaks("4.9", "new-start-with-an-offer", drops(heard(SYN, framing=BARE, state=OPEN))),
     # -- 5: messages
-    breaks("5.1", "wrong-handshake-ack", rewrites(heard(ACK, state=ACCEPTING), sequence=0)),
-    breaks("5.1", "wrong-ack-of-a-fin", rewrites(heard(ACK, state=DECLINING), sequence=0)),
+    breaks("5.1", "wrong-handshake-ack", rewrites(heard(ACK, state=ACCEPTING) & NUMBERED_0 & SOON, sequence=0)),
+    breaks(
+        "5.1",
+        "wrong-ack-of-a-handshake-numbered-1",
+        rewrites(heard(ACK, state=ACCEPTING) & NUMBERED_1 & SOON, sequence=1),
+    ),
+    breaks("5.1", "wrong-ack-of-a-fin", rewrites(heard(ACK, state=DECLINING) & NUMBERED_0 & SOON, sequence=0)),
+    breaks(
+        "5.1",
+        "wrong-ack-of-a-fin-numbered-1",
+        rewrites(heard(ACK, state=DECLINING) & NUMBERED_1 & SOON, sequence=1),
+    ),
+    breaks(
+        "5.1",
+        "wrong-ack-of-a-fin-that-leaves",
+        rewrites(heard(ACK, state=LEAVING) & LEFT & SOON, sequence=lambda it: latest(said(FIN))(it)[2]),
+    ),
+    breaks("5.1", "wrong-ack-of-a-fin-that-cancels", rewrites(heard(ACK, state=LEAVING) & CANCELLED, sequence=0)),
     breaks(
         "5.2",
         "first-number",
-        rewrites(said(MESSAGE) | AN_ACK, sequence=other),
-        rewrites(said(FIN, state=LEAVING) & SPOKEN, sequence=other),
+        rewrites((said(MESSAGE) | AN_ACK) & typing("first"), sequence=other),
+    ),
+    *(
+        breaks("5.2", name, rewrites((said(MESSAGE) | AN_ACK) & typing(text), sequence=other))
+        for name, text in (
+            ("first-number-after-a-handshake-numbered-1", "numbered 1"),
+            ("first-number-of-a-caller", "called you"),
+            ("first-number-of-a-second-chat", "the second chat"),
+            ("first-number-after-a-new-start", "after a new start"),
+            ("first-number-after-leaving", "after leaving"),
+        )
     ),
     breaks("5.2", "next-number", rewrites((said(MESSAGE) | AN_ACK) & THE_THIRD, sequence=other)),
-    breaks("5.2", "counter-of-each-direction", rewrites((said(MESSAGE) | AN_ACK) & AN_ODD_TURN, sequence=other)),
+    breaks("5.2", "counter-of-each-direction", rewrites((said(MESSAGE) | AN_ACK & SOON) & AN_ODD_TURN, sequence=other)),
     breaks(
         "5.2",
         "counter-of-the-partner",
@@ -333,7 +523,7 @@ FAULTS: Final = [
     ),
     breaks("5.3", "repeat-is-the-same", rewrites(said(MESSAGE) & REPEATED, sequence=other)),
     breaks("5.4", "ack-number", rewrites(said(ACK) & answering(MESSAGE), sequence=1)),
-    breaks("5.4", "wrong-ack", rewrites(heard(ACK) & OUTSTANDING, sequence=its_number)),
+    breaks("5.4", "wrong-ack", rewrites(heard(ACK) & OUTSTANDING & SOON, sequence=its_number)),
     breaks(
         "5.5",
         "repeat-acknowledged",
@@ -371,6 +561,41 @@ FAULTS: Final = [
         ),
     ),
     breaks("6.2", "chat-repeated", drops(said(MESSAGE) & REPEATED & last(said(), REPEATED))),
+    breaks("6.2", "clock-of-a-chat", drops(said(MESSAGE) & DISTURBED)),
+    breaks(
+        "6.2",
+        "chat-once-acknowledged",
+        answers(heard(ACK, state=OPEN) & typing("it is there"), latest(said(MESSAGE)), after=4.0, still=OPEN),
+    ),
+    breaks(
+        "6.2",
+        "chat-after-the-partner-left",
+        answers(heard(FIN, state=OPEN) & OUTSTANDING, latest(said(MESSAGE)), after=4.0, still=IDLE),
+    ),
+    breaks("6.2", "last-words-repeated", drops(said(MESSAGE, state=LEAVING))),
+    breaks("6.2", "clock-of-a-syn-ack", drops(said(SYN_ACK) & DISTURBED)),
+    breaks(
+        "6.2",
+        "syn-ack-once-acknowledged",
+        answers(
+            heard(ACK, state=ACCEPTING) & last(heard(SYN), heard(SYN, user=b"patient")),
+            latest(said(SYN_ACK)),
+            after=4.0,
+            still=OPEN,
+        ),
+    ),
+    breaks(
+        "6.2",
+        "syn-ack-after-the-caller-left",
+        answers(
+            heard(FIN, state=ACCEPTING) & last(heard(SYN), heard(SYN, user=b"hasty")),
+            latest(said(SYN_ACK)),
+            after=4.0,
+            still=IDLE,
+        ),
+    ),
+    breaks("6.2", "clock-of-a-fin", drops(said(FIN, state=DECLINING) & DISTURBED)),
+    breaks("6.2", "fin-once-acknowledged", answers(heard(ACK, state=DECLINING), FIN, after=4.0, still=IDLE)),
     breaks("6.2", "syn-ack-repeated", rewrites(said(SYN_ACK) & REPEATED, sequence=other)),
     breaks("6.2", "fin-repeated", rewrites(said(FIN, state=DECLINING) & REPEATED, sequence=other)),
     # -- 8: robustness

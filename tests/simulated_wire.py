@@ -7,6 +7,7 @@ from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
+from simp_proto.errors import NotNowError, SimpError
 from tests.driven import Endpoint
 from tests.faulty import Passage, Routed, Rule, Way, read
 
@@ -14,6 +15,7 @@ DAEMON = ("192.0.2.1", 7777)
 SIDES = {
     Side.TESTER: ("192.0.2.2", 7777),
     Side.STRANGER: ("192.0.2.3", 7777),
+    Side.DOUBLE: ("192.0.2.2", 40_000),
     Side.UNKNOWN: ("192.0.2.4", 7777),
 }
 LATENCY = 0.001
@@ -37,6 +39,7 @@ class SimulatedWire:
         self._latest: Passage | None = None
         self._order = count()
         self._said = 0
+        self.sides = dict(SIDES)
         self._start()
 
     def _start(self) -> None:
@@ -45,7 +48,7 @@ class SimulatedWire:
 
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
-        session = self.endpoint._sessions.get(SIDES[side])
+        session = self.endpoint._sessions.get(self.sides[side])
         return session.state if session else State.IDLE
 
     # -- what a `Wire` does
@@ -55,7 +58,7 @@ class SimulatedWire:
 
     def send(self, side: Side, data: bytes) -> None:
         for each in self._pass(self._met(Way.HEARD, side, data)):
-            self.endpoint.receive(each.data, SIDES[each.side], self._time)
+            self.endpoint.receive(each.data, self.sides[each.side], self._time)
         self._settle()
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
@@ -76,6 +79,15 @@ class SimulatedWire:
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
+        try:
+            self._act(action, text, side)
+        except SimpError as error:  # that person can't, as the daemon has it
+            return str(error)
+        finally:
+            self._settle()
+        return ""
+
+    def _act(self, action: Request, text: str, side: Side) -> None:
         ringing = [peer for peer, _ in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
@@ -88,14 +100,16 @@ class SimulatedWire:
                 self._said += 1
                 self.endpoint.say_to_partner(self._said, text, self._time)
             case Request.LEAVE:
-                assert self.endpoint.current is not None
+                if self.endpoint.current is None:
+                    raise NotNowError("nothing is going on")
                 self.endpoint.quit(self.endpoint.current.record.peer, self._time)
             case Request.CALL:
-                self.endpoint.call(SIDES[side], self._time)
+                if side is Side.UNKNOWN:  # which is another one each time
+                    host, port = self.sides[side]
+                    self.sides[side] = host, port + 1
+                self.endpoint.call(self.sides[side], self._time)
             case Request.RESTART:
                 self._start()
-        self._settle()
-        return ""
 
     # -- what becomes of what passes
 
@@ -132,9 +146,9 @@ class SimulatedWire:
     def _settle(self) -> None:
         while self.endpoint.next_event():
             pass
-        sides = {address: side for side, address in SIDES.items()}
+        sides = {address: side for side, address in self.sides.items()}
         for data, destination in self.endpoint.datagrams_to_send():
-            for each in self._pass(self._met(Way.SAID, sides[destination], data)):
+            for each in self._pass(self._met(Way.SAID, sides.get(destination, Side.UNKNOWN), data)):
                 self._deliver(each)
 
     def _deliver(self, routed: Routed) -> None:

@@ -92,7 +92,9 @@ class Side:
 
     def hands(self) -> list[str]:
         """Its commands for everything that the person has to do."""
-        asked = f"until tail -n 1 '{self.transcript}' | grep -q Accept; do sleep 0.01; done"
+        # A request that was taken back isn't asked about.
+        late = "i=$((i + 1)); [ $i -lt 100 ] || exit 1"
+        asked = f"i=0; until tail -n 1 '{self.transcript}' | grep -q Accept; do {late}; sleep 0.02; done"
         keys = {
             "accept": f"{asked}; echo y",
             "decline": f"{asked}; echo n",
@@ -165,7 +167,16 @@ def test_what_nobody_can_do_is_not_run(tmp_path: Path) -> None:
     with Side(tmp_path / "side") as side:
         command = side.command("--case", "busy", "--case", "ringing")
         done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0
+        asked_for = subprocess.run(
+            [*command, "--allow-not-run"],
+            capture_output=True,
+            check=False,
+            timeout=LIMIT,
+            stdin=subprocess.DEVNULL,
+        )
+    assert done.returncode == 1
+    assert b"Error: 1 case not run; each says why. --allow-not-run takes that for success" in done.stderr
+    assert asked_for.returncode == 0
     assert b"nobody can accept: run it in a terminal, or give --accept-command" in done.stdout
     assert b"1 passed, 0 failed, 0 not applicable, 1 not run" in done.stdout
 
@@ -220,6 +231,26 @@ def test_a_page_that_cannot_be_written_is_said_before_the_run(tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"page.html: No such file or directory" in done.stderr
+
+
+def test_a_report_of_another_run_is_not_taken_for_one_of_this(tmp_path: Path) -> None:
+    page, elsewhere = tmp_path / "report.html", tmp_path / "elsewhere.html"
+    elsewhere.write_text("the last run")
+    page.symlink_to(elsewhere)
+    command = [*SIMP, "conformance", format_address(free_address()), "--bind", format_address(free_address())]
+    command += ["--wait", "0.1", "--html", str(page)]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=LIMIT).returncode == 2
+    assert [file.name for file in tmp_path.iterdir() if file.exists()] == []
+
+
+def test_a_report_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+    junit = tmp_path / "report.xml"
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "ringing", "--html", "/dev/full", "--junit", str(junit))
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    assert done.returncode == 1
+    assert b"/dev/full: No space left on device" in done.stderr
+    assert "ringing" in junit.read_text("utf-8")
 
 
 def test_nobody_is_there() -> None:

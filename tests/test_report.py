@@ -267,6 +267,31 @@ def test_where_two_framings_fit_it_is_the_conversation_s(
     assert f"{read}, 41 bytes" in "\n".join(text_of(report.lines(head, result)))
 
 
+def test_how_long_the_tester_waited_is_in_the_conversation() -> None:
+    (result,) = (each for each in suite("ringing") if each.verdict is Verdict.FAILED)
+    (waited,) = (row for row in text_of(report.lines(HEAD, result)) if "waited" in row)
+    assert waited.split(maxsplit=1) == ["1.001", "tester             waited 1.0 s, nothing came"]
+    assert "waited 1.0 s, nothing came" in Page(as_html(HEAD, [result])).text
+
+
+def test_what_cannot_be_read_is_told_with_what_may_have_caused_it() -> None:
+    chat = bare(1, 1, b"four", kind=2)
+    padded_before = struct.pack(">H", ~sum(struct.unpack(">22H", b"\0" + chat)) & 0xFFFF)
+    wrong = chat[:39] + bytes(2) + chat[39:]
+    total = sum(struct.unpack(">23H", wrong[:-1] + b"\0" + wrong[-1:]))
+    wrong = chat[:39] + struct.pack(">H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + chat[39:]
+    assert padded_before != wrong[39:41]
+    told = "\n".join(text_of(report.lines(HEAD, failure(received(0, wrong)))))
+    assert told.count("perhaps: the checksum at offset 39 is right except for the odd byte at the end") == 2
+    assert "cause     perhaps 2.6: nothing that came can be read: the checksum at offset 39" in told
+    page = Page(as_html(HEAD, [failure(received(0, wrong))])).text
+    assert "Cause\nperhaps 2.6" in page
+    right = failure(received(0, wrong), received(1, chat))
+    assert "cause  " not in "\n".join(text_of(report.lines(HEAD, right)))
+    ours = failure(sent(0, wrong), received(1, chat))  # which may be wrong on purpose
+    assert "perhaps" not in "\n".join(text_of(report.lines(HEAD, ours)))
+
+
 # -- what a run finds is in every report
 
 
@@ -308,7 +333,7 @@ def test_json_has_every_byte(name: str | None) -> None:
             for passage, each in zip(in_order, told, strict=True):
                 assert each["time"] == pytest.approx(passage.time - result.trace[0].time, abs=1e-6)
                 assert each["side"] == passage.side.value
-                assert each.get("person", "") == passage.note
+                assert each.get(passage.who, "") == passage.note
                 assert bytes.fromhex(each.get("hex", "")) == (passage.data or b"")
                 assert each.get("direction") == (
                     None if passage.data is None else "received" if passage.source else "sent"

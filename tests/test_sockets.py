@@ -80,6 +80,23 @@ def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp
     assert called[2] == f"{own[0]}:{own[1]}"
 
 
+@pytest.mark.parametrize("size", [8, 60_000])
+def test_a_flood_takes_no_memory(daemon: socket.socket, size: int) -> None:
+    with wire(daemon) as sockets:
+        for number in range(6_000 if size == 8 else 100):
+            sockets.arrive(Side.TESTER, daemon.getsockname(), number.to_bytes(4, "big") + bytes(size))
+        assert sum(len(data) for *_, data in sockets._arrived) <= 1 << 20
+        assert len(sockets._arrived) <= 4_096
+        assert len(sockets._known) <= 4_096
+        assert sum(map(sys.getsizeof, sockets._known)) <= 1 << 20
+        while sockets.receive(sockets.now()):
+            pass
+        daemon.sendto(b"the last one", sockets.address())
+        last = sockets.receive(sockets.now() + PATIENCE)
+        assert last
+        assert last[3] == b"the last one"
+
+
 def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:
     own = free_address()
     with pytest.raises(OSError, match="in use"):

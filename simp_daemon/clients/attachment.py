@@ -110,20 +110,19 @@ class Attachment:
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
             if line.word is Word.CONNECTING:
                 self._write(Word.QUIT, line.payload)
-            elif line.word is Word.CHAT and self._partner and self._partner.chatting:
+            elif line.word is Word.CHAT:
                 self._write(Word.UNDELIVERED, str(self._said))
 
     def miss(self) -> None:
         """A CHAT line that couldn't be read counts, too, and is told (client 4.1)."""
-        if self._partner and self._partner.chatting:
-            self._said += 1
-            self._write(Word.UNDELIVERED, str(self._said))
+        self._said += 1
+        self._write(Word.UNDELIVERED, str(self._said))
 
     def _call(self, payload: str, now: float) -> None:
         peer = parse_address(payload, DAEMON_PORT)
         if peer == self._own:
             raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
-        self._endpoint.call(peer, now)
+        (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
         self._partner = self._requests.pop(peer, _Other(peer, ""))
 
     def _accept(self, payload: str, now: float) -> None:
@@ -135,9 +134,9 @@ class Attachment:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
 
     def _say(self, text: str, now: float) -> None:
+        self._said += 1  # counted whatever becomes of it (client 4.1)
         if self._partner is None or not self._partner.chatting:
             raise NotNowError("no chat is on; call somebody first")
-        self._said += 1  # counted whatever becomes of it (client 4.1)
         size = len(text.encode("utf-8", "backslashreplace"))
         if size > MAX_MESSAGE_SIZE:
             raise LineError(f"read a message of {size} bytes, expected at most {MAX_MESSAGE_SIZE}; it was not sent")

@@ -4,10 +4,13 @@ Whatever only a person at the other side sees, such as that a message is shown o
 what takes minutes: giving up (spec 6.3) and the age of requests (spec 4.5).
 """
 
+import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
-from typing import Final
+from itertools import product
+from string import ascii_letters
+from typing import Final, Literal
 
 from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
 from simp_proto.conformance.tester import PATIENCE, NotApplicableError, Received, Tester
@@ -20,20 +23,26 @@ from simp_proto.constants import (
     MAX_DATAGRAM_SIZE,
     OFFER,
     RETRANSMISSION_INTERVAL,
+    RINGING,
     STRANGER_BURST,
     STRANGER_RATE,
     USER_SIZE,
     Chat,
     Control,
     Framing,
+    Operation,
 )
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, offset, sealed
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, offset, sealed
 
 MESSAGE: Final = Chat.MESSAGE
 SYN, ACK, ERR, FIN = Control.SYN, Control.ACK, Control.ERR, Control.FIN
+_FINS: Final = [(operation, number) for operation in (FIN, Control.ERR_FIN, Control.FIN_ACK) for number in (0, 1)]
+_FREE: Final = 14
+"""Letters of a text that are chosen for its sum."""
 _LONG: Final = 2000
 """Characters of a message that no single datagram takes (spec 2.7)."""
 _DIGITS: Final = "0123456789" * (_LONG // 10)
+MOST_PAYLOAD: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE
 _BURST: Final = 300
 _MOST: Final = STRANGER_RATE + STRANGER_BURST + FRIEND_RATE + FRIEND_BURST
 _ROUNDS: Final = 10
@@ -75,15 +84,23 @@ _Judge = Callable[[Tester], None]
 
 
 def _case(
-    section: str, *needs: Request, level: Level = Level.MUST, only: Iterable[Framing] = tuple(Framing)
+    section: str,
+    *needs: Request,
+    level: Level = Level.MUST,
+    only: Iterable[Framing] = tuple(Framing),
+    throughout: bool = True,
 ) -> Callable[[_Judge], _Judge]:
-    """Registers what judges the rule that its docstring quotes."""
+    """Registers what judges the rule that its docstring quotes.
+
+    `only`: the framings in which it can be judged; `throughout`: even where the daemon changes to another.
+    """
     framings = tuple(only)
 
     def register(judge: _Judge) -> _Judge:
         def judge_if_applicable(tester: Tester) -> None:
-            if tester.framing is not None and tester.framing not in framings:
-                raise NotApplicableError(f"the daemon speaks {tester.framing.value} with the tester")
+            tester.apply_to(*framings)
+            if not throughout:
+                tester.apply_to(*Framing)
             judge(tester)
 
         name = judge.__name__.replace("_", "-")
@@ -94,6 +111,7 @@ def _case(
     return register
 
 
+_ORDERS: Final[tuple[Literal["big", "little"], ...]] = ("big", "little")
 _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
 
 
@@ -205,6 +223,16 @@ def wrong_length(tester: Tester) -> None:
 
 
 @_case("2.5", Request.ACCEPT)
+def length_is_four_bytes(tester: Tester) -> None:
+    """**Length** is the number of payload bytes, big-endian; exactly that many MUST follow."""
+    tester.call()
+    chat = tester.chat(b"length")
+    for bit in (8, 15, 16, 23, 24, 31):
+        wrong = _changed(tester, chat, "length", (6 | 1 << bit).to_bytes(4, "big"))
+        _ignored(tester, wrong, f"a length whose bit {bit} is wrong")
+
+
+@_case("2.5", Request.ACCEPT)
 def payload_ignored(tester: Tester) -> None:
     """otherwise it SHOULD be empty and MUST be ignored."""
     accepted = tester.be_accepted(
@@ -271,6 +299,39 @@ def checksum_zero(tester: Tester) -> None:
     _ignored(tester, chat[:HEAD_SIZE] + b"\0\0" + chat[end:], "the checksum 0000, which says 'none' in UDP alone")
 
 
+@_case("2.6", Request.ACCEPT, only=_CHECKED)
+def checksum_carries(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    tester.call()
+    for length in (16, 17, 400, 401, 8_000, 8_001):  # with both numbers, and an odd and an even number of bytes
+        for order in _ORDERS:
+            payload = _carrying(tester, tester.chat, length, order)
+            tester.say(payload, f"a chat of {length} bytes whose sum has a carry of its carries")
+    tester.say(b"~" * 64, "a chat whose bytes are all 7e")
+    tester.say(bytes(64), "a chat whose bytes are all 00")
+
+
+@_case("2.6", Request.ACCEPT, only=_CHECKED)
+def checksum_of_controls(tester: Tester) -> None:
+    """A checksum is right only if it equals the computed one bit for bit."""
+    for order in _ORDERS:
+        for number in (0, 1):
+            user = _carrying(tester, lambda user, it=number: tester.make(FIN, it, user=user), USER_SIZE, order)  # type: ignore[misc]
+            _say_fin_of(tester, user)
+    for user in (b"~" * USER_SIZE, b"t"):
+        _say_fin_of(tester, user)
+
+
+@_case("2.6", Request.ACCEPT, only=_CHECKED)
+def checksum_swapped(tester: Tester) -> None:
+    """big-endian"""
+    tester.call()
+    chat = tester.chat(b"checksums")  # an odd number, with which a swapped one isn't right at the end either
+    at = offset("checksum", tester.framing or Framing.HEADER, 9)
+    low, high = chat[at : at + CHECKSUM_SIZE]
+    _ignored(tester, chat[:at] + bytes((high, low)) + chat[at + CHECKSUM_SIZE :], "a checksum with its bytes swapped")
+
+
 @_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def checksum_sent(tester: Tester) -> None:
     """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
@@ -279,6 +340,21 @@ def checksum_sent(tester: Tester) -> None:
     tester.call()
     for text in ("four", "seven"):  # with 41 bytes around them, odd and even
         tester.acknowledge(tester.hear(text))
+
+
+@_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def checksum_sent_carries(tester: Tester) -> None:
+    """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
+    number of bytes), big-endian
+    """
+    tester.call()
+    for length, order in product((900, 901), _ORDERS):
+        before = tester.hear("one").datagram  # which shows the name, and the number that comes next
+        tester.send(tester.make(ACK, before.sequence))
+        text = _carrying(tester, lambda text, it=before: _chat_like(it, text), length, order).decode()  # type: ignore[misc]
+        heard = tester.hear(text)
+        tester.acknowledge(heard)
+        tester.judge(heard.datagram.payload == text.encode(), f"a chat with the {length} characters that were typed")
 
 
 @_case("2.7", Request.ACCEPT, Request.TYPE)
@@ -305,6 +381,14 @@ def size_received(tester: Tester) -> None:
     """so that no path fragments it, and MUST accept any size that UDP carries."""
     tester.call()
     for length in (257, 1_100, MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE, 60_000):
+        tester.say(b"x" * length, f"a chat with {length} bytes of payload")
+
+
+@_case("2.7", Request.ACCEPT)
+def size_boundaries(tester: Tester) -> None:
+    """MUST accept any size that UDP carries."""
+    tester.call()
+    for length in (0, 1, 2, 127, 128, 255, 256, 511, 512, 1023, 1024, 32_767, 32_768, MOST_PAYLOAD - 1, MOST_PAYLOAD):
         tester.say(b"x" * length, f"a chat with {length} bytes of payload")
 
 
@@ -372,6 +456,70 @@ def err_fin_of_a_stranger(tester: Tester) -> None:
         _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
 
 
+@_case("3.2")
+def fin_of_a_waiting_caller(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        tester.say_syn()
+        tester.collect(within=min(tester.wire.wait, 0.3))
+        _say_fin(tester, operation, number)
+
+
+@_case("3.2", Request.CALL)
+def fin_of_a_callee(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        tester.be_called()
+        _say_fin(tester, operation, number)
+
+
+@_case("3.2", Request.CALL, only=[Framing.HEADER])
+def fin_of_a_callee_that_rang(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        _be_called_and_ring(tester)
+        _say_fin(tester, operation, number)
+
+
+@_case("3.2", Request.ACCEPT)
+def fin_of_an_accepted_caller(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        tester.be_accepted()
+        _say_fin(tester, operation, number)
+
+
+@_case("3.2", Request.ACCEPT, Request.LEAVE)
+def fin_of_a_partner_who_is_left(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        if operation is not Control.FIN_ACK:  # which is an ACK there
+            tester.call()
+            _be_left(tester)
+            _say_fin(tester, operation, number)
+
+
+@_case("3.2", Request.DECLINE)
+def fin_of_a_declined_caller(tester: Tester) -> None:
+    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
+    number.
+    """
+    for operation, number in _FINS:
+        if operation is not Control.FIN_ACK:
+            _be_declined(tester)
+            _say_fin(tester, operation, number)
+
+
 @_case("3.2", Request.ACCEPT)
 def fin_ends(tester: Tester) -> None:
     """A FIN+ACK ends the conversation as a FIN does"""
@@ -436,6 +584,82 @@ def ack_of_a_stranger(tester: Tester) -> None:
 
 
 @_case("3.3", Request.CALL)
+def strangers_when_calling(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    _judge_call_goes_on(tester, tester.be_called())
+
+
+@_case("3.3", Request.CALL, only=[Framing.HEADER])
+def strangers_when_it_rings(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    _judge_call_goes_on(tester, _be_called_and_ring(tester))
+
+
+@_case("3.3", Request.ACCEPT)
+def strangers_before_the_answer(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.say_syn()
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    _let_strangers_speak(tester)
+    tester.judge(not tester.collect(within=0), "nothing more to the caller for what strangers said")
+    tester.ask(Request.ACCEPT)
+    tester.expect("a SYN+ACK, since only strangers took the request back", is_syn_ack, within=PATIENCE)
+
+
+@_case("3.3", Request.ACCEPT)
+def strangers_when_accepting(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    accepted = tester.be_accepted()
+    _let_strangers_speak(tester, but=ACK)
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
+    tester.expect("the SYN+ACK again, since only strangers sent an ACK", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.say(b"we are still here")
+
+
+@_case("3.3", Request.ACCEPT)
+def double_in_a_chat(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.call()
+    _be_strange(tester, Side.DOUBLE)
+    told = "no answer to an ACK, SYN+ACK, chat or ERR from another port of the partner's address"
+    tester.silence(told, side=Side.DOUBLE)
+    for operation in (FIN, Control.ERR_FIN):
+        tester.send(tester.make(operation, 1), Side.DOUBLE)
+    tester.collect(side=Side.DOUBLE)
+    tester.judge(not tester.collect(within=0), "nothing to the partner for what came from another port")
+    tester.say(b"we are still here")
+
+
+@_case("3.3", Request.ACCEPT, Request.TYPE)
+def ack_of_a_double(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.call()
+    first = tester.hear("one")
+    for number in (0, 1):
+        tester.send(tester.make(ACK, number), Side.DOUBLE)
+    _still_waiting(tester, first, "no other chat before the partner acknowledges the first: only another port did")
+
+
+@_case("3.3", Request.DECLINE)
+def strangers_when_declining(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    _be_declined(tester)
+    _let_strangers_speak(tester)
+    tester.say_syn()
+    tester.expect("the FIN again, since only strangers sent an ACK", is_fin, within=RETRANSMISSION_INTERVAL + 2)
+
+
+@_case("3.3", Request.ACCEPT, Request.LEAVE)
+def strangers_when_leaving(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.call()
+    _be_left(tester)
+    _let_strangers_speak(tester)
+    tester.expect("the FIN again, since only strangers sent an ACK", is_fin, within=RETRANSMISSION_INTERVAL + 2)
+
+
+@_case("3.3", Request.CALL)
 def syn_ack_of_a_stranger(tester: Tester) -> None:
     """Anything else from a stranger, except a SYN, MUST be ignored."""
     number = tester.be_called().datagram.sequence
@@ -452,6 +676,17 @@ def syn_ack_of_a_stranger(tester: Tester) -> None:
 def handshake(tester: Tester) -> None:
     """the callee sends a SYN+ACK with the SYN's sequence number"""
     tester.judge(tester.call().datagram.sequence == 0, "a SYN+ACK numbered 0")
+
+
+@_case("4.1", Request.ACCEPT, only=[Framing.HEADER])
+def handshake_numbered_1(tester: Tester) -> None:
+    """the callee sends a SYN+ACK with the SYN's sequence number"""
+    accepted = tester.be_accepted(tester.make(SYN, 1, OFFER), "a SYN+ACK, to a SYN numbered 1")
+    tester.judge(accepted.datagram.sequence == 1, "a SYN+ACK numbered 1, as the SYN")
+    tester.send(tester.make(ACK, 1))
+    tester.say(b"hello")
+    kept = not any(is_syn_ack(each.datagram) for each in tester.collect(within=RETRANSMISSION_INTERVAL))
+    tester.judge(kept, "no SYN+ACK again: ACK 1 has acknowledged it")
 
 
 @_case("4.1")
@@ -475,6 +710,14 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number))
     tester.expect(f"ACK {number}", _acknowledging(number))
+
+
+@_case("4.1", Request.CALL, only=[Framing.HEADER])
+def ack_of_the_syn_ack_numbered_1(tester: Tester) -> None:
+    """the caller answers with an ACK that has the SYN+ACK's sequence number."""
+    tester.be_called()
+    tester.send(tester.make(Control.SYN_ACK, 1))
+    tester.expect("ACK 1, of a SYN+ACK numbered 1", _acknowledging(1))
 
 
 @_case("4.1", Request.CALL)
@@ -529,7 +772,7 @@ def other_framing_of_an_ack(tester: Tester) -> None:
     _still_waiting(tester, first, "no other chat before the first is acknowledged in header: only bare was used")
 
 
-@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER], throughout=False)
 def stays_in_header(tester: Tester) -> None:
     """A daemon that understands it MUST answer in `header`, and both then stay in `header`."""
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
@@ -568,6 +811,16 @@ def offer_in_header(tester: Tester) -> None:
     tester.judge(kept, f"a SYN with the payload {OFFER.decode()!r}")
 
 
+@_case("4.2", Request.CALL, only=[Framing.HEADER], throughout=False)
+def framing_of_the_syn_ack(tester: Tester) -> None:
+    """The framing of the SYN+ACK is that of the chat"""
+    syn = _be_called_and_ring(tester)
+    tester.send(tester.make(Control.SYN_ACK, syn.datagram.sequence, framing=Framing.BARE))
+    acknowledged = tester.expect("the ACK of a SYN+ACK in bare, after ringing in header", _answering_a_syn_ack)
+    tester.judge(acknowledged.datagram.framing is Framing.BARE, "an ACK in bare, as the SYN+ACK")
+    tester.send(tester.make(FIN, 1, framing=Framing.BARE))
+
+
 @_case("4.2", Request.CALL, level=Level.SHOULD, only=[Framing.HEADER])
 def framing_remembered(tester: Tester) -> None:
     """A daemon SHOULD remember the framing in which a peer answered a call, or had a chat, and use it from the
@@ -582,9 +835,9 @@ def ringing(tester: Tester) -> None:
     """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`, with the
     SYN's sequence number and the ASCII payload `ringing`
     """
-    for _ in range(2):
+    for nth in ("first", "second", "third"):
         tester.say_syn()
-        tester.expect("ACK 0 'ringing'", lambda datagram: is_ringing(datagram) and datagram.sequence == 0)
+        tester.expect(f"ACK 0 'ringing' to the {nth} SYN", lambda each: is_ringing(each) and each.sequence == 0)
 
 
 @_case("4.3", only=[Framing.HEADER])
@@ -594,6 +847,13 @@ def ringing_for_an_offer(tester: Tester) -> None:
     ringing = tester.expect("ACK 0 'ringing', to a SYN in bare with an offer", is_ringing)
     kept = ringing.datagram.framing is Framing.HEADER and ringing.datagram.sequence == 0
     tester.judge(kept, "ACK 0 'ringing' in header")
+
+
+@_case("4.3", only=[Framing.HEADER])
+def ringing_numbered_1(tester: Tester) -> None:
+    """by an ACK in `header`, with the SYN's sequence number"""
+    tester.send(tester.make(SYN, 1, OFFER))
+    tester.expect("ACK 1 'ringing', to a SYN numbered 1", lambda each: is_ringing(each) and each.sequence == 1)
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -611,6 +871,34 @@ def syn_while_it_rings(tester: Tester) -> None:
     syn = _be_called_as_known(tester)
     tester.send(tester.make(ACK, syn.datagram.sequence, b"ringing"))
     tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER])
+def syn_while_it_rings_numbered_1(tester: Tester) -> None:
+    """every 30 s once the call rings."""
+    _be_called_as_known(tester)
+    tester.send(tester.make(ACK, 1, RINGING))  # whose number isn't looked at (spec 4.3)
+    tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER])
+def syn_to_the_unknown(tester: Tester) -> None:
+    """every 30 s to any other"""
+    tester.ask(Request.CALL, side=Side.UNKNOWN)
+    if not tester.find(is_syn, within=2 * tester.wire.wait, side=Side.UNKNOWN):
+        raise NotRunError("no call came to the address that no daemon knows; some call only port 7777")
+    again = tester.find(is_syn, within=RETRANSMISSION_INTERVAL + 1.5, side=Side.UNKNOWN)
+    tester.judge(not again, "no other SYN for 30 s to a peer about which nothing is known")
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER])
+def clock_of_a_syn(tester: Tester) -> None:
+    """The caller repeats its SYN every 5 s to a peer known to speak `header`"""
+    syn = _be_called_as_known(tester)
+    if syn.datagram.framing is not Framing.HEADER:
+        raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
+    _make_noise(tester, syn, MESSAGE)
+    _unchanged(tester, syn, tester.expect_again("the SYN", syn, is_syn))
 
 
 @_case("4.5", Request.ACCEPT)
@@ -643,6 +931,19 @@ def repeated_syn_once_declined(tester: Tester) -> None:
     tester.expect("the FIN again, immediately", is_fin)
 
 
+@_case("4.5", Request.ACCEPT)
+def request_taken_back(tester: Tester) -> None:
+    """A request stays until it is answered, until the caller's FIN or ERR arrives"""
+    for operation in (FIN, ERR, Control.ERR_FIN, Control.FIN_ACK):
+        tester.say_syn()
+        tester.collect(within=min(tester.wire.wait, 0.3))
+        tester.send(tester.make(operation, 0))
+        tester.collect(within=min(tester.wire.wait, 0.3))
+        tester.ask(Request.ACCEPT, quiet=True)
+        kept = not any(is_syn_ack(each.datagram) for each in tester.collect())
+        tester.judge(kept, f"no SYN+ACK to a caller whose {operation.label} took the request back")
+
+
 @_case("4.6", Request.ACCEPT)
 def busy(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR with the text
@@ -665,6 +966,27 @@ def busy_while_accepting(tester: Tester) -> None:
     tester.judge(kept, "ERR, then FIN, to a caller while the ACK of a SYN+ACK to another is missing")
 
 
+@_case("4.6", Request.ACCEPT, only=[Framing.HEADER])
+def busy_numbered_1(tester: Tester) -> None:
+    """both with the SYN's sequence number."""
+    tester.call()
+    tester.send(tester.make(SYN, 1, OFFER), Side.STRANGER)
+    answers = [(each.datagram.operation, each.datagram.sequence) for each in tester.collect(side=Side.STRANGER)]
+    tester.judge(answers == [(ERR, 1), (FIN, 1)], "ERR 1, then FIN 1, to a SYN numbered 1")
+
+
+@_case("4.6", Request.ACCEPT)
+def busy_each_time(tester: Tester) -> None:
+    """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR"""
+    tester.call()
+    for side, nth in product((Side.STRANGER, Side.DOUBLE), ("first", "second", "third")):
+        tester.say_syn(side)
+        kept = [each.datagram.operation for each in tester.collect(side=side)] == [ERR, FIN]
+        where = "another port of the partner's address" if side is Side.DOUBLE else "a stranger"
+        tester.judge(kept, f"ERR, then FIN, to the {nth} SYN of {where}")
+    tester.say(b"we are still here")
+
+
 @_case("4.6", Request.CALL)
 def busy_answer_taken(tester: Tester) -> None:
     """The caller takes either of them as the end of its call."""
@@ -683,11 +1005,30 @@ def declining(tester: Tester) -> None:
     tester.judge(_be_declined(tester).datagram.sequence == 0, "FIN 0")
 
 
+@_case("4.7", Request.DECLINE, only=[Framing.HEADER])
+def declining_numbered_1(tester: Tester) -> None:
+    """Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
+    tester.send(tester.make(SYN, 1, OFFER))
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.ask(Request.DECLINE)
+    fin = tester.expect("a FIN", is_fin, within=PATIENCE)
+    tester.judge(fin.datagram.sequence == 1, "FIN 1, to decline a SYN numbered 1")
+
+
 @_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling(tester: Tester) -> None:
     """Each of the three is a FIN. Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
     tester.be_called()
     tester.judge(_be_left(tester).datagram.sequence == 0, "FIN 0")
+
+
+@_case("4.7", Request.CALL, Request.LEAVE, only=[Framing.HEADER])
+def cancelling_while_it_rings(tester: Tester) -> None:
+    """Before a SYN+ACK is sent or received, its sequence number is that of the handshake"""
+    _be_called_and_ring(tester)
+    fin = _be_left(tester)
+    tester.judge(fin.datagram.sequence == 0, "FIN 0")
+    tester.acknowledge(fin)
 
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
@@ -698,8 +1039,32 @@ def leaving(tester: Tester) -> None:
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     fin = _be_left(tester)
-    kept = fin.datagram.sequence == 1 - (heard.datagram.sequence & 1)
+    kept = fin.datagram.sequence == _other(heard)
     tester.judge(kept, "a FIN with the number that comes after the chat's")
+
+
+@_case("4.7", Request.ACCEPT, Request.LEAVE)
+def leaving_unsaid(tester: Tester) -> None:
+    """afterwards it is the one that the next chat would have."""
+    _judge_numbers(tester)
+    tester.call()
+    for text in (b"one", b"two", b"three"):  # which count for the tester alone
+        tester.say(text)
+    fin = _be_left(tester)
+    tester.judge(fin.datagram.sequence == 1, "FIN 1, where the person said nothing")
+    tester.acknowledge(fin)
+
+
+@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
+def leaving_after_two(tester: Tester) -> None:
+    """afterwards it is the one that the next chat would have."""
+    _judge_numbers(tester)
+    tester.call()
+    for text in ("one", "two"):
+        tester.acknowledge(tester.hear(text))
+    fin = _be_left(tester)
+    tester.judge(fin.datagram.sequence == 1, "FIN 1, after chats numbered 1 and 0")
+    tester.acknowledge(fin)
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -708,6 +1073,35 @@ def leaving_repeated(tester: Tester) -> None:
     tester.call()
     fin = _be_left(tester)
     _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
+
+
+@_case("4.7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
+def clock_of_a_fin_that_leaves(tester: Tester) -> None:
+    """It is repeated like a chat (6.2) until it is acknowledged."""
+    tester.call()
+    fin = _be_left(tester)
+    _make_noise(tester, fin, ACK, MESSAGE, ERR, Control.SYN_ACK)
+    tester.expect_again("the FIN", fin, is_fin)
+
+
+@_case("4.7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
+def leaving_once_acknowledged(tester: Tester) -> None:
+    """It is repeated like a chat (6.2) until it is acknowledged."""
+    tester.call()
+    tester.acknowledge(_be_left(tester))
+    _judge_end(tester, "no FIN again once it is acknowledged")
+
+
+@_case("4.7", Request.CALL, Request.LEAVE)
+def cancelling_repeated(tester: Tester) -> None:
+    """It is repeated like a chat (6.2) until it is acknowledged."""
+    tester.be_called()
+    fin = _be_left(tester)
+    for nth in ("second", "third"):
+        again = tester.expect_again("the FIN", fin, is_fin, nth)
+        _unchanged(tester, fin, again)
+        fin = again
+    tester.acknowledge(fin)
 
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
@@ -750,6 +1144,21 @@ def crossed_calls(tester: Tester) -> None:
     tester.expect("a SYN+ACK, without anybody accepting", is_syn_ack)
 
 
+@_case("4.8", Request.CALL, only=[Framing.HEADER])
+def crossed_calls_while_it_rings(tester: Tester) -> None:
+    """A daemon that calls a peer and receives that peer's SYN MUST take it for an accepted request, and answer with a
+    SYN+ACK.
+    """
+    for number in (0, 1):
+        _be_called_and_ring(tester)
+        tester.send(tester.make(SYN, number, OFFER))
+        accepted = tester.expect("a SYN+ACK, without anybody accepting", is_syn_ack)
+        tester.judge(accepted.datagram.sequence == number, f"SYN+ACK {number}, to a SYN numbered {number}")
+        tester.acknowledge(accepted)
+        tester.say(b"hello")
+        tester.part()
+
+
 @_case("4.9", Request.ACCEPT)
 def new_start(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over, and the SYN is a
@@ -781,8 +1190,17 @@ def wrong_handshake_ack(tester: Tester) -> None:
     """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     accepted = tester.be_accepted()
-    tester.send(tester.make(ACK, 1 - accepted.datagram.sequence))
+    tester.send(tester.make(ACK, _other(accepted)))
     tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
+
+
+@_case("5.1", Request.ACCEPT, only=[Framing.HEADER])
+def wrong_ack_of_a_handshake_numbered_1(tester: Tester) -> None:
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
+    accepted = tester.be_accepted(tester.make(SYN, 1, OFFER))
+    tester.send(tester.make(ACK, _other(accepted)))
+    told = "the SYN+ACK again, since the ACK had another number"
+    tester.expect(told, is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
 
 
 @_case("5.1", Request.DECLINE)
@@ -790,9 +1208,40 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
     """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     fin = _be_declined(tester)
-    tester.send(tester.make(ACK, 1 - fin.datagram.sequence))
+    tester.send(tester.make(ACK, _other(fin)))
     tester.say_syn()  # to which the FIN is repeated immediately, if it is still outstanding (spec 4.5)
     tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
+
+
+@_case("5.1", Request.DECLINE, only=[Framing.HEADER])
+def wrong_ack_of_a_fin_numbered_1(tester: Tester) -> None:
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
+    tester.send(tester.make(SYN, 1, OFFER))
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.ask(Request.DECLINE)
+    tester.expect("a FIN", is_fin, within=PATIENCE)
+    tester.send(tester.make(ACK, 0))
+    tester.expect("the FIN again, since the ACK had another number", is_fin, within=RETRANSMISSION_INTERVAL + 2)
+
+
+@_case("5.1", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
+def wrong_ack_of_a_fin_that_leaves(tester: Tester) -> None:
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
+    tester.call()
+    fin = _be_left(tester)
+    tester.send(tester.make(ACK, _other(fin)))
+    told = "the FIN again, since the ACK had another number"
+    tester.acknowledge(tester.expect(told, is_fin, within=RETRANSMISSION_INTERVAL + 2))
+
+
+@_case("5.1", Request.CALL, Request.LEAVE, only=[Framing.HEADER])
+def wrong_ack_of_a_fin_that_cancels(tester: Tester) -> None:
+    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
+    tester.be_called()
+    fin = _be_left(tester)
+    tester.send(tester.make(ACK, _other(fin)))
+    told = "the FIN again, since the ACK had another number"
+    tester.acknowledge(tester.expect(told, is_fin, within=RETRANSMISSION_INTERVAL + 2))
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -801,6 +1250,55 @@ def first_number(tester: Tester) -> None:
     _judge_numbers(tester)
     tester.call()
     tester.judge(tester.hear("first").datagram.sequence == 1, "a first chat numbered 1")
+
+
+@_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def first_number_after_a_handshake_numbered_1(tester: Tester) -> None:
+    """The first chat has number 1, not the handshake's 0"""
+    accepted = tester.be_accepted(tester.make(SYN, 1, OFFER))
+    tester.acknowledge(accepted)
+    kept = tester.hear("numbered 1").datagram.sequence == 1
+    tester.judge(kept, "a first chat numbered 1, whatever the handshake's number")
+
+
+@_case("5.2", Request.CALL, Request.TYPE, only=[Framing.HEADER])
+def first_number_of_a_caller(tester: Tester) -> None:
+    """The first chat has number 1"""
+    tester.answer_call()
+    tester.judge(tester.hear("called you").datagram.sequence == 1, "a first chat numbered 1")
+
+
+@_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def first_number_of_a_second_chat(tester: Tester) -> None:
+    """The first chat has number 1"""
+    for nth in ("first", "second", "third"):
+        tester.call()
+        first = tester.hear(f"the {nth} chat")
+        kept = first.datagram.sequence == 1
+        tester.judge(kept, f"a first chat numbered 1 in the {nth} conversation with the same peer, too")
+        tester.acknowledge(first)
+        tester.part()
+
+
+@_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def first_number_after_a_new_start(tester: Tester) -> None:
+    """The first chat has number 1"""
+    tester.call()
+    tester.acknowledge(tester.hear("before"))
+    tester.call()  # without a FIN (spec 4.9)
+    first = tester.hear("after a new start")
+    tester.judge(first.datagram.sequence == 1, "a first chat numbered 1 after a new start, too")
+
+
+@_case("5.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+def first_number_after_leaving(tester: Tester) -> None:
+    """The first chat has number 1"""
+    tester.call()
+    tester.acknowledge(tester.hear("before"))
+    tester.acknowledge(_be_left(tester))
+    tester.call()
+    first = tester.hear("after leaving")
+    tester.judge(first.datagram.sequence == 1, "a first chat numbered 1 after the person has left and returned, too")
 
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
@@ -836,7 +1334,7 @@ def counter_of_the_partner(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("one")
     tester.acknowledge(heard)
-    same = heard.datagram.sequence
+    same = heard.datagram.sequence & 1
     for number in (same, 1 - same):
         tester.send(tester.chat(b"a word of mine", number))
         tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
@@ -871,7 +1369,7 @@ def wrong_ack(tester: Tester) -> None:
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("one")
-    tester.send(tester.make(ACK, 1 - (heard.datagram.sequence & 1)))
+    tester.send(tester.make(ACK, _other(heard)))
     _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
@@ -880,10 +1378,10 @@ def repeat_acknowledged(tester: Tester) -> None:
     """A chat from the partner MUST be acknowledged each time it arrives"""
     tester.call()
     tester.say(b"once more")
-    for _ in range(2):
+    for nth in ("first", "second", "third"):
         number = 1 - tester.number
         tester.send(tester.chat(b"once more", number))
-        tester.expect(f"ACK {number} of the repeat", _acknowledging(number))
+        tester.expect(f"ACK {number} of the {nth} repeat", _acknowledging(number))
 
 
 @_case("5.5", Request.ACCEPT)
@@ -959,8 +1457,69 @@ def chat_repeated(tester: Tester) -> None:
     tester.call()
     heard = tester.hear("is it lost?")
     payload = heard.datagram.payload
-    for _ in range(2):
-        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload)
+    for nth in ("second", "third"):
+        heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload, nth)
+
+
+@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def clock_of_a_chat(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.call()
+    heard = tester.hear("is it lost?")
+    _make_noise(tester, heard, ACK, MESSAGE, ERR, Control.SYN_ACK)
+    tester.expect_again("the chat", heard, lambda datagram: datagram.payload == heard.datagram.payload)
+
+
+@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def chat_once_acknowledged(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.call()
+    tester.acknowledge(tester.hear("it is there"))
+    _judge_end(tester, "no chat again once it is acknowledged")
+
+
+@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def chat_after_the_partner_left(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.call()
+    tester.hear("are you there?")
+    _say_fin(tester, FIN, 1)
+    _judge_end(tester, "no chat again, since the partner's FIN has ended the conversation")
+
+
+@_case("6.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+def last_words_repeated(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.call()
+    heard = tester.hear("one last word")
+    tester.ask(Request.LEAVE, quiet=True)
+    if any(is_fin(each.datagram) for each in tester.collect(within=min(tester.wire.wait, 0.5))):
+        raise NotApplicableError("it leaves without waiting for the ACK of its last words")
+    tester.expect_again("the last words", heard, is_message)
+
+
+@_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
+def clock_of_a_syn_ack(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    accepted = tester.be_accepted()
+    _make_noise(tester, accepted, ACK)
+    tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
+
+
+@_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
+def syn_ack_once_acknowledged(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    accepted = tester.be_accepted(tester.make_syn(b"patient"))
+    tester.acknowledge(accepted)
+    _judge_end(tester, "no SYN+ACK again once it is acknowledged")
+
+
+@_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
+def syn_ack_after_the_caller_left(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.be_accepted(tester.make_syn(b"hasty"))
+    _say_fin(tester, FIN, 0)
+    _judge_end(tester, "no SYN+ACK again, since the caller's FIN has ended the conversation")
 
 
 @_case("6.2", Request.ACCEPT)
@@ -975,6 +1534,21 @@ def fin_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
     _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
+
+
+@_case("6.2", Request.DECLINE, only=[Framing.HEADER])
+def clock_of_a_fin(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    fin = _be_declined(tester)
+    _make_noise(tester, fin, ACK, MESSAGE, Control.SYN_ACK)
+    tester.expect_again("the FIN", fin, is_fin)
+
+
+@_case("6.2", Request.DECLINE, only=[Framing.HEADER])
+def fin_once_acknowledged(tester: Tester) -> None:
+    """What is not acknowledged within 5 s is sent again."""
+    tester.acknowledge(_be_declined(tester))
+    _judge_end(tester, "no FIN again once it is acknowledged")
 
 
 # -- 8: robustness
@@ -1071,9 +1645,100 @@ def _ignored(tester: Tester, data: bytes, what: str = "what is malformed") -> No
     tester.say(b"this is right", f"a chat that is right, after {what}")
 
 
-def _be_strange(tester: Tester) -> None:
+def _be_strange(tester: Tester, side: Side = Side.STRANGER) -> None:
     for operation in (ACK, Control.SYN_ACK, MESSAGE, ERR):
-        tester.send(tester.make(operation, 1, b"" if operation is ACK else b"who is it?"), Side.STRANGER)
+        tester.send(tester.make(operation, 1, b"" if operation is ACK else b"who is it?"), side)
+
+
+def _let_strangers_speak(tester: Tester, but: Control | None = None) -> None:
+    """Whatever a third party, and another port of the tester's address, could interfere with.
+
+    Except for what the stranger says in a case of its own.
+    """
+    for side in (Side.STRANGER, Side.DOUBLE):
+        for number in (0, 1):
+            for operation in (ACK, Control.SYN_ACK, MESSAGE, ERR, FIN, Control.ERR_FIN, Control.FIN_ACK):
+                if side is Side.DOUBLE or operation is not but:
+                    tester.send(tester.make(operation, number), side)
+            tester.send(tester.make(ACK, number, RINGING), side)
+        tester.collect(within=min(tester.wire.wait, 0.3), side=side)
+
+
+def _make_noise(tester: Tester, first: Received, *operations: Operation) -> None:
+    """Halfway to the repeat of the first datagram, says what doesn't acknowledge it: as strangers, and as the partner.
+
+    `operations`: what the partner may say that changes nothing; an ACK has the wrong number.
+    """
+    tester.collect(within=first.time + RETRANSMISSION_INTERVAL / 2 - tester.wire.now())
+    _let_strangers_speak(tester)
+    fin = tester.make(FIN, 0)
+    for data in (b"", fin[:-1], fin + b"\0"):
+        tester.send(data)
+    for operation in operations:
+        number = _other(first) if operation is ACK else tester.number
+        tester.send(tester.make(operation, number, b"" if operation is ACK else b"noise"))
+    tester.collect(within=0.1)
+
+
+def _judge_end(tester: Tester, expected: str) -> None:
+    """Nothing more may come by itself."""
+    kept = not tester.collect(within=RETRANSMISSION_INTERVAL + 1.5)
+    tester.judge(kept, expected)
+
+
+def _judge_call_goes_on(tester: Tester, syn: Received) -> None:
+    _let_strangers_speak(tester, but=Control.SYN_ACK)
+    kept = not any(is_ack(each.datagram) or is_fin(each.datagram) for each in tester.collect(within=0))
+    tester.judge(kept, "neither ACK nor FIN to the callee, since only strangers answered the call")
+    tester.send(tester.make(Control.SYN_ACK, syn.datagram.sequence))
+    tester.expect("the ACK of the SYN+ACK, since only strangers refused the call", _answering_a_syn_ack)
+
+
+def _answering_a_syn_ack(datagram: Datagram) -> bool:
+    return is_ack(datagram) or is_message(datagram)
+
+
+def _be_called_and_ring(tester: Tester) -> Received:
+    syn = tester.be_called()
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING))
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    return syn
+
+
+def _say_fin_of(tester: Tester, user: bytes) -> None:
+    for number in (0, 1):
+        tester.send(tester.make(FIN, number, user=user))
+        tester.expect(f"ACK {number} of a FIN whose user is {user!r}", _acknowledging(number))
+
+
+def _chat_like(before: Datagram, payload: bytes) -> bytes:
+    """The chat that comes after that one, if it has this payload."""
+    return build(replace(before, sequence=1 - (before.sequence & 1), payload=payload))
+
+
+def _carrying(tester: Tester, made: Callable[[bytes], bytes], length: int, order: Literal["big", "little"]) -> bytes:
+    """A text of so many bytes with which the sum over what is made of it, in words of that order, has another carry
+    when its carries are added.
+    """
+    start = b"carry".ljust(length, b"z")[: length - _FREE]
+
+    def total(end: bytes) -> int:
+        data = made(start + end)
+        covered = data[:-CHECKSUM_SIZE]
+        if tester.framing is not Framing.TRAILER:
+            covered = data[:HEAD_SIZE] + bytes(CHECKSUM_SIZE) + data[HEAD_SIZE + CHECKSUM_SIZE :]
+        even = covered + bytes(len(covered) % 2)
+        return sum(struct.unpack(f"{'>' if order == 'big' else '<'}{len(even) // 2}H", even))
+
+    missing = (0xFFFF - total(b"A" * _FREE)) & 0xFFFF
+    end = bytearray(b"A" * _FREE)
+    for at in range(_FREE):
+        unit = total((b"A" * at + b"B").ljust(_FREE, b"A")) - total(b"A" * _FREE)
+        left = missing // 256 if unit == 256 else missing % 256
+        letter = ord("A") + min(left, ord("z") - ord("A"))
+        end[at] = letter if chr(letter) in ascii_letters else ord("Z")
+        missing -= unit * (end[at] - ord("A"))
+    return start + bytes(end)
 
 
 def _say_fin(tester: Tester, operation: Control, number: int, side: Side = Side.TESTER) -> None:
@@ -1146,6 +1811,11 @@ def _barrage(tester: Tester) -> list[bytes]:
         b"CONNECT|mallory\n", b"GET / HTTP/1.1\r\n\r\n",
         tester.make(Control.SYN_ACK, 1), tester.make(ACK, 0, b"ringing"), tester.make(ACK, 1, b"\0" * 300),
     ]  # fmt: skip
+
+
+def _other(received: Received) -> int:
+    """The other number than a datagram's, of which some count further than 1."""
+    return 1 - (received.datagram.sequence & 1)
 
 
 def _acknowledging(number: int) -> Matches:

@@ -67,6 +67,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Judge a failing case up to this many times, for a network that loses datagrams.",
 )
+@click.option("--allow-not-run", is_flag=True, help="Succeed even where cases couldn't be run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, at the end.")
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the report to this file as JUnit XML.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write the report to this file as a page.")
@@ -81,6 +82,7 @@ def conformance(
     framing: Framing | None,
     wait: float,
     tries: int,
+    allow_not_run: bool,
     as_json: bool,
     junit: Path | None,
     html: Path | None,
@@ -100,8 +102,9 @@ def conformance(
 
     With --listen, HOST may be left out: it is whoever calls first.
 
-    Exit status: 0 when no case failed; 1 when one failed; 2 also when no case could be judged, or no daemon answered;
-    130 after Ctrl-C, with reports of what had been judged.
+    Exit status: 0 when every case was judged, and none failed; 1 when one failed, or couldn't be run, unless
+    --allow-not-run is given; 2 also when no case could be judged, or no daemon answered; 130 after Ctrl-C, with reports
+    of what had been judged.
 
     \b
     Examples:
@@ -124,9 +127,9 @@ def conformance(
     if not wanted:
         calls = listen or Request.CALL in hands.commands
         cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
-    for file in (junit, html):
-        if file is not None:
-            _write(file, "", "a")  # better said now than after the run
+    files = [(file, made) for file, made in ((junit, report.as_junit), (html, page.as_html)) if file is not None]
+    for file, _ in files:
+        _clear(file)
     daemon, near, third = addresses = [address(each) if each else None for each in (host, own, stranger)]
     _check_apart([each for each in addresses if each])
     output.prepare()
@@ -153,12 +156,12 @@ def conformance(
             tester.take_leave()
     if as_json:
         click.echo(json.dumps(report.as_json(head, results)))
-    for file, made in ((junit, report.as_junit), (html, page.as_html)):
-        if file is not None:
-            _write(file, made(head, results))
+    unwritten = [why for file, made in files if (why := _write(file, made(head, results)))]
     if interrupted:
         raise click.exceptions.Exit(ExitStatus.INTERRUPTED)
-    _end(report.counts(results))
+    if unwritten:
+        raise click.ClickException("; ".join(unwritten))
+    _end(report.counts(results), allow_not_run)
 
 
 def _list(cases: Iterable[Case]) -> None:
@@ -175,12 +178,15 @@ def _announced(cases: Iterable[Case], hands: Hands) -> Iterable[Case]:
         yield case
 
 
-def _end(number: dict[Verdict, int]) -> None:
+def _end(number: dict[Verdict, int], allow_not_run: bool) -> None:
     """Ends with the status that the verdicts ask for."""
     if number[Verdict.FAILED]:
         raise click.exceptions.Exit(ExitStatus.FAILURE)
     if not number[Verdict.PASSED]:
         raise _NothingJudgedError("no case could be judged; each says why")
+    if number[Verdict.NOT_RUN] and not allow_not_run:
+        told = f"{output.counted(number[Verdict.NOT_RUN], 'case')} not run; each says why"
+        raise click.ClickException(f"{told}. --allow-not-run takes that for success")
 
 
 def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *, quiet: bool) -> None:
@@ -197,12 +203,30 @@ def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *,
         output.show(report.summary(head, results))
 
 
-def _write(file: Path, text: str, mode: str = "w") -> None:
+def _clear(file: Path) -> None:
+    """Sees that a report can be written there, which is better said before the run; the last one is gone then."""
+    if why := _write(file, ""):
+        raise click.ClickException(why)
+    if file.is_file():
+        file.resolve().unlink()
+
+
+def _write(file: Path, text: str) -> str:
+    """Writes it whole or not at all. What went wrong, or nothing."""
     try:
-        with file.open(mode, encoding="utf-8") as opened:
-            opened.write(text)
+        if file.exists() and not file.is_file():  # a pipe or device takes what it gets
+            file.write_text(text, "utf-8")
+            return ""
+        target = file.resolve()  # where a link leads
+        part = target.with_name(f"{target.name}.part")
+        try:
+            part.write_text(text, "utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror or error}") from None
+        return f"{file}: {error.strerror or error}"
+    return ""
 
 
 def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from simp_proto.cli.document import document, safe
 from simp_proto.cli.output import counted
-from simp_proto.conformance.report import Entry, Head, counts, entries, facts, key
+from simp_proto.conformance.report import Entry, Head, cause, counts, entries, facts, key
 from simp_proto.conformance.run import Result, Verdict
 
 _MOST_BYTES: Final = 256
@@ -38,10 +38,10 @@ def as_html(head: Head, results: Sequence[Result]) -> str:
 </ul>
 <dl>
 {told}</dl>
-<p class="legend">The tester played another daemon, at up to three addresses: the <b>tester</b> itself, a
-<b>stranger</b>, and one that was <b>unknown</b> to the daemon. The <b>person</b> is the one at the daemon. Times are
-seconds since the case began. Each rule is quoted from its section of <code>spec/simp.md</code>, the specification of
-SIMP/1.</p>
+<p class="legend">The tester played another daemon, at up to four addresses: the <b>tester</b> itself, a
+<b>stranger</b>, the tester's <b>double</b> at another port, and one that was <b>unknown</b> to the daemon. The
+<b>person</b> is the one at the daemon. Times are seconds since the case began. Each rule is quoted from its section of
+<code>spec/simp.md</code>, the specification of SIMP/1.</p>
 </header>
 <main>
 {_section("What failed", "failed", [_details(head, result) for result in failed])}
@@ -86,6 +86,8 @@ def _details(head: Head, result: Result) -> str:
     seen = trace = octets = ""
     if failed:
         facts["Expected"] = safe(result.expected)
+        if why := cause(head, result):
+            facts["Cause"] = safe(why)
         if result.seen:
             seen = _datagrams("Seen instead", entries(head, result, result.seen))
         else:

@@ -101,6 +101,8 @@ def _failure(head: Head, result: Result) -> Iterator[str]:
     """Lines, printable."""
     yield from _paragraph("  rule", f"{result.case.rule} ({result.case.section}, {result.case.level.value})")
     yield from _paragraph("  expected", result.expected)
+    if why := cause(head, result):
+        yield from _paragraph("  cause", why)
     if result.seen:
         yield "  seen"
         yield from _table(entries(head, result, result.seen))
@@ -109,6 +111,17 @@ def _failure(head: Head, result: Result) -> Iterator[str]:
     if result.trace:
         yield "  conversation"
         yield from _table(entries(head, result, result.trace))
+
+
+def cause(head: Head, result: Result) -> str:
+    """Where what came instead can't be read, the rule that it breaks, which may be another than the case's."""
+    refused = [reading for each in result.seen if (reading := _read(head, each.data or b"")).error]
+    if not refused or len(refused) < len(result.seen):
+        return ""
+    (reading, *_) = refused
+    section = reading.error.section if reading.error else None
+    told = f"{section}: " if section else ""
+    return f"perhaps {told}nothing that came can be read: {'; '.join(reading.hints) or reading.in_words}"
 
 
 def _paragraph(name: str, text: str) -> list[str]:
@@ -170,17 +183,25 @@ def entries(head: Head, result: Result, passages: Iterable[Passage]) -> list[Ent
             shown += [alike[0], Entry(what=f"and {len(alike) - 1} more of these until {until}")]
     left_out = len(shown) - _FIRST_ROWS - _LAST_ROWS
     if left_out > 0:  # before any is decoded: a flood is long
-        shown[_FIRST_ROWS:-_LAST_ROWS] = [Entry(what=f"({counted(left_out, 'row')} left out: the JSON report has all)")]
+        shown[_FIRST_ROWS:-_LAST_ROWS] = [Entry(what=f"({counted(left_out, 'row')} left out)")]
     users = {side.value: NAME for side in Side}
-    return [each if isinstance(each, Entry) else _row(head, each, each.time - start, users) for each in shown]
+    rows = []
+    for each in shown:
+        if isinstance(each, Entry):
+            rows.append(each)
+            continue
+        rows.append(_row(head, each, each.time - start, users))
+        if each.source is not None and each.data is not None:  # what the tester sends may be wrong on purpose
+            rows += [Entry(what=f"perhaps: {printable(hint)}") for hint in _read(head, each.data).hints]
+    return rows
 
 
 def _row(head: Head, passage: Passage, seconds: float, users: dict[str, bytes]) -> Entry:
     """`users`: the name that each sender had last; a different one is shown."""
     time = f"{seconds:.3f}"
     if passage.data is None:
-        side = "" if passage.side is Side.TESTER else f" ({passage.side.value})"
-        return Entry(time, "person", "", printable(f"{passage.note}{side}"))
+        side = "" if passage.side is Side.TESTER or passage.who != "person" else f" ({passage.side.value})"
+        return Entry(time, passage.who, "", printable(f"{passage.note}{side}"))
     sender, receiver = passage.side.value, "daemon"
     reading = _read(head, passage.data)
     what, note = reading.in_words, reading.size
@@ -250,7 +271,7 @@ def _case_as_json(head: Head, result: Result) -> dict[str, Any]:
 def _passage_as_json(head: Head, passage: Passage, start: float) -> dict[str, Any]:
     shown: dict[str, Any] = {"time": round(passage.time - start, 6), "side": passage.side.value}
     if passage.data is None:
-        return shown | {"person": passage.note}
+        return shown | {passage.who: passage.note}
     shown["direction"] = "sent" if passage.source is None else "received"
     if passage.source is not None:
         shown["source"] = format_address(passage.source)

@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, unique
+from typing import Final
 
 from simp_proto.conformance.cases import Case
 from simp_proto.conformance.tester import NotApplicableError, Tester
 from simp_proto.conformance.trace import Passage, RuleBrokenError
 from simp_proto.conformance.wire import NotRunError, Request
+
+_FIRST: Final = 800
+_LAST: Final = 200
+"""Passages of a conversation's beginning and end that a result keeps: of a flood, each case may have thousands."""
 
 
 @unique
@@ -51,12 +56,18 @@ def run(tester: Tester, cases: Iterable[Case], tries: int = 1) -> Iterator[Resul
 def _part(tester: Tester, result: Result) -> Result:
     try:
         tester.part()
-    except (NotRunError, RuleBrokenError):  # no way there any more; or it says things for ever
+    except Exception:  # no way there any more; or it says things for ever; or the tester is at fault
         tester.alive = False
     if result.verdict is Verdict.PASSED and tester.alive is False:
         expected = "a daemon that still answers, a FIN at least, after this (8.1)"
-        return replace(result, verdict=Verdict.FAILED, expected=expected, trace=tuple(tester.trace))
+        return replace(result, verdict=Verdict.FAILED, expected=expected, trace=_kept(tester.trace))
     return result
+
+
+def _kept(passages: Iterable[Passage]) -> tuple[Passage, ...]:
+    """All of them, or the first and the last."""
+    every = tuple(passages)
+    return every if len(every) <= _FIRST + _LAST else every[:_FIRST] + every[-_LAST:]
 
 
 def _judge(tester: Tester, case: Case) -> Result:
@@ -72,8 +83,10 @@ def _judge(tester: Tester, case: Case) -> Result:
         verdict, why = Verdict.NOT_RUN, str(reason)
     except RuleBrokenError as broken:
         verdict, failure = Verdict.FAILED, broken
+    except Exception as error:  # whatever a daemon does, it doesn't cost the report of the other cases
+        verdict, why = Verdict.NOT_RUN, f"the tester's fault: {type(error).__name__}: {error}"
     seconds = tester.wire.now() - start
-    return Result(case, verdict, seconds, tuple(tester.trace), why, failure.expected, tuple(failure.seen))
+    return Result(case, verdict, seconds, _kept(tester.trace), why, failure.expected, _kept(failure.seen))
 
 
 def _prepare(tester: Tester, case: Case) -> None:

@@ -18,7 +18,8 @@ from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
 _ANYWHERE: Final = ("192.0.2.1", 9)
 """An address that is nobody's: the route to it begins at the one by which this host is reached."""
 _MOST_WAITING: Final = 4_096
-"""Datagrams that wait to be looked at; of a flood, more are dropped."""
+_MOST_BYTES: Final = 1 << 20
+"""Datagrams that wait to be looked at, and their bytes; of a flood, more are dropped."""
 _TICK: Final = 0.2
 """Seconds after which a waiting thread looks whether it is still wanted."""
 
@@ -52,12 +53,14 @@ class Sockets:
         self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
         self._news = threading.Condition()
         self.refused = False
-        self._known: set[bytes] = set()  # what has arrived since the tester last said something
+        self._waiting = 0  # bytes that have arrived
+        self._known: set[int] = set()  # hashes of what has arrived since the tester last said something
         self._fresh = False
         self._readers: dict[Side, _Reader] = {}
         self._readers[Side.TESTER] = _Reader(bind(own), Side.TESTER, self)
         try:
             self._readers[Side.STRANGER] = _Reader(bind(stranger), Side.STRANGER, self)
+            self._readers[Side.DOUBLE] = _Reader(bind((own[0], 0)), Side.DOUBLE, self)
         except OSError:
             self.close()
             raise
@@ -102,7 +105,10 @@ class Sockets:
                 if left <= 0:
                     return None
                 self._news.wait(left)
-            return self._arrived.popleft() if self._arrived[0][0] <= until else None
+            if self._arrived[0][0] > until:
+                return None
+            self._waiting -= len(self._arrived[0][-1])
+            return self._arrived.popleft()
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool = False) -> str:
         if side is Side.UNKNOWN:
@@ -126,9 +132,12 @@ class Sockets:
                 return
             if source[0] != self.daemon[0]:
                 return
-            self._fresh = self._fresh or data not in self._known
-            self._known.add(data)
-            if len(self._arrived) < _MOST_WAITING:
+            known = hash(data)
+            self._fresh = self._fresh or known not in self._known
+            if len(self._known) < _MOST_WAITING:
+                self._known.add(known)
+            if len(self._arrived) < _MOST_WAITING and self._waiting + len(data) <= _MOST_BYTES:
+                self._waiting += len(data)
                 self._arrived.append((now, side, source, data))
             self._news.notify()
 

@@ -51,6 +51,8 @@ class Tester:
         self.framing = framing
         """That of the conversation; `None` until the daemon has answered."""
         self._met_in = framing  # the framing that it spoke when they met, and that each case begins with
+        self.only = frozenset(Framing)
+        """The framings in which the case can be judged; `NotApplicableError` where the daemon goes on in another."""
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
         self.trace = Trace(wire)
@@ -72,7 +74,10 @@ class Tester:
     ) -> bytes:
         """A datagram of the tester's, in the framing of the conversation if no other is given."""
         kind = Type.CHAT if isinstance(operation, Chat) else Type.CONTROL
-        return build(Datagram(kind, operation, number, user, payload, framing or self.framing or Framing.BARE))
+        spoken = framing or self.framing or Framing.BARE
+        if spoken is not Framing.BARE:
+            number &= 1  # of an echo of a number that this framing has no room for (spec 2.3)
+        return build(Datagram(kind, operation, number, user, payload, spoken))
 
     def send(self, data: bytes, side: Side = Side.TESTER) -> None:
         """Sends those bytes, whatever they are."""
@@ -156,6 +161,18 @@ class Tester:
     def begin(self) -> None:
         """Forgets what was said and heard before."""
         self.trace.clear()
+        self.only = frozenset(Framing)
+
+    def apply_to(self, *framings: Framing) -> None:
+        """The case is about these framings alone: raises `NotApplicableError` now or later, where it is another."""
+        self.only = frozenset(framings)
+        self._speak(self.framing)
+
+    def _speak(self, framing: Framing | None) -> None:
+        """In that one from now on."""
+        self.framing = framing
+        if framing is not None and framing not in self.only:
+            raise NotApplicableError(f"the daemon speaks {framing.value} with the tester")
 
     # -- conversations
 
@@ -230,7 +247,7 @@ class Tester:
         self.ask(Request.ACCEPT)
         unasked = early if early and is_syn_ack(early.datagram) else None
         accepted = unasked or self.expect(expected, is_syn_ack, within=PATIENCE)
-        self.framing = accepted.datagram.framing
+        self._speak(accepted.datagram.framing)
         self.number = self.first_number()
         return accepted
 
@@ -240,7 +257,7 @@ class Tester:
         syn = self.expect("a SYN", is_syn, within=PATIENCE, side=side)
         if not self.foreign:
             offered = syn.datagram.payload.startswith(OFFER)
-            self.framing = Framing.HEADER if offered else syn.datagram.framing
+            self._speak(Framing.HEADER if offered else syn.datagram.framing)
         return syn
 
     def answer_call(self) -> Received:
@@ -248,9 +265,7 @@ class Tester:
         syn = self.be_called()
         number = syn.datagram.sequence ^ (self.framing is Framing.TRAILER)  # spec 9.8
         self.send(self.make(Control.SYN_ACK, number))
-        acknowledged = self.expect(
-            "the ACK of the SYN+ACK", lambda datagram: datagram.operation in (Control.ACK, Chat.MESSAGE)
-        )
+        acknowledged = self.expect("the ACK of the SYN+ACK", lambda datagram: is_ack(datagram) or is_message(datagram))
         self.number = self.first_number()
         return acknowledged
 
@@ -302,13 +317,14 @@ class Tester:
         """The ACK that the daemon expects of what it sent."""
         self.send(self.make(Control.ACK, received.datagram.sequence), side)
 
-    def expect_again(self, expected: str, first: Received, matches: Matches) -> Received:
-        """Another one, 5 s after the first: not sooner, and not much later (spec 6.2)."""
+    def expect_again(self, expected: str, first: Received, matches: Matches, nth: str = "second") -> Received:
+        """The `nth` one, 5 s after that: not sooner, and not much later (spec 6.2)."""
         start = len(self.trace)
         due = first.time + _LATEST
         again = self.find(matches, within=due - self.wire.now())
         if again is None or again.time < first.time + _EARLIEST:
-            raise RuleBrokenError(f"{expected} again after {RETRANSMISSION_INTERVAL:g} s", self.trace.seen(start))
+            told = f"{expected} again, a {nth} time, {RETRANSMISSION_INTERVAL:g} s after the one before"
+            raise RuleBrokenError(told, self.trace.seen(start))
         return again
 
     # -- between two cases
@@ -319,7 +335,7 @@ class Tester:
         Whether it acknowledged the tester's FIN.
         """
         parted = self._leave(Side.TESTER, self.number)
-        for side in (Side.STRANGER, Side.UNKNOWN):
+        for side in (Side.STRANGER, Side.DOUBLE, Side.UNKNOWN):
             if side in self.trace.busy:
                 self._leave(side)
         self.number, self._silent = 0, True

@@ -10,15 +10,16 @@ from simp_proto.conformance.wire import Side, Wire
 from simp_proto.errors import SimpError
 
 _MOST_PASSAGES: Final = 5_000
-_MOST_BYTES: Final = 1 << 20
-"""What is kept of one case, so that memory stays bounded: no daemon has so much to say."""
+_MOST_BYTES: Final = 1 << 18
+"""What is taken in one case, so that memory stays bounded: no daemon has so much to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A datagram that was sent or received, `data`, at `time` in seconds; or, with none, what the person was asked for.
+    """A datagram that was sent or received, `data`, at `time` in seconds; or, with none, a `note` of what else was.
 
-    `source` is the address that a datagram of the daemon came from, and `None` for the tester's own.
+    `source` is the address that a datagram of the daemon came from, and `None` for the tester's own. A note is about
+    `who`: what the person was asked for, or how long the tester waited.
     """
 
     time: float
@@ -26,6 +27,7 @@ class Passage:
     data: bytes | None
     source: Address | None = None
     note: str = ""
+    who: str = "person"
 
 
 class RuleBrokenError(SimpError):
@@ -76,15 +78,22 @@ class Trace:
     def listen(self, side: Side, within: float | None) -> Iterator[Passage]:
         """What arrives there in that time; in the wire's `wait`, where none is given. Raises `RuleBrokenError`."""
         self.spoken_at = None
-        until = self._wire.now() + (self._wire.wait if within is None else within)
+        start = self._wire.now()
+        until = start + (self._wire.wait if within is None else within)
         arrived = self._arrived[side]
+        nothing = True
         while True:
             while arrived:
                 passage = arrived.popleft()
                 self.busy.add(side)
+                nothing = False
                 yield passage
             if not self._file(until):
-                return
+                break
+        if nothing and until > start:
+            where = "" if side is Side.TESTER else f" to the {side.value}"
+            note = f"waited {until - start:.1f} s, nothing came{where}"
+            self._passages.append(Passage(until, side, None, note=note, who="tester"))
 
     def waits(self, side: Side) -> bool:
         """Whether something has arrived there that hasn't been looked at."""

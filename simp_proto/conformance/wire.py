@@ -9,10 +9,13 @@ from simp_proto.errors import SimpError
 
 @unique
 class Side(Enum):
-    """Which of the tester's addresses: its own, that of a third party, or one that no daemon can know."""
+    """Which of the tester's addresses: its own, that of a third party, its own with another port, or one that no daemon
+    can know.
+    """
 
     TESTER = "tester"
     STRANGER = "stranger"
+    DOUBLE = "double"
     UNKNOWN = "unknown"
 
 
