@@ -99,6 +99,7 @@ _LINKS: Final[dict[int, tuple[int, int | None]]] = {
 _PPP_LINKS: Final = {_PPP: 0, 50: 0, 51: 6}
 """PPP, serial and over Ethernet: what comes before it."""
 _VLANS: Final = (0x8100, 0x88A8, 0x9100)
+_LEAST_FRAME: Final = 60
 _PPPOE: Final = 0x8864
 _IP_VERSIONS: Final = {0x0800: 4, 0x86DD: 6}
 _PPP_VERSIONS: Final = {0x0021: 4, 0x0057: 6}
@@ -265,6 +266,18 @@ def link_of(data: bytes | bytearray) -> int | None:
     if len(data) >= 28 and data[0] >> 4 == 4 and data[9] == _UDP:  # cut, or with a length that is wrong
         return IP
     return IP if len(data) >= 48 and data[0] >> 4 == 6 and data[6] in (_UDP, *_EXTENSIONS) else None
+
+
+def is_packet(data: bytes | bytearray) -> bool:
+    """Whether bytes are all of such a packet, with the padding and checksum that Ethernet may add."""
+    link = link_of(data)
+    if link is None:
+        return False
+    at, version = _network(Frame(link, None, bytes(data[:64]), len(data)))
+    end = at + (
+        int.from_bytes(data[at + 2 : at + 4], "big") if version == 4 else 40 + data[at + 4] * 256 + data[at + 5]
+    )
+    return len(data) == end if link == IP else end <= len(data) <= max(end, _LEAST_FRAME) + 4
 
 
 def _ppp(data: bytes, at: int) -> tuple[int, int]:
