@@ -105,6 +105,8 @@ _IP_VERSIONS: Final = {0x0800: 4, 0x86DD: 6}
 _PPP_VERSIONS: Final = {0x0021: 4, 0x0057: 6}
 _UDP: Final = 17
 _UDP_SIZE: Final = 8
+_UDP_HEAD: Final = struct.Struct(">HHH")
+_IPV4_HEAD: Final = struct.Struct(">HHHBB")
 _FRAGMENT: Final = 44
 _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = (0, 43, 60, _FRAGMENT, _AUTHENTICATION)
@@ -159,19 +161,20 @@ class Frames:
         raise Skipped(self._other)
 
     def _udp(self, packet: _Packet, time: float | None) -> Captured:
-        data, at, end, *hosts, is_cut = packet
-        source_port, destination_port, size = struct.unpack_from(">HHH", data, at)
+        data, at, end, source, destination, is_cut = packet
+        source_port, destination_port, size = _UDP_HEAD.unpack_from(data, at)
         if source_port not in self._ports and destination_port not in self._ports:
             raise Skipped(self._other)
         payload, refused, note = data[at + _UDP_SIZE : at + size], None, ""
         if end is None or at + size != end or end > len(data):
             payload, refused, note = _judged(data, at, size, end, is_cut)
-        source, destination = map(_host, hosts)
-        return Captured(time, (source, source_port), (destination, destination_port), payload, refused, note)
+        return Captured(
+            time, (_host(source), source_port), (_host(destination), destination_port), payload, refused, note
+        )
 
     def _ipv4(self, frame: Frame, at: int) -> _Packet | None:
         data = frame.data
-        total, identification, fragment, _ttl, protocol = struct.unpack_from(">HHHBB", data, at + 2)
+        total, identification, fragment, _ttl, protocol = _IPV4_HEAD.unpack_from(data, at + 2)
         if protocol != _UDP:
             raise Skipped(self._other)
         header = (data[at] & 0x0F) * 4
