@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_capture import pcap
+from tests.test_capture import ipv4, pcap, udp
 from tests.test_decode import CHAT, PACKETS, SYN, simp, written
+from tests.test_frame import fragmented
 
 SPACED = " ".join(SYN[at : at + 2] for at in range(0, len(SYN), 2))
 
@@ -87,3 +88,31 @@ def test_hexadecimal_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     written(tmp_path / "cafe", bytes.fromhex(SYN))
     assert simp("decode", "cafe").exit_code == 1
     assert simp("decode", "./cafe").exit_code == 0
+
+
+@pytest.mark.parametrize("start", [b"GMBU\0\3", b"TRSNIFF data", b"btsnoop\0"])
+def test_captures_of_other_kinds_are_named(tmp_path: Path, start: bytes) -> None:
+    result = simp("decode", "--ladder", written(tmp_path / "a", start + bytes(50)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "convert it first, as with editcap -F pcap FILE chat.pcap" in result.stderr
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_text_as_windows_writes_it(tmp_path: Path, mark: str) -> None:
+    data = (f"\ufeff{CHAT}\r\n\r\n{SYN}\r\n" if mark == "utf-16-be" else f"{CHAT}\r\n\r\n{SYN}\r\n").encode(mark)
+    result = simp("decode", "--json", written(tmp_path / "a", data))
+    assert [json.loads(line)["operation"] for line in result.stdout.splitlines()] == ["MESSAGE", "SYN"]
+
+
+def test_packets_that_are_written_down_have_addresses(tmp_path: Path) -> None:
+    """Whatever of them is for other ports is passed over, as in a capture."""
+    ours, other = ipv4(udp(bytes.fromhex(CHAT))), ipv4(udp(b"x" * 30, 9, 10))
+    text = "".join(f"12:00:00.1 IP a > b: UDP\n\t0x0000:  {packet.hex(' ', 2)}\n" for packet in (ours, other, ours))
+    result = simp("decode", "--json", written(tmp_path / "a", text.encode()))
+    assert result.exit_code == 0
+    assert [json.loads(line)["source"] for line in result.stdout.splitlines()] == ["192.0.2.1:7777"] * 2
+    assert result.stderr.endswith("passed over packets: 1 other than UDP port 7777\n")
+    first, last = fragmented(udp(bytes.fromhex(CHAT)), 16)
+    whole = simp("decode", "--json", written(tmp_path / "b", f"{first.hex()}\n{last.hex()}\n".encode()))
+    assert json.loads(whole.stdout)["payload"] == "hello"
+    assert simp("decode", "--ladder", ours.hex()).stdout.count("MESSAGE 1 'hello'") == 1

@@ -61,15 +61,17 @@ class _Zstandard:
 
     def __init__(self, library: Any) -> None:
         self._zstd = library.ZstdDecompressor(max_window_size=_MAX_MEMORY).decompressobj()
-        self._in = self._out = b""
+        self._in = b""
+        self._out = io.BytesIO()
+        self._left = 0
 
     @property
     def eof(self) -> bool:
-        return bool(self._zstd.eof) and not self._out
+        return bool(self._zstd.eof) and not self._left
 
     @property
     def needs_input(self) -> bool:
-        return not self._in and not self._out
+        return not self._in and not self._left
 
     @property
     def unused_data(self) -> bytes:
@@ -77,10 +79,12 @@ class _Zstandard:
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         self._in += data
-        while self._in and not self._out and not self._zstd.eof:
+        while self._in and not self._left and not self._zstd.eof:
             piece, self._in = self._in[:_ZSTD_PIECE], self._in[_ZSTD_PIECE:]
-            self._out = self._zstd.decompress(piece)
-        out, self._out = self._out[:max_length], self._out[max_length:]
+            out = self._zstd.decompress(piece)
+            self._out, self._left = io.BytesIO(out), len(out)
+        out = self._out.read(max_length)
+        self._left -= len(out)
         return out
 
 

@@ -99,11 +99,14 @@ _LINKS: Final[dict[int, tuple[int, int | None]]] = {
 _PPP_LINKS: Final = {_PPP: 0, 50: 0, 51: 6}
 """PPP, serial and over Ethernet: what comes before it."""
 _VLANS: Final = (0x8100, 0x88A8, 0x9100)
+_LEAST_FRAME: Final = 60
 _PPPOE: Final = 0x8864
 _IP_VERSIONS: Final = {0x0800: 4, 0x86DD: 6}
 _PPP_VERSIONS: Final = {0x0021: 4, 0x0057: 6}
 _UDP: Final = 17
 _UDP_SIZE: Final = 8
+_UDP_HEAD: Final = struct.Struct(">HHH")
+_IPV4_HEAD: Final = struct.Struct(">HHHBB")
 _FRAGMENT: Final = 44
 _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = (0, 43, 60, _FRAGMENT, _AUTHENTICATION)
@@ -158,19 +161,20 @@ class Frames:
         raise Skipped(self._other)
 
     def _udp(self, packet: _Packet, time: float | None) -> Captured:
-        data, at, end, *hosts, is_cut = packet
-        source_port, destination_port, size = struct.unpack_from(">HHH", data, at)
+        data, at, end, source, destination, is_cut = packet
+        source_port, destination_port, size = _UDP_HEAD.unpack_from(data, at)
         if source_port not in self._ports and destination_port not in self._ports:
             raise Skipped(self._other)
         payload, refused, note = data[at + _UDP_SIZE : at + size], None, ""
         if end is None or at + size != end or end > len(data):
             payload, refused, note = _judged(data, at, size, end, is_cut)
-        source, destination = map(_host, hosts)
-        return Captured(time, (source, source_port), (destination, destination_port), payload, refused, note)
+        return Captured(
+            time, (_host(source), source_port), (_host(destination), destination_port), payload, refused, note
+        )
 
     def _ipv4(self, frame: Frame, at: int) -> _Packet | None:
         data = frame.data
-        total, identification, fragment, _ttl, protocol = struct.unpack_from(">HHHBB", data, at + 2)
+        total, identification, fragment, _ttl, protocol = _IPV4_HEAD.unpack_from(data, at + 2)
         if protocol != _UDP:
             raise Skipped(self._other)
         header = (data[at] & 0x0F) * 4
@@ -265,6 +269,18 @@ def link_of(data: bytes | bytearray) -> int | None:
     if len(data) >= 28 and data[0] >> 4 == 4 and data[9] == _UDP:  # cut, or with a length that is wrong
         return IP
     return IP if len(data) >= 48 and data[0] >> 4 == 6 and data[6] in (_UDP, *_EXTENSIONS) else None
+
+
+def is_packet(data: bytes | bytearray) -> bool:
+    """Whether bytes are all of such a packet, with the padding and checksum that Ethernet may add."""
+    link = link_of(data)
+    if link is None:
+        return False
+    at, version = _network(Frame(link, None, bytes(data[:64]), len(data)))
+    end = at + (
+        int.from_bytes(data[at + 2 : at + 4], "big") if version == 4 else 40 + data[at + 4] * 256 + data[at + 5]
+    )
+    return len(data) == end if link == IP else end <= len(data) <= max(end, _LEAST_FRAME) + 4
 
 
 def _ppp(data: bytes, at: int) -> tuple[int, int]:

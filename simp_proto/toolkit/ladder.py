@@ -79,7 +79,10 @@ class Ladder:
         arrow = line + self._to_right if source == self._left else self._to_left + line
         time = f"{'':8}" if seconds is None else f"{seconds:8.3f}"
         rung = f"{time} {self._rail}{arrow}{self._rail}  "
-        first, *below = wrapped(told, _WIDTH - cells(rung), _WIDTH - _TIME - 2)
+        room = _WIDTH - len(time) - _RUNG - 5
+        if told.isascii() and len(told) <= room:
+            return Rung(rung + told, bool(again))
+        first, *below = wrapped(told, room, _WIDTH - _TIME - 2)
         return Rung("\n".join((rung + first, *(f"{'':{_TIME + 2}}{each}" for each in below))), bool(again))
 
     def note(self, seconds: float, side: Address, text: str) -> str:

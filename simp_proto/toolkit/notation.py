@@ -100,7 +100,7 @@ class _Reader:
             return
         if self._dump and self._dump.takes(text):
             return
-        if _Dump.starts(text):
+        if _Dump.starts(text, goes_on=bool(self._starts)):
             yield from self._close()
             self._dump = _Dump(number, self._is_whole)
             self._dump.takes(text)
@@ -184,10 +184,17 @@ class _Reader:
         self._held, self._starts = bytearray(), []
         ends = [start for _, start in starts[1:]] + [len(data)]
         parts = [Found(data[start:end], line) for (line, start), end in zip(starts, ends, strict=True)]
-        if self._is_whole(data) or all(len(part.data) < HEAD_SIZE for part in parts):
+        if self._is_whole(data):
             yield Found(data, starts[0][0])
+        elif all(len(part.data) < HEAD_SIZE for part in parts):
+            yield Found(self._in_order(data), starts[0][0])
         else:
             yield from parts
+
+    def _in_order(self, data: bytes) -> bytes:
+        """As they are, or in words of a little-endian machine, without what fills the last, if so they are a whole."""
+        words = bytes(data[at ^ 1] for at in range(len(data) - len(data) % 2))
+        return next((each for each in (words, words[:-1]) if self._is_whole(each)), data)
 
 
 # -- dumps with offsets
@@ -227,9 +234,10 @@ class _Dump:
         self._end: str | None = None
 
     @staticmethod
-    def starts(text: str) -> bool:
+    def starts(text: str, *, goes_on: bool = False) -> bool:
+        """Whether it is a first row; between lines of hexadecimal, four zeros are two bytes."""
         row = _ROW.match(text)
-        return bool(row and (row["colon"] or not row["offset"].strip("0")))
+        return bool(row and (row["colon"] or not (goes_on or row["offset"].strip("0"))))
 
     def takes(self, text: str) -> bool:
         """Whether it is the next row, or what comes between and after rows."""

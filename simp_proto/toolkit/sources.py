@@ -15,7 +15,7 @@ from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, payload_length
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.printable import printable
 from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, CaptureError, is_capture
-from simp_proto.toolkit.frame import Captured, Frame, Frames, link_of
+from simp_proto.toolkit.frame import Captured, Frame, Frames, is_packet, link_of
 from simp_proto.toolkit.reading import Reading
 
 STANDARD_INPUT: Final = "-"
@@ -27,6 +27,14 @@ _TEXT: Final = frozenset(printable_characters.encode("ascii"))
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 """UTF-8, and UTF-16 as Windows writes it."""
 _HEX: Final = frozenset("0123456789abcdef")
+_OTHER_CAPTURES: Final = {
+    b"GMBU": "Microsoft Network Monitor",
+    b"RTSS": "Microsoft Network Monitor",
+    b"TRSN": "NetXray or Sniffer",
+    b"XCP\0": "NetXray or Sniffer",
+    b"btsn": "Bluetooth",
+    b"iptr": "iptrace",
+}
 _TEXT_MAGICS: Final = (b"BZh", b"PK")
 """Of compressed files that begin with letters; the others are looked at if they're no text."""
 _TYPES: Final = frozenset(Type)
@@ -135,6 +143,9 @@ def _from_stream(
             yield inner if isinstance(inner, SourceError) else SourceError(f"{name}: it is compressed more than once")
         else:
             yield from _from_stream(inner, name, ports, is_again=True)
+    elif magic in _OTHER_CAPTURES:
+        how = "convert it first, as with editcap -F pcap FILE chat.pcap"
+        yield SourceError(f"{name}: it is a capture of {_OTHER_CAPTURES[magic]}: {how}")
     elif not (_TEXT.issuperset(magic) or magic.startswith(_BYTE_ORDER_MARKS)):
         # a datagram's type and operation are no text (spec 2.1, 2.2)
         yield Item(magic + stream.read(_MAX_RAW_SIZE), name)
@@ -171,7 +182,7 @@ def _unpacked(magic: bytes, stream: BinaryIO, name: str) -> BinaryIO | SourceErr
 
 def _is_whole(data: bytes | bytearray) -> bool:
     """Whether bytes have the size that a datagram or packet has."""
-    return _fits(data) or link_of(data) is not None
+    return _fits(data) or is_packet(data)
 
 
 def _fits(data: bytes | bytearray) -> bool:
