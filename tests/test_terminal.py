@@ -353,11 +353,22 @@ def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
         await _hear(daemon, screen, "CONNECTED|127.0.0.2:7777")
         await daemon.say("CONNECTED|bob|127.0.0.2:7777", "CHAT|bob|hi")
         await screen.see("bob: hi")
+        screen.press("one\rq\rthree\r")
+        await _hear(daemon, screen, r"CHAT|one\nq\nthree")
         screen.press("q\r")
         await _hear(daemon, screen, "QUIT|127.0.0.2:7777", "PING|")
         assert b"\x1b" not in screen.raw
 
     watch(script, term="dumb")
+
+
+def test_a_terminal_that_goes_away_is_the_end() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.hang_up()
+        await daemon.hear("QUIT|")
+
+    watch(script, *CALL)
 
 
 def test_nothing_is_drawn_while_nothing_happens() -> None:
