@@ -363,6 +363,8 @@ class Dialogue:
         if ask.talk and ask.talk != self._talk:
             self._show(view.over_already())
             self._asked = None
+        elif self.state in TALKING and not ask.talk and ask.kind is not Kind.AHEAD:
+            self._unused("q")
         elif self.state in TALKING:
             who = view.short_title(self.attachment.partner, self.user)
             self._show((view.left if self.state is State.CHAT else view.cancelled)(who))

@@ -240,7 +240,8 @@ class Terminal:
         assert self._runner
         ask = self._asked or self._runner.meant(self._seen)
         self._asked, self._staged = None, ""  # emptying the buffer tells nobody
-        self._feed.append(view.typed(ask.label, text.removesuffix("\n")))
+        if text.strip():
+            self._feed.append(view.typed(ask.label, text.removesuffix("\n")))
         self._runner.type_line(text, ask)
         return False
 
