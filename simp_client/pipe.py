@@ -74,7 +74,8 @@ class Pipe:
 
     def _read(self, runner: "Runner") -> None:
         descriptor = sys.stdin.fileno()
-        lines = join_pastes(descriptor) if os.isatty(descriptor) else read_lines(descriptor)
+        selects = sys.platform != "win32"  # where only sockets can be waited for
+        lines = join_pastes(descriptor) if selects and os.isatty(descriptor) else read_lines(descriptor)
         while self._turns.acquire():
             try:
                 line = next(lines)
