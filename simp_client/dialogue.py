@@ -94,6 +94,7 @@ class Dialogue:
         self._daemon = daemon
         self._talks = 0  # calls and chats so far
         self._input_ended = False
+        self._warned = False  # the last event was a warning
         self._shown: list[Text | Question] = []
         self._asked: Ask | None = None
         self._broken = False
@@ -412,6 +413,8 @@ class Dialogue:
         """Tells the person, and goes where it leads."""
         while event := self.attachment.next_event():
             self._happened(event)
+            if not isinstance(event, events.Settled):
+                self._warned = isinstance(event, events.Warned)
 
     def _happened(self, event: Event) -> None:  # noqa: PLR0912, PLR0915  a case for each event
         match event:
@@ -449,7 +452,7 @@ class Dialogue:
                 self.failed |= self.state is State.CALLING
                 self._over("nobody took the call", *([] if how is How.TOLD else [view.failed(self._who(other), how)]))
             case events.Ended(other, lost):
-                self._over("the chat is over", view.gone(self._who(other), lost=lost))
+                self._over("the chat is over", view.gone(self._who(other), lost=lost, told=self._warned))
             case events.Left() if self.state is State.LEAVING:
                 self._rest()
             case events.Warned(text):

@@ -921,6 +921,16 @@ def test_leaving_is_told_apart_from_silence() -> None:
     assert desk.shown[-1] == f"* bob ({BOB}) left; the chat is over."
 
 
+def test_what_a_warning_has_said_is_not_said_otherwise() -> None:
+    desk = place("CHAT, one message out")
+    desk.hear("ERROR|bob stopped answering", "UNDELIVERED|1", "QUIT|bob")
+    assert desk.shown[-3:] == [
+        "! bob stopped answering",
+        "! not delivered: 'hi'",
+        f"* bob ({BOB}) is gone; the chat is over.",
+    ]
+
+
 def test_a_call_that_is_taken_back_was_no_chat() -> None:
     desk = calling()
     desk.type("q")
