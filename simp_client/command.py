@@ -61,7 +61,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     except SimpError as error:
         raise click.UsageError(str(error)) from None
     front: Front
-    if piped or not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if piped or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
         from simp_client.pipe import Pipe
 
         front = Pipe(dialogue)

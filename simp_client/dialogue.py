@@ -94,6 +94,7 @@ class Dialogue:
         self._daemon = daemon
         self._talks = 0  # calls and chats so far
         self._input_ended = False
+        self._warned = False  # the last event was a warning
         self._shown: list[Text | Question] = []
         self._asked: Ask | None = None
         self._broken = False
@@ -363,6 +364,8 @@ class Dialogue:
         if ask.talk and ask.talk != self._talk:
             self._show(view.over_already())
             self._asked = None
+        elif self.state in TALKING and not ask.talk and ask.kind is not Kind.AHEAD:
+            self._unused("q")
         elif self.state in TALKING:
             who = view.short_title(self.attachment.partner, self.user)
             self._show((view.left if self.state is State.CHAT else view.cancelled)(who))
@@ -410,6 +413,8 @@ class Dialogue:
         """Tells the person, and goes where it leads."""
         while event := self.attachment.next_event():
             self._happened(event)
+            if not isinstance(event, events.Settled):
+                self._warned = isinstance(event, events.Warned)
 
     def _happened(self, event: Event) -> None:  # noqa: PLR0912, PLR0915  a case for each event
         match event:
@@ -447,7 +452,7 @@ class Dialogue:
                 self.failed |= self.state is State.CALLING
                 self._over("nobody took the call", *([] if how is How.TOLD else [view.failed(self._who(other), how)]))
             case events.Ended(other, lost):
-                self._over("the chat is over", view.gone(self._who(other), lost=lost))
+                self._over("the chat is over", view.gone(self._who(other), lost=lost, told=self._warned))
             case events.Left() if self.state is State.LEAVING:
                 self._rest()
             case events.Warned(text):

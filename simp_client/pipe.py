@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import sys
 import threading
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 CHUNK: Final = 65_536
 LONGEST: Final = 2 * MAX_MESSAGE_SIZE
 """Bytes of a line that are kept: enough for the dialogue to refuse it, and memory stays bounded."""
+
+_TOGETHER: Final = 0.02
+"""Seconds between two lines that nobody types so fast."""
+_PASTED: Final = 3
+"""So many are no lines typed ahead."""
 
 
 class Pipe:
@@ -67,7 +73,9 @@ class Pipe:
         threading.Thread(target=self._read, args=(runner,), name="standard input", daemon=True).start()
 
     def _read(self, runner: "Runner") -> None:
-        lines = read_lines(sys.stdin.fileno())
+        descriptor = sys.stdin.fileno()
+        selects = sys.platform != "win32"  # where only sockets can be waited for
+        lines = join_pastes(descriptor) if selects and os.isatty(descriptor) else read_lines(descriptor)
         while self._turns.acquire():
             try:
                 line = next(lines)
@@ -97,6 +105,17 @@ def read_lines(descriptor: int) -> Iterator[str]:
         line += rest[: LONGEST - len(line)]
     if line:
         yield _text(line)
+
+
+def join_pastes(descriptor: int) -> Iterator[str]:
+    """The same at a terminal, where lines that are there at the same time were pasted, and are one text."""
+    lines = []
+    for line in read_lines(descriptor):
+        lines.append(line)
+        if not select.select([descriptor], [], [], _TOGETHER)[0]:
+            yield from ["\n".join(lines)] if len(lines) >= _PASTED else lines
+            lines.clear()
+    yield from lines
 
 
 def _text(line: bytearray) -> str:

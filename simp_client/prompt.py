@@ -10,6 +10,8 @@ from simp_client.events import NOBODY, Other
 
 REACTION: Final = 1.0
 """Seconds that a person needs to see that a question has given way to another of its kind."""
+LINE: Final = 30.0
+"""The same where only whole lines are known, and not when their typing began."""
 
 
 @unique
@@ -119,7 +121,7 @@ class Glance:
         """What a line is for whose typing begins now, while `seen` is on the screen, or else what is asked."""
         ask, gone = seen or self._ask, self._gone
         swapped = gone and ask.kind is Kind.ACCEPT and gone.other != ask.other
-        return gone if gone and swapped and now - self._since < REACTION else ask
+        return gone if gone and swapped and now - self._since < (REACTION if seen else LINE) else ask
 
 
 def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:

@@ -107,8 +107,11 @@ class Runner:
     async def run(self) -> ExitStatus:
         """All of it, from the first question to the end of the connection."""
         self._pump()
-        with contextlib.suppress(NotImplementedError):  # Windows
-            self._loop.add_signal_handler(signal.SIGTERM, self.interrupt)
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows hasn't both
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                with contextlib.suppress(NotImplementedError):
+                    self._loop.add_signal_handler(number, self.interrupt)
         tasks = listening, reading = asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._front.run(self))
         reading.add_done_callback(lambda task: self._over.set() if not task.cancelled() and task.exception() else None)
         try:

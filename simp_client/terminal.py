@@ -49,8 +49,6 @@ _REDRAW_INTERVAL: Final = 0.025
 _CONFIRMED_LINES: Final = 5
 """A text of more lines is sent by a second Enter."""
 _MOST_ROWS: Final = 5
-_MOST_WAITING: Final = 5_000
-"""Texts that wait for a terminal that takes none; more would only grow."""
 _REWRAPS: Final = not (os.environ.get("XTERM_VERSION") or os.environ.get("STY") or os.environ.get("TERM") == "linux")
 """Whether the terminal wraps its rows anew when its width changes; xterm, GNU screen and the Linux console don't."""
 _SYNCHRONIZED: Final = "\x1b[?2026h\x1b[?25l", "\x1b[?2026l"
@@ -177,8 +175,6 @@ class Terminal:
                 self._feed.append(text)
             elif text.kind is Kind.ACCEPT:
                 self._feed.append(view.notice(text.words))
-        while len(self._feed) > _MOST_WAITING:
-            self._feed.popleft()
         self._app.invalidate()
 
     async def run(self, runner: "Runner") -> None:
@@ -244,7 +240,8 @@ class Terminal:
         assert self._runner
         ask = self._asked or self._runner.meant(self._seen)
         self._asked, self._staged = None, ""  # emptying the buffer tells nobody
-        self._feed.append(view.typed(ask.label, text.removesuffix("\n")))
+        if text.strip():
+            self._feed.append(view.typed(ask.label, text.removesuffix("\n")))
         self._runner.type_line(text, ask)
         return False
 

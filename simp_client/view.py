@@ -236,9 +236,9 @@ def over_already() -> Text:
     return notice("It is over already.")
 
 
-def gone(who: str, *, lost: bool = False) -> Text:
-    """The partner of a chat left, or is lost."""
-    return notice(f"{who} {'stopped answering' if lost else 'left'}; the chat is over.")
+def gone(who: str, *, lost: bool = False, told: bool = False) -> Text:
+    """The partner of a chat left, or is lost; `told`: a warning said what has happened."""
+    return notice(f"{who} {'is gone' if told else 'stopped answering' if lost else 'left'}; the chat is over.")
 
 
 def failed(who: str, how: How) -> Text:

@@ -107,9 +107,15 @@ class Screen:
         self.pid = 0
         return status
 
+    def hang_up(self) -> None:
+        """The window is closed."""
+        os.close(self._fd)
+        self._fd = -1
+
     def close(self) -> None:
         """Whatever it does."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
         if self.pid:
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)

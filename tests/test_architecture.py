@@ -110,7 +110,7 @@ TABLE = {
     "simp_client.runner": Row(
         "simp_proto.address simp_proto.cli.exit_status dialogue link prompt view", "", "asyncio signal"
     ),
-    "simp_client.pipe": Row("simp_proto.constants view dialogue runner", "", "os sys threading"),
+    "simp_client.pipe": Row("simp_proto.constants view dialogue runner", "", "os select sys threading"),
     "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
         "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal view",

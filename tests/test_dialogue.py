@@ -660,6 +660,36 @@ def _disturbs(character: str) -> bool:
     return character not in "\u200c\u200d" and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
+_LEADING_TO_CHATS = [
+    *("PONG|", "CONNECTED|alice", REQUEST, f"CONNECTING|carol|{CAROL}", f"CONNECTED|bob|{BOB}"),
+    *(f"CONNECTED|carol|{CAROL}", "QUIT|bob", "QUIT|carol", "UNANSWERED|bob|30", "ACK|1"),
+]
+_DONE = st.sampled_from([*_LEADING_TO_CHATS, "look", "y", "n", "1", "2", "q", "127.0.0.2", "draft"])
+
+
+@given(st.lists(_DONE, max_size=60))
+def test_what_is_typed_counts_for_what_was_asked_then_alone(steps: list[str]) -> None:
+    desk = at_menu()
+    ask, partner = desk.dialogue.ask, ""
+    for step in steps:
+        if step == "look":
+            ask = desk.dialogue.ask
+            partner = desk.dialogue.attachment.partner.peer if desk.dialogue.state is State.CHAT else ""
+        elif "|" in step:
+            desk.hear(step)
+        else:
+            now = desk.dialogue.attachment.partner.peer
+            for line in desk.type(step, ask=ask):
+                word, _, payload = line.partition("|")
+                if word == "CHAT":
+                    assert ask.talk
+                    assert partner in ("", now)
+                elif word == "CONNECTED":
+                    assert (step, payload) == ("y", ask.other.peer)
+                elif word == "QUIT" and payload:
+                    assert (step, payload) == ("n", ask.other.peer) or (step == "q" and ask.talk)
+
+
 @given(st.sampled_from([None, "alice"]), st.sampled_from([None, "127.0.0.2"]), st.booleans(), _STEPS)
 def test_nothing_raises_and_nothing_disturbs_the_terminal(
     user: str | None, call: str | None, piped: bool, steps: list[tuple[str, bytes | str]]
@@ -889,6 +919,16 @@ def test_leaving_is_told_apart_from_silence() -> None:
     desk = place("CHAT, asked to wait")
     desk.hear("ACK|1", "QUIT|bob")
     assert desk.shown[-1] == f"* bob ({BOB}) left; the chat is over."
+
+
+def test_what_a_warning_has_said_is_not_said_otherwise() -> None:
+    desk = place("CHAT, one message out")
+    desk.hear("ERROR|bob stopped answering", "UNDELIVERED|1", "QUIT|bob")
+    assert desk.shown[-3:] == [
+        "! bob stopped answering",
+        "! not delivered: 'hi'",
+        f"* bob ({BOB}) is gone; the chat is over.",
+    ]
 
 
 def test_a_call_that_is_taken_back_was_no_chat() -> None:

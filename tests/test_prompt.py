@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simp_client import prompt, view
 from simp_client.attachment import Attachment
 from simp_client.events import Other
-from simp_client.prompt import REACTION, Ask, Glance, Kind, State
+from simp_client.prompt import LINE, REACTION, Ask, Glance, Kind, State
 from simp_proto.text import parse_line
 
 MENU = Ask(Kind.MENU)
@@ -25,8 +25,10 @@ def glance(*asked: tuple[float, Ask]) -> Glance:
 @pytest.mark.parametrize("between", [[], [(5.0, MENU)]])
 def test_who_has_just_taken_another_ones_place_is_not_meant_yet(between: list[tuple[float, Ask]]) -> None:
     seen = glance((0.0, BOB), *between, (5.0, MALLORY))
-    assert seen.meant(5.0 + REACTION * 0.9) == BOB
-    assert seen.meant(5.0 + REACTION) == MALLORY
+    assert seen.meant(5.0 + REACTION * 0.9, MALLORY) == BOB
+    assert seen.meant(5.0 + REACTION, MALLORY) == MALLORY
+    assert seen.meant(5.0 + LINE * 0.9) == BOB
+    assert seen.meant(5.0 + LINE) == MALLORY
 
 
 def test_a_question_that_takes_nobodys_place_is_meant_immediately() -> None:

@@ -2,8 +2,12 @@
 
 import asyncio
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -353,11 +357,22 @@ def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
         await _hear(daemon, screen, "CONNECTED|127.0.0.2:7777")
         await daemon.say("CONNECTED|bob|127.0.0.2:7777", "CHAT|bob|hi")
         await screen.see("bob: hi")
+        screen.press("one\rq\rthree\r")
+        await _hear(daemon, screen, r"CHAT|one\nq\nthree")
         screen.press("q\r")
         await _hear(daemon, screen, "QUIT|127.0.0.2:7777", "PING|")
         assert b"\x1b" not in screen.raw
 
     watch(script, term="dumb")
+
+
+def test_a_terminal_that_goes_away_is_the_end() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.hang_up()
+        await daemon.hear("QUIT|")
+
+    watch(script, *CALL)
 
 
 def test_nothing_is_drawn_while_nothing_happens() -> None:
@@ -409,3 +424,48 @@ def test_a_draft_is_whole_after_the_terminal_has_become_narrower_and_wider() -> 
         await _hear(daemon, screen, f"CHAT|{'x' * 50}y")
 
     watch(script, *CALL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_in_tmux_nothing_is_lost_doubled_or_left_over_while_it_changes_its_size(tmp_path: Path) -> None:
+    messages, sizes = 300, ["20x24", "200x24", "40x12", "80x24"]
+
+    def tmux(*arguments: str) -> str:
+        command = ["tmux", "-u", "-S", str(tmp_path / "tmux"), "-f", "/dev/null", *arguments]
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8"}
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", check=True, timeout=PATIENCE, env=environment
+        ).stdout
+
+    def shows(words: str) -> None:
+        assert any(words in tmux("capture-pane", "-p", "-t", "s") for _ in range(500)), words
+
+    async def script() -> None:
+        async with ScriptedDaemon() as daemon:
+            client = shlex.join([*CLIENT, "127.0.0.1", "--client-port", str(daemon.port), *CALL])
+            tmux("new-session", "-d", "-s", "s", "-x", "80", "-y", "24", client)
+            try:
+                await daemon.attach("alice")
+                await daemon.take_call("127.0.0.2", "bob")
+                shows("q leaves")
+                tmux("send-keys", "-t", "s", "-l", "half a draft")
+                for number in range(messages):
+                    await daemon.say(f"CHAT|bob|message {number}")
+                    await asyncio.sleep(0.002)
+                    if number % 60 == 59 and sizes:
+                        width, height = sizes.pop(0).split("x")
+                        tmux("resize-window", "-t", "s", "-x", width, "-y", height)
+                shows(f"message {messages - 1}")
+                shows("chat with bob")  # the bar of the last size
+                shown = tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "s").splitlines()
+            finally:
+                tmux("kill-server")
+        texts = [line.strip() for line in shown if "message" in line]
+        assert texts == [f"bob: message {number}" for number in range(messages)]
+        assert [line.strip() for line in shown if "q leaves \u00b7" in line] == [
+            "chat with bob (127.0.0.2:7777) \u00b7 q leaves \u00b7 ? helps"
+        ]
+        assert [line.strip() for line in shown if "half" in line] == ["alice: half a draft"]
+
+    asyncio.run(script())

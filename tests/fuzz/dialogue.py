@@ -23,14 +23,20 @@ class Driver:
     def __init__(self, choices: Choices) -> None:
         beforehand = choices.number()
         user, call = "alice" if beforehand & 1 else None, "127.0.0.2" if beforehand & 2 else None
-        self._dialogue = Dialogue(user, call, piped=bool(beforehand & 4))
+        self._dialogue = Dialogue(user, call, piped=bool(beforehand & 4), commands=bool(beforehand & 8))
+        self._ask = self._dialogue.ask
 
     def hear(self, data: bytes) -> None:
         """A line of the daemon."""
         self._dialogue.receive_line(parse_line(data))
 
+    def look(self) -> None:
+        """The person begins to type."""
+        self._ask = self._dialogue.ask
+
     def type(self, text: str) -> None:
-        self._dialogue.type_line(text)
+        """They press Enter."""
+        self._dialogue.type_line(text, self._ask)
 
     def end_input(self) -> None:
         self._dialogue.end_input()
@@ -76,6 +82,8 @@ def _try(data: bytes) -> None:
                 typed += 1
             case 3 if choices.number() > 250:
                 driver.end_input()
+            case 4:
+                driver.look()
             case _:
                 _hear(driver, choices)
         _check(driver, typed)
