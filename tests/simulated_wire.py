@@ -3,11 +3,13 @@
 import heapq
 from itertools import count
 
+from simp_daemon.clients.connections import Connections
+from simp_daemon.effects import Close, Send, Write
 from simp_daemon.peers.states import State
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
-from simp_proto.errors import NotNowError, SimpError
+from simp_proto.text import Line, Word, format_line
 from tests.driven import Endpoint
 from tests.faulty import Passage, Routed, Rule, Way, read
 
@@ -19,6 +21,7 @@ SIDES = {
     Side.UNKNOWN: ("192.0.2.4", 7777),
 }
 LATENCY = 0.001
+CLIENT = "the client"
 
 
 class SimulatedWire:
@@ -38,13 +41,21 @@ class SimulatedWire:
         self._late: dict[Rule, tuple[float, Passage]] = {}  # each rule's answer that is to come
         self._latest: Passage | None = None
         self._order = count()
-        self._said = 0
         self.sides = dict(SIDES)
         self._start()
 
     def _start(self) -> None:
         self.endpoint = Endpoint(self._framing)
-        self.endpoint.user = "bob"
+        self.connections = Connections(self.endpoint, self.endpoint.one_chat)
+        self._told: list[tuple[float, str]] = []
+        self._answers: dict[object, bytes] = {}
+        self._closed: set[object] = set()
+        self.connections.connected(CLIENT, local=True)
+        self._write(b"CONNECT|bob\n")
+
+    def _write(self, line: bytes) -> None:
+        self.connections.received(CLIENT, line, self._time)
+        self._settle()
 
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
@@ -79,35 +90,44 @@ class SimulatedWire:
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
-        try:
-            self._act(action, text, side)
-        except SimpError as error:  # that person can't, as the daemon has it
-            return str(error)
-        finally:
-            self._settle()
-        return ""
+        before = len(self._told)
+        self._act(action, text, side)
+        errors = [line for _, line in self._told[before:] if line.startswith("ERROR|")]
+        return errors[0] if errors and action is not Request.RESTART else ""
+
+    def shown(self) -> list[tuple[float, str]]:
+        told, self._told = self._told, []
+        return told
+
+    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
+        other = next(self._order)
+        self.connections.connected(other, local=True)
+        self.connections.received(other, b"".join(self._shown(Way.SPOKEN, data)), self._time)
+        self._settle()
+        heard, closed = self._answers.pop(other, b""), other in self._closed
+        if not closed:
+            self.connections.closed(other, self._time)
+        return heard, closed
 
     def _act(self, action: Request, text: str, side: Side) -> None:
         ringing = [request.peer for request in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
                 for peer in ringing:
-                    self.endpoint.accept(peer, self._time)
+                    self._write(format_line(Line(Word.CONNECTED, format_address(peer))))
             case Request.DECLINE:
                 for peer in ringing:
-                    self.endpoint.quit(peer, self._time)
+                    self._write(format_line(Line(Word.QUIT, format_address(peer))))
             case Request.TYPE:
-                self._said += 1
-                self.endpoint.say_to_partner(self._said, text, self._time)
+                self._write(format_line(Line(Word.CHAT, text)))
             case Request.LEAVE:
-                if self.endpoint.current is None:
-                    raise NotNowError("nothing is going on")
-                self.endpoint.quit(self.endpoint.current.peer, self._time)
+                current = self.endpoint.current
+                self._write(format_line(Line(Word.QUIT, format_address(current.peer) if current else "nobody")))
             case Request.CALL:
                 if side is Side.UNKNOWN:  # which is another one each time
                     host, port = self.sides[side]
                     self.sides[side] = host, port + 1
-                self.endpoint.call(self.sides[side], self._time)
+                self._write(format_line(Line(Word.CONNECTING, format_address(self.sides[side]))))
             case Request.RESTART:
                 self._start()
 
@@ -144,13 +164,46 @@ class SimulatedWire:
                     self._deliver(Routed(rule.answer(passage), passage.side))
 
     def _settle(self) -> None:
-        while self.endpoint.next_event():
-            pass
+        self.connections.settle(self._time)
+        effects = self.connections.outlet.copy()
+        self.connections.outlet.clear()
         sides = {address: side for side, address in self.sides.items()}
-        for data, destination in self.endpoint.datagrams_to_send():
+        for effect in effects:
+            if isinstance(effect, Write):
+                self._tell(effect)
+            elif isinstance(effect, Close):
+                self._closed.add(effect.client)
+            if not isinstance(effect, Send):
+                continue
+            data, destination = effect
             for each in self._pass(self._met(Way.SAID, sides.get(destination, Side.UNKNOWN), data)):
                 self._deliver(each)
 
+    def _tell(self, effect: Write) -> None:
+        """Lets the rules have at what a client is told."""
+        if effect.client != CLIENT:
+            lines = self._shown(Way.ANSWERED, effect.line)
+            self._answers[effect.client] = self._answers.get(effect.client, b"") + b"".join(lines)
+            return
+        for line in self._shown(Way.SHOWN, effect.line):
+            self._told.append((self._time, line.decode().removesuffix("\n")))
+
+    def _shown(self, way: Way, line: bytes) -> list[bytes]:
+        states = self.state(Side.TESTER), self.state(Side.TESTER)
+        passage = Passage(
+            way, self._time, Side.TESTER, *states, line, None, None, line.decode("utf-8", "replace"), self._latest
+        )
+        lines = [line]
+        for rule in self.rules:
+            if rule.when(passage):
+                routed = [changed for each in lines for changed in rule.changed(passage, Routed(each, Side.TESTER))]
+                lines = [each.data for each in routed]
+                lines += [rule.answer(passage)] * rule.times if rule.answer else []
+        return lines
+
     def _deliver(self, routed: Routed) -> None:
+        if routed.data.startswith((b"ACK|", b"CHAT|")):  # a line, which no datagram is
+            self._told.append((self._time, routed.data.decode().removesuffix("\n")))
+            return
         source = (DAEMON[0], routed.port or DAEMON[1])
         heapq.heappush(self._arriving, (self._time + LATENCY, next(self._order), routed.side, source, routed.data))
