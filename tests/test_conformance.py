@@ -11,12 +11,12 @@ import pytest
 
 from simp_daemon.peers.states import State
 from simp_proto.conformance import tester, trace
-from simp_proto.conformance.cases import CASES, Case
+from simp_proto.conformance.cases import CASES, SLOW, Case
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import BUSY, Chat, Control, Framing
-from tests.faults import FAULTS, Fault
-from tests.faulty import Rule, When, again, answering, answers, drops, heard, read, rewrites, said, since
+from tests.faults import FAULTS, Fault, latest
+from tests.faulty import Rule, When, again, answering, answers, asked, drops, heard, last, read, rewrites, said, since
 from tests.simulated_wire import SimulatedWire
 
 SPEC = Path(__file__).parent.parent / "spec"
@@ -42,7 +42,7 @@ def section(number: str) -> str:
     return " ".join(spec[start.start() : end.start() if end else None].split())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *SLOW], ids=lambda case: case.name)
 def test_rules_stand_so_in_their_section(case: Case) -> None:
     assert case.rule
     assert case.rule in section(case.section)
@@ -73,6 +73,36 @@ def test_exactly_its_case_finds_a_fault(fault: Fault) -> None:
     assert names(results, Verdict.NOT_RUN) == []
     (failed,) = (result for result in results if result.verdict is Verdict.FAILED)
     assert failed.expected
+
+
+LAST_WORDS = latest(said(Chat.MESSAGE))
+SLOW_FAULTS: list[tuple[str, Rule]] = [
+    ("request-too-old", answers(asked(Request.ACCEPT, state=State.IDLE), Control.SYN_ACK)),
+    ("request-renewed", drops(heard(Control.SYN, state=State.PENDING))),
+    (
+        "given-up",
+        answers(
+            said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.TYPE)), latest(said(Chat.MESSAGE))
+        ),
+    ),
+    ("given-up", rewrites(said(Control.FIN) & last(asked(), asked(Request.TYPE)), sequence=1)),
+    ("fin-given-up", answers(said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.LEAVE)), again)),
+    ("syn-after-ringing", answers(heard(Control.ACK, state=State.CALLING), latest(said(Control.SYN)), after=20.0)),
+]
+
+
+def test_a_daemon_that_is_right_passes_what_takes_minutes() -> None:
+    judge = tester.Tester(SimulatedWire())
+    judge.meet()
+    assert {result.verdict for result in run(judge, SLOW)} == {Verdict.PASSED}
+    assert {name for name, _ in SLOW_FAULTS} == {case.name for case in SLOW}
+
+
+@pytest.mark.parametrize(("name", "rule"), SLOW_FAULTS)
+def test_exactly_its_slow_case_finds_a_fault(name: str, rule: Rule) -> None:
+    judge = tester.Tester(SimulatedWire(rule))
+    judge.meet()
+    assert names(list(run(judge, SLOW)), Verdict.FAILED) == [name]
 
 
 class TakesTurns(SimulatedWire):

@@ -20,10 +20,13 @@ from simp_proto.constants import (
     BUSY,
     MAX_DATAGRAM_SIZE,
     OFFER,
+    REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     RINGING,
     STRANGER_BURST,
     STRANGER_RATE,
+    TRIES,
+    UNKNOWN_SYN_INTERVAL,
     USER_SIZE,
     Chat,
     Control,
@@ -71,6 +74,8 @@ class Case:
     level: Level
     needs: frozenset[Request]
     judge: Callable[[Tester], None]
+    slow: bool = False
+    """Whether it takes minutes."""
 
     @property
     def listens(self) -> bool:
@@ -81,6 +86,9 @@ class Case:
 CASES: Final[list[Case]] = []
 """In the order of the specification, which is that of a run."""
 
+SLOW: Final[list[Case]] = []
+"""Those that take minutes, in the same order."""
+
 _Judge = Callable[[Tester], None]
 
 
@@ -90,6 +98,7 @@ def _case(
     level: Level = Level.MUST,
     only: Iterable[Framing] = tuple(Framing),
     throughout: bool = True,
+    slow: bool = False,
 ) -> Callable[[_Judge], _Judge]:
     """Registers what judges the rule that its docstring quotes.
 
@@ -106,7 +115,7 @@ def _case(
 
         name = judge.__name__.replace("_", "-")
         rule = " ".join((judge.__doc__ or "").split())
-        CASES.append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable))
+        (SLOW if slow else CASES).append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable, slow))
         return judge
 
     return register
@@ -1698,6 +1707,63 @@ def rate_of_all_strangers(tester: Tester) -> None:
     # less than a second, since what was sent a second apart may arrive with less between
     most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
     tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
+
+
+# -- what takes minutes
+
+
+@_case("4.5", Request.ACCEPT, slow=True)
+def request_too_old(tester: Tester) -> None:
+    """or until 120 s after its last SYN, whether or not a client is attached."""
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME + 3)
+    tester.ask(Request.ACCEPT, quiet=True)
+    kept = not any(is_syn_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no SYN+ACK to a request that is older than 120 s")
+
+
+@_case("4.5", Request.ACCEPT, slow=True)
+def request_renewed(tester: Tester) -> None:
+    """A repeated SYN changes nothing at the callee except the request's age."""
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME / 2)
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME - 10)
+    tester.ask(Request.ACCEPT)
+    tester.expect("a SYN+ACK, since the last SYN came less than 120 s ago", is_syn_ack, within=PATIENCE)
+
+
+@_case("6.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER], slow=True)
+def given_up(tester: Tester) -> None:
+    """After 12 tries without an answer the peer is lost"""
+    tester.call()
+    heard = [tester.hear("is anybody there?")]
+    fins: list[Received] = []
+    for received in tester.collect(within=(TRIES + 2) * RETRANSMISSION_INTERVAL):
+        (fins if is_fin(received.datagram) else heard).append(received)
+    tester.judge(len(heard) == TRIES, f"the chat {TRIES} times, and not {len(heard)} times")
+    tester.judge(fins, "a FIN after that, since the path may be broken in one direction only")
+    kept = all(fin.datagram.sequence == _other(heard[0]) for fin in fins)
+    tester.judge(kept, "a FIN with the other number than the chat's, which counts as used")
+
+
+@_case("6.3", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER], slow=True)
+def fin_given_up(tester: Tester) -> None:
+    """A FIN is still sent, 12 times at most"""
+    tester.call()
+    fins = 1 if _be_left(tester) else 0
+    fins += sum(is_fin(each.datagram) for each in tester.collect(within=(TRIES + 2) * RETRANSMISSION_INTERVAL))
+    tester.judge(fins == TRIES, f"the FIN {TRIES} times, and not {fins} times")
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER], slow=True)
+def syn_after_ringing(tester: Tester) -> None:
+    """every 30 s once the call rings."""
+    syn = _be_called_as_known(tester)
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING))
+    start = tester.wire.now()
+    again = tester.expect("the SYN again, 30 s after it rang", is_syn, within=UNKNOWN_SYN_INTERVAL + 3)
+    tester.judge(again.time - start > UNKNOWN_SYN_INTERVAL - 2, "the SYN again, no sooner than 30 s after it rang")
 
 
 # -- client.md

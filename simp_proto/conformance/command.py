@@ -17,7 +17,7 @@ from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
 from simp_proto.conformance import page, report
 from simp_proto.conformance.attached import Attached
-from simp_proto.conformance.cases import CASES, Case, Level
+from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.sockets import Sockets, addresses_near
@@ -42,6 +42,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.argument("host", required=False)
+@click.option("--slow", is_flag=True, help="Run the cases that take minutes: giving up, and the age of requests.")
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
 @click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
 @click.option(
@@ -78,6 +79,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--html", type=_FILE, metavar="FILE", help="Write the report to this file as a page.")
 def conformance(
     host: str | None,
+    slow: bool,
     listen: bool,
     should: bool,
     wanted: tuple[str, ...],
@@ -121,7 +123,7 @@ def conformance(
       simp conformance --listen
       simp conformance --list
     """
-    cases = _chosen(wanted, should)
+    cases = _chosen(wanted, should, SLOW if slow else CASES)
     if only_list:
         _list(cases)
         return
@@ -253,18 +255,18 @@ def _write(file: Path, text: str) -> str:
     return ""
 
 
-def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
+def _chosen(wanted: tuple[str, ...], should: bool, among: list[Case]) -> list[Case]:
     """Those of these names and sections; raises `click.BadParameter`."""
     for each in wanted:
-        if not any(_is(case, each) for case in CASES):
-            near = get_close_matches(each, [case.name for case in CASES])
+        if not any(_is(case, each) for case in among):
+            near = get_close_matches(each, [case.name for case in among])
             perhaps = f", such as {' or '.join(near)}" if near else ""
             raise click.BadParameter(
                 f"read {each!r}, expected a case or section of --list{perhaps}", param_hint="--case"
             )
     if wanted:
-        return [case for case in CASES if any(_is(case, each) for each in wanted)]
-    return [case for case in CASES if should or case.level is Level.MUST]
+        return [case for case in among if any(_is(case, each) for each in wanted)]
+    return [case for case in among if should or case.level is Level.MUST]
 
 
 def _is(case: Case, wanted: str) -> bool:
