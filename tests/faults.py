@@ -14,6 +14,7 @@ from tests.faulty import (
     Rule,
     When,
     again,
+    answered,
     answering,
     answers,
     asked,
@@ -26,7 +27,9 @@ from tests.faulty import (
     repeated,
     rewrites,
     said,
+    shown,
     since,
+    spoken,
     takes,
 )
 
@@ -97,6 +100,10 @@ def folded_once(data: bytes) -> bytes:
 
 def carries_again(data: bytes) -> bool:
     return data != folded_once(data)
+
+
+def with_an_escape(line: bytes) -> bytes:
+    return line.replace(b"\\x1b", b"\x1b")
 
 
 def swapped(data: bytes) -> bytes:
@@ -321,13 +328,19 @@ FAULTS: Final = [
     breaks("3.2", "fin-ack-ends", drops(heard(Control.FIN_ACK, state=OPEN))),
     breaks("3.2", "fin-ack-of-its-fin", answers(heard(Control.FIN_ACK, state=DECLINING), ACK)),
     breaks("3.3", "stranger-when-idle", answers(heard(MESSAGE, side=STRANGER, partner=IDLE), ACK)),
-    breaks("3.3", "stranger-in-a-chat", rewrites(heard(FIN, side=STRANGER, partner=OPEN) & ~OUTSTANDING, side=TESTER)),
+    breaks(
+        "3.3",
+        "stranger-in-a-chat",
+        rewrites(heard(FIN, side=STRANGER, partner=OPEN, payload=b"") & ~OUTSTANDING, side=TESTER),
+    ),
     breaks(
         "3.3", "handshake-ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=ACCEPTING) & SOON, side=TESTER)
     ),
     breaks("3.3", "ack-of-a-stranger", rewrites(heard(ACK, side=STRANGER, partner=OPEN) & SOON, side=TESTER)),
     breaks(
-        "3.3", "strangers-when-calling", rewrites(heard(ERR, side=STRANGER, partner=State.CALLING) & SOON, side=TESTER)
+        "3.3",
+        "strangers-when-calling",
+        rewrites(heard(ERR, side=STRANGER, partner=State.CALLING, payload=b"") & SOON, side=TESTER),
     ),
     breaks("3.3", "strangers-when-it-rings", rewrites(heard(ERR, side=STRANGER, partner=State.RINGING), side=TESTER)),
     breaks("3.3", "strangers-before-the-answer", rewrites(heard(FIN, side=DOUBLE, partner=PENDING), side=TESTER)),
@@ -400,7 +413,7 @@ FAULTS: Final = [
         "request-taken-back",
         answers(asked(ACCEPT) & last(heard(SYN, FIN, side=TESTER), heard(FIN, state=PENDING)), SYN_ACK),
     ),
-    breaks("4.5", "request-taken-back", drops(heard(ERR, state=PENDING))),
+    breaks("4.5", "request-taken-back", drops(heard(ERR, state=PENDING, payload=b""))),
     breaks("4.6", "busy", rewrites(said(ERR), payload=b"busy")),
     breaks("4.6", "busy-numbered-1", rewrites(said(ERR, FIN) & answering(SYN, side=STRANGER, sequence=1), sequence=0)),
     breaks("4.6", "busy-each-time", drops(said(ERR, FIN, side=DOUBLE))),
@@ -535,9 +548,11 @@ FAULTS: Final = [
     breaks(
         "5.5",
         "either-first-number",
-        drops(heard(MESSAGE, side=TESTER, sequence=0) & ~since(heard(SYN), heard(MESSAGE, sequence=1))),
+        drops(
+            heard(MESSAGE, side=TESTER, sequence=0, payload=b"first") & ~since(heard(SYN), heard(MESSAGE, sequence=1))
+        ),
     ),
-    breaks("5.6", "not-utf-8", drops(heard(payload=not_utf_8))),
+    breaks("5.6", "not-utf-8", drops(heard(payload=not_utf_8) & heard(payload=starts(b"caf")))),
     breaks(
         "5.6",
         "utf-8",
@@ -620,5 +635,54 @@ FAULTS: Final = [
         "rate-of-all-strangers",
         drops(heard(FIN, state=IDLE)),
         answers(heard(FIN, state=IDLE) & When(lambda it: fins_in_a_second(it) <= 100), ACK),
+    ),
+    # -- what the person is shown
+    breaks(
+        "3.3",
+        "strangers-unseen-in-a-call",
+        rewrites(heard(ERR, payload=b"unasked", partner=State.CALLING), side=TESTER),
+    ),
+    breaks(
+        "3.3",
+        "strangers-unseen-in-a-chat",
+        rewrites(heard(ERR, side=STRANGER, payload=b"unasked", partner=OPEN), side=TESTER),
+    ),
+    breaks("4.5", "request-shown-once", answers(shown("CONNECTING|tester"), lambda it: it.data)),
+    breaks("4.5", "request-taken-back-shown", drops(shown("QUIT|tester", state=IDLE) & answering(ERR))),
+    breaks(
+        "4.5",
+        "text-of-a-request-unseen",
+        answers(
+            shown("QUIT|tester") & answering(ERR, payload=b"unasked", state=PENDING), lambda it: b"ERROR|unasked\n"
+        ),
+    ),
+    breaks("5.5", "repeat-shown-once", answers(shown("CHAT|tester|two"), lambda it: it.data)),
+    breaks("5.5", "repeat-shown-once", drops(shown("CHAT|tester|one") & When(lambda it: turns(it) > 1))),
+    breaks(
+        "5.5",
+        "repeat-with-other-words",
+        answers(shown("CHAT|tester|some"), lambda it: b"CHAT|tester|other words\n"),
+    ),
+    breaks("5.5", "first-chat-shown", drops(shown("CHAT|tester|shown") & answering(MESSAGE, sequence=0))),
+    breaks("5.6", "not-utf-8-shown", rewrites(shown("CHAT|tester|na"), raw=lambda line: line.replace(b"\\\\xef", b""))),
+    # -- client.md
+    breaks("client 1.3", "one-client-at-a-time", rewrites(answered("ERROR|another"), raw=lambda _: b"CONNECTED|eve\n")),
+    breaks("client 2.1", "carriage-return", drops(spoken("PING|\r"))),
+    breaks("client 2.3", "wrong-line", rewrites(answered("ERROR|read PONG"), raw=lambda _: b"PONG|\n")),
+    breaks("client 2.3", "no-operation", drops(answered("ERROR|read 'GET"))),
+    breaks("client 2.3", "line-without-end", rewrites(spoken("x" * 65_600), raw=lambda data: data[:100])),
+    breaks("client 3.1", "escapes-told", rewrites(shown("CHAT|tester|a"), raw=with_an_escape)),
+    breaks("client 3.1", "escapes-read", rewrites(said(MESSAGE, payload=starts(b"a\nb")), payload=b"a\\nb")),
+    breaks("client 4.1", "before-connect", drops(answered("ERROR|read QUIT| before"))),
+    breaks("client 4.1", "messages-counted", rewrites(shown("ACK|3"), raw=lambda _: b"ACK|2\n")),
+    breaks(
+        "client 4.1",
+        "nothing-acknowledged-early",
+        answers(said(MESSAGE, payload=b"is it there?"), lambda it: b"ACK|1\n"),
+    ),
+    breaks("client 4.1", "message-without-a-chat", drops(shown("UNDELIVERED|") & ~since(said(SYN_ACK), said(MESSAGE)))),
+    breaks("client 4.2", "undelivered-before-the-end", drops(shown("UNDELIVERED|1") & typing("are you gone?"))),
+    breaks(
+        "client 4.2", "chat-shown", rewrites(shown("CONNECTED|tester"), raw=lambda line: line.replace(b"|tester", b"|"))
     ),
 ]

@@ -24,6 +24,9 @@ class Way(Enum):
     HEARD = "the daemon got it"
     SAID = "the daemon sent it"
     ASKED = "the daemon's person was asked for it"
+    SHOWN = "the daemon's client was told that line"
+    SPOKEN = "another connection of its client port said that"
+    ANSWERED = "another connection of its client port was told that line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,21 @@ def said(*operations: Operation, **having: Any) -> When:
 def asked(*requests: Request, **having: Any) -> When:
     """The same for a person."""
     return _passes(Way.ASKED, requests, having)
+
+
+def shown(start: str, **having: Any) -> When:
+    """The client is told a line that begins so."""
+    return _passes(Way.SHOWN, (), having | {"text": lambda text: text.startswith(start)})
+
+
+def spoken(part: str) -> When:
+    """Another connection says something that contains this."""
+    return _passes(Way.SPOKEN, (), {"text": lambda text: part in text})
+
+
+def answered(start: str) -> When:
+    """Another connection is told a line that begins so."""
+    return _passes(Way.ANSWERED, (), {"text": lambda text: text.startswith(start)})
 
 
 def last(of: When, was: When) -> When:

@@ -1,14 +1,17 @@
-"""The tester's wire in virtual time: a real `Endpoint` at its end, and between the two the rules of a fault, if any."""
+"""The tester's wire in virtual time: a real `Core` at its end, and between the two the rules of a fault, if any."""
 
 import heapq
 from itertools import count
 
+from simp_daemon.core import Core
+from simp_daemon.effects import Close, Send, Write
+from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
+from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.states import State
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
-from simp_proto.errors import NotNowError, SimpError
-from tests.driven import Endpoint
+from simp_proto.text import Line, Word, format_line
 from tests.faulty import Passage, Routed, Rule, Way, read
 
 DAEMON = ("192.0.2.1", 7777)
@@ -19,6 +22,7 @@ SIDES = {
     Side.UNKNOWN: ("192.0.2.4", 7777),
 }
 LATENCY = 0.001
+CLIENT = "the client"
 
 
 class SimulatedWire:
@@ -38,13 +42,20 @@ class SimulatedWire:
         self._late: dict[Rule, tuple[float, Passage]] = {}  # each rule's answer that is to come
         self._latest: Passage | None = None
         self._order = count()
-        self._said = 0
         self.sides = dict(SIDES)
         self._start()
 
     def _start(self) -> None:
-        self.endpoint = Endpoint(self._framing)
-        self.endpoint.user = "bob"
+        self.core = Core(DAEMON, self._framing)
+        self.endpoint = self.core._endpoint
+        self._told: list[tuple[float, str]] = []
+        self._answers: dict[object, bytes] = {}
+        self._closed: set[object] = set()
+        self._handle(ClientConnected(CLIENT, local=True))
+        self._write(b"CONNECT|bob\n")
+
+    def _write(self, line: bytes) -> None:
+        self._handle(ClientSaid(CLIENT, line))
 
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
@@ -58,13 +69,12 @@ class SimulatedWire:
 
     def send(self, side: Side, data: bytes) -> None:
         for each in self._pass(self._met(Way.HEARD, side, data)):
-            self.endpoint.receive(each.data, self.sides[each.side], self._time)
-        self._settle()
+            self._handle(DatagramReceived(each.data, self.sides[each.side]))
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
         while True:
             timers = [until, *(due for due, _ in self._late.values())]
-            timer = self.endpoint.get_timer()
+            timer = self.core.get_timer()
             next_one = min(timers if timer is None else [*timers, timer])
             if self._arriving and self._arriving[0][0] <= next_one:
                 at, _, side, source, data = heapq.heappop(self._arriving)
@@ -74,40 +84,47 @@ class SimulatedWire:
             if self._time >= until:
                 return None
             self._answer_late()
-            self.endpoint.handle_timer(self._time)
-            self._settle()
+            self._handle(TimerFired())
 
     def ask(self, action: Request, text: str, side: Side, *, quiet: bool) -> str:
         self._pass(self._met(Way.ASKED, Side.TESTER, operation=action, text=text))
-        try:
-            self._act(action, text, side)
-        except SimpError as error:  # that person can't, as the daemon has it
-            return str(error)
-        finally:
-            self._settle()
-        return ""
+        before = len(self._told)
+        self._act(action, text, side)
+        errors = [line for _, line in self._told[before:] if line.startswith("ERROR|")]
+        return errors[0] if errors and action is not Request.RESTART else ""
+
+    def shown(self) -> list[tuple[float, str]]:
+        told, self._told = self._told, []
+        return told
+
+    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
+        other = next(self._order)
+        self._handle(ClientConnected(other, local=True))
+        self._handle(ClientSaid(other, b"".join(self._shown(Way.SPOKEN, data))))
+        heard, closed = self._answers.pop(other, b""), other in self._closed
+        self._handle(ClientClosed(other))
+        return heard, closed
 
     def _act(self, action: Request, text: str, side: Side) -> None:
         ringing = [peer for peer, _ in self.endpoint.requests][-1:]
         match action:
             case Request.ACCEPT:
                 for peer in ringing:
-                    self.endpoint.accept(peer, self._time)
+                    self._write(format_line(Line(Word.CONNECTED, format_address(peer))))
             case Request.DECLINE:
                 for peer in ringing:
-                    self.endpoint.quit(peer, self._time)
+                    self._write(format_line(Line(Word.QUIT, format_address(peer))))
             case Request.TYPE:
-                self._said += 1
-                self.endpoint.say_to_partner(self._said, text, self._time)
+                self._write(format_line(Line(Word.CHAT, text)))
             case Request.LEAVE:
-                if self.endpoint.current is None:
-                    raise NotNowError("nothing is going on")
-                self.endpoint.quit(self.endpoint.current.record.peer, self._time)
+                policy = self.endpoint._policy
+                current = policy.current if isinstance(policy, OneChat) else None
+                self._write(format_line(Line(Word.QUIT, format_address(current.record.peer) if current else "nobody")))
             case Request.CALL:
                 if side is Side.UNKNOWN:  # which is another one each time
                     host, port = self.sides[side]
                     self.sides[side] = host, port + 1
-                self.endpoint.call(self.sides[side], self._time)
+                self._write(format_line(Line(Word.CONNECTING, format_address(self.sides[side]))))
             case Request.RESTART:
                 self._start()
 
@@ -143,14 +160,44 @@ class SimulatedWire:
                 if rule.answer and rule.still in (None, self.state(passage.side)):
                     self._deliver(Routed(rule.answer(passage), passage.side))
 
-    def _settle(self) -> None:
-        while self.endpoint.next_event():
-            pass
+    def _handle(self, occurrence: Occurrence) -> None:
+        effects = self.core.handle(occurrence, self._time)
         sides = {address: side for side, address in self.sides.items()}
-        for data, destination in self.endpoint.datagrams_to_send():
-            for each in self._pass(self._met(Way.SAID, sides.get(destination, Side.UNKNOWN), data)):
+        for effect in effects:
+            if isinstance(effect, Write):
+                self._tell(effect)
+            elif isinstance(effect, Close):
+                self._closed.add(effect.client)
+            if not isinstance(effect, Send):
+                continue
+            for each in self._pass(self._met(Way.SAID, sides.get(effect.peer, Side.UNKNOWN), effect.data)):
                 self._deliver(each)
 
+    def _tell(self, effect: Write) -> None:
+        """Lets the rules have at what a client is told."""
+        if effect.client != CLIENT:
+            lines = self._shown(Way.ANSWERED, effect.line)
+            self._answers[effect.client] = self._answers.get(effect.client, b"") + b"".join(lines)
+            return
+        for line in self._shown(Way.SHOWN, effect.line):
+            self._told.append((self._time, line.decode().removesuffix("\n")))
+
+    def _shown(self, way: Way, line: bytes) -> list[bytes]:
+        states = self.state(Side.TESTER), self.state(Side.TESTER)
+        passage = Passage(
+            way, self._time, Side.TESTER, *states, line, None, None, line.decode("utf-8", "replace"), self._latest
+        )
+        lines = [line]
+        for rule in self.rules:
+            if rule.when(passage):
+                routed = [changed for each in lines for changed in rule.changed(passage, Routed(each, Side.TESTER))]
+                lines = [each.data for each in routed]
+                lines += [rule.answer(passage)] * rule.times if rule.answer else []
+        return lines
+
     def _deliver(self, routed: Routed) -> None:
+        if routed.data.startswith((b"ACK|", b"CHAT|")):  # a line, which no datagram is
+            self._told.append((self._time, routed.data.decode().removesuffix("\n")))
+            return
         source = (DAEMON[0], routed.port or DAEMON[1])
         heapq.heappush(self._arriving, (self._time + LATENCY, next(self._order), routed.side, source, routed.data))

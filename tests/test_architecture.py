@@ -62,6 +62,7 @@ TABLE = {
     # the judge
     "simp_proto.conformance": Row(f"{WIRE} cli.document cli.output toolkit.reading"),
     "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
+    "simp_proto.conformance.attached": Row("text", "", "socket threading time"),
     "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
     "simp_proto.conformance.command": Row("cli udp", "click", "pathlib sys time"),
     "simp_proto.conformance.probe": Row("cli udp", "click", "sys"),

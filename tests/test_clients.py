@@ -141,6 +141,12 @@ def test_a_daemon_that_nobody_is_at_says_so_by_its_name(attached: Table) -> None
     assert parse(ringing).name == "daemon"
 
 
+def test_a_partner_that_stops_answering_is_said_to(chatting: Table) -> None:
+    chatting.say("CHAT|are you there?")
+    told = chatting.wait(70.0)
+    assert told[-3:] == ["UNDELIVERED|1", "ERROR|bob stopped answering", "QUIT|bob"]
+
+
 def test_missed_calls_are_told_to_whoever_comes_once(table: Table) -> None:
     table.peer(packet(Control.SYN, 0, OFFER))
     table.peer(packet(Control.FIN))

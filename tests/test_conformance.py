@@ -11,15 +11,15 @@ import pytest
 
 from simp_daemon.peers.states import State
 from simp_proto.conformance import tester, trace
-from simp_proto.conformance.cases import CASES, Case
+from simp_proto.conformance.cases import CASES, SLOW, Case
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import BUSY, Chat, Control, Framing
-from tests.faults import FAULTS, Fault
-from tests.faulty import Rule, When, again, answering, answers, drops, heard, read, rewrites, said, since
+from tests.faults import FAULTS, Fault, latest
+from tests.faulty import Rule, When, again, answering, answers, asked, drops, heard, last, read, rewrites, said, since
 from tests.simulated_wire import SimulatedWire
 
-SPEC = (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
+SPEC = Path(__file__).parent.parent / "spec"
 
 
 def results_of(*rules: Rule, framing: Framing | None = None) -> list[Result]:
@@ -34,13 +34,15 @@ def names(results: list[Result], verdict: Verdict) -> list[str]:
 
 def section(number: str) -> str:
     """The paragraph, list and table of a section, on one line."""
-    start = re.search(rf"^{re.escape(number)} ", SPEC, re.MULTILINE)
+    *client, number = number.split()
+    spec = (SPEC / ("client.md" if client else "simp.md")).read_text("utf-8")
+    start = re.search(rf"^(### )?{re.escape(number)} ", spec, re.MULTILINE)
     assert start, number
-    end = re.compile(r"^(#|\d+\.\d+ )", re.MULTILINE).search(SPEC, start.end())
-    return " ".join(SPEC[start.start() : end.start() if end else None].split())
+    end = re.compile(r"^(#|\d+\.\d+ )", re.MULTILINE).search(spec, start.end())
+    return " ".join(spec[start.start() : end.start() if end else None].split())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *SLOW], ids=lambda case: case.name)
 def test_rules_stand_so_in_their_section(case: Case) -> None:
     assert case.rule
     assert case.rule in section(case.section)
@@ -48,7 +50,7 @@ def test_rules_stand_so_in_their_section(case: Case) -> None:
 
 def test_cases_are_told_apart_and_in_order() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
-    sections = [tuple(map(int, case.section.split("."))) for case in CASES]
+    sections = [("client" in case.section, [*map(int, case.section.split()[-1].split("."))]) for case in CASES]
     assert sections == sorted(sections)
 
 
@@ -71,6 +73,36 @@ def test_exactly_its_case_finds_a_fault(fault: Fault) -> None:
     assert names(results, Verdict.NOT_RUN) == []
     (failed,) = (result for result in results if result.verdict is Verdict.FAILED)
     assert failed.expected
+
+
+LAST_WORDS = latest(said(Chat.MESSAGE))
+SLOW_FAULTS: list[tuple[str, Rule]] = [
+    ("request-too-old", answers(asked(Request.ACCEPT, state=State.IDLE), Control.SYN_ACK)),
+    ("request-renewed", drops(heard(Control.SYN, state=State.PENDING))),
+    (
+        "given-up",
+        answers(
+            said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.TYPE)), latest(said(Chat.MESSAGE))
+        ),
+    ),
+    ("given-up", rewrites(said(Control.FIN) & last(asked(), asked(Request.TYPE)), sequence=1)),
+    ("fin-given-up", answers(said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.LEAVE)), again)),
+    ("syn-after-ringing", answers(heard(Control.ACK, state=State.CALLING), latest(said(Control.SYN)), after=20.0)),
+]
+
+
+def test_a_daemon_that_is_right_passes_what_takes_minutes() -> None:
+    judge = tester.Tester(SimulatedWire())
+    judge.meet()
+    assert {result.verdict for result in run(judge, SLOW)} == {Verdict.PASSED}
+    assert {name for name, _ in SLOW_FAULTS} == {case.name for case in SLOW}
+
+
+@pytest.mark.parametrize(("name", "rule"), SLOW_FAULTS)
+def test_exactly_its_slow_case_finds_a_fault(name: str, rule: Rule) -> None:
+    judge = tester.Tester(SimulatedWire(rule))
+    judge.meet()
+    assert names(list(run(judge, SLOW)), Verdict.FAILED) == [name]
 
 
 class TakesTurns(SimulatedWire):
@@ -96,7 +128,14 @@ def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
     judge.meet()
     results = list(run(judge, [case for case in CASES if Request.TYPE in case.needs]))
     assert names(results, Verdict.FAILED) == []
-    two_in_a_row = {"ack-of-a-stranger", "ack-of-a-double", "other-framing-of-an-ack", "wrong-ack", "stop-and-wait"}
+    two_in_a_row = {
+        "ack-of-a-stranger",
+        "ack-of-a-double",
+        "other-framing-of-an-ack",
+        "wrong-ack",
+        "stop-and-wait",
+        "message-without-a-chat",
+    }
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
 
 

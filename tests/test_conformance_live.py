@@ -113,7 +113,7 @@ class Share:
     seconds: float = 0.0
 
 
-def test_our_daemon_passes_strict_and_should(tmp_path: Path) -> None:
+def test_our_daemon_passes_strict_and_should() -> None:
     shares = [Share() for _ in range(SHARES)]
     wire = SimulatedWire()
     wire.wait = WAIT
@@ -124,9 +124,23 @@ def test_our_daemon_passes_strict_and_should(tmp_path: Path) -> None:
         share.seconds += result.seconds + PAUSE
 
     def judged(number: int) -> list[dict[str, Any]]:
-        with Side(tmp_path / str(number)) as side:
-            command = [*side.command("--should", "--json", *shares[number].cases), *side.hands()]
+        daemon = Process()
+        try:
+            daemon.client().close()  # waits until it listens
+            addresses = ["--bind", format_address(free_address()), "--stranger", format_address(free_address())]
+            command = [
+                *SIMP,
+                "conformance",
+                format_address(daemon.address),
+                *addresses,
+                "--wait",
+                str(WAIT),
+                "--should",
+            ]
+            command += ["--json", "--client", f"127.0.0.1:{daemon.client_port}", *shares[number].cases]
             done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+        finally:
+            daemon.end()
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
         cases: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
         return cases
@@ -137,6 +151,27 @@ def test_our_daemon_passes_strict_and_should(tmp_path: Path) -> None:
     assert verdicts.pop("sequence-beyond-one") == "not_applicable"  # ours speaks header, which has no such number
     assert set(verdicts.values()) == {"passed"}
     assert len(verdicts) == len(CASES) - 1
+
+
+def test_commands_act_for_the_person(tmp_path: Path) -> None:
+    wanted = ("sent-operations", "leaving", "request-taken-back", "cancelling", "cut-after-a-blank")
+    with Side(tmp_path / "side") as side:
+        command = [*side.command(*(word for name in wanted for word in ("--case", name))), *side.hands()]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert b"5 passed" in done.stdout
+
+
+def test_the_client_port_is_taken(tmp_path: Path) -> None:
+    with Side(tmp_path / "side") as side:
+        command = side.command("--case", "busy", "--client", f"127.0.0.1:{side.daemon.client_port}")
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"the daemon takes no client: another client is connected" in done.stderr
+    nobody = side.command("--client", "127.0.0.1:1")
+    done = subprocess.run(nobody, capture_output=True, check=False, timeout=LIMIT)
+    assert done.returncode == 2
+    assert b"127.0.0.1:1: no daemon takes clients there: Connection refused" in done.stderr
 
 
 def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from simp_daemon.events import (
     RequestReceived,
     Unanswered,
     Unattended,
+    Why,
 )
 from simp_daemon.messages import Outbox
 from simp_daemon.peers.endpoint import Endpoint
@@ -192,8 +193,10 @@ class Attachment:
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case ErrorReceived():
                 self._write(Word.ERROR, event.text)
-            case Ended(peer, name):
+            case Ended(peer, name, why):
                 called = self._called(peer, name)
+                if why is Why.LOST and self._partner and self._partner.chatting and self._partner.peer == peer:
+                    self._write(Word.ERROR, f"{called} stopped answering")
                 self._requests.pop(peer, None)
                 if self._partner and self._partner.peer == peer:
                     self._partner = None

@@ -13,7 +13,7 @@ from string import ascii_letters
 from typing import Final, Literal
 
 from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
-from simp_proto.conformance.tester import PATIENCE, NotApplicableError, Received, Tester
+from simp_proto.conformance.tester import NAME, PATIENCE, NotApplicableError, Received, Tester
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
     AMPLIFICATION,
@@ -22,10 +22,13 @@ from simp_proto.constants import (
     FRIEND_RATE,
     MAX_DATAGRAM_SIZE,
     OFFER,
+    REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     RINGING,
     STRANGER_BURST,
     STRANGER_RATE,
+    TRIES,
+    UNKNOWN_SYN_INTERVAL,
     USER_SIZE,
     Chat,
     Control,
@@ -41,6 +44,9 @@ _FREE: Final = 14
 """Letters of a text that are chosen for its sum."""
 _LONG: Final = 2000
 """Characters of a message that no single datagram takes (spec 2.7)."""
+_ME: Final = NAME.decode()
+_TELL: Final = 1.0
+"""Seconds in which a connection is answered."""
 _DIGITS: Final = "0123456789" * (_LONG // 10)
 MOST_PAYLOAD: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE
 _BURST: Final = 300
@@ -70,6 +76,8 @@ class Case:
     level: Level
     needs: frozenset[Request]
     judge: Callable[[Tester], None]
+    slow: bool = False
+    """Whether it takes minutes."""
 
     @property
     def listens(self) -> bool:
@@ -80,6 +88,9 @@ class Case:
 CASES: Final[list[Case]] = []
 """In the order of the specification, which is that of a run."""
 
+SLOW: Final[list[Case]] = []
+"""Those that take minutes, in the same order."""
+
 _Judge = Callable[[Tester], None]
 
 
@@ -89,6 +100,7 @@ def _case(
     level: Level = Level.MUST,
     only: Iterable[Framing] = tuple(Framing),
     throughout: bool = True,
+    slow: bool = False,
 ) -> Callable[[_Judge], _Judge]:
     """Registers what judges the rule that its docstring quotes.
 
@@ -105,7 +117,7 @@ def _case(
 
         name = judge.__name__.replace("_", "-")
         rule = " ".join((judge.__doc__ or "").split())
-        CASES.append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable))
+        (SLOW if slow else CASES).append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable, slow))
         return judge
 
     return register
@@ -631,6 +643,20 @@ def double_in_a_chat(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
+@_case("3.3", Request.CALL, Request.SEE)
+def strangers_unseen_in_a_call(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.be_called()
+    _judge_unseen(tester, "whose call is out")
+
+
+@_case("3.3", Request.ACCEPT, Request.SEE)
+def strangers_unseen_in_a_chat(tester: Tester) -> None:
+    """Anything else from a stranger, except a SYN, MUST be ignored."""
+    tester.call()
+    _judge_unseen(tester, "who is in a chat")
+
+
 @_case("3.3", Request.ACCEPT, Request.TYPE)
 def ack_of_a_double(tester: Tester) -> None:
     """Anything else from a stranger, except a SYN, MUST be ignored."""
@@ -942,6 +968,35 @@ def request_taken_back(tester: Tester) -> None:
         tester.ask(Request.ACCEPT, quiet=True)
         kept = not any(is_syn_ack(each.datagram) for each in tester.collect())
         tester.judge(kept, f"no SYN+ACK to a caller whose {operation.label} took the request back")
+
+
+@_case("4.5", Request.SEE)
+def request_shown_once(tester: Tester) -> None:
+    """A repeated SYN changes nothing at the callee except the request's age."""
+    for _ in range(3):
+        tester.say_syn()
+    _judge_shown(tester, "CONNECTING|", [f"CONNECTING|{_ME}|"], "one request, for three SYNs")
+
+
+@_case("4.5", Request.SEE)
+def text_of_a_request_unseen(tester: Tester) -> None:
+    """Until a request is accepted, no text from its sender, such as that of an ERR, is shown to the person."""
+    tester.say_syn()
+    tester.shown()
+    tester.send(tester.make(MESSAGE, 1, b"unasked"))
+    tester.send(tester.make(ERR, 0, b"unasked"))
+    kept = not any("unasked" in line for line in tester.shown())
+    tester.judge(kept, "no text of somebody whose request isn't accepted")
+
+
+@_case("4.5", Request.SEE)
+def request_taken_back_shown(tester: Tester) -> None:
+    """A request stays until it is answered, until the caller's FIN or ERR arrives"""
+    for operation in (FIN, ERR):
+        tester.say_syn()
+        tester.shown()
+        tester.send(tester.make(operation, 0, b"taken back"))
+        _judge_shown(tester, "QUIT|", ["QUIT|"], f"the end of the request, after {operation.label}")
 
 
 @_case("4.6", Request.ACCEPT)
@@ -1384,6 +1439,41 @@ def repeat_acknowledged(tester: Tester) -> None:
         tester.expect(f"ACK {number} of the {nth} repeat", _acknowledging(number))
 
 
+@_case("5.5", Request.ACCEPT, Request.SEE)
+def repeat_shown_once(tester: Tester) -> None:
+    """and delivered to the person the first time: when its number differs from that of the chat before it."""
+    tester.call()
+    tester.shown()
+    for text in (b"one", b"one", b"two"):
+        tester.say(text)
+        for _ in range(2):
+            tester.send(tester.chat(text, 1 - tester.number))
+    told = [f"CHAT|{_ME}|{text}" for text in ("one", "one", "two")]
+    _judge_shown(tester, "CHAT|", told, "'one', 'one' again with the other number, and 'two', without their repeats")
+
+
+@_case("5.5", Request.ACCEPT, Request.SEE)
+def repeat_with_other_words(tester: Tester) -> None:
+    """and delivered to the person the first time: when its number differs from that of the chat before it."""
+    _judge_numbers(tester)
+    tester.call()
+    tester.shown()
+    tester.say(b"some words")
+    tester.send(tester.chat(b"other words", 1 - tester.number))
+    _judge_shown(tester, "CHAT|", [f"CHAT|{_ME}|some words"], "no chat with the number of the one before it")
+
+
+@_case("5.5", Request.ACCEPT, Request.SEE)
+def first_chat_shown(tester: Tester) -> None:
+    """The first chat that arrives may have either number."""
+    for number in (0, 1, 1, 0, 0):  # whatever the number of the last one in the conversation before
+        tester.call()
+        tester.shown()
+        tester.send(tester.chat(b"shown", number))
+        _judge_shown(tester, "CHAT|", [f"CHAT|{_ME}|shown"], f"the first chat, numbered {number}")
+        tester.part()
+
+
 @_case("5.5", Request.ACCEPT)
 def either_first_number(tester: Tester) -> None:
     """The first chat that arrives may have either number."""
@@ -1399,6 +1489,16 @@ def not_utf_8(tester: Tester) -> None:
     r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
     tester.call()
     tester.say(b"caf\xe9 \xff\xfe \xc3")
+
+
+@_case("5.6", Request.ACCEPT, Request.SEE)
+def not_utf_8_shown(tester: Tester) -> None:
+    r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
+    tester.call()
+    tester.shown()
+    tester.say(b"na\xefve \xc3\xa9 \xff\xfe \xc3")
+    told = rf"CHAT|{_ME}|na\\xefve é \\xff\\xfe \\xc3"
+    _judge_shown(tester, "CHAT|", [told], r"the text with \xef, \xff\xfe and \xc3 where it isn't UTF-8")
 
 
 @_case("5.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
@@ -1611,7 +1711,222 @@ def rate_of_all_strangers(tester: Tester) -> None:
     tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
+# -- what takes minutes
+
+
+@_case("4.5", Request.ACCEPT, slow=True)
+def request_too_old(tester: Tester) -> None:
+    """or until 120 s after its last SYN, whether or not a client is attached."""
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME + 3)
+    tester.ask(Request.ACCEPT, quiet=True)
+    kept = not any(is_syn_ack(each.datagram) for each in tester.collect())
+    tester.judge(kept, "no SYN+ACK to a request that is older than 120 s")
+
+
+@_case("4.5", Request.ACCEPT, slow=True)
+def request_renewed(tester: Tester) -> None:
+    """A repeated SYN changes nothing at the callee except the request's age."""
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME / 2)
+    tester.say_syn()
+    tester.collect(within=REQUEST_LIFETIME - 10)
+    tester.ask(Request.ACCEPT)
+    tester.expect("a SYN+ACK, since the last SYN came less than 120 s ago", is_syn_ack, within=PATIENCE)
+
+
+@_case("6.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER], slow=True)
+def given_up(tester: Tester) -> None:
+    """After 12 tries without an answer the peer is lost"""
+    tester.call()
+    heard = [tester.hear("is anybody there?")]
+    fins: list[Received] = []
+    for received in tester.collect(within=(TRIES + 2) * RETRANSMISSION_INTERVAL):
+        (fins if is_fin(received.datagram) else heard).append(received)
+    tester.judge(len(heard) == TRIES, f"the chat {TRIES} times, and not {len(heard)} times")
+    tester.judge(fins, "a FIN after that, since the path may be broken in one direction only")
+    kept = all(fin.datagram.sequence == _other(heard[0]) for fin in fins)
+    tester.judge(kept, "a FIN with the other number than the chat's, which counts as used")
+
+
+@_case("6.3", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER], slow=True)
+def fin_given_up(tester: Tester) -> None:
+    """A FIN is still sent, 12 times at most"""
+    tester.call()
+    fins = 1 if _be_left(tester) else 0
+    fins += sum(is_fin(each.datagram) for each in tester.collect(within=(TRIES + 2) * RETRANSMISSION_INTERVAL))
+    tester.judge(fins == TRIES, f"the FIN {TRIES} times, and not {fins} times")
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER], slow=True)
+def syn_after_ringing(tester: Tester) -> None:
+    """every 30 s once the call rings."""
+    syn = _be_called_as_known(tester)
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING))
+    start = tester.wire.now()
+    again = tester.expect("the SYN again, 30 s after it rang", is_syn, within=UNKNOWN_SYN_INTERVAL + 3)
+    tester.judge(again.time - start > UNKNOWN_SYN_INTERVAL - 2, "the SYN again, no sooner than 30 s after it rang")
+
+
+# -- client.md
+
+
+@_case("client 1.3", Request.SEE)
+def one_client_at_a_time(tester: Tester) -> None:
+    """CONNECT on another connection is answered by ERROR. PING is answered on every connection."""
+    heard, _ = tester.wire.converse(b"PING|\nCONNECT|eve\nPING|\n", _TELL)
+    told = _words(heard) == ["PONG", "ERROR", "PONG"]
+    tester.judge(told, f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {heard!r}")
+
+
+@_case("client 2.1", Request.SEE)
+def carriage_return(tester: Tester) -> None:
+    """One CR before the LF is dropped."""
+    heard, _ = tester.wire.converse(b"PING|\r\n", _TELL)
+    tester.judge(heard == b"PONG|\n", f"PONG| to PING| and CR LF, not {heard!r}")
+
+
+@_case("client 2.3", Request.SEE)
+def wrong_line(tester: Tester) -> None:
+    """A line that is wrong in any way is answered by `ERROR|what and why`, and the connection stays open."""
+    for line in (b"PING", b"CHAT|\xff", b"PONG|", b"CHAT|hello", b"RINGING|bob|192.0.2.9:7777"):
+        heard, closed = tester.wire.converse(b"PING|\n" + line + b"\nPING|\n", _TELL)
+        kept = _words(heard) == ["PONG", "ERROR", "PONG"] and not closed
+        tester.judge(kept, f"PONG|, ERROR|, PONG| and an open connection for {line!r} between two PING|, not {heard!r}")
+
+
+@_case("client 2.3", Request.SEE)
+def no_operation(tester: Tester) -> None:
+    """if the first word of a line is not an operation of this protocol"""
+    for line in (b"GET / HTTP/1.1\r\n", b"\n", b"PING foo|\n", b"ping|\n"):
+        heard, closed = tester.wire.converse(line + b"PING|\n", _TELL)
+        kept = _words(heard) == ["ERROR"] and closed
+        tester.judge(kept, f"ERROR| and the end of the connection, for a first line {line!r}, not {heard!r}")
+
+
+@_case("client 2.3", Request.SEE)
+def line_without_end(tester: Tester) -> None:
+    """after 64 KiB (65,536 bytes) without a newline"""
+    heard, closed = tester.wire.converse(b"PING|\nCHAT|" + b"x" * 65_600, _TELL)
+    tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {heard!r}")
+
+
+@_case("client 3.1", Request.ACCEPT, Request.SEE)
+def escapes_told(tester: Tester) -> None:
+    r"""In a payload, a backslash and every control character (Unicode category Cc) travel escaped, and arrive
+    unchanged
+    """
+    tester.call()
+    tester.shown()
+    tester.say(b"a\nb\tc\\d|e\x1b\x7f\0")
+    told = rf"CHAT|{_ME}|a\nb\tc\\d|e\x1b\x7f\x00"
+    _judge_shown(tester, "CHAT|", [told], "the text with its escapes, on one line")
+
+
+@_case("client 3.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+def escapes_read(tester: Tester) -> None:
+    r"""In a payload, a backslash and every control character (Unicode category Cc) travel escaped, and arrive
+    unchanged
+    """
+    tester.call()
+    text = "a\nb\tc\\n|e\x1b"
+    tester.judge(tester.hear(text).datagram.payload == text.encode(), f"the characters {text!r}")
+
+
+@_case("client 4.1", Request.SEE)
+def before_connect(tester: Tester) -> None:
+    """Before CONNECT, everything except PING, CONNECT and `QUIT|` is answered by ERROR"""
+    for line in (b"CHAT|hello", b"QUIT|bob", b"CONNECTED|bob", b"CONNECTING|192.0.2.9"):
+        heard, _ = tester.wire.converse(line + b"\nPING|\n", _TELL)
+        tester.judge(_words(heard) == ["ERROR", "PONG"], f"ERROR| for {line!r} before CONNECT|, not {heard!r}")
+    heard, closed = tester.wire.converse(b"QUIT|\n", _TELL)
+    tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {heard!r}")
+
+
+@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+def messages_counted(tester: Tester) -> None:
+    """`ACK\\|n` once the partner's daemon has acknowledged the n-th CHAT line of this chat"""
+    tester.call()
+    tester.shown()
+    for text in ("one", "two", "three"):
+        tester.acknowledge(tester.hear(text))
+    _judge_shown(tester, "ACK|", ["ACK|1", "ACK|2", "ACK|3"], "ACK|1, ACK|2 and ACK|3")
+
+
+@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+def nothing_acknowledged_early(tester: Tester) -> None:
+    """`ACK\\|n` once the partner's daemon has acknowledged the n-th CHAT line of this chat"""
+    tester.call()
+    tester.shown()
+    tester.hear("is it there?")
+    _judge_shown(tester, "ACK|", [], "no ACK| before the partner has acknowledged anything")
+
+
+@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+def message_without_a_chat(tester: Tester) -> None:
+    """A line that is answered by ERROR, as one outside a chat is, is counted too, and its UNDELIVERED follows."""
+    tester.call()
+    tester.part()
+    tester.shown()
+    trouble = None
+    try:
+        tester.ask(Request.TYPE, "to nobody")
+    except NotRunError as error:  # which is right, where the daemon says it
+        trouble = error
+    told = tester.shown()
+    if trouble and not told:
+        raise trouble
+    kept = [line.partition("|")[0] for line in told if not line.startswith("PONG")] == ["ERROR", "UNDELIVERED"]
+    tester.judge(kept, f"ERROR| and UNDELIVERED| for a CHAT after the chat's end, not {told}")
+
+
+@_case("client 4.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+def undelivered_before_the_end(tester: Tester) -> None:
+    """UNDELIVERED comes before the QUIT of its chat"""
+    tester.call()
+    tester.shown()
+    tester.hear("are you gone?")
+    tester.send(tester.make(FIN, tester.number))
+    told = [line for line in tester.shown() if line.startswith(("UNDELIVERED|", "QUIT|"))]
+    kept = len(told) == 2 and told[0] == "UNDELIVERED|1" and told[1].startswith("QUIT|")
+    tester.judge(kept, f"UNDELIVERED|1, then QUIT|, when the partner leaves, not {told}")
+
+
+@_case("client 4.2", Request.ACCEPT, Request.SEE)
+def chat_shown(tester: Tester) -> None:
+    """the chat is on"""
+    tester.shown(0)
+    tester.call()
+    _judge_shown(tester, "CONNECTED|", [f"CONNECTED|{_ME}|"], "CONNECTED| with the tester's name and address")
+    tester.send(tester.make(FIN, tester.number))
+    _judge_shown(tester, "QUIT|", [f"QUIT|{_ME}"], "QUIT| with the tester's name")
+
+
 # -- what several cases say and look for
+
+
+def _words(heard: bytes) -> list[str]:
+    """The first words of some lines."""
+    return [line.partition(b"|")[0].decode("ascii", "backslashreplace") for line in heard.splitlines()]
+
+
+def _judge_shown(tester: Tester, word: str, told: list[str], expected: str) -> None:
+    """The lines with that word begin so: with their number of fields, wholly."""
+    lines = [line for line in tester.shown() if line.startswith(word)]
+    kept = len(lines) == len(told) and all(map(str.startswith, lines, told))
+    exact = word != "CHAT|" or lines == told
+    tester.judge(kept and exact, f"the person shown {expected}, not {lines}")
+
+
+def _judge_unseen(tester: Tester, who: str) -> None:
+    """Nothing that strangers say reaches the person."""
+    tester.shown()
+    for side in (Side.STRANGER, Side.DOUBLE):
+        operations: tuple[Operation, ...] = (ERR, MESSAGE, Control.ERR_FIN, FIN, ACK)
+        for operation, number in product(operations, (0, 1)):
+            tester.send(tester.make(operation, number, RINGING if operation is ACK else b"unasked"), side)
+    lines = tester.shown()
+    tester.judge(not lines, f"nothing to a person {who} for what strangers said, not {lines}")
 
 
 def _judge_numbers(tester: Tester) -> None:

@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +16,15 @@ from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
 from simp_proto.conformance import page, report
-from simp_proto.conformance.cases import CASES, Case, Level
+from simp_proto.conformance.attached import Attached
+from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.sockets import Sockets, addresses_near
 from simp_proto.conformance.tester import Tester
 from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError, Request
-from simp_proto.constants import DAEMON_PORT, Framing
+from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 from simp_proto.udp import why_not
 
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -31,6 +33,8 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 def _command_options(function: Callable[..., None]) -> Callable[..., None]:
     """`--accept-command` and the like."""
     for action in reversed(Request):
+        if action is Request.SEE:
+            continue
         told = f"Shell command to {action.value}."
         function = click.option(action.option, metavar="COMMAND", help=told)(function)
     return function
@@ -38,6 +42,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.argument("host", required=False)
+@click.option("--slow", is_flag=True, help="Run the cases that take minutes: giving up, and the age of requests.")
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
 @click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
 @click.option(
@@ -51,6 +56,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run nothing.")
 @click.option("--bind", "own", metavar="ADDRESS", help="The tester's own IP or IP:port.")
 @click.option("--stranger", metavar="ADDRESS", help="IP or IP:port of a third party, which the tester plays as well.")
+@click.option("--client", metavar="HOST:PORT", help="Attach there as the daemon's client, and act for the person.")
 @framing_option("Speak this framing throughout; in bare and trailer the tester is a foreign peer (spec 9).")
 @_command_options
 @click.option(
@@ -73,12 +79,14 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--html", type=_FILE, metavar="FILE", help="Write the report to this file as a page.")
 def conformance(
     host: str | None,
+    slow: bool,
     listen: bool,
     should: bool,
     wanted: tuple[str, ...],
     only_list: bool,
     own: str | None,
     stranger: str | None,
+    client: str | None,
     framing: Framing | None,
     wait: float,
     tries: int,
@@ -97,8 +105,9 @@ def conformance(
     In most cases somebody has to act at the other side: accept a call, type a message. In a terminal you are told what
     to do, and when. Commands can do it instead: $SIMP_TEXT is the message for --type-command, $SIMP_HOST and $SIMP_PORT
     are the address that --call-command is to call. With --restart-command each case gets a fresh daemon; the command
-    starts daemon and client, and returns. A case that needs an action nobody can take is reported as not run. On a
-    network that loses datagrams, give --tries.
+    starts daemon and client, and returns. With --client, where the daemon serves clients of spec/client.md, the tester
+    is the client: it acts for the person, and judges what the person is shown, and client.md itself. A case that needs
+    an action nobody can take is reported as not run. On a network that loses datagrams, give --tries.
 
     With --listen, HOST may be left out: it is whoever calls first.
 
@@ -114,26 +123,27 @@ def conformance(
       simp conformance --listen
       simp conformance --list
     """
-    cases = _chosen(wanted, should)
+    cases = _chosen(wanted, should, SLOW if slow else CASES)
     if only_list:
         _list(cases)
         return
     if not host and not listen:
         raise click.UsageError("give the HOST of the daemon, or --listen for one that calls")
     hands = Hands(
-        {action: command for action in Request if (command := commands[f"{action.name.lower()}_command"])},
+        {action: command for action in Request if (command := commands.get(f"{action.name.lower()}_command"))},
         terminal=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
     )
     if not wanted:
-        calls = listen or Request.CALL in hands.commands
+        calls = listen or client or Request.CALL in hands.commands
         cases = [case for case in cases if (case.listens and calls) or not (case.listens or listen)]
     files = [(file, made) for file, made in ((junit, report.as_junit), (html, page.as_html)) if file is not None]
     for file, _ in files:
         _clear(file)
     daemon, near, third = addresses = [address(each) if each else None for each in (host, own, stranger)]
     _check_apart([each for each in addresses if each])
+    port = address(client, CLIENT_PORT) if client else None
     output.prepare()
-    with _sockets(daemon, near, third, hands, wait) as sockets:
+    with _at_the_client_port(port, hands) as who, _sockets(daemon, near, third, who, wait) as sockets:
         tester = Tester(sockets, framing)
         start = time.time()
         _meet(tester, listen)
@@ -150,7 +160,7 @@ def conformance(
         results: list[Result] = []
         interrupted = False
         try:
-            _show(head, run(tester, _announced(cases, hands), tries), results, quiet=as_json)
+            _show(head, run(tester, _announced(cases, who), tries), results, quiet=as_json)
         except KeyboardInterrupt:  # what has been judged is worth a report
             interrupted = True
             tester.take_leave()
@@ -164,13 +174,29 @@ def conformance(
     _end(report.counts(results), allow_not_run)
 
 
+@contextmanager
+def _at_the_client_port(where: Address | None, hands: Hands) -> Iterator[Hands | Attached]:
+    """Whoever acts for the person: the tester itself, as the client there, or else `hands`."""
+    if where is None:
+        yield hands
+        return
+    try:
+        attached = Attached(where, hands)
+    except NotRunError as error:
+        raise _NothingJudgedError(str(error)) from None
+    try:
+        yield attached
+    finally:
+        attached.close()
+
+
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
         needed = [action.option for action in Request if action in case.needs]
         click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
 
 
-def _announced(cases: Iterable[Case], hands: Hands) -> Iterable[Case]:
+def _announced(cases: Iterable[Case], hands: Hands | Attached) -> Iterable[Case]:
     """Passes them on, and says which one comes next to a person who will be told what to do in it."""
     for case in cases:
         if hands.asks(case.needs):
@@ -229,18 +255,18 @@ def _write(file: Path, text: str) -> str:
     return ""
 
 
-def _chosen(wanted: tuple[str, ...], should: bool) -> list[Case]:
+def _chosen(wanted: tuple[str, ...], should: bool, among: list[Case]) -> list[Case]:
     """Those of these names and sections; raises `click.BadParameter`."""
     for each in wanted:
-        if not any(_is(case, each) for case in CASES):
-            near = get_close_matches(each, [case.name for case in CASES])
+        if not any(_is(case, each) for case in among):
+            near = get_close_matches(each, [case.name for case in among])
             perhaps = f", such as {' or '.join(near)}" if near else ""
             raise click.BadParameter(
                 f"read {each!r}, expected a case or section of --list{perhaps}", param_hint="--case"
             )
     if wanted:
-        return [case for case in CASES if any(_is(case, each) for each in wanted)]
-    return [case for case in CASES if should or case.level is Level.MUST]
+        return [case for case in among if any(_is(case, each) for each in wanted)]
+    return [case for case in among if should or case.level is Level.MUST]
 
 
 def _is(case: Case, wanted: str) -> bool:
@@ -255,7 +281,9 @@ def _check_apart(addresses: list[Address]) -> None:
         raise click.UsageError("read IPv4 and IPv6 addresses, expected HOST, --bind and --stranger to be of one kind")
 
 
-def _sockets(daemon: Address | None, own: Address | None, third: Address | None, hands: Hands, wait: float) -> Sockets:
+def _sockets(
+    daemon: Address | None, own: Address | None, third: Address | None, hands: Hands | Attached, wait: float
+) -> Sockets:
     where = daemon or ("0.0.0.0", DAEMON_PORT)
     try:
         near, further = addresses_near(daemon)

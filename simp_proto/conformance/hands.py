@@ -32,7 +32,7 @@ class Hands:
     def __init__(self, commands: Mapping[Request, str], *, terminal: bool) -> None:
         self.commands = commands
         self._terminal = _Terminal() if terminal else None
-        self.actions = frozenset(Request) if terminal else frozenset(commands)
+        self.actions = frozenset(Request) - {Request.SEE} if terminal else frozenset(commands)
         self.restarts = Request.RESTART in commands
 
     def asks(self, actions: Iterable[Request]) -> bool:

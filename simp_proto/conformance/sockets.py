@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from simp_proto.address import Address, format_address
+from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.kinds import is_syn
 from simp_proto.conformance.wire import NotRunError, Request, Side
@@ -43,7 +44,9 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
 class Sockets:
     """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
 
-    def __init__(self, daemon: Address | None, own: Address, stranger: Address, hands: Hands, wait: float) -> None:
+    def __init__(
+        self, daemon: Address | None, own: Address, stranger: Address, hands: Hands | Attached, wait: float
+    ) -> None:
         """Raises `OSError` if an address can't be used."""
         self.wait = wait
         self.daemon = daemon
@@ -121,6 +124,18 @@ class Sockets:
         with self._news:
             self._fresh = False
         return self._hands.act(action, text, self.address(side), None if quiet else lambda: self._fresh)
+
+    def shown(self) -> list[tuple[float, str]]:
+        return self._attached.shown()
+
+    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
+        return self._attached.converse(data, within)
+
+    @property
+    def _attached(self) -> Attached:
+        if not isinstance(self._hands, Attached):
+            raise NotRunError("the tester isn't the daemon's client: give --client")
+        return self._hands
 
     def arrive(self, side: Side, source: Address, data: bytes) -> None:
         """Takes what one of the readers has read."""

@@ -158,9 +158,19 @@ class Tester:
     def _read(self, passage: Passage) -> Datagram | None:
         return Reading.of(passage.data or b"", reading_order(self.framing)).datagram
 
+    def shown(self, within: float | None = None) -> list[str]:
+        """The lines that the person's client has been told since this was last asked, once that time has passed."""
+        self.trace.wait(self.wire.wait if within is None else within)
+        lines = self.wire.shown()
+        for time, line in lines:
+            self.trace.add_line(time, line)
+        return [line for _, line in lines]
+
     def begin(self) -> None:
         """Forgets what was said and heard before."""
         self.trace.clear()
+        if Request.SEE in self.wire.actions:
+            self.wire.shown()
         self.only = frozenset(Framing)
 
     def apply_to(self, *framings: Framing) -> None:

@@ -95,6 +95,16 @@ class Trace:
             note = f"waited {until - start:.1f} s, nothing came{where}"
             self._passages.append(Passage(until, side, None, note=note, who="tester"))
 
+    def wait(self, within: float) -> None:
+        """Lets that time pass; what arrives is for later."""
+        until = self._wire.now() + within
+        while self._file(until):
+            pass
+
+    def add_line(self, time: float, line: str) -> None:
+        """What the person was told."""
+        self._passages.append(Passage(time, Side.TESTER, None, note=f"is told {line}"))
+
     def waits(self, side: Side) -> bool:
         """Whether something has arrived there that hasn't been looked at."""
         return bool(self._arrived[side])

@@ -29,10 +29,14 @@ class Request(Enum):
     LEAVE = "leave the chat, or cancel the call"
     CALL = "call the tester"
     RESTART = "restart the daemon and its client"
+    SEE = "say what the client's lines are"
+    """Which no command can do: the tester attaches as the client itself."""
 
     @property
     def option(self) -> str:
         """The option of `simp conformance` that has it done."""
+        if self is Request.SEE:
+            return "--client"
         return f"--{self.name.lower()}-command"
 
     def in_words(self, text: str = "") -> str:
@@ -73,4 +77,12 @@ class Wire(Protocol):
 
         Returns what went wrong with it, or nothing; raises `NotRunError` where it can't be done at all.
         """
+        ...
+
+    def shown(self) -> list[tuple[float, str]]:
+        """The lines that the daemon told its client since the last time, each with its time (`Request.SEE`)."""
+        ...
+
+    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
+        """What another connection on the client port is answered when it says that, and whether it is closed then."""
         ...
