@@ -231,6 +231,7 @@ def test_every_message_and_every_line_is_shown_once_and_in_order_at_any_latency(
         assert [line for line in lines if "reply" in line] == [f"alice: reply {each}" for each in range(replies)]
         assert naked <= looks / 20
         assert b"\x1b[6n" not in screen.raw
+        assert screen.raw.count(b"\x1b[?2026h") == screen.raw.count(b"\x1b[?2026l") > 0  # each print is one update
         await daemon.hear(*(f"CHAT|reply {each}" for each in range(replies)))
 
     watch(script, *CALL, latency=latency)
