@@ -206,7 +206,7 @@ def test_unanswered_calls_and_messages_are_told_every_30_s(chatting: Table) -> N
     chatting.say("CHAT|hello")
     assert chatting.wait(29.9) == []
     assert chatting.wait(59) == ["UNANSWERED|bob|30"]
-    assert chatting.wait(60) == ["UNDELIVERED|1", "QUIT|bob"]
+    assert chatting.wait(60) == ["UNDELIVERED|1", "ERROR|bob stopped answering", "QUIT|bob"]
     chatting.say("CONNECTING|127.0.0.9")
     assert chatting.wait(125) == ["UNANSWERED|127.0.0.9:7777|30", "UNANSWERED|127.0.0.9:7777|60"]
 
