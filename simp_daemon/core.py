@@ -56,7 +56,8 @@ class Core:
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
         self._connections.settle(now)
-        self._drain(now)
+        if self._endpoint.outlet:
+            self._drain(now)
         effects = self._effects.copy()
         self._effects.clear()
         return effects
@@ -71,8 +72,10 @@ class Core:
 
     def get_timer(self) -> float | None:
         """When `TimerFired` is due next; changes nothing."""
-        timers = (self._endpoint.get_timer(), self._connections.get_timer())
-        return min((timer for timer in timers if timer is not None), default=None)
+        peers, clients = self._endpoint.get_timer(), self._connections.get_timer()
+        if peers is None or clients is None:
+            return clients if peers is None else peers
+        return min(peers, clients)
 
     @property
     def idle(self) -> bool:

@@ -39,7 +39,7 @@ _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
 _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
-_SENT: Final = 4 << 10
+_SENT: Final = 16 << 10
 """Bytes in the system's buffer towards a client. It takes twice as many on Linux."""
 _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""

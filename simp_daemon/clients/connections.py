@@ -31,6 +31,10 @@ class _Connection:
     since: float
     """When it began, or began to end."""
     buffer: LineBuffer = field(default_factory=LineBuffer)
+    unread: bool = False
+    """Its buffer may hold a whole line."""
+    leaves: bool | None = None
+    """Whether its client wants to leave; `None` where that hasn't been looked for yet."""
     greeted: bool = False
     """A line of the protocol has come."""
     slow: bool = False
@@ -72,6 +76,7 @@ class Connections:
         """Bytes from a connection, for `step`."""
         if client in self._open:
             self._open[client].buffer.feed(data)
+            self._open[client].unread, self._open[client].leaves = True, None
 
     def slow(self, client: Client, slow: bool) -> None:
         """Whether a connection takes less than it is given (spec 8.4)."""
@@ -103,8 +108,10 @@ class Connections:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
-        silent = [each.since + FIRST_LINE for each in self._open.values() if not each.greeted]
-        return min([*silent, *(since + GOODBYE for since in self._ending.values())], default=None)
+        times = [each.since + FIRST_LINE for each in self._open.values() if not each.greeted]
+        if self._ending:
+            times += [since + GOODBYE for since in self._ending.values()]
+        return min(times) if times else None
 
     def happened(self, event: Event, now: float) -> None:
         """Tells the attached client; where there is none, calls that end are kept for the next (client 4.2)."""
@@ -124,7 +131,7 @@ class Connections:
     def step(self, now: float) -> bool:
         """Answers the next line that has arrived, if there is one that may be read."""
         for client, connection in self._open.items():
-            if self._may_read(client, connection):
+            if connection.unread and self._may_read(client, connection):
                 try:
                     line = connection.buffer.next_line()
                 except LineError as error:
@@ -133,6 +140,7 @@ class Connections:
                 if line is not None:
                     self._handle(client, connection, line, now)
                     return True
+                connection.unread = False
         return False
 
     def settle(self, now: float) -> None:
@@ -153,10 +161,13 @@ class Connections:
         if self._attachment is None or self._attachment.client != client:
             return True
         most = MAX_WAITING // 2 if connection.held else MAX_WAITING - 1
-        # Whoever wants to leave is let go; what was said before is still sent after that (spec 4.7).
-        connection.held = self._attachment.waiting > most and not any(
-            connection.buffer.holds(line) for line in self._attachment.ways_to_leave
-        )
+        connection.held = self._attachment.waiting > most
+        if connection.held:
+            # Whoever wants to leave is let go; what was said before is still sent after that (spec 4.7).
+            if connection.leaves is None:
+                ways = self._attachment.ways_to_leave
+                connection.leaves = any(connection.buffer.holds(line) for line in ways)
+            connection.held = not connection.leaves
         return not connection.held
 
     # -- lines
