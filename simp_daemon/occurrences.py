@@ -6,7 +6,7 @@ from simp_daemon.effects import Client
 from simp_proto.address import Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DatagramReceived:
     """Bytes have come from another daemon."""
 
@@ -16,7 +16,7 @@ class DatagramReceived:
     """The IP address of ours that it came to, where the daemon has several."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SendingFailed:
     """The system said why a datagram doesn't get to that peer, when it was sent or later."""
 
@@ -24,7 +24,7 @@ class SendingFailed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientConnected:
     """A connection on the client port has begun; `local`: it may use this daemon (client 1.2)."""
 
@@ -32,7 +32,7 @@ class ClientConnected:
     local: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientSaid:
     """Bytes have come from a client."""
 
@@ -40,7 +40,7 @@ class ClientSaid:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientSlow:
     """A client takes less than it is given, or keeps up again (spec 8.4)."""
 
@@ -48,19 +48,19 @@ class ClientSlow:
     slow: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientClosed:
     """A client's connection has ended."""
 
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TimerFired:
     """It is as late as `Core.get_timer` said. Early or repeated ones do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stopped:
     """The daemon is to end: each peer is told FIN (spec 4.7), and each connection of a client ends."""
 
