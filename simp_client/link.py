@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from typing import Final, Protocol, Self
 
 from simp_client import view
@@ -13,6 +14,8 @@ from simp_proto.text import Line, LineBuffer, format_line, parse_line
 CONNECT_TIMEOUT: Final = 10.0
 GOODBYE_TIMEOUT: Final = 1.0
 """Seconds that the daemon has to answer the last QUIT."""
+RECEIVED: Final = 16 << 10
+"""Bytes in the system's buffer towards us: what is there counts as arrived at its sender's (spec 8.4)."""
 CHUNK: Final = 65_536
 
 
@@ -46,7 +49,9 @@ class Link:
     async def open(cls, address: Address, end: End) -> Self:
         """Connects; raises `NoDaemonError`."""
         try:
-            return cls(end, *await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_TIMEOUT))
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_TIMEOUT)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
+            return cls(end, reader, writer)
         except OSError as error:  # `TimeoutError` is one
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
             raise NoDaemonError(view.unreachable(address, why)) from None

@@ -101,7 +101,7 @@ TABLE = {
         "attachment events prompt view"
     ),
     "simp_client.link": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text view", "", "asyncio"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text view", "", "asyncio socket"
     ),
     "simp_client.api": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable attachment events link view",
