@@ -217,7 +217,8 @@ def test_every_message_and_every_line_is_shown_once_and_in_order_at_any_latency(
         said = 0
         looks = naked = 0
         while not flooding.done() or said < replies:
-            if looks % 30 == 29 and said < replies:
+            # One at a time: three that a client which is starved of the processor finds in one read would be a paste.
+            if looks % 30 == 29 and said < replies and (not said or f"alice: reply {said - 1}" in screen.lines):
                 screen.press(f"reply {said}\r")
                 said += 1
             await screen.look()
