@@ -109,12 +109,11 @@ class Daemon:
         self._datagrams.close()
         await asyncio.sleep(0)  # lets the transports report that they are closed
 
-    def handle(self, *occurrences: Occurrence) -> None:
+    def handle(self, occurrence: Occurrence) -> None:
         """Lets the rules know what has happened, and does what follows from it."""
         now = self._loop.time()
-        for occurrence in occurrences:
-            self._note(occurrence, now)
-            self._effects += self._core.handle(occurrence, now)
+        self._note(occurrence, now)
+        self._effects += self._core.handle(occurrence, now)
         if self._performing:  # a transport reports what has just been done to it: the rest is done first
             return
         self._performing = True

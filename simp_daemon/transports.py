@@ -3,11 +3,12 @@
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNREFUSED
 from ipaddress import ip_address
 from os import strerror
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from simp_daemon.effects import Send
 from simp_daemon.log import log
@@ -44,11 +45,8 @@ _SENT: Final = 16 << 10
 _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
 
-
-class Handle(Protocol):
-    """Takes what has happened, in its order."""
-
-    def __call__(self, *occurrences: Occurrence) -> None: ...
+Handle = Callable[[Occurrence], None]
+"""Takes what has happened."""
 
 
 class Datagrams:
@@ -57,7 +55,7 @@ class Datagrams:
     At an address that stands for all of this host's, each datagram is reported with the one that it came to, and each
     answer leaves from that (spec 1.4): the system says which, or else there is a socket for each (Windows).
 
-    It does without asyncio's transports: one wake-up reads all that has come, and on Windows one datagram that was
+    It does without asyncio's transports: one wake-up reads several that have come, and on Windows one datagram that was
     refused would end all reading there. It needs a loop with `add_reader`.
     """
 
