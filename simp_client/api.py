@@ -19,22 +19,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from simp_client import view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import (
     NOBODY,
-    Attached,
     Away,
     Began,
-    Detached,
     Ended,
     Failed,
     Fate,
     How,
-    Left,
-    Lost,
+    Idle,
     Missed,
     Other,
+    Over,
     Requested,
     Ringing,
     Said,
@@ -43,7 +40,7 @@ from simp_client.events import (
     Warned,
     Withdrawn,
 )
-from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError
+from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError, lost
 from simp_proto.address import parse_address
 from simp_proto.constants import CLIENT_PORT
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
@@ -69,7 +66,8 @@ async def connect(user: str, daemon: str = "127.0.0.1") -> AsyncIterator["Client
     """
     attachment = Attachment()
     attachment.attach(user)
-    client = Client(attachment, await Link.open(parse_address(daemon, CLIENT_PORT), attachment))
+    address = parse_address(daemon, CLIENT_PORT)
+    client = Client(attachment, await Link.open(address, attachment), lost(address))
     try:
         await client._attached()
         yield client
@@ -80,9 +78,10 @@ async def connect(user: str, daemon: str = "127.0.0.1") -> AsyncIterator["Client
 class Client:
     """An attachment to a daemon; `connect` makes it. Its methods may be used by several tasks at the same time."""
 
-    def __init__(self, attachment: Attachment, link: Link) -> None:
+    def __init__(self, attachment: Attachment, link: Link, lost: str) -> None:
         self._attachment = attachment
         self._link = link
+        self._lost = lost
         self._unread: deque[Event] = deque()
         self._fates: dict[int, asyncio.Future[Fate]] = {}
         self._answer: asyncio.Future[Began | Failed] | None = None
@@ -163,7 +162,7 @@ class Client:
         await self._until(lambda: self._attachment.phase is not Phase.ATTACHING)
         if self._attachment.phase in (Phase.APART, Phase.OVER):
             why = [event.text for event in self._unread if isinstance(event, Warned)]
-            raise RefusedError(printable(why[-1])) if why else NoDaemonError(view.LOST)
+            raise RefusedError(printable(why[-1])) if why else NoDaemonError(self._lost)
 
     async def _close(self) -> None:
         self._closed = True
@@ -196,7 +195,7 @@ class Client:
             raise
         result = answer.result()
         if isinstance(result, Failed):
-            raise RefusedError(printable(view.no_chat(result.other.title, result.why or result.how.value)))
+            raise RefusedError(printable(f"No chat with {result.other.title}: {result.why or result.how.value}."))
         return result.other
 
     def _decide(self, answer: Began | Failed) -> None:
@@ -223,7 +222,7 @@ class Client:
         if self._closed:
             raise NotNowError("the block of connect() has ended, and with it this client")
         if self._attachment.phase is Phase.OVER:
-            raise NoDaemonError(view.LOST)
+            raise NoDaemonError(self._lost)
         if len(self._unread) >= MAX_UNREAD:
             raise NotNowError(f"{len(self._unread)} events are unread: read them, in a task of its own if need be")
         await self._link.receive()
@@ -233,7 +232,7 @@ class Client:
                     self._fates.pop(number).set_result(fate)
                 case Began() | Failed():
                     self._decide(event)
-                case Attached() | Left() | Detached() | Lost():
+                case Idle() | Over():
                     pass
                 case _:
                     self._unread.append(event)

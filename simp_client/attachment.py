@@ -77,7 +77,7 @@ class Attachment:
     # -- wishes
 
     def attach(self, user: str) -> None:
-        """Attaches under that name, once; raises `LineError` for what is no name. Leads to `Attached`, or `Warned`."""
+        """Attaches under that name, once; raises `LineError` for what is no name. Leads to `Idle`, or `Warned`."""
         self._require("attach", Phase.APART)
         self._say_and_ping(Word.CONNECT, check_user(user), Phase.ATTACHING)
         self.phase = Phase.ATTACHING
@@ -115,13 +115,13 @@ class Attachment:
         return self.said
 
     def leave(self) -> None:
-        """Leaves the chat, or takes the call back. Leads to `Left`; messages under way still get their fate."""
+        """Leaves the chat, or takes the call back. Leads to `Idle`; messages under way still get their fate."""
         self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
         self._say_and_ping(Word.QUIT, self.partner.peer, Phase.LEAVING)
         self._begin(Phase.LEAVING, NOBODY)
 
     def detach(self) -> None:
-        """Ends all of it, in any phase, without waiting for any fate. Leads to `Detached`."""
+        """Ends all of it, in any phase, without waiting for any fate. Leads to `Over`."""
         if self.phase not in (Phase.DETACHING, Phase.OVER):
             self._settle_all(Fate.UNKNOWN)
             self._begin(Phase.DETACHING, NOBODY)
@@ -140,13 +140,13 @@ class Attachment:
         """The connection has ended."""
         if self.phase is not Phase.OVER:
             self._settle_all(Fate.UNKNOWN)
-            self._tell(events.Detached() if self.phase is Phase.DETACHING else events.Lost())
+            self._tell(events.Over(lost=self.phase is not Phase.DETACHING))
             self._begin(Phase.OVER, NOBODY)
 
     def _receive_pong(self, _line: Line) -> None:
         barrier = self._barriers.popleft() if self._barriers else None
         if barrier is self.phase:  # and not of one that has ended otherwise
-            self._tell(events.Left() if barrier is Phase.LEAVING else events.Attached())
+            self._tell(events.Idle())
             self._begin(Phase.IDLE, NOBODY)
 
     def _receive_connecting(self, line: Line) -> None:

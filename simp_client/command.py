@@ -48,16 +48,15 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
       simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
     """
     from simp_client.dialogue import Dialogue
-    from simp_client.link import NoDaemonError
+    from simp_client.link import NoDaemonError, lost
     from simp_client.runner import Front, run
-    from simp_client.view import start_command
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
     where = address(ip, client_port)
     piped = not sys.stdin.isatty()
     try:
-        dialogue = Dialogue(user, call, piped=piped, commands=commands, daemon=start_command(where))
+        dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=lost(where))
     except SimpError as error:
         raise click.UsageError(str(error)) from None
     front: Front

@@ -56,8 +56,8 @@ class How(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
-    """The daemon takes us; the requests that waited have been told."""
+class Idle:
+    """Nothing is on, and a call or a request can be answered: the daemon has taken us, or what we left is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +146,6 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What we left is over, and the next call or request can be answered."""
-
-
-@dataclass(frozen=True, slots=True)
 class Warned:
     """The daemon says that something is wrong; the words may be the partner's."""
 
@@ -158,16 +153,13 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
-class Detached:
-    """The connection has ended as we wished."""
+class Over:
+    """The connection has ended; `lost`: by itself."""
 
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The daemon has closed the connection."""
+    lost: bool
 
 
 Event = (
-    Attached | Missed | Requested | Withdrawn | Ringing | Away | Began | Said | Settled | Unanswered | Ended | Failed
-    | Left | Warned | Detached | Lost
+    Idle | Missed | Requested | Withdrawn | Ringing | Away | Began | Said | Settled | Unanswered | Ended | Failed
+    | Warned | Over
 )  # fmt: skip

@@ -5,9 +5,8 @@ import contextlib
 import socket
 from typing import Final, Protocol, Self
 
-from simp_client import view
-from simp_proto.address import Address
-from simp_proto.constants import MAX_DAEMON_LINE_SIZE
+from simp_proto.address import Address, format_address
+from simp_proto.constants import CLIENT_PORT, MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
 from simp_proto.text import Line, LineBuffer, format_line, parse_line
 
@@ -21,6 +20,17 @@ CHUNK: Final = 65_536
 
 class NoDaemonError(SimpError):
     """Nothing answers at the daemon's address, or no longer; the text says what to do."""
+
+
+def lost(address: Address) -> str:
+    """The daemon there has closed the connection."""
+    return f"The daemon is gone. Start it again with: {_start_command(address)}"
+
+
+def _start_command(address: Address) -> str:
+    ip, port = address
+    command = "simp daemon" if ip in ("127.0.0.1", "::1") else f"simp daemon {ip}"  # it listens there by default
+    return command if port == CLIENT_PORT else f"{command} --client-port {port}"
 
 
 class End(Protocol):
@@ -54,7 +64,8 @@ class Link:
             return cls(end, reader, writer)
         except OSError as error:  # `TimeoutError` is one
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
-            raise NoDaemonError(view.unreachable(address, why)) from None
+            where = format_address(address)
+            raise NoDaemonError(f"No daemon at {where} ({why}). Start one with: {_start_command(address)}") from None
 
     def send(self) -> None:
         """Writes what there is to say."""

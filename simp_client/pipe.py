@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simp_client import view
-from simp_client.dialogue import Dialogue, Question
+from simp_client.dialogue import Dialogue
+from simp_client.prompt import Question
 from simp_client.view import Text
 from simp_proto.constants import MAX_MESSAGE_SIZE
 
@@ -49,7 +50,7 @@ class Pipe:
         except OSError as error:
             # Python's own last flush must not fail either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self._complain(view.unwritable(error.strerror or "nobody takes it"))
+            self._complain(view.error(f"can't write to the standard output: {error.strerror or 'nobody takes it'}"))
             raise
         if self._dialogue.reads and not self._reading:
             self._reading = True

@@ -1,11 +1,11 @@
-"""What stands around the line that the person types: the question of the moment, and the bar below. Pure."""
+"""What is around the line that the person types: the question of the moment, and the bar below. Pure."""
 
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
 
 from simp_client import view
-from simp_client.attachment import Attachment
+from simp_client.attachment import Attachment, Phase
 from simp_client.events import NOBODY, Other
 
 REACTION: Final = 1.0
@@ -15,24 +15,18 @@ LINE: Final = 30.0
 
 
 @unique
-class State(Enum):
-    """Where the person is."""
+class Place(Enum):
+    """Where the person is while no call or chat is on."""
 
-    NAME = "asked for the person's name"
-    ATTACHING = "CONNECT is out"
     MENU = "asked what to do"
     ADDRESS = "asked whom to call"
     WAITING = "waiting for requests"
-    CALLING = "a call is out"
-    ACCEPTING = "a request was accepted, the chat is not yet on"
-    CHAT = "the chat is on"
-    LEAVING = "QUIT to the partner is out"
     CLOSING = "the end waits for the fate of messages"
-    QUITTING = "QUIT is out"
-    ENDED = "over"
 
 
-TALKING: Final = (State.CALLING, State.ACCEPTING, State.CHAT)
+State = Phase | Place
+
+TALKING: Final = (Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
 """Where what is typed is for somebody."""
 
 
@@ -47,6 +41,30 @@ class Kind(Enum):
     ACCEPT = "whether to accept a request"
     TALK = "a message"
     AHEAD = "whatever is asked next"
+
+
+QUESTIONS: Final[dict[State, tuple[Kind, str]]] = {
+    Phase.APART: (Kind.NAME, "Your name:"),
+    Place.MENU: (Kind.MENU, "1 start a chat, 2 wait for a request, q quit:"),
+    Place.ADDRESS: (Kind.ADDRESS, "Call which IP or IP:port?"),
+    Place.WAITING: (Kind.WAIT, ""),
+}
+"""What is asked where no request is asked about."""
+HELP: Final = (
+    "q    leaves the chat or the call; anywhere else it ends the program",
+    "?    shows this help",
+    r"\q   sends q in a chat, and \? sends ?",
+    "Enter alone goes back to the menu; in a chat it does nothing.",
+    "What you type during a call is saved for the chat. Lines pasted together are one message.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Was asked just now."""
+
+    words: str
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +84,17 @@ class Ask:
 
 def ask(state: State, attachment: Attachment, user: str, talk: int, *, texts_only: bool = False) -> Ask:
     """What is asked now. `texts_only`: whatever is typed during a call is a message."""
-    requests = attachment.requests
-    if requests and state in (State.MENU, State.WAITING, *(() if texts_only else (State.CALLING,))):
+    requests, calling = attachment.requests, state is Phase.CALLING
+    if requests and (state in (Place.MENU, Place.WAITING) or (calling and not texts_only)):
         who = view.title(requests[0], user)
-        calling = state is State.CALLING
-        words = (
-            view.accept_instead_question(who, view.short_title(attachment.partner, user))
-            if calling
-            else view.accept_question(who)
-        )
-        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, view.accept_label(who))
-    match state:
-        case State.NAME:
-            return Ask(Kind.NAME, words=view.NAME_QUESTION, label=f"{view.NAME_QUESTION} ")
-        case State.MENU:
-            return Ask(Kind.MENU, words=view.MENU_QUESTION, label=f"{view.MENU_QUESTION} ")
-        case State.ADDRESS:
-            return Ask(Kind.ADDRESS, words=view.ADDRESS_QUESTION, label=f"{view.ADDRESS_QUESTION} ")
-        case State.WAITING:
-            return Ask(Kind.WAIT)
-        case State.CHAT:
-            return Ask(Kind.TALK, talk=talk, label=f"{user}: ")
-        case State.CALLING | State.ACCEPTING:
-            return Ask(Kind.TALK, talk=talk)
+        instead = f", and end the call to {view.short_title(attachment.partner, user)}" if calling else ""
+        words = f"{who} wants to chat. Accept{instead}? (y/n)"
+        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ")
+    if state in QUESTIONS:
+        kind, words = QUESTIONS[state]
+        return Ask(kind, words=words, label=words and f"{words} ")
+    if state in TALKING:
+        return Ask(Kind.TALK, talk=talk, label=f"{user}: " if state is Phase.CHAT else "")
     return Ask(Kind.AHEAD)
 
 
@@ -127,20 +133,20 @@ class Glance:
 def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
     """Where the person is, at the bottom of a terminal of so many columns: the most that fits into less than those."""
     who, short = view.title(attachment.partner, user), view.short_title(attachment.partner, user)
-    said = attachment.said if state is State.CHAT else 0
-    delivery = view.delivery(said, len(attachment.outstanding))
-    pending = delivery if attachment.outstanding else ""
+    outstanding = len(attachment.outstanding)
+    pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
+    delivery = pending or ("✓ all delivered" if state is Phase.CHAT and attachment.said else "")
     calling = "ringing at" if attachment.rang else "calling"
+    menu = ""
     match state:
-        case State.CHAT:
+        case Phase.CHAT:
             place, brief, leave = f"chat with {who}", short, "q leaves"
-        case State.CALLING:
+        case Phase.CALLING:
             place, brief, leave = f"{calling} {who}", f"{calling} {short}", "q cancels"
-        case State.WAITING:
-            place, brief, leave = "waiting for a request", "waiting", "q quits"
+        case Place.WAITING:
+            place, brief, leave, menu = "waiting for a request", "waiting", "q quits", "Enter goes to the menu"
         case _:
             place, brief, leave = user, user, "q quits"
-    menu = "Enter goes to the menu" if state is State.WAITING else ""
     forms = (
         (delivery, place, menu, leave, "? helps"),
         (delivery, brief, menu, leave, "? helps"),
@@ -149,4 +155,5 @@ def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
         (pending, leave),
         (leave,),
     )
-    return next((text for form in forms if view.width(text := view.bar(*form)) < columns), "")
+    bars = (f" {' · '.join(filter(None, form))} " for form in forms)
+    return next((bar for bar in bars if view.width(bar) < columns), "")

@@ -6,9 +6,10 @@ import signal
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from simp_client.dialogue import Dialogue, Question
+from simp_client.attachment import Phase
+from simp_client.dialogue import Dialogue
 from simp_client.link import GOODBYE_TIMEOUT, Link
-from simp_client.prompt import Ask, Glance, State
+from simp_client.prompt import Ask, Glance, Question
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
@@ -76,13 +77,12 @@ class Runner:
             self._front.show(self._dialogue.texts_to_show())
             self._glance.see(self._dialogue.ask, self._loop.time())
         except OSError:  # nobody reads on (`simp client | head`): then there is no chat either
-            self._dialogue.failed = True
-            self._dialogue.interrupt()
+            self._dialogue.stop_showing()
             self._pump()
         self._mind_the_call()
-        if self._dialogue.state is State.ENDED:
+        if self._dialogue.state is Phase.OVER:
             self._over.set()
-        elif self._dialogue.state is State.QUITTING and self._goodbye is None:
+        elif self._dialogue.state is Phase.DETACHING and self._goodbye is None:
             self._goodbye = self._loop.call_later(GOODBYE_TIMEOUT, self._over.set)
 
     def _mind_the_call(self) -> None:
@@ -129,7 +129,9 @@ class Runner:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return ExitStatus.INTERRUPTED if self._interrupted else self._dialogue.status
+        if self._interrupted:
+            return ExitStatus.INTERRUPTED
+        return ExitStatus.FAILURE if self._dialogue.failed else ExitStatus.SUCCESS
 
 
 async def converse(address: Address, dialogue: Dialogue, front: Front, wait: float = DEFAULT_WAIT) -> ExitStatus:

@@ -28,8 +28,8 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from simp_client import view
-from simp_client.dialogue import Dialogue, Question
-from simp_client.prompt import Ask, Kind
+from simp_client.dialogue import Dialogue
+from simp_client.prompt import Ask, Kind, Question
 from simp_client.view import Text
 
 if TYPE_CHECKING:
@@ -194,8 +194,10 @@ class Terminal:
 
     def _bar(self) -> FormattedText:
         columns = self._out.get_size().columns
-        words = view.sends_all(self._staged.count("\n") + 1) if self._staged else self._dialogue.bar(columns)
-        return FormattedText([("class:bar", self._fit(words)[: columns - 1])])
+        words = f" Enter again sends {self._staged.count(chr(10)) + 1} lines as one message "
+        return FormattedText(
+            [("class:bar", self._fit(words if self._staged else self._dialogue.bar(columns))[: columns - 1])]
+        )
 
     def _print(self) -> None:
         """Writes what waits in the place of the live rows, which are drawn again right after."""

@@ -94,27 +94,27 @@ TABLE = {
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row(),
     "simp_client.attachment": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
-    "simp_client.view": Row("simp_proto.address simp_proto.constants simp_proto.printable events", "wcwidth"),
+    "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.prompt": Row("attachment events view"),
+    "simp_client.talks": Row("simp_proto.constants simp_proto.text attachment events prompt view"),
     "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text simp_proto.cli.exit_status "
-        "attachment events prompt view"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment prompt talks view"
     ),
     "simp_client.link": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text view", "", "asyncio socket"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text", "", "asyncio socket"
     ),
     "simp_client.api": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable attachment events link view",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable attachment events link",
         "",
         "asyncio",
     ),
     "simp_client.runner": Row(
-        "simp_proto.address simp_proto.cli.exit_status dialogue link prompt view", "", "asyncio signal"
+        "simp_proto.address simp_proto.cli.exit_status attachment dialogue link prompt view", "", "asyncio signal"
     ),
-    "simp_client.pipe": Row("simp_proto.constants view dialogue runner", "", "os select sys threading"),
+    "simp_client.pipe": Row("simp_proto.constants view prompt dialogue runner", "", "os select sys threading"),
     "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
-        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal view",
+        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
         "click",
         "os sys",
     ),
@@ -133,8 +133,8 @@ ORDER = [
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
     "simp_client.events simp_client.view < simp_client.attachment < simp_client.prompt simp_client.link "
-    "< simp_client.api simp_client.dialogue < simp_client.runner < simp_client.terminal simp_client.pipe "
-    "< simp_client.command < simp_daemon",
+    "< simp_client.api simp_client.talks < simp_client.dialogue < simp_client.runner "
+    "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",

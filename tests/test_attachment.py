@@ -201,7 +201,7 @@ def test_attached_is_told_after_the_requests_that_waited() -> None:
     end.attachment.attach("alice")
     assert end.said() == ["CONNECT|alice", "PING|"]
     assert end.hear("CONNECTED|alice", f"CONNECTING|bob|{BOB.address}") == [events.Requested(BOB)]
-    assert end.hear("PONG|") == [events.Attached()]
+    assert end.hear("PONG|") == [events.Idle()]
 
 
 def test_a_daemon_that_refuses_leaves_it_apart() -> None:
@@ -266,7 +266,7 @@ def test_messages_have_numbers_and_fates() -> None:
 
 def test_messages_of_a_chat_that_was_left_get_their_fate_until_the_next_begins() -> None:
     end = leaving()
-    assert end.hear("QUIT|bob", "PONG|") == [events.Left()]
+    assert end.hear("QUIT|bob", "PONG|") == [events.Idle()]
     assert end.attachment.outstanding == {1: "hi"}
     end.attachment.call("127.0.0.3")
     began = end.hear(f"CONNECTED|carol|{CAROL.address}")
@@ -315,14 +315,14 @@ def test_wrong_names_and_addresses_change_nothing() -> None:
 
 
 def test_the_end_is_told_by_who_wanted_it() -> None:
-    assert detaching().hear("QUIT|") == [events.Detached()]
-    assert attached().hear("QUIT|") == [events.Lost()]
+    assert detaching().hear("QUIT|") == [events.Over(lost=False)]
+    assert attached().hear("QUIT|") == [events.Over(lost=True)]
     end = chatting("hi")
     end.attachment.detach()
     assert end.told() == [events.Settled(1, "hi", Fate.UNKNOWN)]
     assert end.said() == ["QUIT|"]
     end.attachment.lose()
-    assert end.told() == [events.Detached()]
+    assert end.told() == [events.Over(lost=False)]
 
 
 @pytest.mark.parametrize(

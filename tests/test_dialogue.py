@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import view
-from simp_client.attachment import MOST_REQUESTS
-from simp_client.dialogue import WINDOW, Dialogue, Question
-from simp_client.prompt import Ask, State
+from simp_client.attachment import MOST_REQUESTS, Phase
+from simp_client.dialogue import WINDOW, Dialogue
+from simp_client.prompt import HELP, QUESTIONS, Ask, Place, Question, State
 from simp_proto.constants import MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line, Word, format_line, parse_line
@@ -112,48 +112,58 @@ PLACES: dict[str, Callable[[], Desk]] = {
 }
 
 
+STATES: dict[str, State] = {
+    **Phase.__members__,
+    **Place.__members__,
+    "NAME": Phase.APART,
+    "QUITTING": Phase.DETACHING,
+    "ENDED": Phase.OVER,
+}
+
+
 def place(name: str) -> Desk:
     desk = PLACES[name]()
     if name == "ACCEPTING":
         desk.type("y")
     desk.flush()
-    desk.at(State[name.partition(",")[0]])
+    desk.at(STATES[name.partition(",")[0]])
     return desk
 
 
 LEAVE_BOB = [f"QUIT|{BOB}", "PING|"]
 CANCEL = ["QUIT|127.0.0.2", "PING|"]
-END = (State.QUITTING, ["QUIT|"])
+END: tuple[State, list[str]] = (Phase.DETACHING, ["QUIT|"])
 WORDS = ["q", "?", "y", "n", "1", "2", "", "hi", "127.0.0.3"]
+MESSAGES: dict[str, tuple[State, list[str]]] = {
+    word: (Phase.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]
+}
 TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
-    "NAME": {word: (State.ATTACHING, [f"CONNECT|{word}", "PING|"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
+    "NAME": {word: (Phase.ATTACHING, [f"CONNECT|{word}", "PING|"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
     | {"q": END},
     "ATTACHING": {"q": END},
-    "MENU": {"q": END, "1": (State.ADDRESS, []), "2": (State.WAITING, [])},
+    "MENU": {"q": END, "1": (Place.ADDRESS, []), "2": (Place.WAITING, [])},
     "MENU, asked about bob": {
         "q": END,
-        "y": (State.ACCEPTING, [f"CONNECTED|{BOB}"]),
-        "n": (State.MENU, LEAVE_BOB),
+        "y": (Phase.ACCEPTING, [f"CONNECTED|{BOB}"]),
+        "n": (Place.MENU, LEAVE_BOB),
     },
-    "ADDRESS": {"q": END, "": (State.MENU, []), "127.0.0.3": (State.CALLING, ["CONNECTING|127.0.0.3"])},
-    "WAITING": {"q": END, "": (State.MENU, [])},
+    "ADDRESS": {"q": END, "": (Place.MENU, []), "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"])},
+    "WAITING": {"q": END, "": (Place.MENU, [])},
     "WAITING, asked about bob": {
         "q": END,
-        "y": (State.ACCEPTING, [f"CONNECTED|{BOB}"]),
-        "n": (State.WAITING, LEAVE_BOB),
+        "y": (Phase.ACCEPTING, [f"CONNECTED|{BOB}"]),
+        "n": (Place.WAITING, LEAVE_BOB),
     },
-    "CALLING": {"q": (State.LEAVING, CANCEL)},
-    "CALLING, asked to wait": {"q": (State.LEAVING, CANCEL)},
+    "CALLING": {"q": (Phase.LEAVING, CANCEL)},
+    "CALLING, asked to wait": {"q": (Phase.LEAVING, CANCEL)},
     "CALLING, asked about carol": {
-        "q": (State.LEAVING, CANCEL),
-        "y": (State.ACCEPTING, [f"CONNECTED|{CAROL}"]),
-        "n": (State.CALLING, [f"QUIT|{CAROL}", "PING|"]),
+        "q": (Phase.LEAVING, CANCEL),
+        "y": (Phase.ACCEPTING, [f"CONNECTED|{CAROL}"]),
+        "n": (Phase.CALLING, [f"QUIT|{CAROL}", "PING|"]),
     },
-    "ACCEPTING": {"q": (State.LEAVING, LEAVE_BOB)},
-    "CHAT": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
-    | {"q": (State.LEAVING, LEAVE_BOB)},
-    "CHAT, asked to wait": {word: (State.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
-    | {"q": (State.LEAVING, LEAVE_BOB)},
+    "ACCEPTING": {"q": (Phase.LEAVING, LEAVE_BOB)},
+    "CHAT": MESSAGES | {"q": (Phase.LEAVING, LEAVE_BOB)},
+    "CHAT, asked to wait": MESSAGES | {"q": (Phase.LEAVING, LEAVE_BOB)},
     "LEAVING": {"q": END},
     "CLOSING": {"q": END},
     "QUITTING": {},
@@ -171,9 +181,9 @@ def test_a_typed_line_in_every_place(where: str, word: str) -> None:
     assert (desk.dialogue.state, sent) == TYPED[where].get(word, (before, []))
 
 
-GONE = (State.ENDED, list[str]())
-CHAT = (State.CHAT, list[str]())
-MENU = (State.MENU, list[str]())
+GONE: tuple[State, list[str]] = (Phase.OVER, [])
+CHAT: tuple[State, list[str]] = (Phase.CHAT, [])
+MENU: tuple[State, list[str]] = (Place.MENU, [])
 HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
     "NAME": {"QUIT|": GONE},
     "ATTACHING": {"PONG|": MENU, "QUIT|": GONE, "ERROR|no": END},
@@ -251,7 +261,7 @@ def test_answers_given_beforehand_are_checked() -> None:
 def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
     desk = Desk()
     assert desk.type("ü") == []
-    assert desk.asked == [view.NAME_QUESTION, view.NAME_QUESTION]
+    assert desk.asked == [QUESTIONS[Phase.APART][1], QUESTIONS[Phase.APART][1]]
     assert "expected printable ASCII" in desk.shown[-1]
 
 
@@ -266,9 +276,9 @@ def test_waiting_requests_come_before_the_menu() -> None:
 def test_a_daemon_that_refuses_the_client_ends_it() -> None:
     desk = Desk("alice")
     desk.hear("ERROR|another client is attached", "QUIT|")
-    desk.at(State.ENDED)
+    desk.at(Phase.OVER)
     assert desk.shown == ["! another client is attached"]
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
 
 
 def test_call_skips_the_menu() -> None:
@@ -314,7 +324,7 @@ def test_lines_held_for_a_chat_that_failed_never_reach_the_menu(how: str) -> Non
         desk.hear("QUIT|bob", "PONG|")
     else:
         desk.hear(how)
-    desk.at(State.MENU)
+    desk.at(Place.MENU)
     assert f"! not sent: '1': {'the call is over' if how == 'q' else 'nobody took the call'}" in desk.shown
     assert desk.dialogue.failed
 
@@ -330,16 +340,16 @@ def test_what_crossed_our_leaving_is_not_about_the_next_call() -> None:
     desk.type("q", "1", "127.0.0.2")
     desk.hear(f"CONNECTED|bob|{BOB}", "QUIT|bob", "QUIT|bob")
     assert desk.hear("PONG|") == ["CONNECTING|127.0.0.2"]
-    desk.at(State.CALLING)
+    desk.at(Phase.CALLING)
 
 
 def test_a_request_during_a_call_can_be_declined_without_ending_it() -> None:
     desk = place("CALLING, asked about carol")
     desk.type("n")
     desk.hear("QUIT|carol")  # the answer to ours, not the callee's no
-    desk.at(State.CALLING)
+    desk.at(Phase.CALLING)
     desk.hear("PONG|", "QUIT|bob")
-    desk.at(State.MENU)
+    desk.at(Place.MENU)
 
 
 def test_a_request_during_a_call_takes_no_other_line() -> None:
@@ -363,7 +373,7 @@ def test_a_request_during_a_chat_is_told_and_asked_about_after_it() -> None:
 def test_an_address_being_asked_for_is_not_interrupted() -> None:
     desk = place("ADDRESS")
     desk.hear(REQUEST)
-    assert desk.dialogue.ask.words == view.ADDRESS_QUESTION
+    assert desk.dialogue.ask.words == QUESTIONS[Place.ADDRESS][1]
     assert desk.type("127.0.0.9") == ["CONNECTING|127.0.0.9"]
 
 
@@ -393,7 +403,7 @@ def test_a_request_taken_back_is_no_longer_asked_about() -> None:
     desk = place("MENU, asked about bob")
     desk.hear("QUIT|bob")
     assert desk.shown[-1] == f"* Missed call: bob ({BOB}) no longer wants to chat."
-    assert desk.dialogue.ask.words == view.MENU_QUESTION
+    assert desk.dialogue.ask.words == QUESTIONS[Place.MENU][1]
 
 
 def test_a_name_that_is_anothers_address_takes_nothing_from_them() -> None:
@@ -412,7 +422,7 @@ def test_requests_are_bounded() -> None:
 def test_a_request_that_gives_way_to_others_ends_no_call() -> None:
     desk = calling()
     desk.hear(f"RINGING|bob|{BOB}", *(f"CONNECTING|m{number}|10.0.0.66:{number}" for number in range(1, 18)), "QUIT|m1")
-    desk.at(State.CALLING)
+    desk.at(Phase.CALLING)
     assert desk.shown[-1] == "* Missed call: m1 (10.0.0.66:1) no longer wants to chat."
 
 
@@ -420,15 +430,15 @@ def test_a_request_that_gives_way_to_others_ends_no_call() -> None:
 def test_a_request_without_a_name_that_gets_one_at_its_end_ends_no_call(name: str) -> None:
     desk = calling()
     desk.hear(f"RINGING|daemon|{BOB}", f"CONNECTING|{name}|10.0.0.66:1", "QUIT|mallory")
-    desk.at(State.CALLING)
+    desk.at(Phase.CALLING)
 
 
 def test_a_call_that_rang_ends_by_the_name_that_rang_alone() -> None:
     desk = calling()
     desk.hear(f"RINGING|bob|{BOB}", "QUIT|mallory", f"QUIT|{CAROL}")
-    desk.at(State.CALLING)
+    desk.at(Phase.CALLING)
     desk.hear("QUIT|bob")
-    desk.at(State.MENU)
+    desk.at(Place.MENU)
 
 
 def test_a_failed_call_fails_a_pipe_only() -> None:
@@ -436,7 +446,7 @@ def test_a_failed_call_fails_a_pipe_only() -> None:
         desk = calling(piped=piped)
         desk.hear("ERROR|User already in another chat", "QUIT|bob")
         assert desk.shown[1:] == ["* 127.0.0.2 is in another chat."]
-        assert desk.dialogue.status == int(piped)
+        assert desk.dialogue.failed == piped
 
 
 # -- no answer
@@ -479,7 +489,7 @@ def test_a_message_that_is_too_long_is_not_sent_and_nothing_else_lost() -> None:
     longest = "é" * (MAX_MESSAGE_SIZE // 2)
     assert desk.type(longest + "x") == []
     assert f"longer than {MAX_MESSAGE_SIZE} bytes" in desk.shown[-1]
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
     assert desk.type(longest) == [f"CHAT|{longest}"]
 
 
@@ -500,7 +510,7 @@ def test_an_undelivered_message_is_shown_by_its_words() -> None:
     desk.type("first", "second " * 20)
     desk.hear("ACK|1", "UNDELIVERED|2")
     assert desk.shown[-1] == f"! not delivered: '{('second ' * 20)[: view.SHORT]}…'"
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
 
 
 def test_the_bar_counts_what_is_not_delivered() -> None:
@@ -557,7 +567,7 @@ def test_the_end_of_the_input_waits_for_every_message() -> None:
     assert desk.hear("ACK|1") == []
     assert desk.hear("UNDELIVERED|2") == ["QUIT|"]
     desk.hear("QUIT|")
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
 
 
 def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
@@ -566,7 +576,7 @@ def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
     assert desk.end() == []
     assert desk.hear("QUIT|bob", "PONG|") == []
     assert desk.hear("ACK|1") == ["QUIT|"]
-    assert desk.dialogue.status == 0
+    assert not desk.dialogue.failed
 
 
 def calling_after_a_chat() -> Desk:
@@ -609,7 +619,7 @@ def test_a_call_that_the_end_cuts_short_has_failed() -> None:
     for desk in (calling(piped=True), Desk("alice", "127.0.0.2", piped=True)):
         desk.flush()
         assert desk.end() == ["QUIT|"]
-        assert desk.dialogue.status == 1
+        assert desk.dialogue.failed
 
 
 def test_with_call_a_pipe_ends_with_that_chat() -> None:
@@ -629,22 +639,22 @@ def test_a_lost_daemon_is_told_with_what_it_takes_along() -> None:
     desk = place("CHAT, one message out")
     desk.dialogue.lose()
     desk.flush()
-    assert desk.shown[-2:] == ["! may not have arrived: 'hi'", view.plain(view.lost())]
-    assert desk.dialogue.status == 1
-    desk.at(State.ENDED)
+    assert desk.shown[-2:] == ["! may not have arrived: 'hi'", "! The daemon is gone."]
+    assert desk.dialogue.failed
+    desk.at(Phase.OVER)
 
 
 def test_a_daemon_that_closes_after_our_quit_is_not_lost() -> None:
     desk = place("QUITTING")
     desk.dialogue.lose()
-    assert desk.dialogue.status == 0
+    assert not desk.dialogue.failed
 
 
 def test_help_is_there_and_the_question_comes_again() -> None:
     desk = at_menu()
     desk.type("?")
-    assert desk.shown == [f"* {line}" for line in view.HELP]
-    assert desk.asked == [view.MENU_QUESTION, view.MENU_QUESTION]
+    assert desk.shown == [f"* {line}" for line in HELP]
+    assert desk.asked == [QUESTIONS[Place.MENU][1], QUESTIONS[Place.MENU][1]]
 
 
 # -- the law
@@ -674,7 +684,7 @@ def test_what_is_typed_counts_for_what_was_asked_then_alone(steps: list[str]) ->
     for step in steps:
         if step == "look":
             ask = desk.dialogue.ask
-            partner = desk.dialogue.attachment.partner.peer if desk.dialogue.state is State.CHAT else ""
+            partner = desk.dialogue.attachment.partner.peer if desk.dialogue.state is Phase.CHAT else ""
         elif "|" in step:
             desk.hear(step)
         else:
@@ -747,7 +757,7 @@ def test_a_draft_of_a_chat_that_is_over_is_nothing_else(word: str) -> None:
     ask = desk.dialogue.ask
     desk.hear("QUIT|bob", f"CONNECTING|carol|{CAROL}")
     assert desk.type(word, ask=ask) == []
-    desk.at(State.MENU)
+    desk.at(Place.MENU)
     if word == "q":
         assert desk.shown[-1] == "* It is over already."
     elif word:
@@ -767,7 +777,7 @@ def test_a_choice_that_a_request_interrupts_is_still_a_choice() -> None:
     ask = desk.dialogue.ask
     desk.hear(REQUEST)
     desk.type("1", ask=ask)
-    desk.at(State.ADDRESS)
+    desk.at(Place.ADDRESS)
 
 
 def test_a_yes_typed_before_the_question_accepts_nobody() -> None:
@@ -775,7 +785,7 @@ def test_a_yes_typed_before_the_question_accepts_nobody() -> None:
     ask = desk.dialogue.ask
     desk.hear(REQUEST)
     assert desk.type("y", ask=ask) == []
-    desk.at(State.MENU)
+    desk.at(Place.MENU)
     late = Desk("alice")
     late.type("y")
     late.hear("CONNECTED|alice", REQUEST)
@@ -845,7 +855,7 @@ def test_what_redirected_input_says_to_no_question_is_a_failure() -> None:
     desk = at_menu(piped=True)
     desk.type("hello")
     desk.end()
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
 
 
 def test_an_end_of_the_input_waits_until_the_daemon_takes_us_or_does_not() -> None:
@@ -853,11 +863,11 @@ def test_an_end_of_the_input_waits_until_the_daemon_takes_us_or_does_not() -> No
     desk.flush()
     assert desk.end() == []
     desk.hear("ERROR|another client is connected to this daemon", "QUIT|")
-    assert (desk.shown, desk.dialogue.status) == (["! another client is connected to this daemon"], 1)
+    assert (desk.shown, desk.dialogue.failed) == (["! another client is connected to this daemon"], True)
     desk = Desk("zoe", piped=True)
     desk.end()
     assert desk.hear("CONNECTED|zoe", "PONG|") == ["QUIT|"]
-    assert desk.dialogue.status == 0
+    assert not desk.dialogue.failed
 
 
 def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
@@ -874,7 +884,7 @@ def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
         "! not sent: 'hi': nobody answered the call",
     ]
     assert desk.hear("QUIT|127.0.0.2:7777", "PONG|") == ["QUIT|"]
-    assert desk.dialogue.status == 1
+    assert desk.dialogue.failed
     assert not calling().dialogue.alone
 
 

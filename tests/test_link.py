@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client.attachment import Attachment
-from simp_client.link import Link, NoDaemonError
+from simp_client.link import Link, NoDaemonError, lost
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from simp_proto.text import Line, Word, format_line
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
@@ -95,3 +95,15 @@ def test_nobody_there_is_one_line_that_helps() -> None:
         address = taken.getsockname()
         with pytest.raises(NoDaemonError, match=r"connection refused.*Start one with: simp daemon"):
             asyncio.run(Link.open(address, Attachment()))
+
+
+@pytest.mark.parametrize(
+    ("address", "command"),
+    [
+        (("127.0.0.1", 7778), "simp daemon"),
+        (("192.168.1.20", 7778), "simp daemon 192.168.1.20"),
+        (("::1", 7000), "simp daemon --client-port 7000"),
+    ],
+)
+def test_a_lost_daemon_is_told_with_what_starts_it(address: tuple[str, int], command: str) -> None:
+    assert lost(address).endswith(f"with: {command}")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import prompt, view
-from simp_client.attachment import Attachment
+from simp_client.attachment import Attachment, Phase
 from simp_client.events import Other
-from simp_client.prompt import LINE, REACTION, Ask, Glance, Kind, State
+from simp_client.prompt import LINE, REACTION, Ask, Glance, Kind, Place, State
 from simp_proto.text import parse_line
 
 MENU = Ask(Kind.MENU)
@@ -60,7 +60,7 @@ NAMES = st.text(
 )
 
 
-@given(NAMES, st.sampled_from(State), st.integers(4, 200), st.integers(0, 3))
+@given(NAMES, st.sampled_from([*Phase, *Place]), st.integers(4, 200), st.integers(0, 3))
 def test_the_bar_is_narrower_than_the_terminal(name: str, state: State, columns: int, messages: int) -> None:
     attachment = chatting(name)
     for number in range(messages):
@@ -80,4 +80,4 @@ def test_the_bar_is_narrower_than_the_terminal(name: str, state: State, columns:
 def test_the_bar_keeps_the_way_out_longest(columns: int, bar: str) -> None:
     attachment = chatting("bob")
     attachment.say("hi")
-    assert prompt.bar(State.CHAT, attachment, "alice", columns) == bar
+    assert prompt.bar(Phase.CHAT, attachment, "alice", columns) == bar

@@ -13,37 +13,7 @@ from wcwidth import wcwidth
 from simp_client import view
 
 EVIL = "\x1b[31m\u202e\x9b2J\na\r\b\x07\u2028\U000e0001"
-TEXTS = [
-    view.notice,
-    view.error,
-    view.waiting,
-    view.calling,
-    view.rings,
-    view.kept,
-    view.requested,
-    view.withdrawn,
-    view.declined,
-    view.began,
-    view.left,
-    view.gone,
-    view.over_already,
-    view.cancelled,
-    view.away,
-    view.unwritable,
-    view.unused,
-    view.typed,
-    view.undelivered,
-    view.unknown,
-    view.lost,
-    view.said,
-    view.wrong,
-    view.unsent,
-    view.accept_question,
-    view.accept_instead_question,
-    view.accept_label,
-    view.named,
-    view.bar,
-]
+TEXTS = [view.notice, view.error, view.typed, view.said, view.named]
 
 
 @pytest.mark.parametrize("words", TEXTS)
@@ -57,19 +27,12 @@ def test_nothing_of_a_peer_disturbs_the_terminal(words: Callable[..., view.Text 
 
 
 def test_every_text_is_in_the_table_above() -> None:
-    counts = {view.closing, view.indent, view.missed, view.no_answer, view.no_answer_yet, view.gave_up, view.failed}
-    told: set[object] = {
+    made: set[object] = {
         function
         for _, function in inspect.getmembers(view, inspect.isfunction)
         if function.__module__ == view.__name__ and function.__annotations__["return"] == view.Text
     }
-    assert told == {*TEXTS, *counts} - {
-        view.accept_question,
-        view.accept_instead_question,
-        view.accept_label,
-        view.named,
-        view.bar,
-    }
+    assert made == {*TEXTS, view.indent} - {view.named}
 
 
 def test_a_message_is_its_name_and_its_words() -> None:
@@ -86,31 +49,6 @@ def test_a_message_never_begins_a_line_of_its_own() -> None:
 )
 def test_short(text: str, short: str) -> None:
     assert view.short(text) == short
-
-
-@pytest.mark.parametrize(
-    ("said", "outstanding", "words"),
-    [
-        (0, 0, ""),
-        (3, 0, "✓ all delivered"),
-        (3, 1, "1 message not yet delivered"),
-        (3, 2, "2 messages not yet delivered"),
-    ],
-)
-def test_delivery(said: int, outstanding: int, words: str) -> None:
-    assert view.delivery(said, outstanding) == words
-
-
-@pytest.mark.parametrize(
-    ("address", "command"),
-    [
-        (("127.0.0.1", 7778), "simp daemon"),
-        (("192.168.1.20", 7778), "simp daemon 192.168.1.20"),
-        (("::1", 7000), "simp daemon --client-port 7000"),
-    ],
-)
-def test_unreachable_says_what_to_start(address: tuple[str, int], command: str) -> None:
-    assert view.unreachable(address, "why").endswith(f" (why). Start one with: {command}")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import unicodedata
 
 from simp_client import view
-from simp_client.attachment import MOST_REQUESTS
-from simp_client.dialogue import Dialogue, Question
-from simp_client.prompt import State
+from simp_client.attachment import MOST_REQUESTS, Phase
+from simp_client.dialogue import Dialogue
+from simp_client.prompt import Question
 from simp_proto.constants import MAX_LINE_SIZE
 from simp_proto.errors import LineError
 from simp_proto.text import Word, format_line, parse_line
@@ -65,7 +65,7 @@ class Driver:
 
     @property
     def ended(self) -> bool:
-        return self._dialogue.state is State.ENDED
+        return self._dialogue.state is Phase.OVER
 
 
 def _try(data: bytes) -> None:

@@ -1,0 +1,256 @@
+"""A person's calls and chats, one after the other: how each begins and ends, and what the person reads of it. Pure.
+
+What is held for a chat that doesn't come is told as not sent. The end waits until the fate of every message is known;
+a second wish for it doesn't.
+"""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from simp_client import events, prompt, view
+from simp_client.attachment import Attachment, Phase
+from simp_client.events import Event, Fate, How, Other
+from simp_client.prompt import TALKING, Ask, Kind, Place, State
+from simp_client.view import Text
+from simp_proto.constants import BUSY, UNANSWERED_INTERVAL
+from simp_proto.text import Line
+
+_HOW: Final = {
+    How.DECLINED: "declined",
+    How.BUSY: "is in another chat",
+    How.NOBODY: "didn't answer",
+    How.UNREACHABLE: "can't be reached",
+}
+
+
+class Held(NamedTuple):
+    """A line that waits."""
+
+    text: str
+    verbatim: bool
+    """It is a message, whatever it looks like."""
+
+
+class Talks:
+    """`piped` and `lost` are the dialogue's.
+
+    `texts_only`: nobody can answer what is shown. `once`: the end of the first call or chat is the end of all.
+    """
+
+    def __init__(self, *, piped: bool, texts_only: bool, once: bool, lost: str) -> None:
+        self.attachment = Attachment()
+        self.place = Place.MENU
+        self.user = ""
+        self.held: deque[Held] = deque()
+        self.shown: list[Text | prompt.Question] = []
+        self.failed = False
+        """A call failed, something wasn't delivered, or a line couldn't be used."""
+        self.broken = False
+        """The daemon is lost, or doesn't take us."""
+        self.call_once_attached: str | None = None
+        self.close_once_attached = False
+        self.piped = piped
+        self.texts_only = texts_only
+        self.once = once
+        self._lost = lost
+        self._count = 0
+        self._warned = False  # the last event was a warning
+
+    @property
+    def state(self) -> State:
+        """Where the person is: where the attachment is, and a place of theirs where that has none."""
+        phase = self.attachment.phase
+        if phase in (Phase.DETACHING, Phase.OVER):
+            return phase
+        return self.place if phase is Phase.IDLE or self.place is Place.CLOSING else phase
+
+    @property
+    def number(self) -> int:
+        """The number of the call or chat that is on, from 1; or 0."""
+        return self._count if self.state in TALKING else 0
+
+    @property
+    def ask(self) -> Ask:
+        """What is asked now."""
+        return prompt.ask(self.state, self.attachment, self.user, self.number, texts_only=self.texts_only)
+
+    def notice(self, words: str) -> None:
+        """Shows that something has happened."""
+        self.shown.append(view.notice(words))
+
+    def error(self, words: str) -> None:
+        """Shows that something went wrong."""
+        self.shown.append(view.error(words))
+
+    def unsent(self, text: str, why: str) -> None:
+        """Shows that a line never left this program."""
+        self.failed = True
+        self.error(f"not sent: {view.short(text)}: {why}")
+
+    def who(self, other: Other) -> str:
+        """How the person is told who that is."""
+        return view.title(other, self.user)
+
+    # -- what the person wishes
+
+    def attach(self, user: str) -> None:
+        """Begins, under that name; raises `LineError`."""
+        self.attachment.attach(user)
+        self.user = user
+
+    def call(self, address: str) -> None:
+        """Calls; raises `AddressError`."""
+        self.attachment.call(address)
+        self._begin()
+        self.notice(f"Calling {self.attachment.partner.address}.{'' if self.texts_only else ' q cancels.'}")
+
+    def accept(self, request: Other) -> None:
+        """Accepts the request, and no longer waits for whoever is called."""
+        self.drop_held("the call is over")
+        self.attachment.accept(request)
+        self._begin()
+
+    def decline(self, request: Other) -> None:
+        """Declines the request."""
+        self.attachment.decline(request)
+        self.notice(f"Declined {self.who(request)}.")
+
+    def leave(self, why: str) -> None:
+        """Leaves the call or chat."""
+        self.attachment.leave()
+        self.drop_held(why)
+
+    def close(self) -> None:
+        """Ends once the fate of every message is known; immediately if asked again."""
+        count = len(self.attachment.outstanding)
+        if not count or self.place is Place.CLOSING:
+            self.detach()
+            return
+        self.place = Place.CLOSING
+        now = "Ctrl-C" if self.texts_only else "q or Ctrl-C"
+        self.notice(
+            f"Will quit once {view.messages(count)} {'has' if count == 1 else 'have'} arrived. {now} quits now."
+        )
+
+    def detach(self) -> None:
+        """Ends now."""
+        was = self.state
+        self.attachment.detach()
+        self._follow(was)
+        self.drop_held("the chat is over")
+
+    def drop_held(self, why: str) -> None:
+        """Tells what was typed for a chat that won't happen."""
+        for text, _ in self.held:
+            self.unsent(text, why)
+        self.held.clear()
+
+    def _begin(self) -> None:
+        self._count += 1
+        self.place = Place.MENU  # where its end leads
+
+    # -- what the daemon says
+
+    def receive_line(self, line: Line) -> None:
+        """The daemon said that."""
+        was = self.state
+        self.attachment.receive_line(line)
+        self._follow(was)
+        if self.state is Place.CLOSING and not self.attachment.outstanding:
+            self.detach()
+
+    def lose(self) -> None:
+        """The daemon closed the connection."""
+        was = self.state
+        self.attachment.lose()
+        self._follow(was)
+
+    def _follow(self, was: State) -> None:
+        """Tells the person what has happened to somebody who was there, and goes where it leads."""
+        while event := self.attachment.next_event():
+            self._happened(event, was)
+            if not isinstance(event, events.Settled):
+                self._warned = isinstance(event, events.Warned)
+
+    def _happened(self, event: Event, was: State) -> None:  # noqa: PLR0912, PLR0915  a case for each event
+        match event:
+            case events.Idle() if was is Phase.ATTACHING:
+                if self.call_once_attached:
+                    self.call(self.call_once_attached)
+                elif self.close_once_attached:
+                    self.close()
+            case events.Idle():
+                self._rest()
+            case events.Missed(other, seconds):
+                self.notice(f"Missed call: {self.who(other)} called {_ago(seconds)} ago.")
+            case events.Requested(other):
+                asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
+                if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
+                    self._put_off(other)
+            case events.Withdrawn(other):
+                self.notice(f"Missed call: {self.who(other)} no longer wants to chat.")
+            case events.Ringing(other) if was is Phase.CALLING:
+                self.notice(f"Ringing at {self.who(other)}.")
+            case events.Away(other) if was is Phase.CALLING:
+                self.notice(f"Nobody is at {self.who(other)} now; whoever comes there will be asked.")
+            case events.Began(other) if was is not Place.CLOSING:
+                self._began(other, called=was in (Phase.CALLING, Phase.ACCEPTING))
+            case events.Said(name, text):
+                self.shown.append(view.said(name, text, self.user))
+            case events.Settled(_, text, fate) if fate is not Fate.ACKNOWLEDGED:
+                self.failed = True
+                what = "not delivered" if fate is Fate.UNDELIVERED else "may not have arrived"
+                self.error(f"{what}: {view.short(text)}")
+            case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
+                self._unanswered(view.short_title(other, self.user), seconds)
+            case events.Failed(other, _, how):
+                self.failed |= was is Phase.CALLING
+                if how in _HOW:
+                    self.notice(f"{self.who(other)} {_HOW[how]}.")
+                self.drop_held("nobody took the call")
+                self._rest()
+            case events.Ended(other, lost):
+                what = "is gone" if self._warned else "stopped answering" if lost else "left"
+                self.notice(f"{self.who(other)} {what}; the chat is over.")
+                self.drop_held("the chat is over")
+                self._rest()
+            case events.Warned(text):
+                if not (text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)):  # `Failed` tells it
+                    self.error(text)
+                if was is Phase.ATTACHING:
+                    self.broken = True
+                    self.detach()
+            case events.Over(lost=True):
+                self.broken = True
+                self.drop_held("the daemon is gone")
+                self.error(self._lost)
+
+    def _put_off(self, request: Other) -> None:
+        self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")
+
+    def _began(self, other: Other, *, called: bool) -> None:
+        if not called:
+            self._begin()
+        commands = "" if self.texts_only else " q leaves, ? helps."
+        self.notice(f"You are in a chat with {self.who(other)}.{commands}")
+        for request in self.attachment.requests:
+            self._put_off(request)
+        if not self.piped:
+            self.shown += (view.said(self.user, held.text.strip("\n")) for held in self.held)
+
+    def _unanswered(self, who: str, seconds: int) -> None:
+        """Where somebody can answer it, it is asked, in a line that takes no answer (client 4.2, UNANSWERED)."""
+        if self.texts_only:
+            self.notice(f"Still no answer from {who} after {seconds} s.")
+        else:
+            since = f" ({seconds} s)" if seconds > UNANSWERED_INTERVAL else ""
+            self.notice(f"Still no answer from {who}: keep waiting, or q to quit{since}")
+
+    def _rest(self) -> None:
+        """No call or chat is on any more."""
+        if self.once and self.place is not Place.CLOSING:
+            self.close()
+
+
+def _ago(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
