@@ -61,8 +61,8 @@ class RefusedError(SimpError):
 async def connect(user: str, daemon: str = "127.0.0.1") -> AsyncIterator["Client"]:
     """Attaches to the daemon at `IP` or `IP:port` under that name, and leaves it at the end of the block.
 
-    Raises `NoDaemonError` if nothing answers there, `RefusedError` if another client is attached, `LineError` for what
-    is no name, and `AddressError`.
+    Raises `NoDaemonError` if nothing answers there within 10 s, `RefusedError` if another client is attached,
+    `LineError` for what is no name, and `AddressError`.
     """
     attachment = Attachment()
     attachment.attach(user)

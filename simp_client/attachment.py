@@ -82,6 +82,11 @@ class Attachment:
         self._say_and_ping(Word.CONNECT, check_user(user), Phase.ATTACHING)
         self.phase = Phase.ATTACHING
 
+    def ping(self) -> None:
+        """Says something, which leads to nothing: whoever isn't yet attached must soon (client 1.3)."""
+        self._say(Word.PING)
+        self._barriers.append(NOBODY)
+
     def call(self, address: str) -> None:
         """Calls `IP` or `IP:port`; raises `AddressError`. Leads to `Began` or `Failed`."""
         self._require("call", Phase.IDLE)

@@ -11,6 +11,7 @@ from simp_proto.errors import LineError, SimpError
 from simp_proto.text import Line, LineBuffer, format_line, parse_line
 
 CONNECT_TIMEOUT: Final = 10.0
+"""Seconds that the daemon has to take the connection, and as many again to say its first line."""
 GOODBYE_TIMEOUT: Final = 1.0
 """Seconds that the daemon has to answer the last QUIT."""
 RECEIVED: Final = 16 << 10
@@ -54,6 +55,7 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._buffer = LineBuffer(MAX_DAEMON_LINE_SIZE)
+        self._silent_until: float | None = None  # no daemon has spoken so far
 
     @classmethod
     async def open(cls, address: Address, end: End) -> Self:
@@ -61,7 +63,9 @@ class Link:
         try:
             reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_TIMEOUT)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
-            return cls(end, reader, writer)
+            link = cls(end, reader, writer)
+            link._silent_until = asyncio.get_running_loop().time() + CONNECT_TIMEOUT
+            return link
         except OSError as error:  # `TimeoutError` is one
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
             where = format_address(address)
@@ -78,15 +82,27 @@ class Link:
             await self._writer.drain()
 
     async def receive(self) -> bool:
-        """Waits for what the daemon says next and passes it on; false once the connection has ended."""
+        """Waits for what the daemon says next and passes it on; false once the connection has ended.
+
+        Raises `NoDaemonError` where whoever has taken the connection says no line of a daemon.
+        """
         try:
-            data = await self._reader.read(CHUNK)
+            async with asyncio.timeout_at(self._silent_until):
+                data = await self._reader.read(CHUNK)
             self._buffer.feed(data)
             while data and (line := self._buffer.next_line()) is not None:
                 with contextlib.suppress(LineError):  # an operation of a later version, say (client 2.4)
                     self._end.receive_line(parse_line(line))
-        except (OSError, LineError):
+                    self._silent_until = None
+        except (OSError, LineError) as error:
             data = b""
+            if self._silent_until is not None and isinstance(error, TimeoutError):
+                self._end.lose()
+                where = format_address(self._writer.get_extra_info("peername")[:2])
+                raise NoDaemonError(
+                    f"No daemon at {where}: the connection was taken, and nothing said for {CONNECT_TIMEOUT:g} s. "
+                    "Is that the port for clients, and does the daemon still run?"
+                ) from None
         if not data:
             self._end.lose()
         return bool(data)

@@ -16,6 +16,8 @@ from simp_proto.cli.exit_status import ExitStatus
 
 DEFAULT_WAIT: Final = 60.0
 """Seconds."""
+THINKING: Final = 5.0
+"""Seconds after which a person who still thinks of a name is announced; the daemon waits for 10 (client 1.3)."""
 
 
 class Front(Protocol):
@@ -99,6 +101,11 @@ class Runner:
         self._dialogue.give_up(self._wait)
         self._pump()
 
+    def _announce(self) -> None:
+        if self._dialogue.state is Phase.APART:
+            self._dialogue.attachment.ping()
+            self._pump()
+
     async def _listen(self) -> None:
         while await self._link.receive():
             self._pump()
@@ -113,7 +120,9 @@ class Runner:
                 with contextlib.suppress(NotImplementedError):
                     self._loop.add_signal_handler(number, self.interrupt)
         tasks = listening, reading = asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._front.run(self))
-        reading.add_done_callback(lambda task: self._over.set() if not task.cancelled() and task.exception() else None)
+        for task in tasks:
+            task.add_done_callback(lambda task: self._over.set() if not task.cancelled() and task.exception() else None)
+        thinking = self._loop.call_later(THINKING, self._announce)
         try:
             await self._over.wait()
         except asyncio.CancelledError:  # Ctrl-C that isn't a key at a terminal
@@ -122,7 +131,7 @@ class Runner:
         listening.cancel()
         reading.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        for timer in (self._goodbye, self._giving_up):
+        for timer in (thinking, self._goodbye, self._giving_up):
             if timer:
                 timer.cancel()
         await self._link.close()

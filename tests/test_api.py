@@ -24,6 +24,7 @@ from simp_client import (
     Withdrawn,
     api,
     connect,
+    link,
 )
 from simp_daemon.loop import Daemon
 from simp_proto.address import format_address
@@ -39,6 +40,18 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(scenario(), 3 * PATIENCE)
 
     asyncio.run(bounded())
+
+
+def test_nobody_who_speaks_is_no_daemon_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CONNECT_TIMEOUT", 0.1)
+
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            with pytest.raises(NoDaemonError, match="nothing said"):
+                async with connect("alice", f"127.0.0.1:{daemon.port}"):
+                    pass
+
+    run(scenario)
 
 
 # -- at real daemons

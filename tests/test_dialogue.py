@@ -265,6 +265,17 @@ def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
     assert "expected printable ASCII" in desk.shown[-1]
 
 
+def test_a_ping_before_the_name_is_answered_by_a_pong_of_its_own() -> None:
+    desk = Desk()
+    desk.dialogue.attachment.ping()
+    assert desk.flush() == ["PING|"]
+    desk.type("alice")
+    desk.hear("PONG|")
+    desk.at(Phase.ATTACHING)
+    desk.hear("CONNECTED|alice", "PONG|")
+    desk.at(Place.MENU)
+
+
 def test_waiting_requests_come_before_the_menu() -> None:
     desk = Desk("alice")
     desk.flush()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simp_client import link as link_module
 from simp_client.attachment import Attachment
 from simp_client.link import Link, NoDaemonError, lost
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
@@ -47,6 +48,11 @@ async def listen(data: bytes, cuts: list[int]) -> Listener:
     reader.feed_eof()
     assert not await link.receive()
     return end
+
+
+async def hear_all(link: Link) -> None:
+    while await link.receive():
+        pass
 
 
 _LINES = st.builds(Line, st.sampled_from(Word), st.text(max_size=9))
@@ -95,6 +101,38 @@ def test_nobody_there_is_one_line_that_helps() -> None:
         address = taken.getsockname()
         with pytest.raises(NoDaemonError, match=r"connection refused.*Start one with: simp daemon"):
             asyncio.run(Link.open(address, Attachment()))
+
+
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HELLO|future\n", b"PON"])
+def test_whoever_says_no_line_of_a_daemon_is_none(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.1)
+
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            end = Listener()
+            link = await Link.open(("127.0.0.1", daemon.port), end)
+            await daemon.write(said)
+            with pytest.raises(NoDaemonError, match=f"No daemon at 127.0.0.1:{daemon.port}: .* nothing said for 0.1 s"):
+                await hear_all(link)
+            assert (end.heard, end.lost) == ([], True)
+            link.abort()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+
+
+def test_a_daemon_that_has_spoken_may_be_silent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.1)
+
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            link = await Link.open(("127.0.0.1", daemon.port), Listener())
+            await daemon.say("PONG|")
+            assert await link.receive()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(link.receive(), 0.3)
+            link.abort()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 @pytest.mark.parametrize(

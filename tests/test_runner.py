@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from simp_client import link
 from simp_client import runner as runner_module
 from simp_client.dialogue import Dialogue
 from simp_client.link import NoDaemonError
@@ -67,6 +68,34 @@ def talk(script: Callable[[ScriptedDaemon, Paper], Awaitable[None]]) -> tuple[in
             return await asyncio.wait_for(conversation, PATIENCE), paper.shown
 
     return asyncio.run(both())
+
+
+def test_whoever_says_nothing_is_no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CONNECT_TIMEOUT", 0.1)
+
+    async def script(daemon: ScriptedDaemon, _: Paper) -> None:
+        await daemon.hear("CONNECT|alice", "PING|")
+
+    with pytest.raises(NoDaemonError, match="nothing said"):
+        talk(script)
+
+
+def test_a_person_who_thinks_of_a_name_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "THINKING", 0.0)
+
+    async def both() -> int:
+        async with ScriptedDaemon() as daemon:
+            paper = Paper()
+            conversation = asyncio.ensure_future(converse(("127.0.0.1", daemon.port), Dialogue(), paper))
+            await daemon.hear("PING|")
+            await daemon.say("PONG|")
+            await paper.type("alice")
+            await daemon.attach("alice")
+            await paper.type("q")
+            await daemon.end()
+            return await asyncio.wait_for(conversation, PATIENCE)
+
+    assert asyncio.run(both()) == ExitStatus.SUCCESS
 
 
 @pytest.mark.parametrize(("line", "heard"), [("QUIT|bob", "b'QUIT|\\\\n'"), ("", "b'QUIT|\\\\n'")])
