@@ -39,6 +39,7 @@ class Pipe:
     def __init__(self, dialogue: Dialogue) -> None:
         self._dialogue = dialogue
         self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._begun = False  # the person may have typed half a line
         self._turns = threading.Semaphore(0)
         self._reading = False
 
@@ -52,6 +53,7 @@ class Pipe:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._complain(view.error(f"can't write to the standard output: {error.strerror or 'nobody takes it'}"))
             raise
+        self._begun = True
         if self._dialogue.reads and not self._reading:
             self._reading = True
             self._turns.release()
@@ -61,6 +63,9 @@ class Pipe:
         if self._terminal or text[0][0] == "name":
             if self._terminal:
                 text = view.indent(text, shutil.get_terminal_size().columns)
+                if self._begun:
+                    print()
+                self._begun = False
             print(view.fit(view.plain(text), sys.stdout.encoding), flush=True)
         else:
             self._complain(text)
@@ -87,6 +92,7 @@ class Pipe:
 
     def _take(self, runner: "Runner", line: str) -> None:
         self._reading = False
+        self._begun = False
         runner.type_line(line)
 
 

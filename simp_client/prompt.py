@@ -51,6 +51,7 @@ QUESTIONS: Final[dict[State, tuple[Kind, str]]] = {
 }
 """What is asked where no request is asked about."""
 HELP: Final = (
+    "Your name is what others see: up to 32 characters of ASCII.",
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
     r"\q   sends q in a chat, and \? sends ?",

@@ -7,6 +7,7 @@ latency each text is printed once and in order.
 """
 
 import os
+import re
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -51,6 +52,8 @@ _CONFIRMED_LINES: Final = 5
 _MOST_ROWS: Final = 5
 _REWRAPS: Final = not (os.environ.get("XTERM_VERSION") or os.environ.get("STY") or os.environ.get("TERM") == "linux")
 """Whether the terminal wraps its rows anew when its width changes; xterm, GNU screen and the Linux console don't."""
+_UNSURE: Final = re.compile("[\u200d\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
+"""What joins characters into one whose width terminals disagree on; rows with it are erased before each drawing."""
 _SYNCHRONIZED: Final = "\x1b[?2026h\x1b[?25l", "\x1b[?2026l"
 
 
@@ -194,14 +197,15 @@ class Terminal:
 
     def _bar(self) -> FormattedText:
         columns = self._out.get_size().columns
-        words = f" Enter again sends {self._staged.count(chr(10)) + 1} lines as one message "
-        return FormattedText(
-            [("class:bar", self._fit(words if self._staged else self._dialogue.bar(columns))[: columns - 1])]
-        )
+        words = self._dialogue.bar(columns)
+        if others := self._buffer.text.strip("\n").count("\n"):
+            again = " again" if self._staged else ""
+            words = f" Enter{again} sends {others + 1} lines as one message · Ctrl-C discards them "
+        return FormattedText([("class:bar", self._fit(words)[: columns - 1])])
 
     def _print(self) -> None:
         """Writes what waits in the place of the live rows, which are drawn again right after."""
-        if not self._feed:
+        if not self._feed and not _UNSURE.search(self._buffer.text):
             return
         self._out.hold()
         self._app.renderer.erase()
@@ -252,10 +256,14 @@ class Terminal:
 
         @keys.add(Keys.Enter)
         def _(event: KeyPressEvent) -> None:
-            """Without bracketed paste, a pasted text comes as many of these in one read; then they are newlines."""
+            """Without bracketed paste, a pasted text comes as many of these in one read; then they are newlines.
+
+            So are those of whoever types ahead of a slow line: nothing is sent before another Enter, as the bar says.
+            """
             more = sum(press.key == Keys.Enter for press in event.app.key_processor.input_queue)
-            if more >= 2 or self._pasting:
-                self._pasting = more > 0
+            pasted = self._buffer.text and (more >= 2 or self._pasting)
+            self._pasting = bool(pasted and more)
+            if pasted:
                 self._buffer.insert_text("\n")
             else:
                 self._buffer.validate_and_handle()

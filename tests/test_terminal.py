@@ -254,6 +254,41 @@ def test_lines_of_a_paste_are_messages_only() -> None:
     watch(script, *CALL)
 
 
+def test_enters_in_one_read_are_kept_as_one_text_and_the_bar_says_so() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("one\rtwo\rthree\r")
+        await screen.see("Enter sends 3 lines as one message · Ctrl-C discards them")
+        await daemon.say("CHAT|bob|meanwhile")
+        await screen.see("bob: meanwhile")
+        screen.press("\r")
+        await _hear(daemon, screen, r"CHAT|one\ntwo\nthree")
+        screen.press("\x1b[200~four\nfive\x1b[201~")
+        await screen.see("Enter sends 2 lines")
+        screen.press("\x03")
+        await screen.see("q leaves")
+        screen.press("six\r")
+        await _hear(daemon, screen, "CHAT|six")
+
+    watch(script, *CALL)
+
+
+def test_enters_on_an_empty_line_are_no_text() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("\r\r\r\r")
+        screen.press("x\r")
+        await _hear(daemon, screen, "CHAT|x")
+        screen.press("\r\r\rq\r")
+        await _hear(daemon, screen, "QUIT|127.0.0.2:7777", "PING|")
+        await daemon.say("QUIT|bob", "PONG|")
+        await screen.see("q quit:")
+        screen.press("\r\r\r1\r")
+        await screen.see("Call which IP or IP:port?")
+
+    watch(script, *CALL)
+
+
 def test_a_long_paste_is_sent_by_a_second_enter_and_disarmed_by_an_edit() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -368,6 +403,20 @@ def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
     watch(script, term="dumb")
 
 
+def test_what_arrives_at_a_dumb_terminal_begins_a_line_of_its_own() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _talk(daemon, screen)
+        screen.press("half typed")
+        await screen.see("half typed")
+        await daemon.say("CHAT|bob|hello")
+        await screen.see("bob: hello")
+        assert "bob: hello" in screen.rows
+        screen.press(" and whole\r")
+        await _hear(daemon, screen, "CHAT|half typed and whole")
+
+    watch(script, *CALL, term="dumb")
+
+
 def test_a_terminal_that_goes_away_is_the_end() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -428,38 +477,54 @@ def test_a_draft_is_whole_after_the_terminal_has_become_narrower_and_wider() -> 
     watch(script, *CALL)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
-def test_in_tmux_nothing_is_lost_doubled_or_left_over_while_it_changes_its_size(tmp_path: Path) -> None:
-    messages, sizes = 300, ["20x24", "200x24", "40x12", "80x24"]
+class Tmux:
+    """A client in tmux, which joins what is one character to a person."""
 
-    def tmux(*arguments: str) -> str:
-        command = ["tmux", "-u", "-S", str(tmp_path / "tmux"), "-f", "/dev/null", *arguments]
+    def __init__(self, path: Path, port: int) -> None:
+        self._socket = str(path / "tmux")
+        client = shlex.join([*CLIENT, "127.0.0.1", "--client-port", str(port), *CALL])
+        self("new-session", "-d", "-s", "s", "-x", "80", "-y", "24", client)
+
+    def __call__(self, *arguments: str) -> str:
+        command = ["tmux", "-u", "-S", self._socket, "-f", "/dev/null", *arguments]
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8"}
         return subprocess.run(
             command, capture_output=True, encoding="utf-8", check=True, timeout=PATIENCE, env=environment
         ).stdout
 
-    def shows(words: str) -> None:
-        assert any(words in tmux("capture-pane", "-p", "-t", "s") for _ in range(500)), words
+    def type(self, text: str) -> None:
+        self("send-keys", "-t", "s", "-l", text)
+
+    def see(self, words: str) -> list[str]:
+        """The rows, once these words are among them."""
+        for _ in range(500):
+            rows = self("capture-pane", "-p", "-t", "s").splitlines()
+            if any(words in row for row in rows):
+                return rows
+        raise AssertionError(f"no {words!r} in {rows}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_in_tmux_nothing_is_lost_doubled_or_left_over_while_it_changes_its_size(tmp_path: Path) -> None:
+    messages, sizes = 300, ["20x24", "200x24", "40x12", "80x24"]
 
     async def script() -> None:
         async with ScriptedDaemon() as daemon:
-            client = shlex.join([*CLIENT, "127.0.0.1", "--client-port", str(daemon.port), *CALL])
-            tmux("new-session", "-d", "-s", "s", "-x", "80", "-y", "24", client)
+            tmux = Tmux(tmp_path, daemon.port)
             try:
                 await daemon.attach("alice")
                 await daemon.take_call("127.0.0.2", "bob")
-                shows("q leaves")
-                tmux("send-keys", "-t", "s", "-l", "half a draft")
+                tmux.see("q leaves")
+                tmux.type("half a draft")
                 for number in range(messages):
                     await daemon.say(f"CHAT|bob|message {number}")
                     await asyncio.sleep(0.002)
                     if number % 60 == 59 and sizes:
                         width, height = sizes.pop(0).split("x")
                         tmux("resize-window", "-t", "s", "-x", width, "-y", height)
-                shows(f"message {messages - 1}")
-                shows("chat with bob")  # the bar of the last size
+                tmux.see(f"message {messages - 1}")
+                tmux.see("chat with bob")  # the bar of the last size
                 shown = tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "s").splitlines()
             finally:
                 tmux("kill-server")
@@ -469,5 +534,38 @@ def test_in_tmux_nothing_is_lost_doubled_or_left_over_while_it_changes_its_size(
             "chat with bob (127.0.0.2:7777) \u00b7 q leaves \u00b7 ? helps"
         ]
         assert [line.strip() for line in shown if "half" in line] == ["alice: half a draft"]
+
+    asyncio.run(script())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_in_tmux_a_wide_draft_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with ScriptedDaemon() as daemon:
+            tmux = Tmux(tmp_path, daemon.port)
+            try:
+                await daemon.attach("alice")
+                await daemon.take_call("127.0.0.2", "bob")
+                tmux.see("? helps")
+                tmux("resize-window", "-t", "s", "-x", "40", "-y", "20")
+                for number, draft in enumerate(
+                    ("日本語の長い文章。" * 9, "e\u0301a\u0308o\u0302" * 40, "👩\u200d👩\u200d👧🇦🇹👍🏽" * 9), 1
+                ):
+                    tmux.type(draft + (end := f"END{number}"))
+                    rows = tmux.see(end)
+                    *above, bar = [row for row in rows if row]
+                    assert "q leaves" in bar
+                    shown = "".join(above)
+                    shown = shown[shown.rindex("alice: ") :]
+                    assert shown.encode("ascii", "ignore") == f"alice: {draft}{end}".encode("ascii", "ignore")
+                    await daemon.say(f"CHAT|bob|meanwhile {end}")
+                    tmux.see(f"meanwhile {end}")
+                    tmux("send-keys", "-t", "s", "Enter")
+                    await daemon.hear(f"CHAT|{draft}{end}")
+                    await daemon.say(f"ACK|{number}")
+                    tmux.see("? helps")
+            finally:
+                tmux("kill-server")
 
     asyncio.run(script())
