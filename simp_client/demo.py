@@ -4,6 +4,7 @@ It shows the whole of the project, and is therefore the one module here that kno
 """
 
 import asyncio
+import shutil
 import socket
 import sys
 import time
@@ -25,6 +26,13 @@ _WORDS = (
     (0, "Each message waits for its ACK."),
     (1, "And 16 bits watch over all of them."),
 )
+_NEXT = """
+To chat yourself, type on each machine,
+in two terminals:
+  simp daemon
+  simp client
+Then choose 1 on one of them, and give
+the other's IP address."""
 
 
 @click.command()
@@ -45,6 +53,7 @@ def demo(pause: float) -> None:
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_Show(pause).run())
+        click.echo(_NEXT)
     except SimpError as error:
         raise click.ClickException(str(error)) from None
     except TimeoutError:
@@ -59,7 +68,11 @@ class _Show:
         self._addresses = _two_addresses()
         self._start = time.monotonic()
         self._closed: OSError | None = None
-        self._ladder = Ladder(*self._addresses, ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)))
+        self._ladder = Ladder(
+            *self._addresses,
+            ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)),
+            width=min(80, shutil.get_terminal_size().columns),
+        )
 
     async def run(self) -> None:
         """Everything, from the first SYN to the last ACK."""

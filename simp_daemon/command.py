@@ -55,7 +55,7 @@ def daemon(
         with unblocked_log(), asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run())
     except StartError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error} (such as: simp daemon 127.0.0.3; or --port and --client-port)") from None
 
 
 def _stop_signal() -> asyncio.Event:

@@ -33,7 +33,6 @@ ELSEWHERE = {
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
     "simp_daemon.peers.delivery": ("test_stop_and_wait", "a seam, which SIMP/1's delivery fills"),
     "simp_daemon.peers.session": ("test_states", "each cell of the table is tried through a session"),
-    "simp_client.talks": ("test_dialogue", "a person sees both as one"),
     "simp_client.events": ("test_attachment", "facts without rules, each told by the attachment"),
 }
 """Modules without a test module of their name: the one that tests them, and why."""

@@ -7,13 +7,9 @@ from simp_proto.constants import Control
 from simp_proto.printable import printable
 from simp_proto.toolkit.reading import Reading
 
-_WIDTH = 80
-"""Cells of a line. A wide character has two, a combining mark none."""
 _TIME = 9
 _RUNG = 36
-"""Cells between the two rails; what is left of a line is for framing, size and what is noted."""
-_TEXT = 30
-"""Cells of a rung's text; longer ones are cut."""
+"""The most cells between the two rails; what is left of a line is for framing, size and what is noted."""
 _AT_SAME_TIME = 0.01
 """Seconds within which the same bytes are no repeat, which takes seconds (spec 5.3): the capture has them twice, as on
 a bridge, or the network has."""
@@ -47,9 +43,14 @@ class _Seen(NamedTuple):
 
 
 class Ladder:
-    """Draws rungs between a left and a right daemon; plain ASCII where the terminal has no other characters."""
+    """Draws rungs between a left and a right daemon; plain ASCII where the terminal has no other characters.
 
-    def __init__(self, left: Address, right: Address, *, ascii_only: bool = False) -> None:
+    A line has so many cells, at least 30. A wide character has two, a combining mark none.
+    """
+
+    def __init__(self, left: Address, right: Address, *, ascii_only: bool = False, width: int = 80) -> None:
+        self._width = max(30, width)
+        self._rung = min(_RUNG, self._width - _TIME - 2)
         self._left = left
         self._right = right
         self._rail, self._dash, self._to_right, self._to_left, self._more = _ASCII if ascii_only else _LINES
@@ -58,7 +59,7 @@ class Ladder:
     def head(self, left: str = "", right: str = "") -> str:
         """The names above the rails; the addresses, where there are none. Two lines, where they don't fit in one."""
         left, right = left or format_address(self._left), right or format_address(self._right)
-        room = _RUNG + 2 - cells(right)
+        room = self._rung + 2 - cells(right)
         if cells(left) < room:
             return f"{'':{_TIME}}{padded(left, room)}{right}"
         return f"{'':{_TIME}}{left}\n{'':{max(0, _TIME + room)}}{right}"
@@ -75,20 +76,21 @@ class Ladder:
         text, told = label(reading)
         again = self._repeats.of(seconds, source, reading)
         told = "; ".join(filter(None, (f"{told}, {again}" if again else told, note)))
-        line = centred(f" {cut(text, _TEXT, self._more)} ", _RUNG - 1, self._dash)
+        line = centred(f" {cut(text, self._rung - 6, self._more)} ", self._rung - 1, self._dash)
         arrow = line + self._to_right if source == self._left else self._to_left + line
         time = f"{'':8}" if seconds is None else f"{seconds:8.3f}"
         rung = f"{time} {self._rail}{arrow}{self._rail}  "
-        room = _WIDTH - len(time) - _RUNG - 5
+        room = self._width - len(time) - self._rung - 5
         if told.isascii() and len(told) <= room:
             return Rung(rung + told, bool(again))
-        first, *below = wrapped(told, room, _WIDTH - _TIME - 2)
-        return Rung("\n".join((rung + first, *(f"{'':{_TIME + 2}}{each}" for each in below))), bool(again))
+        first, *below = wrapped(told, room, self._width - _TIME - 2)
+        return Rung("\n".join(((rung + first).rstrip(), *(f"{'':{_TIME + 2}}{each}" for each in below))), bool(again))
 
     def note(self, seconds: float, side: Address, text: str) -> str:
         """What the person on that side did or saw."""
-        text = cut(printable(text), _RUNG - 3, self._more)
-        line = f" {padded(text, _RUNG - 1)}" if side == self._left else f"{'':{_RUNG - 1 - cells(text)}}{text} "
+        text = cut(printable(text), self._rung - 3, self._more)
+        padding = " " * (self._rung - 1 - cells(text))
+        line = f" {text}{padding}" if side == self._left else f"{padding}{text} "
         return f"{seconds:8.3f} {self._rail}{line}{self._rail}"
 
 
