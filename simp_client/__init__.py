@@ -22,27 +22,10 @@ if TYPE_CHECKING:
     from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
-    "AddressError",
-    "Away",
-    "Client",
-    "Ended",
-    "Event",
-    "Fate",
-    "LineError",
-    "Missed",
-    "NoDaemonError",
-    "NotNowError",
-    "Other",
-    "RefusedError",
-    "Requested",
-    "Ringing",
-    "Said",
-    "SimpError",
-    "Unanswered",
-    "Warned",
-    "Withdrawn",
+    "AddressError", "Away", "Client", "Ended", "Event", "Fate", "LineError", "Missed", "NoDaemonError", "NotNowError",
+    "Other", "RefusedError", "Requested", "Ringing", "Said", "SimpError", "Unanswered", "Warned", "Withdrawn",
     "connect",
-]
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -102,7 +102,6 @@ class Attachment:
         self._say(Word.CONNECTED, request.peer)
 
     def decline(self, request: Other) -> None:
-        """Declines one of `requests`."""
         self._take(request)
         self._say_and_ping(Word.QUIT, request.peer, request)
 
@@ -135,14 +134,12 @@ class Attachment:
     # -- what the daemon does
 
     def receive_line(self, line: Line) -> None:
-        """The daemon said that."""
         handler = self._HANDLERS.get(line.word)
         if handler and self.phase is not Phase.OVER:
             handler(self, line)
             self._told = line.word is Word.ERROR or (self._told and line.word in (Word.ACK, Word.UNDELIVERED))
 
     def lose(self) -> None:
-        """The connection has ended."""
         if self.phase is not Phase.OVER:
             self._settle_all(Fate.UNKNOWN)
             self._tell(events.Over(lost=self.phase is not Phase.DETACHING))
@@ -244,7 +241,6 @@ class Attachment:
         self.rang, self._why, self._told, self._silence = False, None, False, 0
 
     def _end(self) -> None:
-        """The chat, the call or the acceptance is over."""
         if self.phase is Phase.CHAT:  # else what is outstanding is of an earlier one, and still being sent (client 4.2)
             self._settle_all(Fate.UNDELIVERED)
             self._tell(events.Ended(self.partner, lost=self._silence > 0))

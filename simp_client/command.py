@@ -47,9 +47,11 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
       simp client 192.168.1.10 --user alice --call 192.168.1.20
       simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
     """
+    import asyncio
+
     from simp_client.dialogue import Dialogue
     from simp_client.link import NoDaemonError, lost
-    from simp_client.runner import Front, run
+    from simp_client.runner import Front, converse
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
@@ -69,7 +71,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
 
         front = Terminal(dialogue)
     try:
-        sys.exit(run(where, dialogue, front, wait))
+        sys.exit(asyncio.run(converse(where, dialogue, front, wait)))
     except NoDaemonError as error:
         click.echo(error, err=True)
         sys.exit(ExitStatus.FAILURE)

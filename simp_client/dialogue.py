@@ -23,7 +23,7 @@ from typing import Final
 
 from simp_client import prompt, view
 from simp_client.attachment import Phase
-from simp_client.prompt import HELP, QUESTIONS, TALKING, Ask, Kind, Place, Question, State
+from simp_client.prompt import HELP, QUESTIONS, TALKING, Ask, Kind, Place, State
 from simp_client.talks import Held, Talks
 from simp_client.view import Text
 from simp_proto.address import parse_address
@@ -69,22 +69,19 @@ class Dialogue:
     # -- what comes out
 
     def lines_to_send(self) -> list[Line]:
-        """What to say to the daemon; each line once."""
         return self.attachment.lines_to_send()
 
-    def texts_to_show(self) -> list[Text | Question]:
-        """What to show to the person, the questions among it; each once."""
+    def texts_to_show(self) -> list[Text | Ask]:
+        """What to show to the person, the questions among it as their `Ask`; each once."""
         shown, self._talks.shown = self._talks.shown, []
         return shown
 
     @property
     def state(self) -> State:
-        """Where the person is."""
         return self._talks.state
 
     @property
     def ask(self) -> Ask:
-        """What is asked now."""
         return self._talks.ask
 
     def bar(self, columns: int) -> str:
@@ -175,7 +172,6 @@ class Dialogue:
         self._settle()
 
     def lose(self) -> None:
-        """The daemon closed the connection."""
         self._talks.lose()
 
     # -- how it asks
@@ -187,7 +183,7 @@ class Dialogue:
             if ask != self._asked:
                 self._asked = ask
                 if ask.words:
-                    self._talks.shown.append(Question(ask.words, ask.kind))
+                    self._talks.shown.append(ask)
             if not (self._talks.held and self._wants()):
                 return
             self._asked = None
@@ -200,7 +196,6 @@ class Dialogue:
         return self.state in QUESTIONS
 
     def _use(self, held: Held) -> None:
-        """Something takes it."""
         text, verbatim = held
         if self.state is Phase.CHAT:
             self._say(text, verbatim=verbatim)
@@ -241,7 +236,6 @@ class Dialogue:
             self._unused(word)
 
     def _take_text(self, text: str, ask: Ask) -> None:
-        """Several lines."""
         if ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._talks.number):
             self._hold(text, verbatim=True)
         else:

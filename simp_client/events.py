@@ -22,11 +22,6 @@ class Other:
         """Who that is: `bob (127.0.0.2:7777)`, as far as known. A peer's words: hostile until escaped."""
         return f"{self.name} ({self.address})" if self.name and self.address else self.peer
 
-    @property
-    def short(self) -> str:
-        """The name, where it is known."""
-        return self.name or self.address
-
     def goes_by(self, peer: str) -> bool:
         """Whether the daemon means this one."""
         return peer in (self.address, self.name)

@@ -37,19 +37,12 @@ def _start_command(address: Address) -> str:
 class End(Protocol):
     """Our end of the protocol: an `Attachment`, or what is built on one."""
 
-    def lines_to_send(self) -> list[Line]:
-        """What to say to the daemon; each line once."""
-
-    def receive_line(self, line: Line) -> None:
-        """The daemon said that."""
-
-    def lose(self) -> None:
-        """The connection has ended."""
+    def lines_to_send(self) -> list[Line]: ...
+    def receive_line(self, line: Line) -> None: ...
+    def lose(self) -> None: ...
 
 
 class Link:
-    """One connection."""
-
     def __init__(self, end: End, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._end = end
         self._reader = reader
@@ -59,7 +52,6 @@ class Link:
 
     @classmethod
     async def open(cls, address: Address, end: End) -> Self:
-        """Connects; raises `NoDaemonError`."""
         try:
             reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_TIMEOUT)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
@@ -72,7 +64,6 @@ class Link:
             raise NoDaemonError(f"No daemon at {where} ({why}). Start one with: {_start_command(address)}") from None
 
     def send(self) -> None:
-        """Writes what there is to say."""
         for line in self._end.lines_to_send():
             self._writer.write(format_line(line))
 

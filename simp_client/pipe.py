@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from simp_client import view
 from simp_client.dialogue import Dialogue
-from simp_client.prompt import Question
+from simp_client.prompt import Ask
 from simp_client.view import Text
 from simp_proto.constants import MAX_MESSAGE_SIZE
 
@@ -43,7 +43,7 @@ class Pipe:
         self._turns = threading.Semaphore(0)
         self._reading = False
 
-    def show(self, texts: list[Text | Question]) -> None:
+    def show(self, texts: list[Text | Ask]) -> None:
         """Prints them, and lets the next line in if the dialogue can take it. Raises `OSError`."""
         try:
             for text in texts:
@@ -58,8 +58,8 @@ class Pipe:
             self._reading = True
             self._turns.release()
 
-    def _print(self, text: Text | Question) -> None:
-        text = ((("", text.words)),) if isinstance(text, Question) else text
+    def _print(self, text: Text | Ask) -> None:
+        text = ((("", text.words)),) if isinstance(text, Ask) else text
         if self._terminal or text[0][0] == "name":
             if self._terminal:
                 text = view.indent(text, shutil.get_terminal_size().columns)

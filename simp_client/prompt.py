@@ -61,14 +61,6 @@ HELP: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Was asked just now."""
-
-    words: str
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """What is before the person's eyes, and what a line is therefore taken for, if its typing begins now."""
 
@@ -112,7 +104,6 @@ class Glance:
         self._since = 0.0
 
     def see(self, ask: Ask, now: float) -> None:
-        """That is asked now."""
         if ask != self._ask:
             if self._ask.kind is Kind.ACCEPT and not self._answered:
                 self._gone, self._since = self._ask, now

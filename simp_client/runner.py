@@ -9,13 +9,12 @@ from typing import Final, Protocol
 from simp_client.attachment import Phase
 from simp_client.dialogue import Dialogue
 from simp_client.link import GOODBYE_TIMEOUT, Link
-from simp_client.prompt import Ask, Glance, Question
+from simp_client.prompt import Ask, Glance
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
 
 DEFAULT_WAIT: Final = 60.0
-"""Seconds."""
 THINKING: Final = 5.0
 """Seconds after which a person who still thinks of a name is announced; the daemon waits for 10 (client 1.3)."""
 
@@ -23,7 +22,7 @@ THINKING: Final = 5.0
 class Front(Protocol):
     """Where the person is: at a terminal or behind a pipe."""
 
-    def show(self, texts: list[Text | Question]) -> None:
+    def show(self, texts: list[Text | Ask]) -> None:
         """Shows these, and what else has changed in the dialogue. Raises `OSError` when nobody reads them any more."""
 
     async def run(self, runner: "Runner") -> None:
@@ -73,7 +72,6 @@ class Runner:
             self._loop.call_soon_threadsafe(callback)
 
     def _pump(self) -> None:
-        """Carries out what the dialogue has decided."""
         self._link.send()
         try:
             self._front.show(self._dialogue.texts_to_show())
@@ -153,8 +151,3 @@ async def converse(address: Address, dialogue: Dialogue, front: Front, wait: flo
         return await Runner(link, dialogue, front, wait).run()
     finally:
         link.abort()  # whatever has ended this
-
-
-def run(address: Address, dialogue: Dialogue, front: Front, wait: float = DEFAULT_WAIT) -> ExitStatus:
-    """`converse`, in a loop of its own."""
-    return asyncio.run(converse(address, dialogue, front, wait))

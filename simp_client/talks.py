@@ -24,8 +24,6 @@ _HOW: Final = {
 
 
 class Held(NamedTuple):
-    """A line that waits."""
-
     text: str
     verbatim: bool
     """It is a message, whatever it looks like."""
@@ -42,7 +40,7 @@ class Talks:
         self.place = Place.MENU
         self.user = ""
         self.held: deque[Held] = deque()
-        self.shown: list[Text | prompt.Question] = []
+        self.shown: list[Text | Ask] = []
         self.failed = False
         """A call failed, something wasn't delivered, or a line couldn't be used."""
         self.broken = False
@@ -71,15 +69,12 @@ class Talks:
 
     @property
     def ask(self) -> Ask:
-        """What is asked now."""
         return prompt.ask(self.state, self.attachment, self.user, self.number, texts_only=self.texts_only)
 
     def notice(self, words: str) -> None:
-        """Shows that something has happened."""
         self.shown.append(view.notice(words))
 
     def error(self, words: str) -> None:
-        """Shows that something went wrong."""
         self.shown.append(view.error(words))
 
     def unsent(self, text: str, why: str) -> None:
@@ -88,18 +83,15 @@ class Talks:
         self.error(f"not sent: {view.short(text)}: {why}")
 
     def who(self, other: Other) -> str:
-        """How the person is told who that is."""
         return view.title(other, self.user)
 
     # -- what the person wishes
 
     def attach(self, user: str) -> None:
-        """Begins, under that name; raises `LineError`."""
         self.attachment.attach(user)
         self.user = user
 
     def call(self, address: str) -> None:
-        """Calls; raises `AddressError`."""
         self.attachment.call(address)
         self._begin()
         self.notice(f"Calling {self.attachment.partner.address}.{'' if self.texts_only else ' q cancels.'}")
@@ -111,12 +103,10 @@ class Talks:
         self._begin()
 
     def decline(self, request: Other) -> None:
-        """Declines the request."""
         self.attachment.decline(request)
         self.notice(f"Declined {self.who(request)}.")
 
     def leave(self, why: str) -> None:
-        """Leaves the call or chat."""
         self.attachment.leave()
         self.drop_held(why)
 
@@ -133,7 +123,6 @@ class Talks:
         )
 
     def detach(self) -> None:
-        """Ends now."""
         was = self.state
         self.attachment.detach()
         self._follow(was)
@@ -152,7 +141,6 @@ class Talks:
     # -- what the daemon says
 
     def receive_line(self, line: Line) -> None:
-        """The daemon said that."""
         was = self.state
         self.attachment.receive_line(line)
         self._follow(was)
@@ -160,7 +148,6 @@ class Talks:
             self.detach()
 
     def lose(self) -> None:
-        """The daemon closed the connection."""
         was = self.state
         self.attachment.lose()
         self._follow(was)
@@ -247,7 +234,6 @@ class Talks:
             self.notice(f"Still no answer from {who}: keep waiting, or q to quit{since}")
 
     def _rest(self) -> None:
-        """No call or chat is on any more."""
         if self.once and self.place is not Place.CLOSING:
             self.close()
 

@@ -30,7 +30,7 @@ from prompt_toolkit.styles import Style
 
 from simp_client import view
 from simp_client.dialogue import Dialogue
-from simp_client.prompt import Ask, Kind, Question
+from simp_client.prompt import Ask, Kind
 from simp_client.view import Text
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class Held:
         return getattr(self._output, name)
 
     def hold(self) -> None:
-        """Lets nothing out from now on."""
         if not self._held:
             self._output.flush()
             self._held = True
@@ -85,7 +84,6 @@ class Held:
                 self._output.write_raw(_SYNCHRONIZED[0])
 
     def release(self) -> None:
-        """Lets all of it out."""
         if self._held:
             if self._synchronizes:
                 self._output.write_raw(_SYNCHRONIZED[1])
@@ -171,10 +169,10 @@ class Terminal:
         self._app.before_render += lambda _: self._print()
         self._app.after_render += lambda _: self._drawn()
 
-    def show(self, texts: list[Text | Question]) -> None:
+    def show(self, texts: list[Text | Ask]) -> None:
         """Puts them into the queue. A question that is asked all the time is shown as the label alone."""
         for text in texts:
-            if not isinstance(text, Question):
+            if not isinstance(text, Ask):
                 self._feed.append(text)
             elif text.kind is Kind.ACCEPT:
                 self._feed.append(view.notice(text.words))
@@ -238,7 +236,6 @@ class Terminal:
             self._asked = self._runner.meant(self._seen)
 
     def _accept(self, buffer: Buffer) -> bool:
-        """Enter; whether the draft stays."""
         text = buffer.text
         if text.count("\n") >= _CONFIRMED_LINES and self._staged != text:
             self._staged = text

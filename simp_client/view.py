@@ -62,7 +62,6 @@ def _line(words: str) -> str:
 
 
 def plain(text: Text) -> str:
-    """The text without its styles."""
     return "".join(words for _, words in text)
 
 
@@ -91,7 +90,6 @@ def named(name: str, own: str = "") -> str:
 
 
 def _look(name: str) -> str:
-    """What a name looks like at a glance."""
     look = name.casefold()
     for part, like in _LOOKS:
         look = look.replace(part, like)
@@ -111,7 +109,6 @@ def short_title(other: Other, own: str = "") -> str:
 
 
 def messages(count: int) -> str:
-    """So many of them."""
     return "1 message" if count == 1 else f"{count} messages"
 
 

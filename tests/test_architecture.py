@@ -116,7 +116,7 @@ TABLE = {
     "simp_client.command": Row(
         "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
         "click",
-        "os sys",
+        "asyncio os sys",
     ),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder simp_daemon.loop "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simp_client import view
 from simp_client.attachment import MOST_REQUESTS, Phase
 from simp_client.dialogue import WINDOW, Dialogue
-from simp_client.prompt import HELP, QUESTIONS, Ask, Place, Question, State
+from simp_client.prompt import HELP, QUESTIONS, Ask, Place, State
 from simp_proto.constants import MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line, Word, format_line, parse_line
@@ -32,7 +32,7 @@ class Desk:
     def flush(self) -> list[str]:
         """The lines said to the daemon since the last time."""
         for text in self.dialogue.texts_to_show():
-            if isinstance(text, Question):
+            if isinstance(text, Ask):
                 self.asked.append(text.words)
             else:
                 self.shown.append(view.plain(text))

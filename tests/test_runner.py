@@ -10,7 +10,7 @@ from simp_client import link
 from simp_client import runner as runner_module
 from simp_client.dialogue import Dialogue
 from simp_client.link import NoDaemonError
-from simp_client.prompt import Question
+from simp_client.prompt import Ask
 from simp_client.runner import Runner, converse
 from simp_client.view import Text, plain
 from simp_proto.cli.exit_status import ExitStatus
@@ -27,9 +27,9 @@ class Paper:
         self._runner: asyncio.Future[Runner] = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
 
-    def show(self, texts: list[Text | Question]) -> None:
+    def show(self, texts: list[Text | Ask]) -> None:
         """Writes them down, unless it is deaf."""
-        self.shown += [text.words if isinstance(text, Question) else plain(text) for text in texts]
+        self.shown += [text.words if isinstance(text, Ask) else plain(text) for text in texts]
         self._news.set()
         if self.deaf and texts:
             self.deaf = False

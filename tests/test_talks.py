@@ -6,7 +6,7 @@ import pytest
 
 from simp_client import view
 from simp_client.dialogue import Dialogue
-from simp_client.prompt import Question
+from simp_client.prompt import Ask
 from simp_daemon.core import Core
 from simp_daemon.effects import Close, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
@@ -96,7 +96,7 @@ class Street:
         for house in self.houses.values():
             if house.person:
                 texts = house.person.texts_to_show()
-                house.read += [text.words if isinstance(text, Question) else view.plain(text) for text in texts]
+                house.read += [text.words if isinstance(text, Ask) else view.plain(text) for text in texts]
                 said = b"".join(map(format_line, house.person.lines_to_send()))
                 if said:
                     name = house.person._talks.user

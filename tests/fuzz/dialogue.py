@@ -5,7 +5,7 @@ import unicodedata
 from simp_client import view
 from simp_client.attachment import MOST_REQUESTS, Phase
 from simp_client.dialogue import Dialogue
-from simp_client.prompt import Question
+from simp_client.prompt import Ask
 from simp_proto.constants import MAX_LINE_SIZE
 from simp_proto.errors import LineError
 from simp_proto.text import Word, format_line, parse_line
@@ -54,7 +54,7 @@ class Driver:
     def shown(self) -> str:
         """All that is new on the person's screen."""
         texts = self._dialogue.texts_to_show()
-        plain = [text.words if isinstance(text, Question) else view.plain(text) for text in texts]
+        plain = [text.words if isinstance(text, Ask) else view.plain(text) for text in texts]
         plain = [each.replace(f"\n{view.MORE}", "") for each in plain]
         return "".join([*plain, self._dialogue.ask.label, self._dialogue.bar(80)])
 
