@@ -168,12 +168,13 @@ class Client:
         self._closed = True
         self._attachment.detach()
         try:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, NoDaemonError):
                 async with asyncio.timeout(GOODBYE_TIMEOUT):
                     if self._reading:
                         self._reading.cancel()
                         await asyncio.gather(self._reading, return_exceptions=True)
-                    await self._send()
+                    self._link.send()
+                    await self._link.drain()
                     while self._attachment.phase is not Phase.OVER:
                         await self._link.receive()
             await self._link.close()
@@ -202,10 +203,6 @@ class Client:
         """Answers the call or acceptance that a task waits for."""
         if self._answer and not self._answer.done():
             self._answer.set_result(answer)
-
-    async def _send(self) -> None:
-        self._link.send()
-        await self._link.drain()
 
     async def _until(self, done: Callable[[], object]) -> None:
         """Says what there is to say, and reads until that is so. One task reads for all that wait, and wakes them.
