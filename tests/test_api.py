@@ -117,14 +117,14 @@ def test_a_declined_call_is_refused_with_its_reason() -> None:
 def test_a_cancelled_call_is_taken_back_and_the_next_one_works() -> None:
     async def scenario() -> None:
         async with at_a_daemon("alice") as (alice, _), at_a_daemon("bob") as (bob, here):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.01):
-                    await alice.call(here)
+            call = asyncio.ensure_future(alice.call(here))
             request = await requested(bob)
+            assert isinstance(await alice.next_event(), Ringing)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(call, 0)
             assert await bob.next_event() == Withdrawn(request)
             with pytest.raises(NotNowError, match="no request of alice"):
                 await bob.accept(request)
-            await alice.next_event()  # it rang
             await begin(alice, bob, here)
 
     run(scenario)
