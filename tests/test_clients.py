@@ -5,7 +5,6 @@ from typing import TypeVar
 import pytest
 
 from simp_daemon.clients.connections import MAX_CONNECTIONS, MAX_WAITING
-from simp_daemon.core import Core
 from simp_daemon.effects import Close, Effect, Send, Throttle, Write
 from simp_daemon.occurrences import (
     ClientClosed,
@@ -20,6 +19,7 @@ from simp_daemon.peers.session import Session
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from simp_proto.datagram import parse
+from tests.driven import Core
 from tests.test_endpoint import BOB, CAROL, packet
 
 HERE = ("127.0.0.1", 7777)
@@ -67,11 +67,11 @@ class Table:
 
     def held(self) -> bool:
         """Whether lines of the client wait for acknowledgements."""
-        connection = self.core._connections._open.get(NC)
+        connection = self.core.connections._open.get(NC)
         return connection is not None and connection.held
 
     def current(self) -> Session | None:
-        policy = self.core._endpoint._policy
+        policy = self.core.endpoint._policy
         assert isinstance(policy, OneChat)
         return policy.current
 
@@ -323,7 +323,7 @@ def test_64_kib_without_a_newline_close(attached: Table) -> None:
     (error,) = attached.said()
     assert error.startswith("ERROR|read 65536 bytes without a newline")
     assert attached.closed() == [NC]
-    assert attached.core._connections._attachment is None
+    assert attached.core.connections._attachment is None
 
 
 def test_a_second_client_is_refused(attached: Table) -> None:
@@ -476,7 +476,7 @@ def test_a_client_that_was_held_leaves_nothing_behind(chatting: Table) -> None:
     assert chatting.held()
     chatting.handle(ClientClosed(NC))
     assert not chatting.held()
-    assert not chatting.core._connections._open
+    assert not chatting.core.connections._open
 
 
 def test_a_message_of_exactly_60_000_bytes_is_sent(chatting: Table) -> None:

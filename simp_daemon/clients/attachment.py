@@ -36,6 +36,10 @@ class _Other:
     name: str
     chatting: bool = False
 
+    @property
+    def called(self) -> str:
+        return _name(self.peer, self.name)
+
 
 class Attachment:
     """One attached client. `now` is the endpoint's clock, `own` the daemon's address, which isn't called."""
@@ -72,7 +76,7 @@ class Attachment:
         }
         self._write(Word.CONNECTED, name)
         for peer, (caller, seconds) in missed.items():
-            self._write(Word.MISSED, f"{_name(_Other(peer, caller))}|{format_address(peer)}|{seconds}")
+            self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
 
@@ -84,7 +88,7 @@ class Attachment:
     @property
     def ways_to_leave(self) -> list[bytes]:
         """The lines that would end its chat."""
-        names = [_name(self._partner), format_address(self._partner.peer)] if self._partner else []
+        names = [self._partner.called, format_address(self._partner.peer)] if self._partner else []
         return [f"QUIT|{name}\n".encode() for name in ("", *names)]
 
     def hold(self, held: bool, now: float) -> None:
@@ -157,7 +161,7 @@ class Attachment:
         else:
             found = [each for each in candidates if each.peer == address]
         if not found:
-            names = ", ".join(f"{_name(each)} ({format_address(each.peer)})" for each in candidates)
+            names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
         if len(found) > 1:
             addresses = ", ".join(format_address(each.peer) for each in found)
@@ -184,7 +188,7 @@ class Attachment:
             case Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
             case MessageReceived(peer, name, text):
-                self._write(Word.CHAT, f"{_name(_Other(peer, name))}|{text}")
+                self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
             case MessageAcknowledged() | MessageUndelivered():
                 number = self._outbox.settle(event)
                 if number is not None:
@@ -211,7 +215,7 @@ class Attachment:
         self._emit(Write(self.client, format_line(Line(word, payload))))
 
     def _tell(self, word: Word, other: _Other) -> None:
-        self._write(word, f"{_name(other)}|{format_address(other.peer)}")
+        self._write(word, f"{other.called}|{format_address(other.peer)}")
 
     def _called(self, peer: Address, name: str) -> str:
         """How a peer is called where no address stands beside it: by name, unless another has it too (client 4).
@@ -220,12 +224,12 @@ class Attachment:
         """
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
-        return format_address(peer) if shared else _name(_Other(peer, name))
+        return format_address(peer) if shared else _name(peer, name)
 
 
-def _name(other: _Other) -> str:
+def _name(peer: Address, name: str) -> str:
     """A peer's name as a field of a line, or its address where no name is known."""
-    return printable_name(other.name) or format_address(other.peer)
+    return printable_name(name) or format_address(peer)
 
 
 def _reads_as_address(name: str) -> bool:

@@ -85,8 +85,10 @@ class Endpoint:
             return
         session = session or self._session(peer, datagram.framing)
         session.record.here = here
-        before, busy = len(self.outlet), not self._policy.may_ring(session)
-        if datagram.operation is Control.SYN and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
+        before = len(self.outlet)
+        calls = datagram.operation is Control.SYN
+        busy = calls and not self._policy.may_ring(session)
+        if calls and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
             ignored: Reason | None = Reason.CROWDED
         else:
             ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
