@@ -173,6 +173,12 @@ class Attachment:
     def happened(self, event: Event) -> None:
         """Tells the client of an event, if it is one for people (client 4.2)."""
         match event:
+            case MessageReceived(peer, name, text):
+                self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
+            case MessageAcknowledged() | MessageUndelivered():
+                number = self._outbox.settle(event)
+                if number is not None:
+                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
             case Connected(peer, name):
                 self._requests.pop(peer, None)
                 self._partner = _Other(peer, name, chatting=True)
@@ -187,12 +193,6 @@ class Attachment:
                 self._tell(Word.RINGING, self._partner)
             case Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
-            case MessageReceived(peer, name, text):
-                self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
-            case MessageAcknowledged() | MessageUndelivered():
-                number = self._outbox.settle(event)
-                if number is not None:
-                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
             case Unanswered(peer, name, seconds):
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case ErrorReceived():
