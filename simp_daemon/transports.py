@@ -204,7 +204,10 @@ class ClientConnection(asyncio.Protocol):
         self._closing = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has cut it, which isn't told yet
+                self._transport.abort()
 
     def abort(self) -> None:
         """Now."""

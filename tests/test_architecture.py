@@ -80,7 +80,7 @@ TABLE = {
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
         "",
-        "logging os threading",
+        "asyncio logging os threading",
     ),
     "simp_daemon.transports": Row("simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os socket"),
     "simp_daemon.loop": Row(

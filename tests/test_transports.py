@@ -192,3 +192,24 @@ def test_a_connection_that_has_ended_already_is_none() -> None:
     connection.connection_lost(None)
     assert transport.aborted
     assert heard.wakes == []
+
+
+class Cut(Gone):
+    """A transport whose client has just cut the connection, as a kill does where something is unread."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def resume_reading(self) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+def test_a_connection_that_its_client_cuts_meanwhile_ends_all_the_same() -> None:
+    connection, transport = ClientConnection(Heard(), remote=False), Cut()
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    transport.aborted = False
+    connection.close()
+    assert transport.aborted
