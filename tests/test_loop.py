@@ -10,7 +10,7 @@ import pytest
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Chat, Control
+from simp_proto.constants import Chat, Control, Framing
 from tests.test_endpoint import packet
 
 PATIENCE = 10.0
@@ -193,6 +193,28 @@ def test_a_call_that_cannot_be_sent_is_told() -> None:
             await alice.hear("CONNECTED|alice")
             line = await asyncio.wait_for(alice.reader.readline(), PATIENCE)
             assert line.startswith(b"ERROR|nothing could be sent to [::1]:7777: ")
+
+    run(scenario)
+
+
+def test_a_callee_that_answers_from_another_address_is_named() -> None:
+    """spec 4.11: as a daemon on all addresses of its host does, which sends from the first of them."""
+
+    async def scenario() -> None:
+        called, other = free_address("127.0.0.2"), free_address("127.0.0.3")
+        async with Daemon(free_address(), 0) as daemon, client(daemon) as alice:
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+            ):
+                ear.bind(called)
+                ear.setblocking(False)
+                mouth.bind(other)
+                alice.say("CONNECT|alice", f"CONNECTING|{format_address(called)}")
+                await alice.hear("CONNECTED|alice")
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ear, 100), PATIENCE)
+                mouth.sendto(packet(Control.SYN_ACK, framing=Framing.BARE), daemon.address)
+                await alice.hear(f"ELSEWHERE|{format_address(called)}|{format_address(other)}")
 
     run(scenario)
 
