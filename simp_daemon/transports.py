@@ -138,9 +138,11 @@ class Datagrams:
                     udp.sendto(datagram.data, datagram.peer)
             except BlockingIOError:
                 return False
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows, which tells no more
                 self._report_failures(udp)
             except OSError as error:
+                if datagram.here is not None:  # no address of ours any more, perhaps
+                    return self._sent(Send(datagram.data, datagram.peer))
                 self._fail(datagram.peer, error.errno, error.strerror or str(error))
                 return True
             else:

@@ -38,7 +38,7 @@ TABLE = {
     "simp_proto.constants": Row(),
     "simp_proto.printable": Row(),
     "simp_proto.errors": Row("constants"),
-    "simp_proto.address": Row("errors"),
+    "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
     "simp_proto.udp": Row("address", "", "socket sys"),
