@@ -82,7 +82,9 @@ TABLE = {
         "",
         "asyncio logging os threading",
     ),
-    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os socket"),
+    "simp_daemon.transports": Row(
+        "simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os select socket"
+    ),
     "simp_daemon.loop": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log occurrences "
         "transports",

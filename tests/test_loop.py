@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -158,6 +159,31 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
             while size < 200 * 50_000:
                 line = await asyncio.wait_for(bob.reader.readline(), PATIENCE)
                 size += len(line) - len(b"CHAT|alice|\n")
+
+    run(scenario)
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells of an end behind unread bytes")
+@pytest.mark.parametrize("count", [140, 1000], ids=["its end has come", "its end waits behind what isn't read"])
+def test_a_client_that_dies_while_it_is_held_back_lets_the_next_one_in(count: int) -> None:
+    """client 1.4"""
+
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as daemon:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bob:
+                bob.bind(("127.0.0.1", 0))
+                bob.setblocking(False)
+                async with client(daemon) as alice:
+                    alice.say("CONNECT|alice", f"CONNECTING|{format_address(bob.getsockname())}")
+                    await asyncio.wait_for(asyncio.get_running_loop().sock_recv(bob, 100), PATIENCE)
+                    bob.sendto(packet(Control.SYN_ACK), daemon.address)
+                    alice.say(*["CHAT|" + "x" * 1000] * count)  # of which nothing is acknowledged
+                    while not any(each._throttled for each in daemon._connections):
+                        await asyncio.sleep(0)
+                    alice.writer.transport.abort()
+                async with client(daemon) as again:
+                    again.say("CONNECT|alice")
+                    await again.hear("CONNECTED|alice")
 
     run(scenario)
 
