@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from simp_client.api import Client, Event, RefusedError, connect
     from simp_client.events import (
         Away,
+        Elsewhere,
         Ended,
         Fate,
         Missed,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         Requested,
         Ringing,
         Said,
+        Silent,
         Unanswered,
         Warned,
         Withdrawn,
@@ -25,6 +27,7 @@ __all__ = [
     "AddressError",
     "Away",
     "Client",
+    "Elsewhere",
     "Ended",
     "Event",
     "Fate",
@@ -37,6 +40,7 @@ __all__ = [
     "Requested",
     "Ringing",
     "Said",
+    "Silent",
     "SimpError",
     "Unanswered",
     "Warned",

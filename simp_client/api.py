@@ -27,6 +27,7 @@ from simp_client.events import (
     Away,
     Began,
     Detached,
+    Elsewhere,
     Ended,
     Failed,
     Fate,
@@ -39,6 +40,7 @@ from simp_client.events import (
     Ringing,
     Said,
     Settled,
+    Silent,
     Unanswered,
     Warned,
     Withdrawn,
@@ -49,7 +51,7 @@ from simp_proto.constants import CLIENT_PORT
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
 from simp_proto.printable import printable
 
-Event = Missed | Requested | Withdrawn | Ringing | Away | Said | Unanswered | Ended | Warned
+Event = Missed | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent | Ended | Warned
 """What others do."""
 
 MAX_UNREAD: Final = 1_000

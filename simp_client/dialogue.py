@@ -436,6 +436,8 @@ class Dialogue:
                 self._show(view.rings(self._who(other)))
             case events.Away(other) if self.state is State.CALLING:
                 self._show(view.away(self._who(other)))
+            case events.Elsewhere(other, address) if self.state is State.CALLING:
+                self._show(view.elsewhere(self._who(other), address))
             case events.Began(other) if self.state is not State.CLOSING:
                 self._begin(other)
             case events.Said(name, text):
@@ -448,6 +450,8 @@ class Dialogue:
             case events.Unanswered(other, seconds) if self.state in (State.CALLING, State.CHAT):
                 words = view.no_answer_yet if self._texts_only else view.no_answer
                 self._show(words(view.short_title(other, self.user), seconds, UNANSWERED_INTERVAL))
+            case events.Silent(other, seconds) if self.state is State.CHAT:
+                self._show(view.silent(view.short_title(other, self.user), seconds))
             case events.Failed(other, _, how):
                 self.failed |= self.state is State.CALLING
                 self._over("nobody took the call", *([] if how is How.TOLD else [view.failed(self._who(other), how)]))

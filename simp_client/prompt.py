@@ -140,9 +140,11 @@ def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
             place, brief, leave = "waiting for a request", "waiting", "q quits"
         case _:
             place, brief, leave = user, user, "q quits"
+    quiet = view.quiet(attachment.silence)
     menu = "Enter goes to the menu" if state is State.WAITING else ""
     forms = (
-        (delivery, place, menu, leave, "? helps"),
+        (delivery, place, quiet, menu, leave, "? helps"),
+        (delivery, brief, quiet, menu, leave, "? helps"),
         (delivery, brief, menu, leave, "? helps"),
         (pending, brief, leave, "? helps"),
         (pending, brief, leave),

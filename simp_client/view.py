@@ -174,6 +174,16 @@ def away(who: str) -> Text:
     return notice(f"Nobody is at {who} now; whoever comes there will be asked.")
 
 
+def elsewhere(who: str, address: str) -> Text:
+    """A call has got an answer from where it didn't go."""
+    return notice(f"{address} has answered, which wasn't called. If {who} is the same host, cancel, and call it there.")
+
+
+def silent(who: str, seconds: int) -> Text:
+    """Nothing is heard of a partner whose daemon can't be asked."""
+    return notice(f"Nothing heard from {who} for {_time(seconds)}; its daemon doesn't tell whether it is still there.")
+
+
 def no_answer(who: str, seconds: int, first: float) -> Text:
     """Asked, in a line that takes no answer, whenever `first` seconds more have passed (client 4.2, UNANSWERED)."""
     since = f" ({seconds} s)" if seconds > first else ""
@@ -192,8 +202,11 @@ def gave_up(who: str, seconds: float) -> Text:
 
 def missed(who: str, seconds: int) -> Text:
     """Somebody called while nobody was attached."""
-    ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
-    return notice(f"Missed call: {who} called {ago} ago.")
+    return notice(f"Missed call: {who} called {_time(seconds)} ago.")
+
+
+def _time(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def kept(text: str) -> Text:
@@ -317,6 +330,11 @@ def bar(*parts: str) -> str:
 def sends_all(lines: int) -> str:
     """A long text was pasted, and Enter pressed."""
     return f"Enter again sends {lines} lines as one message"
+
+
+def quiet(seconds: int) -> str:
+    """For how long nothing has been heard of the partner, if for long."""
+    return f"nothing heard for {_time(seconds)}" if seconds else ""
 
 
 def delivery(said_so_far: int, outstanding: int) -> str:

@@ -42,6 +42,15 @@ class Unattended:
 
 
 @dataclass(slots=True)
+class AnsweredElsewhere:
+    """Our call got an answer from another address than the one called (spec 4.11)."""
+
+    peer: Address
+    name: str
+    elsewhere: Address
+
+
+@dataclass(slots=True)
 class Connected:
     """The handshake is done: the chat is on (spec 4.1)."""
 
@@ -77,6 +86,15 @@ class MessageUndelivered:
 @dataclass(slots=True)
 class Unanswered:
     """A call, or the oldest message, has been unanswered for that many seconds (spec 6.4)."""
+
+    peer: Address
+    name: str
+    seconds: int
+
+
+@dataclass(slots=True)
+class Silent:
+    """Nothing has been heard of a foreign partner for that many seconds (spec 6.5)."""
 
     peer: Address
     name: str
@@ -144,11 +162,13 @@ Event = (
     | Refused
     | Rang
     | Unattended
+    | AnsweredElsewhere
     | Connected
     | MessageReceived
     | MessageAcknowledged
     | MessageUndelivered
     | Unanswered
+    | Silent
     | ErrorReceived
     | Ended
     | Ignored

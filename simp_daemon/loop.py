@@ -135,6 +135,8 @@ class Daemon:
             case SendingFailed(_, why):
                 log.warning("%s", why)
             case ClientConnected(client):
+                for each in self._connections:
+                    each.look()
                 self._connections.add(_connection(client))
             case ClientClosed(client):
                 self._connections.discard(_connection(client))

@@ -1,6 +1,7 @@
 """The daemon's sockets on asyncio: they report what happens to them, and do what they are told."""
 
 import asyncio
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -144,9 +145,11 @@ class Datagrams:
                     udp.sendto(datagram.data, datagram.peer)
             except BlockingIOError:
                 return False
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows, which tells no more
                 self._report_failures(udp)
             except OSError as error:
+                if datagram.here is not None:  # no address of ours any more, perhaps
+                    return self._sent(Send(datagram.data, datagram.peer))
                 self._fail(datagram.peer, error.errno, error.strerror or str(error))
                 return True
             else:
@@ -163,6 +166,7 @@ class ClientConnection(asyncio.Protocol):
         self._begun = False
         self._slow = False
         self._closing = False
+        self._throttled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
@@ -205,15 +209,28 @@ class ClientConnection(asyncio.Protocol):
 
     def throttle(self, held: bool) -> None:
         """Reads no more while it is held."""
+        self._throttled = held
         if not self._closing and not self._transport.is_closing():
             (self._transport.pause_reading if held else self._transport.resume_reading)()
+
+    def look(self) -> None:
+        """Ends it if its client has, which goes unnoticed while nothing is read (client 1.4)."""
+        if self._throttled and not self._transport.is_closing() and hasattr(select, "poll"):
+            self._transport.write(b"\n")  # a system where nobody has that connection any more refuses it
+            poll = select.poll()
+            poll.register(self._transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
+            if poll.poll(0):
+                self._transport.abort()
 
     def close(self) -> None:
         """Writes no more, and ends when the client does."""
         self._closing = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has cut it, which isn't told yet
+                self._transport.abort()
 
     def abort(self) -> None:
         """Now."""

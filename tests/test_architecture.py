@@ -38,7 +38,7 @@ TABLE = {
     "simp_proto.constants": Row(),
     "simp_proto.printable": Row(),
     "simp_proto.errors": Row("constants"),
-    "simp_proto.address": Row("errors"),
+    "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
     "simp_proto.udp": Row("address", "", "socket sys"),
@@ -80,9 +80,11 @@ TABLE = {
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
         "",
-        "logging os threading",
+        "asyncio logging os threading",
     ),
-    "simp_daemon.transports": Row("simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os socket"),
+    "simp_daemon.transports": Row(
+        "simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os select socket"
+    ),
     "simp_daemon.loop": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log occurrences "
         "transports",

@@ -133,6 +133,23 @@ def test_a_call_that_rings_where_nobody_is(attached: Table) -> None:
     ]
 
 
+def test_an_answer_from_elsewhere_is_named(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.peer(packet(Control.SYN_ACK), CAROL) == ["ELSEWHERE|127.0.0.2:7777|127.0.0.3:7777"]
+    assert attached.peer(packet(Control.ACK, 0, RINGING)) == ["RINGING|bob|127.0.0.2:7777"]
+
+
+def test_a_foreign_partner_of_whom_nothing_is_heard_is_told_of(attached: Table) -> None:
+    """spec 6.5"""
+    attached.say("CONNECTING|127.0.0.2")
+    attached.peer(packet(Control.SYN_ACK, framing=Framing.BARE))
+    assert attached.wait(119.0) == []
+    assert attached.wait(300.0) == ["SILENT|bob|120", "SILENT|bob|240"]
+    attached.peer(packet(Chat.MESSAGE, 1, b"hi", framing=Framing.BARE))
+    assert attached.wait(419.0) == []
+    assert attached.wait(420.0) == ["SILENT|bob|120"]
+
+
 def test_a_daemon_that_nobody_is_at_says_so_by_its_name(attached: Table) -> None:
     attached.say("QUIT|")
     attached.sent()

@@ -29,6 +29,7 @@ TEXTS = [
     view.over_already,
     view.cancelled,
     view.away,
+    view.elsewhere,
     view.unwritable,
     view.unused,
     view.typed,
@@ -57,7 +58,16 @@ def test_nothing_of_a_peer_disturbs_the_terminal(words: Callable[..., view.Text 
 
 
 def test_every_text_is_in_the_table_above() -> None:
-    counts = {view.closing, view.indent, view.missed, view.no_answer, view.no_answer_yet, view.gave_up, view.failed}
+    counts = {
+        view.closing,
+        view.indent,
+        view.missed,
+        view.silent,
+        view.no_answer,
+        view.no_answer_yet,
+        view.gave_up,
+        view.failed,
+    }
     told: set[object] = {
         function
         for _, function in inspect.getmembers(view, inspect.isfunction)

@@ -6,6 +6,7 @@ from typing import Final
 
 from simp_daemon.effects import Client, Write
 from simp_daemon.events import (
+    AnsweredElsewhere,
     Connected,
     Ended,
     ErrorReceived,
@@ -15,6 +16,7 @@ from simp_daemon.events import (
     MessageUndelivered,
     Rang,
     RequestReceived,
+    Silent,
     Unanswered,
     Unattended,
     Why,
@@ -170,7 +172,7 @@ class Attachment:
 
     # -- what it is told
 
-    def happened(self, event: Event) -> None:
+    def happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
         """Tells the client of an event, if it is one for people (client 4.2)."""
         match event:
             case MessageReceived(peer, name, text):
@@ -193,8 +195,12 @@ class Attachment:
                 self._tell(Word.RINGING, self._partner)
             case Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
+            case AnsweredElsewhere(peer, _, elsewhere):
+                self._write(Word.ELSEWHERE, f"{format_address(peer)}|{format_address(elsewhere)}")
             case Unanswered(peer, name, seconds):
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
+            case Silent(peer, name, seconds):
+                self._write(Word.SILENT, f"{self._called(peer, name)}|{seconds}")
             case ErrorReceived():
                 self._write(Word.ERROR, event.text)
             case Ended(peer, name, why):
