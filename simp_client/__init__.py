@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from simp_client.api import Client, Event, RefusedError, connect
     from simp_client.events import (
         Away,
+        Elsewhere,
         Ended,
         Fate,
         Missed,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         Requested,
         Ringing,
         Said,
+        Silent,
         Unanswered,
         Warned,
         Withdrawn,
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
-    "AddressError", "Away", "Client", "Ended", "Event", "Fate", "LineError", "Missed", "NoDaemonError", "NotNowError",
-    "Other", "RefusedError", "Requested", "Ringing", "Said", "SimpError", "Unanswered", "Warned", "Withdrawn",
-    "connect",
+    "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "LineError", "Missed", "NoDaemonError",
+    "NotNowError", "Other", "RefusedError", "Requested", "Ringing", "Said", "Silent", "SimpError", "Unanswered",
+    "Warned", "Withdrawn", "connect",
 ]  # fmt: skip
 
 

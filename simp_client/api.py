@@ -24,6 +24,7 @@ from simp_client.events import (
     NOBODY,
     Away,
     Began,
+    Elsewhere,
     Ended,
     Failed,
     Fate,
@@ -36,6 +37,7 @@ from simp_client.events import (
     Ringing,
     Said,
     Settled,
+    Silent,
     Unanswered,
     Warned,
     Withdrawn,
@@ -46,7 +48,7 @@ from simp_proto.constants import CLIENT_PORT
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
 from simp_proto.printable import printable
 
-Event = Missed | Requested | Withdrawn | Ringing | Away | Said | Unanswered | Ended | Warned
+Event = Missed | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent | Ended | Warned
 """What others do."""
 
 MAX_UNREAD: Final = 1_000

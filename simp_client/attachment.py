@@ -13,7 +13,7 @@ from typing import Final
 
 from simp_client import events
 from simp_client.events import NOBODY, Event, Fate, How, Other
-from simp_proto.address import parse_address
+from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError
 from simp_proto.text import Line, Word, check_user, format_line
@@ -56,9 +56,11 @@ class Attachment:
         """Messages of this chat so far."""
         self.outstanding: dict[int, str] = {}
         """The messages whose fate is unknown, by their number."""
+        self.silence = 0
+        """For how many seconds nothing has been heard of the partner, as far as told."""
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
-        self._silence = 0  # seconds without an answer, as far as told
+        self._unanswered = 0  # seconds without an answer, as far as told
         self._barriers: deque[Other | Phase] = deque()  # what each PING's PONG ends: a declining, or a phase
         self._lines: list[Line] = []
         self._events: deque[Event] = deque()
@@ -174,6 +176,16 @@ class Attachment:
         if self.phase is Phase.CALLING and self.partner.goes_by(line.fields(2)[1]):
             self._tell(events.Away(self.partner))
 
+    def _receive_elsewhere(self, line: Line) -> None:
+        called, address = line.fields(2)
+        if self.phase is Phase.CALLING and not self.rang and self._called == called and address:
+            self._tell(events.Elsewhere(self.partner, address))
+
+    @property
+    def _called(self) -> str:
+        """Whom we call, as the daemon says it."""
+        return format_address(parse_address(self.partner.address, DAEMON_PORT))
+
     def _receive_connected(self, line: Line) -> None:
         partner = Other(*line.fields(2))
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
@@ -186,10 +198,11 @@ class Attachment:
         self._tell(events.Began(partner))
 
     def _receive_chat(self, line: Line) -> None:
+        self.silence = 0
         self._tell(events.Said(*line.fields(2)))
 
     def _receive_ack(self, line: Line) -> None:
-        self._silence = 0
+        self.silence = self._unanswered = 0
         self._settle(_number(line.payload), Fate.ACKNOWLEDGED)
 
     def _receive_undelivered(self, line: Line) -> None:
@@ -198,8 +211,15 @@ class Attachment:
     def _receive_unanswered(self, line: Line) -> None:
         _, seconds = line.fields(2)
         if self.phase in (Phase.CALLING, Phase.CHAT):
-            self._silence = _number(seconds) or 30
-            self._tell(events.Unanswered(self.partner, self._silence))
+            self._unanswered = _number(seconds) or 30
+            self._tell(events.Unanswered(self.partner, self._unanswered))
+
+    def _receive_silent(self, line: Line) -> None:
+        peer, seconds = line.fields(2)
+        if self.phase is Phase.CHAT and self.partner.goes_by(peer):
+            first, self.silence = not self.silence, _number(seconds) or 0
+            if first:
+                self._tell(events.Silent(self.partner, self.silence))
 
     def _receive_quit(self, line: Line) -> None:
         peer = line.payload
@@ -238,12 +258,13 @@ class Attachment:
 
     def _begin(self, phase: Phase, partner: Other) -> None:
         self.phase, self.partner = phase, partner
-        self.rang, self._why, self._told, self._silence = False, None, False, 0
+        self.rang, self._why, self._told = False, None, False
+        self.silence = self._unanswered = 0
 
     def _end(self) -> None:
         if self.phase is Phase.CHAT:  # else what is outstanding is of an earlier one, and still being sent (client 4.2)
             self._settle_all(Fate.UNDELIVERED)
-            self._tell(events.Ended(self.partner, lost=self._silence > 0))
+            self._tell(events.Ended(self.partner, lost=self._unanswered > 0))
         else:
             self._tell(events.Failed(self.partner, self._why, self._how()))
         self._begin(Phase.IDLE, NOBODY)
@@ -256,7 +277,7 @@ class Attachment:
             return How.TOLD
         if self._why and self._why.startswith("nothing could be sent"):
             return How.UNREACHABLE
-        return How.NOBODY if self._silence >= (_CLUELESS if self.rang else 1) else How.DECLINED
+        return How.NOBODY if self._unanswered >= (_CLUELESS if self.rang else 1) else How.DECLINED
 
     def _say(self, word: Word, payload: str = "") -> None:
         self._lines.append(Line(word, payload))
@@ -297,10 +318,12 @@ class Attachment:
         Word.MISSED: _receive_missed,
         Word.RINGING: _receive_ringing,
         Word.AWAY: _receive_away,
+        Word.ELSEWHERE: _receive_elsewhere,
         Word.CONNECTED: _receive_connected,
         Word.CHAT: _receive_chat,
         Word.ACK: _receive_ack,
         Word.UNANSWERED: _receive_unanswered,
+        Word.SILENT: _receive_silent,
         Word.UNDELIVERED: _receive_undelivered,
         Word.QUIT: _receive_quit,
         Word.ERROR: _receive_error,

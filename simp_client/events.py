@@ -92,6 +92,14 @@ class Away:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The call has got an answer from that address, which wasn't called; it may be another of the callee's."""
+
+    other: Other
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """The chat is on."""
 
@@ -118,6 +126,14 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Unanswered:
     """The call, or the oldest message, has been unanswered for so many seconds; every 30 s."""
+
+    other: Other
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Nothing has been heard of the partner for so many seconds, and its daemon can't be asked. Told once a silence."""
 
     other: Other
     seconds: int
@@ -155,6 +171,6 @@ class Over:
 
 
 Event = (
-    Idle | Missed | Requested | Withdrawn | Ringing | Away | Began | Said | Settled | Unanswered | Ended | Failed
-    | Warned | Over
+    Idle | Missed | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled | Unanswered
+    | Silent | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -129,6 +129,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
     pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
     delivery = pending or ("✓ all delivered" if state is Phase.CHAT and attachment.said else "")
     calling = "ringing at" if attachment.rang else "calling"
+    quiet = f"nothing heard for {view.duration(attachment.silence)}" if attachment.silence else ""
     menu = ""
     match state:
         case Phase.CHAT:
@@ -140,7 +141,8 @@ def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
         case _:
             place, brief, leave = user, user, "q quits"
     forms = (
-        (delivery, place, menu, leave, "? helps"),
+        (delivery, place, quiet, menu, leave, "? helps"),
+        (delivery, brief, quiet, menu, leave, "? helps"),
         (delivery, brief, menu, leave, "? helps"),
         (pending, brief, leave, "? helps"),
         (pending, brief, leave),

@@ -169,7 +169,7 @@ class Talks:
             case events.Idle():
                 self._rest()
             case events.Missed(other, seconds):
-                self.notice(f"Missed call: {self.who(other)} called {_ago(seconds)} ago.")
+                self.notice(f"Missed call: {self.who(other)} called {view.duration(seconds)} ago.")
             case events.Requested(other):
                 asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
@@ -180,6 +180,9 @@ class Talks:
                 self.notice(f"Ringing at {self.who(other)}.")
             case events.Away(other) if was is Phase.CALLING:
                 self.notice(f"Nobody is at {self.who(other)} now; whoever comes there will be asked.")
+            case events.Elsewhere(other, address) if was is Phase.CALLING:
+                if_same = f"If {self.who(other)} is the same host, cancel, and call it there."
+                self.notice(f"{address} has answered, which wasn't called. {if_same}")
             case events.Began(other) if was is not Place.CLOSING:
                 self._began(other, called=was in (Phase.CALLING, Phase.ACCEPTING))
             case events.Said(name, text):
@@ -190,6 +193,9 @@ class Talks:
                 self.error(f"{what}: {view.short(text)}")
             case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
                 self._unanswered(view.short_title(other, self.user), seconds)
+            case events.Silent(other, seconds) if was is Phase.CHAT:
+                heard = f"Nothing heard from {view.short_title(other, self.user)} for {view.duration(seconds)}"
+                self.notice(f"{heard}; its daemon doesn't tell whether it is still there.")
             case events.Failed(other, _, how):
                 self.failed |= was is Phase.CALLING
                 if how in _HOW:
@@ -236,7 +242,3 @@ class Talks:
     def _rest(self) -> None:
         if self.once and self.place is not Place.CLOSING:
             self.close()
-
-
-def _ago(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

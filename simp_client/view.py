@@ -108,6 +108,10 @@ def short_title(other: Other, own: str = "") -> str:
     return named(other.name, own) if other.name and other.name != other.address else printable(other.address)
 
 
+def duration(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 

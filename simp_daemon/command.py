@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import click
 
-from simp_daemon.log import unblocked_log
+from simp_daemon.log import log_complaints, unblocked_log
 from simp_daemon.loop import Daemon, StartError, new_loop
 from simp_proto.cli.parameters import PORT, address, framing_option
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
@@ -48,6 +48,7 @@ def daemon(
 
     async def run() -> None:
         stop = _stop_signal()
+        asyncio.get_running_loop().set_exception_handler(log_complaints())
         async with Daemon(here, client_port, framing=framing, remote_clients=allow_remote_clients):
             await stop.wait()
 

@@ -3,6 +3,8 @@
 Pure: the time is an argument, in seconds on any clock that never goes back.
 """
 
+from collections.abc import Callable
+
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Effect, Send
 from simp_daemon.occurrences import (
@@ -22,15 +24,20 @@ from simp_proto.constants import Framing
 
 
 class Core:
-    """One daemon. `own` is its address, if it has a single one; `framing` the one forced on all calls, if any."""
+    """One daemon. `own` is its address, if it has a single one; `framing` the one forced on all calls, if any.
 
-    def __init__(self, own: Address | None = None, framing: Framing | None = None) -> None:
-        self._effects: list[Effect] = []
+    `perform` does each effect as soon as it is due: a partner doesn't wait for what else there is to do.
+    """
+
+    def __init__(
+        self, perform: Callable[[Effect], None], own: Address | None = None, framing: Framing | None = None
+    ) -> None:
+        self._perform = perform
         self._endpoint = Endpoint(framing, own=own)
-        self._connections = Connections(self._endpoint, own, self._effects.append)
+        self._connections = Connections(self._endpoint, own, perform)
 
-    def handle(self, occurrence: Occurrence, now: float) -> list[Effect]:
-        """Takes what has happened; returns what is to be done, in that order. Nothing makes it raise."""
+    def handle(self, occurrence: Occurrence, now: float) -> None:
+        """Takes what has happened, and performs what follows. Nothing makes it raise; `perform` must not call it."""
         match occurrence:
             case DatagramReceived(data, peer, here):
                 self._endpoint.receive(data, peer, now, here)
@@ -58,14 +65,11 @@ class Core:
         self._connections.settle(now)
         if self._endpoint.outlet:
             self._drain(now)
-        effects = self._effects.copy()
-        self._effects.clear()
-        return effects
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
         for each in self._endpoint.outlet:
-            self._effects.append(each)
+            self._perform(each)
             if not isinstance(each, Send):
                 self._connections.happened(each, now)
         self._endpoint.outlet.clear()

@@ -9,7 +9,7 @@ from enum import Enum, unique
 from simp_proto.address import Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestReceived:
     """A call has come in. Its repeats are not new events (spec 4.5)."""
 
@@ -17,7 +17,7 @@ class RequestReceived:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refused:
     """A call came in while a chat was on, and its caller was told so (spec 4.6)."""
 
@@ -25,7 +25,7 @@ class Refused:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rang:
     """The other daemon said that our call rings (spec 4.3)."""
 
@@ -33,7 +33,7 @@ class Rang:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unattended:
     """Our call rings where nobody is; that daemon asks whoever comes (spec 2.4)."""
 
@@ -41,7 +41,16 @@ class Unattended:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class AnsweredElsewhere:
+    """Our call got an answer from another address than the one called (spec 4.11)."""
+
+    peer: Address
+    name: str
+    elsewhere: Address
+
+
+@dataclass(slots=True)
 class Connected:
     """The handshake is done: the chat is on (spec 4.1)."""
 
@@ -49,7 +58,7 @@ class Connected:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageReceived:
     """The partner said something, for the first time."""
 
@@ -58,7 +67,7 @@ class MessageReceived:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageAcknowledged:
     """The partner's daemon has the whole of our message of that number."""
 
@@ -66,7 +75,7 @@ class MessageAcknowledged:
     message: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageUndelivered:
     """Our message of that number was not acknowledged, and won't be sent again (spec 6.3)."""
 
@@ -74,7 +83,7 @@ class MessageUndelivered:
     message: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unanswered:
     """A call, or the oldest message, has been unanswered for that many seconds (spec 6.4)."""
 
@@ -83,7 +92,16 @@ class Unanswered:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Silent:
+    """Nothing has been heard of a foreign partner for that many seconds (spec 6.5)."""
+
+    peer: Address
+    name: str
+    seconds: int
+
+
+@dataclass(slots=True)
 class ErrorReceived:
     """The peer sent an ERR, or did something that its user can fix."""
 
@@ -107,7 +125,7 @@ class Why(Enum):
     UNREACHABLE = "no datagram got there"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """A request, call or chat is over."""
 
@@ -130,7 +148,7 @@ class Reason(Enum):
     SLOW_CLIENT = "our client doesn't keep up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ignored:
     """A datagram changed nothing."""
 
@@ -144,11 +162,13 @@ Event = (
     | Refused
     | Rang
     | Unattended
+    | AnsweredElsewhere
     | Connected
     | MessageReceived
     | MessageAcknowledged
     | MessageUndelivered
     | Unanswered
+    | Silent
     | ErrorReceived
     | Ended
     | Ignored

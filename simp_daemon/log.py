@@ -2,13 +2,14 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from logging.handlers import QueueHandler
 from queue import Full, Queue
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 from simp_daemon.events import Event, Ignored, MessageAcknowledged, MessageReceived
 from simp_proto.address import Address, format_address
@@ -56,6 +57,20 @@ def _write(queue: "Queue[logging.LogRecord]") -> None:
     while (record := queue.get()).msg is not None:
         with suppress(OSError):
             os.write(_STANDARD_ERROR, f"{record.msg}\n".encode("utf-8", "backslashreplace"))
+
+
+def log_complaints() -> Callable[[AbstractEventLoop, dict[str, Any]], None]:
+    """What takes a loop's complaints: a line for each kind, once; that no descriptor is left comes a thousand times."""
+    told = set()
+
+    def complain(_: AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        words = f"{context['message']}: {error!r}"
+        if words not in told:
+            told.add(words)
+            log.error("%s", words, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+
+    return complain
 
 
 def log_event(event: Event) -> None:

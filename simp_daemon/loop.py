@@ -66,13 +66,13 @@ class Daemon:
         self.address = address
         self.client_address = (address[0] if remote_clients else _LOOPBACK.get(address[0], address[0]), client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
-        self._core = Core(address, framing)
+        self._core = Core(self._perform, address, framing)
         self._remote_clients = remote_clients
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
         self._connections: set[ClientConnection] = set()
-        self._effects: deque[Effect] = deque()
-        self._performing = False
+        self._occurred: deque[Occurrence] = deque()
+        self._handling = False
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
@@ -111,41 +111,43 @@ class Daemon:
 
     def handle(self, occurrence: Occurrence) -> None:
         """Lets the rules know what has happened, and does what follows from it."""
-        now = self._loop.time()
-        self._note(occurrence, now)
-        self._effects += self._core.handle(occurrence, now)
-        if self._performing:  # a transport reports what has just been done to it: the rest is done first
+        self._occurred.append(occurrence)
+        if self._handling:  # a transport reports what is being done to it: that is finished first
             return
-        self._performing = True
+        self._handling = True
         try:
-            while self._effects:
-                self._perform(self._effects.popleft(), now)
+            while self._occurred:
+                occurrence, self._now = self._occurred.popleft(), self._loop.time()
+                self._note(occurrence)
+                self._core.handle(occurrence, self._now)
         finally:
-            self._performing = False
-            self._arm()
+            self._handling = False
+        self._arm()
         if self._over:
             self._ended.set()
 
-    def _note(self, occurrence: Occurrence, now: float) -> None:
+    def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
             case DatagramReceived(data, peer, _):
                 log_datagram("from", peer, data)
                 if self._tap:
-                    self._tap(now, peer, self.address, data)
+                    self._tap(self._now, peer, self.address, data)
             case SendingFailed(_, why):
                 log.warning("%s", why)
             case ClientConnected(client):
+                for each in self._connections:
+                    each.look()
                 self._connections.add(_connection(client))
             case ClientClosed(client):
                 self._connections.discard(_connection(client))
                 log.info("a client's connection has ended")
 
-    def _perform(self, effect: Effect, now: float) -> None:
+    def _perform(self, effect: Effect) -> None:
         match effect:
             case Send(data, peer, _):
                 log_datagram("to", peer, data)
                 if self._tap:
-                    self._tap(now, self.address, peer, data)
+                    self._tap(self._now, self.address, peer, data)
                 self._datagrams.send(effect)
             case Write(client, line):
                 _connection(client).write(line)

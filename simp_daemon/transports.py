@@ -1,6 +1,7 @@
 """The daemon's sockets on asyncio: they report what happens to them, and do what they are told."""
 
 import asyncio
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +39,8 @@ from simp_proto.udp import (
 
 _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
+_ALONE: Final = 8
+"""Datagrams that come one by one before two are expected."""
 _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
 _SENT: Final = 16 << 10
@@ -64,6 +67,7 @@ class Datagrams:
         self._handle = handle
         self._unsent: deque[Send] = deque(maxlen=_UNSENT)
         self._expected = 1  # datagrams that may have come when the loop wakes us
+        self._alone = 0
         udp = bind(address)
         anywhere = ip_address(address[0].partition("%")[0]).is_unspecified
         self._hears = anywhere and hear_destinations(udp)
@@ -93,7 +97,7 @@ class Datagrams:
             each.close()
 
     def _read(self, udp: socket.socket, here: str | None) -> None:
-        # A chat that goes to and fro has one datagram at a time: asking for another each time would be in vain.
+        # A chat that goes to and fro has one datagram at a time: asking for another is mostly in vain.
         for _ in range(self._expected):
             try:
                 if self._hears:
@@ -101,13 +105,16 @@ class Datagrams:
                 else:
                     data, source = udp.recvfrom(LARGEST)
             except BlockingIOError:
-                self._expected = 1
+                self._expected, self._alone = 1, _ALONE
                 return
             except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
                 self._report_failures(udp)
                 continue
             self._handle(DatagramReceived(data, address_of(source), here))  # whose answer waits for no other
-        self._expected = min(2 * self._expected, _BATCH)
+        if self._alone:
+            self._alone -= 1
+        else:
+            self._expected = min(2 * self._expected, _BATCH)
 
     def _report_failures(self, udp: socket.socket) -> None:
         for where, number in failures(udp):
@@ -138,9 +145,11 @@ class Datagrams:
                     udp.sendto(datagram.data, datagram.peer)
             except BlockingIOError:
                 return False
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows, which tells no more
                 self._report_failures(udp)
             except OSError as error:
+                if datagram.here is not None:  # no address of ours any more, perhaps
+                    return self._sent(Send(datagram.data, datagram.peer))
                 self._fail(datagram.peer, error.errno, error.strerror or str(error))
                 return True
             else:
@@ -155,7 +164,9 @@ class ClientConnection(asyncio.Protocol):
         self._handle = handle
         self._remote = remote
         self._begun = False
+        self._slow = False
         self._closing = False
+        self._throttled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
@@ -179,16 +190,18 @@ class ClientConnection(asyncio.Protocol):
             self._handle(ClientClosed(self))
 
     def pause_writing(self) -> None:
+        self._slow = True
         self._handle(ClientSlow(self, slow=True))
 
     def resume_writing(self) -> None:
+        self._slow = False
         self._handle(ClientSlow(self, slow=False))
 
     def write(self, line: bytes) -> None:
         """Sends a line, unless too much is unread already."""
         if self._closing or self._transport.is_closing():
             return
-        if self._transport.get_write_buffer_size() > _UNREAD:
+        if self._slow and self._transport.get_write_buffer_size() > _UNREAD:
             log.warning("the client has left %d bytes unread and is disconnected", _UNREAD)
             self._transport.abort()
         else:
@@ -196,15 +209,28 @@ class ClientConnection(asyncio.Protocol):
 
     def throttle(self, held: bool) -> None:
         """Reads no more while it is held."""
+        self._throttled = held
         if not self._closing and not self._transport.is_closing():
             (self._transport.pause_reading if held else self._transport.resume_reading)()
+
+    def look(self) -> None:
+        """Ends it if its client has, which goes unnoticed while nothing is read (client 1.4)."""
+        if self._throttled and not self._transport.is_closing() and hasattr(select, "poll"):
+            self._transport.write(b"\n")  # a system where nobody has that connection any more refuses it
+            poll = select.poll()
+            poll.register(self._transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
+            if poll.poll(0):
+                self._transport.abort()
 
     def close(self) -> None:
         """Writes no more, and ends when the client does."""
         self._closing = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has cut it, which isn't told yet
+                self._transport.abort()
 
     def abort(self) -> None:
         """Now."""

@@ -1,6 +1,8 @@
 """Where a daemon is: an IP address and a port, and how people write them."""
 
 import re
+import socket
+from contextlib import suppress
 from ipaddress import ip_address
 
 from simp_proto.errors import AddressError
@@ -26,7 +28,9 @@ def parse_address(text: str, default_port: int) -> Address:
     except ValueError:
         raise _refused(text) from None
     host = str(ip)
-    if ip.version == 6 and ip.is_link_local and "%" not in host:
+    if "%" in host:
+        host = with_interface(host) if ip.is_link_local else host.partition("%")[0]  # elsewhere it means nothing
+    elif ip.version == 6 and ip.is_link_local:
         raise AddressError(
             f"read {text!r}, an address that each link has, expected its interface as well, such as {host}%eth0"
         )
@@ -39,6 +43,17 @@ def format_address(address: Address) -> str:
     """`127.0.0.2:7777`, `[::1]:7777`."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def with_interface(host: str) -> str:
+    """The same IPv6 address with its interface as the system spells it, so that `%4` and `%eth0` are one.
+
+    As it was where there is no such interface, or no longer.
+    """
+    with suppress(OSError):
+        where = socket.getaddrinfo(host, 0, flags=socket.AI_NUMERICHOST)[0][4]
+        return socket.getnameinfo(where, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
+    return host
 
 
 def _refused(text: str) -> AddressError:

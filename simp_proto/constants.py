@@ -21,6 +21,8 @@ class Type(IntEnum):
     CONTROL = 0x01
     CHAT = 0x02
 
+    __hash__ = int.__hash__  # an enumeration's own is slow
+
     @property
     def label(self) -> str:
         """`control` or `chat`."""
@@ -37,6 +39,8 @@ class Control(IntFlag, boundary=STRICT):
     SYN_ACK = SYN | ACK
     ERR_FIN = ERR | FIN
     FIN_ACK = FIN | ACK
+
+    __hash__ = int.__hash__  # an enumeration's own is slow
 
     @property
     def label(self) -> str:
@@ -72,6 +76,8 @@ class Framing(Enum):
     HEADER = "header"
     TRAILER = "trailer"
     BARE = "bare"
+
+    __hash__ = object.__hash__  # an enumeration's own is slow
 
 
 USER_SIZE: Final = 32

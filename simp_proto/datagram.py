@@ -11,7 +11,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final, Literal
 
-from construct import Bytes, Construct, ConstructError, Int16ub, Int32ub, Struct, Terminated, stream_read, this
+from construct import Bytes, Construct, ConstructError, Int32ub, Struct, Terminated, stream_read, this
 
 from simp_proto.constants import OPERATIONS, USER_SIZE, Framing, Operation, Type
 from simp_proto.errors import DatagramError
@@ -106,6 +106,13 @@ class _Octet(Construct):  # type: ignore[misc]
     def _sizeof(self, context: Any, path: str) -> int:
         return 1
 
+    def _emitparse(self, code: Any) -> str:  # what is compiled says only that the value is wrong, by a KeyError
+        code.linkedinstances[id(self)] = self.values
+        return f"linkedinstances[{id(self)}](this)[io.read(1)[0]]"
+
+    def _emitbuild(self, code: Any) -> str:
+        return "(io.write(bytes((obj,))), obj)[1]"
+
 
 class _User(Construct):  # type: ignore[misc]
     """Padded with NULs. Taking them off loses nothing, so what was read can be built again."""
@@ -121,16 +128,22 @@ class _User(Construct):  # type: ignore[misc]
     def _sizeof(self, context: Any, path: str) -> int:
         return USER_SIZE
 
+    def _emitparse(self, code: Any) -> str:
+        return f"io.read({USER_SIZE}).rstrip(b'\\0')"
+
+    def _emitbuild(self, code: Any) -> str:
+        return f"(io.write(obj.ljust({USER_SIZE}, b'\\0')), obj)[1]"
+
 
 class _Checksum(Construct):  # type: ignore[misc]
     """The checksum's two bytes. `_Seal` fills or verifies them when the whole datagram is there."""
 
     def _parse(self, stream: BytesIO, context: Any, path: str) -> Any:
-        context.checksum_at = stream.tell()
-        return Int16ub._parse(stream, context, path)
+        context["checksum_at"] = stream.tell()
+        return int.from_bytes(stream_read(stream, CHECKSUM_SIZE, path), "big")
 
     def _build(self, value: None, stream: BytesIO, context: Any, path: str) -> None:
-        context.checksum_at = stream.tell()
+        context["checksum_at"] = stream.tell()
         stream.write(b"\0\0")
 
     def _sizeof(self, context: Any, path: str) -> int:
@@ -157,13 +170,13 @@ class _Seal(Construct):  # type: ignore[misc]
         return (-int.from_bytes(whole, "big") % 0xFFFF).to_bytes(2, self.byteorder)
 
     def _parse(self, stream: BytesIO, context: Any, path: str) -> None:
-        computed = self._computed(stream, context.checksum_at)
-        if int.from_bytes(computed, "big") != context.checksum:
+        computed = self._computed(stream, context["checksum_at"])
+        if int.from_bytes(computed, "big") != context["checksum"]:
             raise _FieldError("checksum", f"0x{context.checksum:04x}", f"0x{computed.hex()}")
 
     def _build(self, value: None, stream: BytesIO, context: Any, path: str) -> None:
-        computed = self._computed(stream, context.checksum_at)
-        stream.seek(context.checksum_at)
+        computed = self._computed(stream, context["checksum_at"])
+        stream.seek(context["checksum_at"])
         stream.write(computed)
 
     def _sizeof(self, context: Any, path: str) -> int:
@@ -192,9 +205,11 @@ _SEQUENCES: Final = {
     framing: {number: number for number in range(256 if framing is Framing.BARE else 2)} for framing in Framing
 }
 _DECLARATIONS: Final = {framing: _declaration(framing) for framing in Framing}
-# A compiled parser doesn't notice where its input ends, so it is given only input of the right size. Any other goes to
-# the declaration itself, to be refused.
+# What a conversation costs is mostly this, so the declaration is compiled. A compiled parser doesn't notice where its
+# input ends: it is given only input of the right size. Whatever is wrong the declaration itself finds again, in words.
 _COMPILED: Final = {framing: declaration.compile() for framing, declaration in _DECLARATIONS.items()}
+_CONTEXT: Final = {"_params": None}
+"""What Construct gives a compiled parser besides its input, where there are no parameters."""
 
 
 def _offsets() -> dict[str, int]:
@@ -282,7 +297,8 @@ def sealed(data: bytes, framing: Framing) -> bytes:
 
 
 def _build(datagram: Datagram) -> bytes:
-    built: bytes = _COMPILED[datagram.framing].build(
+    built = BytesIO()
+    _COMPILED[datagram.framing].buildfunc(
         {
             "type": datagram.type,
             "operation": datagram.operation,
@@ -291,21 +307,21 @@ def _build(datagram: Datagram) -> bytes:
             "length": len(datagram.payload),
             "checksum": None,
             "payload": datagram.payload,
-        }
+        },
+        built,
+        _CONTEXT,
     )
-    return built
+    return built.getvalue()
 
 
 def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
     refused: DatagramError | None = None
     for framing in _fitting(data, framings):
         try:
-            return _read(_COMPILED[framing], data, framing)
-        except DatagramError as error:
-            refused = refused or error
-    if refused is None:
-        return _read(_DECLARATIONS[framings[0]], data, framings[0])
-    raise refused
+            return _datagram(_COMPILED[framing].parsefunc(BytesIO(data), _CONTEXT), framing)
+        except (_FieldError, KeyError):  # the declaration itself says in words what is wrong
+            refused = refused or _refusal(data, framing)
+    raise refused or _refusal(data, framings[0])
 
 
 # Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
@@ -319,15 +335,22 @@ def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
 
 
-def _read(declaration: Construct, data: bytes, framing: Framing) -> Datagram:
+def _datagram(read: dict[str, Any], framing: Framing) -> Datagram:
+    """What a declaration has read."""
+    fields = read["type"], read["operation"], read["sequence"], read["user"], read["payload"]
+    return Datagram(*fields, framing, read.get("checksum"))
+
+
+def _refusal(data: bytes, framing: Framing) -> DatagramError:
+    """Why those bytes are no datagram in that framing."""
     try:
-        read = declaration.parse(data)
+        _DECLARATIONS[framing].parse(data)
     except _FieldError as refused:
         at = offset(refused.name, framing, len(data) - HEAD_SIZE - CHECKSUM_SIZES[framing])
-        raise DatagramError(refused.name, at, refused.read, refused.expected, framing=framing) from None
+        return DatagramError(refused.name, at, refused.read, refused.expected, framing=framing)
     except ConstructError:
-        raise _wrong_size(data, framing) from None
-    return Datagram(read.type, read.operation, read.sequence, read.user, read.payload, framing, read.get("checksum"))
+        pass
+    return _wrong_size(data, framing)
 
 
 def _wrong_size(data: bytes, framing: Framing) -> DatagramError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-from simp_proto.address import Address, format_address
+from simp_proto.address import Address, format_address, with_interface
 
 _IP_RECVERR: Final = 11
 """From <linux/in.h>; Python has no name for it before 3.14."""
@@ -131,8 +131,7 @@ def address_of(where: tuple[Any, ...]) -> Address:
     """The address that a socket names, as people write it."""
     host, port, *rest = where
     if rest and rest[1]:  # an IPv6 address that means something on one interface only
-        with suppress(OSError):  # the interface may be gone again
-            host = f"{host.partition('%')[0]}%{socket.if_indextoname(rest[1])}"
+        host = with_interface(f"{host.partition('%')[0]}%{rest[1]}")
     return host, port
 
 

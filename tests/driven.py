@@ -1,7 +1,9 @@
-"""Sessions and endpoints as tests drive them: one by one, and with what comes out sorted by kind."""
+"""Cores, sessions and endpoints as tests drive them: one by one, and with what comes out sorted by kind."""
 
-from simp_daemon.effects import Send
+from simp_daemon import core
+from simp_daemon.effects import Effect, Send
 from simp_daemon.events import Event
+from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers import endpoint, session
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.record import Record
@@ -9,6 +11,26 @@ from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.errors import NotNowError
+
+
+class Core:
+    """One that returns what it wants done."""
+
+    def __init__(self, own: Address | None = None, framing: Framing | None = None) -> None:
+        self._effects: list[Effect] = []
+        self._core = core.Core(self._effects.append, own, framing)
+        self.endpoint, self.connections = self._core._endpoint, self._core._connections
+        self.get_timer = self._core.get_timer
+
+    def handle(self, occurrence: Occurrence, now: float) -> list[Effect]:
+        self._core.handle(occurrence, now)
+        effects = self._effects.copy()
+        self._effects.clear()
+        return effects
+
+    @property
+    def idle(self) -> bool:
+        return self._core.idle
 
 
 class Session(session.Session):

@@ -3,7 +3,6 @@
 import heapq
 from itertools import count
 
-from simp_daemon.core import Core
 from simp_daemon.effects import Close, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
 from simp_daemon.peers.policy import OneChat
@@ -12,6 +11,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Framing
 from simp_proto.text import Line, Word, format_line
+from tests.driven import Core
 from tests.faulty import Passage, Routed, Rule, Way, read
 
 DAEMON = ("192.0.2.1", 7777)
@@ -47,7 +47,7 @@ class SimulatedWire:
 
     def _start(self) -> None:
         self.core = Core(DAEMON, self._framing)
-        self.endpoint = self.core._endpoint
+        self.endpoint = self.core.endpoint
         self._told: list[tuple[float, str]] = []
         self._answers: dict[object, bytes] = {}
         self._closed: set[object] = set()

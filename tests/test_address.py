@@ -1,5 +1,6 @@
 """Addresses as people write them."""
 
+import socket
 from ipaddress import ip_network
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.errors import AddressError
+from simp_proto.udp import address_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,18 @@ from simp_proto.errors import AddressError
 def test_read(text: str, address: Address) -> None:
     assert parse_address(text, 7777) == address
     assert parse_address(format_address(address), 1) == address
+
+
+def test_an_interface_is_the_same_by_name_and_by_number() -> None:
+    name = socket.if_indextoname(1)
+    for text in ("fe80::1%1", "[fe80::1%1]:7777", f"FE80::1%{name}"):
+        assert parse_address(text, 7777) == address_of(("fe80::1", 7777, 0, 1)) == (f"fe80::1%{name}", 7777)
+    assert parse_address("fe80::1%4000000", 7777) == ("fe80::1%4000000", 7777)  # there is none
+
+
+def test_an_interface_where_it_means_nothing_is_dropped() -> None:
+    assert parse_address("[2001:db8::1%1]:7777", 7777) == ("2001:db8::1", 7777)
+    assert parse_address("::1%lo", 7777) == ("::1", 7777)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from typing import TypeVar
 import pytest
 
 from simp_daemon.clients.connections import MAX_CONNECTIONS, MAX_WAITING
-from simp_daemon.core import Core
 from simp_daemon.effects import Close, Effect, Send, Throttle, Write
 from simp_daemon.occurrences import (
     ClientClosed,
@@ -20,6 +19,7 @@ from simp_daemon.peers.session import Session
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from simp_proto.datagram import parse
+from tests.driven import Core
 from tests.test_endpoint import BOB, CAROL, packet
 
 HERE = ("127.0.0.1", 7777)
@@ -67,11 +67,11 @@ class Table:
 
     def held(self) -> bool:
         """Whether lines of the client wait for acknowledgements."""
-        connection = self.core._connections._open.get(NC)
+        connection = self.core.connections._open.get(NC)
         return connection is not None and connection.held
 
     def current(self) -> Session | None:
-        policy = self.core._endpoint._policy
+        policy = self.core.endpoint._policy
         assert isinstance(policy, OneChat)
         return policy.current
 
@@ -131,6 +131,23 @@ def test_a_call_that_rings_where_nobody_is(attached: Table) -> None:
         "RINGING|daemon|127.0.0.2:7777",
         "AWAY|daemon|127.0.0.2:7777",
     ]
+
+
+def test_an_answer_from_elsewhere_is_named(attached: Table) -> None:
+    attached.say("CONNECTING|127.0.0.2")
+    assert attached.peer(packet(Control.SYN_ACK), CAROL) == ["ELSEWHERE|127.0.0.2:7777|127.0.0.3:7777"]
+    assert attached.peer(packet(Control.ACK, 0, RINGING)) == ["RINGING|bob|127.0.0.2:7777"]
+
+
+def test_a_foreign_partner_of_whom_nothing_is_heard_is_told_of(attached: Table) -> None:
+    """spec 6.5"""
+    attached.say("CONNECTING|127.0.0.2")
+    attached.peer(packet(Control.SYN_ACK, framing=Framing.BARE))
+    assert attached.wait(119.0) == []
+    assert attached.wait(300.0) == ["SILENT|bob|120", "SILENT|bob|240"]
+    attached.peer(packet(Chat.MESSAGE, 1, b"hi", framing=Framing.BARE))
+    assert attached.wait(419.0) == []
+    assert attached.wait(420.0) == ["SILENT|bob|120"]
 
 
 def test_a_daemon_that_nobody_is_at_says_so_by_its_name(attached: Table) -> None:
@@ -323,7 +340,7 @@ def test_64_kib_without_a_newline_close(attached: Table) -> None:
     (error,) = attached.said()
     assert error.startswith("ERROR|read 65536 bytes without a newline")
     assert attached.closed() == [NC]
-    assert attached.core._connections._attachment is None
+    assert attached.core.connections._attachment is None
 
 
 def test_a_second_client_is_refused(attached: Table) -> None:
@@ -476,7 +493,7 @@ def test_a_client_that_was_held_leaves_nothing_behind(chatting: Table) -> None:
     assert chatting.held()
     chatting.handle(ClientClosed(NC))
     assert not chatting.held()
-    assert not chatting.core._connections._open
+    assert not chatting.core.connections._open
 
 
 def test_a_message_of_exactly_60_000_bytes_is_sent(chatting: Table) -> None:

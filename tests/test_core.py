@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.core import Core
 from simp_daemon.effects import Close, Effect, Send, Throttle, Write
 from simp_daemon.events import Connected, RequestReceived
 from simp_daemon.occurrences import (
@@ -23,6 +22,7 @@ from simp_daemon.occurrences import (
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
 from simp_proto.datagram import parse
+from tests.driven import Core
 from tests.test_endpoint import BOB, CAROL, packet
 
 HERE = ("127.0.0.1", 7777)

@@ -967,6 +967,29 @@ def test_what_the_daemon_knows_besides_is_told() -> None:
     assert desk.shown[-1] == f"* Nobody is at bob ({BOB}) now; whoever comes there will be asked."
 
 
+def test_an_answer_from_elsewhere_is_named_while_the_call_goes_on() -> None:
+    desk = calling()
+    desk.hear(f"ELSEWHERE|{CAROL}|127.0.0.4:7777", f"ELSEWHERE|{BOB}", f"ELSEWHERE|{BOB}|{CAROL}")
+    told = [text for text in desk.shown if "answered" in text]
+    same = "If 127.0.0.2 is the same host, cancel, and call it there."
+    assert told == [f"* {CAROL} has answered, which wasn't called. {same}"]
+    desk.at(Phase.CALLING)
+    desk.hear(f"RINGING|bob|{BOB}", f"ELSEWHERE|{BOB}|{CAROL}")
+    assert "answered" not in desk.shown[-1]
+
+
+def test_a_silent_partner_that_cannot_be_asked_is_told_once_and_shown_from_then_on() -> None:
+    desk = chatting()
+    desk.hear("SILENT|carol|120", "SILENT|bob|120", "SILENT|bob|240")
+    silence = "* Nothing heard from bob for 2 min; its daemon doesn't tell whether it is still there."
+    assert [text for text in desk.shown if "Nothing" in text] == [silence]
+    assert "nothing heard for 4 min" in desk.dialogue.bar(120)
+    desk.hear("CHAT|bob|hi")
+    assert "nothing heard" not in desk.dialogue.bar(120)
+    desk.hear("SILENT|bob|120")
+    assert desk.shown[-1] == silence
+
+
 # -- whose words those are
 
 

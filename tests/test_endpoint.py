@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from simp_daemon.events import (
+    AnsweredElsewhere,
     Ended,
     ErrorReceived,
     Event,
@@ -586,10 +587,11 @@ def test_the_largest_message_that_fits_is_one_datagram(size: int, count: int) ->
 ACTS = ("call", "accept", "quit", "say", "wait", "receive", "receive", "receive", "receive")
 
 
-def test_whatever_comes_in_whatever_state_nothing_raises_and_all_that_is_sent_is_right() -> None:
+@pytest.mark.parametrize("seeds", [range(250), pytest.param(range(250, 1500), marks=pytest.mark.slow)])
+def test_whatever_comes_in_whatever_state_nothing_raises_and_all_that_is_sent_is_right(seeds: range) -> None:
     """Random walks of a person, the clock and three peers in every framing, with every number."""
     seen: set[State] = set()
-    for seed in range(1500):
+    for seed in seeds:
         random = Random(seed)
         endpoint = Endpoint(random.choice([None, None, *Framing]))
         peers, now, said = [BOB, CAROL, ("127.0.0.4", 7777)], 0.0, 0
@@ -625,3 +627,48 @@ def random_packet(random: Random) -> bytes:
     sequence = random.choice([0, 1, random.randrange(256)]) if framing is Framing.BARE else random.randrange(2)
     payload = random.choice([b"", OFFER, RINGING, b"Wrong sequence number", random.randbytes(20)])
     return packet(operation, sequence, payload, framing=framing)
+
+
+# -- an answer from elsewhere (spec 4.11)
+
+
+def named(endpoint: Endpoint) -> list[tuple[Address, Address]]:
+    return [(each.peer, each.elsewhere) for each in events(endpoint) if isinstance(each, AnsweredElsewhere)]
+
+
+@pytest.mark.parametrize("framing", Framing)
+@pytest.mark.parametrize("answer", [Control.SYN_ACK, Control.ERR, Control.ERR_FIN])
+def test_whoever_answers_a_call_from_elsewhere_is_named_once(answer: Control, framing: Framing) -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    for host in (3, 3, 4):
+        endpoint.receive(packet(answer, framing=framing), (f"127.0.0.{host}", 7777), 1.0)
+    endpoint.receive(packet(answer, framing=framing), ("127.0.0.2", 7778), 1.0)
+    assert named(endpoint) == [(BOB, CAROL)]
+    assert endpoint.current is not None
+    assert endpoint.current.state is State.CALLING
+    endpoint.quit(BOB, 2.0)
+    endpoint.call(BOB, 3.0)
+    endpoint.receive(packet(Control.ACK, 0, RINGING), CAROL, 4.0)
+    assert named(endpoint) == [(BOB, CAROL)]
+
+
+@pytest.mark.parametrize(
+    "other", [packet(Control.FIN), packet(Control.ACK), packet(Chat.MESSAGE, 1, b"hi"), packet(Control.SYN)]
+)
+def test_what_is_no_answer_names_nobody(other: bytes) -> None:
+    endpoint = Endpoint()
+    endpoint.call(BOB, 0.0)
+    endpoint.receive(other, CAROL, 1.0)
+    assert named(endpoint) == []
+
+
+def test_nobody_is_named_where_nobody_is_called_or_the_callee_has_answered() -> None:
+    endpoint = Endpoint()
+    endpoint.receive(packet(Control.SYN_ACK), CAROL, 0.0)
+    endpoint.call(BOB, 1.0)
+    endpoint.receive(packet(Control.ACK, 0, RINGING), BOB, 2.0)
+    endpoint.receive(packet(Control.SYN_ACK), CAROL, 3.0)
+    endpoint.receive(packet(Control.SYN_ACK), BOB, 4.0)
+    endpoint.receive(packet(Control.SYN_ACK), CAROL, 5.0)
+    assert named(endpoint) == []

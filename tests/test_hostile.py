@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,15 +68,16 @@ def mutated(random: Random, base: bytes) -> bytes:
 
 
 class Process:
-    """A `simp daemon` of its own, with its log."""
+    """A `simp daemon` of its own, with its log; `shell` is done before it starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: str = "debug", shell: str = "") -> None:
         self.address = free_address()
         with socket.socket() as tcp:
             tcp.bind(("127.0.0.1", 0))
             self.client_port: int = tcp.getsockname()[1]
-        command = [sys.executable, "-m", "simp_proto.cli.main", "daemon", format_address(self.address)]
-        command += ["--client-port", str(self.client_port), "--log-level", "debug"]
+        command = ["sh", "-c", f'{shell} exec "$@"', "sh"] if shell else []
+        command += [sys.executable, "-m", "simp_proto.cli.main", "daemon", format_address(self.address)]
+        command += ["--client-port", str(self.client_port), "--log-level", level]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.log: list[bytes] = []
         self._listens = threading.Event()
@@ -209,3 +211,32 @@ def test_status_0_after_sigterm_and_ctrl_c(number: signal.Signals) -> None:
     daemon.client().close()
     assert daemon.end(number) == 0
     assert b"Traceback" not in b"".join(daemon.log)
+
+
+def test_that_no_descriptor_is_left_is_one_line_in_the_log() -> None:
+    daemon = Process("info", "ulimit -n 16;")
+    daemon.client().close()
+    crowd = [socket.create_connection(("127.0.0.1", daemon.client_port), PATIENCE) for _ in range(16)]
+    until = time.monotonic() + PATIENCE
+    while not any(b"Too many open files" in line for line in daemon.log):
+        assert time.monotonic() < until
+    assert daemon.end() == 0
+    for each in crowd:
+        each.close()
+    assert len([line for line in daemon.log if b"Too many open files" in line]) == 1
+    assert b"Traceback" not in b"".join(daemon.log)
+
+
+def test_no_socket_takes_the_place_of_a_standard_stream_that_was_closed(tmp_path: Path) -> None:
+    """What the log, or a crash in C, writes to standard error would go to a peer."""
+    found = tmp_path / "streams"
+    program = (
+        "import os\n"
+        "from simp_proto.cli.main import main\n"
+        "nowhere = os.stat(os.devnull).st_rdev\n"
+        "try:\n    main(['--version'])\n"
+        f"finally:\n    open({str(found)!r}, 'w').write(str([os.fstat(fd).st_rdev == nowhere for fd in range(3)]))\n"
+    )
+    closed = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", closed, "sh", sys.executable, "-c", program], check=True, timeout=PATIENCE)
+    assert found.read_text() == "[True, True, True]"

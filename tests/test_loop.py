@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Chat, Control
+from simp_proto.constants import Chat, Control, Framing
 from tests.test_endpoint import packet
 
 PATIENCE = 10.0
@@ -162,6 +163,31 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
     run(scenario)
 
 
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells of an end behind unread bytes")
+@pytest.mark.parametrize("count", [140, 1000], ids=["its end has come", "its end waits behind what isn't read"])
+def test_a_client_that_dies_while_it_is_held_back_lets_the_next_one_in(count: int) -> None:
+    """client 1.4"""
+
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as daemon:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bob:
+                bob.bind(("127.0.0.1", 0))
+                bob.setblocking(False)
+                async with client(daemon) as alice:
+                    alice.say("CONNECT|alice", f"CONNECTING|{format_address(bob.getsockname())}")
+                    await asyncio.wait_for(asyncio.get_running_loop().sock_recv(bob, 100), PATIENCE)
+                    bob.sendto(packet(Control.SYN_ACK), daemon.address)
+                    alice.say(*["CHAT|" + "x" * 1000] * count)  # of which nothing is acknowledged
+                    while not any(each._throttled for each in daemon._connections):
+                        await asyncio.sleep(0)
+                    alice.writer.transport.abort()
+                async with client(daemon) as again:
+                    again.say("CONNECT|alice")
+                    await again.hear("CONNECTED|alice")
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [(("192.0.2.1", 7777), "192.0.2.1 is not an address of this host"), (None, "is in use: does a daemon run there")],
@@ -193,6 +219,28 @@ def test_a_call_that_cannot_be_sent_is_told() -> None:
             await alice.hear("CONNECTED|alice")
             line = await asyncio.wait_for(alice.reader.readline(), PATIENCE)
             assert line.startswith(b"ERROR|nothing could be sent to [::1]:7777: ")
+
+    run(scenario)
+
+
+def test_a_callee_that_answers_from_another_address_is_named() -> None:
+    """spec 4.11: as a daemon on all addresses of its host does, which sends from the first of them."""
+
+    async def scenario() -> None:
+        called, other = free_address("127.0.0.2"), free_address("127.0.0.3")
+        async with Daemon(free_address(), 0) as daemon, client(daemon) as alice:
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+            ):
+                ear.bind(called)
+                ear.setblocking(False)
+                mouth.bind(other)
+                alice.say("CONNECT|alice", f"CONNECTING|{format_address(called)}")
+                await alice.hear("CONNECTED|alice")
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ear, 100), PATIENCE)
+                mouth.sendto(packet(Control.SYN_ACK, framing=Framing.BARE), daemon.address)
+                await alice.hear(f"ELSEWHERE|{format_address(called)}|{format_address(other)}")
 
     run(scenario)
 

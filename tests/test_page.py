@@ -7,7 +7,7 @@ import pytest
 
 from simp_proto.conformance.page import as_html
 from simp_proto.conformance.run import Verdict
-from tests.test_report import HEAD, NAMES, Page, bare, failure, received, sent, suite
+from tests.test_report import HEAD, NAMES, Page, bare, failure, page_of, received, sent, suite
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "section", "h1", "h2", "h3", "p", "b", "br",
@@ -21,8 +21,7 @@ ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "id",
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_needs_nothing_and_does_nothing(name: str | None) -> None:
-    results = suite(name)
-    page = Page(as_html(HEAD, results))
+    results, page = suite(name), page_of(name)
     assert {tag for tag, _ in page.tags} <= TAGS
     assert {attribute for _, attributes in page.tags for attribute in attributes} <= ATTRIBUTES
     policy = {"http-equiv": "Content-Security-Policy", "content": "default-src 'none'; style-src 'unsafe-inline'"}

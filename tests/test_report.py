@@ -104,6 +104,11 @@ class Page(HTMLParser):
         return [attributes for each, attributes in self.tags if each == tag]
 
 
+@cache
+def page_of(name: str | None) -> Page:
+    return Page(as_html(HEAD, suite(name)))
+
+
 # -- text
 
 
@@ -300,7 +305,7 @@ def test_failures_are_told_whole(name: str | None) -> None:
     results = suite(name)
     failed = [result for result in results if result.verdict is Verdict.FAILED]
     assert len(failed) == (name is not None)
-    page = Page(as_html(HEAD, results)).text
+    page = page_of(name).text
     junit = ElementTree.fromstring(report.as_junit(HEAD, results))
     for result in failed:
         text = "\n".join(text_of(report.lines(HEAD, result)))

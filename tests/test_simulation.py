@@ -89,7 +89,7 @@ def test_what_is_dropped_is_made_up_for(drops: str, direction: str, speaks: str)
     assert bob.endpoint.idle
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in range(1, 10))])
 def test_a_thousand_networks_that_lose_and_repeat_a_third(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         network, alice, bob = two(seed)

@@ -8,7 +8,7 @@ from simp_client import view
 from simp_client.dialogue import Dialogue
 from simp_client.prompt import Ask
 from simp_daemon.core import Core
-from simp_daemon.effects import Close, Send, Write
+from simp_daemon.effects import Close, Effect, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
 from simp_proto.address import Address
 from simp_proto.text import format_line, parse_line
@@ -21,7 +21,8 @@ class House:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.core = Core(address)
+        self.effects: list[Effect] = []
+        self.core = Core(self.effects.append, address)
         self.person: Dialogue | None = None
         self.read: list[str] = []
 
@@ -82,7 +83,9 @@ class Street:
             self._look()
 
     def _handle(self, house: House, occurrence: Occurrence) -> None:
-        for effect in house.core.handle(occurrence, self.now):
+        house.core.handle(occurrence, self.now)
+        effects, house.effects[:] = house.effects[:], []
+        for effect in effects:
             match effect:
                 case Send(data, peer, _) if peer in self.houses:
                     self._underway.append((self.houses[peer], DatagramReceived(data, house.address)))

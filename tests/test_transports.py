@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -170,6 +171,56 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["packet info", "a socket for each"])
+def test_where_an_address_is_ours_no_longer_the_system_chooses(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    if not told:
+        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
+
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(("0.0.0.0", 0), heard)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(PATIENCE)
+            peer.bind(("127.0.0.1", 0))
+            datagrams.send(Send(b"still ours?", peer.getsockname(), "192.0.2.7"))
+            assert peer.recv(100) == b"still ours?"
+        datagrams.close()
+        assert heard.wakes == []
+
+    run(scenario)
+
+
+class Windows:
+    """A socket that tells of an earlier datagram, as Windows does, without saying which."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.real = real
+        self.told = False
+
+    def sendto(self, data: bytes, address: Address) -> int:
+        if not self.told:
+            self.told = True
+            raise ConnectionResetError(10054, "an existing connection was forcibly closed by the remote host")
+        return self.real.sendto(data, address)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+def test_what_became_of_an_earlier_datagram_is_no_failure_of_this_one() -> None:
+    async def scenario() -> None:
+        heard, address = Heard(), free_address()
+        receiver, sender = Datagrams(address, heard), Datagrams(free_address(), Heard())
+        sender._first = Windows(sender._first)  # type: ignore[assignment]
+        sender.send(Send(b"hello", address))
+        await heard.until(1)
+        assert isinstance(heard.wakes[0][0], DatagramReceived)
+        receiver.close()
+        sender.close()
+
+    run(scenario)
+
+
 class Gone:
     """A transport of a connection that ended before it was told of: uvloop has no addresses for it then."""
 
@@ -192,3 +243,24 @@ def test_a_connection_that_has_ended_already_is_none() -> None:
     connection.connection_lost(None)
     assert transport.aborted
     assert heard.wakes == []
+
+
+class Cut(Gone):
+    """A transport whose client has just cut the connection, as a kill does where something is unread."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def resume_reading(self) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+def test_a_connection_that_its_client_cuts_meanwhile_ends_all_the_same() -> None:
+    connection, transport = ClientConnection(Heard(), remote=False), Cut()
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    transport.aborted = False
+    connection.close()
+    assert transport.aborted

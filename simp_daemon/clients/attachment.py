@@ -6,6 +6,7 @@ from typing import Final
 
 from simp_daemon.effects import Client, Write
 from simp_daemon.events import (
+    AnsweredElsewhere,
     Connected,
     Ended,
     ErrorReceived,
@@ -15,6 +16,7 @@ from simp_daemon.events import (
     MessageUndelivered,
     Rang,
     RequestReceived,
+    Silent,
     Unanswered,
     Unattended,
     Why,
@@ -35,6 +37,10 @@ class _Other:
     peer: Address
     name: str
     chatting: bool = False
+
+    @property
+    def called(self) -> str:
+        return _name(self.peer, self.name)
 
 
 class Attachment:
@@ -72,7 +78,7 @@ class Attachment:
         }
         self._write(Word.CONNECTED, name)
         for peer, (caller, seconds) in missed.items():
-            self._write(Word.MISSED, f"{_name(_Other(peer, caller))}|{format_address(peer)}|{seconds}")
+            self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
 
@@ -84,7 +90,7 @@ class Attachment:
     @property
     def ways_to_leave(self) -> list[bytes]:
         """The lines that would end its chat."""
-        names = [_name(self._partner), format_address(self._partner.peer)] if self._partner else []
+        names = [self._partner.called, format_address(self._partner.peer)] if self._partner else []
         return [f"QUIT|{name}\n".encode() for name in ("", *names)]
 
     def hold(self, held: bool, now: float) -> None:
@@ -157,7 +163,7 @@ class Attachment:
         else:
             found = [each for each in candidates if each.peer == address]
         if not found:
-            names = ", ".join(f"{_name(each)} ({format_address(each.peer)})" for each in candidates)
+            names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
         if len(found) > 1:
             addresses = ", ".join(format_address(each.peer) for each in found)
@@ -166,9 +172,15 @@ class Attachment:
 
     # -- what it is told
 
-    def happened(self, event: Event) -> None:
+    def happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
         """Tells the client of an event, if it is one for people (client 4.2)."""
         match event:
+            case MessageReceived(peer, name, text):
+                self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
+            case MessageAcknowledged() | MessageUndelivered():
+                number = self._outbox.settle(event)
+                if number is not None:
+                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
             case Connected(peer, name):
                 self._requests.pop(peer, None)
                 self._partner = _Other(peer, name, chatting=True)
@@ -183,14 +195,12 @@ class Attachment:
                 self._tell(Word.RINGING, self._partner)
             case Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
-            case MessageReceived(peer, name, text):
-                self._write(Word.CHAT, f"{_name(_Other(peer, name))}|{text}")
-            case MessageAcknowledged() | MessageUndelivered():
-                number = self._outbox.settle(event)
-                if number is not None:
-                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
+            case AnsweredElsewhere(peer, _, elsewhere):
+                self._write(Word.ELSEWHERE, f"{format_address(peer)}|{format_address(elsewhere)}")
             case Unanswered(peer, name, seconds):
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
+            case Silent(peer, name, seconds):
+                self._write(Word.SILENT, f"{self._called(peer, name)}|{seconds}")
             case ErrorReceived():
                 self._write(Word.ERROR, event.text)
             case Ended(peer, name, why):
@@ -211,7 +221,7 @@ class Attachment:
         self._emit(Write(self.client, format_line(Line(word, payload))))
 
     def _tell(self, word: Word, other: _Other) -> None:
-        self._write(word, f"{_name(other)}|{format_address(other.peer)}")
+        self._write(word, f"{other.called}|{format_address(other.peer)}")
 
     def _called(self, peer: Address, name: str) -> str:
         """How a peer is called where no address stands beside it: by name, unless another has it too (client 4).
@@ -220,12 +230,12 @@ class Attachment:
         """
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
-        return format_address(peer) if shared else _name(_Other(peer, name))
+        return format_address(peer) if shared else _name(peer, name)
 
 
-def _name(other: _Other) -> str:
+def _name(peer: Address, name: str) -> str:
     """A peer's name as a field of a line, or its address where no name is known."""
-    return printable_name(other.name) or format_address(other.peer)
+    return printable_name(name) or format_address(peer)
 
 
 def _reads_as_address(name: str) -> bool:

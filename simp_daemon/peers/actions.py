@@ -11,6 +11,7 @@ from simp_daemon.events import (
     Rang,
     Refused,
     RequestReceived,
+    Silent,
     Unattended,
     Why,
 )
@@ -56,6 +57,7 @@ def call(record: Record, happening: Happening) -> None:
     record.speak(record.framing)
     record.agreed = record.forced is not None
     record.refreshed = happening.now
+    record.elsewhere = None
     offers = record.framing is not Framing.TRAILER and record.forced is not Framing.BARE
     known = record.framing is Framing.HEADER
     interval = RETRANSMISSION_INTERVAL if known else UNKNOWN_SYN_INTERVAL
@@ -156,8 +158,12 @@ def report(record: Record, happening: Happening) -> None:
     record.outlet.append(ErrorReceived(record.peer, record.name, text))
 
 
-def probe(record: Record, _: Happening) -> None:
-    record.delivery.probe()
+def probe(record: Record, happening: Happening) -> None:
+    if record.framing is Framing.HEADER:
+        record.delivery.probe()
+    else:
+        record.silence_told = happening.now
+        record.outlet.append(Silent(record.peer, record.name, round(happening.now - record.heard)))
 
 
 def renumber(record: Record, happening: Happening) -> None:

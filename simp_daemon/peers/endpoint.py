@@ -5,10 +5,10 @@ from functools import partial
 from typing import Final
 
 from simp_daemon.effects import Send
-from simp_daemon.events import Ended, Event, Ignored, Reason, Why
+from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Why
 from simp_daemon.peers.policy import OneChat, Policy
 from simp_daemon.peers.record import NOBODY, Record
-from simp_daemon.peers.session import Session
+from simp_daemon.peers.session import Session, rings
 from simp_daemon.peers.states import State
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_daemon.peers.strangers import Strangers, displaced_by
@@ -19,8 +19,9 @@ from simp_proto.constants import (
     LEAVING_SESSIONS,
     Control,
     Framing,
+    Type,
 )
-from simp_proto.datagram import parse, reading_order
+from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
 
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
@@ -85,14 +86,18 @@ class Endpoint:
             return
         session = session or self._session(peer, datagram.framing)
         session.record.here = here
-        before, busy = len(self.outlet), not self._policy.may_ring(session)
-        if datagram.operation is Control.SYN and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
+        before = len(self.outlet)
+        calls = datagram.operation is Control.SYN
+        busy = calls and not self._policy.may_ring(session)
+        if calls and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
             ignored: Reason | None = Reason.CROWDED
         else:
             ignored = session.receive(datagram, now, busy=busy, slow=peer in self._held)
             self._file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))
+        if state is State.IDLE and _answers_a_call(datagram):
+            self._name_elsewhere(peer)
         if ignored is Reason.SLOW_CLIENT:
             self._held[peer] = (data, here)
         if state in _UNVERIFIED or repeats:  # what gets no answer costs a line in the log, or a client's
@@ -105,6 +110,13 @@ class Endpoint:
         if now >= self._reported + 1:
             self._reported = now
             self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
+
+    def _name_elsewhere(self, peer: Address) -> None:
+        """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
+        for each in (session.record for session in self._sessions.values() if session.state is State.CALLING):
+            if each.elsewhere is None:
+                each.elsewhere = peer
+                self.outlet.append(AnsweredElsewhere(each.peer, each.name, peer))
 
     def _has_room(self, peer: Address) -> bool:
         """Whether a request of that peer can wait, in the place of another's if need be (spec 8.3)."""
@@ -254,3 +266,10 @@ class Endpoint:
         session.record.abandon()
         if self._requests.pop(peer, None):
             self.outlet.append(Ended(peer, session.record.name, Why.CROWDED))
+
+
+def _answers_a_call(datagram: Datagram) -> bool:
+    """Whether only a callee says that: a FIN or a plain ACK may belong to an earlier chat."""
+    if datagram.operation is Control.ACK:
+        return rings(datagram)
+    return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)

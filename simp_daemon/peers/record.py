@@ -41,6 +41,10 @@ class Record:
         """When our person called, or the last SYN of a request came."""
         self.heard = 0.0
         """When its last datagram came that wasn't ignored."""
+        self.silence_told = 0.0
+        """When our person was last told that nothing had come since."""
+        self.elsewhere: Address | None = None
+        """Who was named to our person as perhaps answering its call (spec 4.11)."""
         self.agreed = False
         """Both know the framing, so that another one is somebody else's."""
         self.syn_sequence = HANDSHAKE_SEQUENCE

@@ -56,7 +56,7 @@ class Session:
         if slow and (datagram.type is Type.CHAT or (datagram.operation is Control.ERR and self.state is State.OPEN)):
             return Reason.SLOW_CLIENT
         answer = None
-        if datagram.operation is Control.ERR or (datagram.operation is Control.ACK and not _rings(datagram)):
+        if datagram.operation is Control.ERR or (datagram.operation is Control.ACK and not rings(datagram)):
             answer = self.record.delivery.receive(datagram)
             if answer is None and datagram.operation is Control.ACK:
                 return Reason.STRANGER if self.state is State.IDLE else Reason.WRONG_NUMBER
@@ -117,10 +117,10 @@ class Session:
         return repeat if other is None else min(repeat, other)
 
     def _silent_at(self) -> float | None:
-        """When the partner, one of ours, has been silent for so long that it is asked for a sign of life (spec 6.5)."""
+        """When the partner has been silent for so long that something is done about it (spec 6.5)."""
         record = self.record
-        if self.state is State.OPEN and record.framing is Framing.HEADER and not len(record.delivery):
-            return record.heard + SILENCE
+        if self.state is State.OPEN and not len(record.delivery):
+            return max(record.heard, record.silence_told) + SILENCE
         return None
 
     # -- how it decides
@@ -167,6 +167,6 @@ class Session:
         )
 
 
-def _rings(ack: Datagram) -> bool:
+def rings(ack: Datagram) -> bool:
     """Whether an ACK is the sign of a SYN that rings (spec 4.3)."""
     return ack.payload == RINGING and ack.framing is Framing.HEADER

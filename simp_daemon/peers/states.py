@@ -27,6 +27,8 @@ class State(Enum):
     LEAVING = "our person has left; earlier messages and our FIN are still being sent"
     DECLINING = "our FIN answers the peer's SYN"
 
+    __hash__ = object.__hash__  # an enumeration's own is slow
+
 
 @unique
 class Input(Enum):
@@ -57,6 +59,8 @@ class Input(Enum):
     SILENT = "nothing has been heard of the partner for a while"
     # the system
     UNREACHABLE = "no datagram gets to the peer"
+
+    __hash__ = object.__hash__  # an enumeration's own is slow
 
 
 Cell = tuple[tuple[Callable[[Record, Happening], None], ...], State]

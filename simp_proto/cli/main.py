@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
 }
 """Each command's module, which has it by its name, and what it does."""
+_STANDARD_ERROR: Final = 2
 
 
 class _Lazy(click.Group):
@@ -66,7 +67,10 @@ class _Lazy(click.Group):
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Writes to nowhere if whoever started it has closed its output."""
+        """Reads from and writes to nowhere where whoever started it has closed that, and no socket takes the place."""
+        while (free := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+            pass
+        os.close(free)
         sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
         return super().main(*args, **kwargs)
 
