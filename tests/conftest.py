@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None, print_blob=True)  # which prints the seed of a failure
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Whatever the environment says, modules are compiled once, not by each worker and each command that tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,8 +29,8 @@ def _ctrl_c_ends_children() -> Iterator[None]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two for a core, since much of it is waiting; none where one asks for some tests, which are there sooner so."""
-    return 2 * (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
+    """One more than cores, since some only wait; none where one asks for some tests, which are there sooner so."""
+    return 1 + (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

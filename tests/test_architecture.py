@@ -56,7 +56,7 @@ TABLE = {
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
-    "simp_proto.toolkit.dissector": Row("", "click"),
+    "simp_proto.toolkit.dissector": Row("", "click", "pathlib"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
     "simp_proto.toolkit.ladder": Row("", "wcwidth"),
     "simp_proto.toolkit.proxy": Row("cli udp", "click", "random select signal socket sys time"),

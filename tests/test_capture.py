@@ -276,7 +276,7 @@ def test_only_the_port_asked_for() -> None:
     assert [captured.data for captured in read(file, 10, 7777)] == [b"a", b"b", b"c"]
 
 
-ALONE = "that are IP fragments without the rest of their datagrams"
+ALONE = "that are IP fragments without the rest of their datagrams, or overlap others"
 FIRST_OF_6 = struct.pack(">BBHI", 17, 0, 1, 7) + udp()
 PASSED_OVER = {
     "the first fragment": (101, ipv4(udp(), fragment=0x2000), ALONE),

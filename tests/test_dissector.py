@@ -292,7 +292,13 @@ def test_it_begins_with_what_it_is_and_where_to_put_it() -> None:
         assert words in comment
 
 
+def test_a_folder_that_is_new_is_made(tmp_path: Path) -> None:
+    script = tmp_path / "plugins" / "4.0" / "simp.lua"
+    assert CliRunner().invoke(main, ["dissector", "--output", str(script)]).exit_code == 0
+    assert script.read_text("utf-8") == lua()
+
+
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["dissector", "--output", str(tmp_path / "none" / "simp.lua")])
-    assert result.exit_code in (1, 2)
-    assert "No such file" in result.output
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["dissector", "--output", str(tmp_path / "file" / "simp.lua")])
+    assert (result.exit_code, result.output) == (1, f"Error: {tmp_path / 'file'}: File exists\n")

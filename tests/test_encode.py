@@ -118,9 +118,10 @@ def test_each_put_counts_and_the_checksum_may_be_wrong_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "give either --operation, or -"),
-        (["-", "--operation", "SYN"], "give either --operation, or -"),
-        (["nonsense"], "give either --operation, or -"),
+        ([], "read neither, expected either --operation, or -"),
+        (["-", "--operation", "SYN"], "read both, expected either --operation, or -"),
+        (["nonsense"], "read 'nonsense', expected either --operation, or -"),
+        (["SYN", "--user", "alice"], "read SYN without its option: --operation SYN"),
         (["--operation", "WAVE"], "'WAVE' is not one of"),
         (
             ["--operation", "SYN", "--sequence", "2"],

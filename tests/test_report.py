@@ -28,7 +28,10 @@ from tests.test_conformance import results_of
 HEAD = report.Head("192.0.2.1:7777", "192.0.2.2:7777", Framing.HEADER, None, "0.1.0", 1_800_000_000.5, Level.SHOULD)
 DAEMON = ("192.0.2.1", 7777)
 CASE = Case("busy", "4.6", "One **rule** MUST be `kept`.", Level.MUST, frozenset(), lambda tester: None)
-NAMES = [None, "busy", "user-received", "malformed-when-idle", "size-received", "survival", "rate", "utf-8"]
+NAMES = [
+    None, "busy", "user-received", "malformed-when-idle", "size-received", "rate", "utf-8",
+    pytest.param("survival", marks=pytest.mark.slow),
+]  # fmt: skip
 """Of faults: none at all, and some whose failures look different."""
 HOSTILE = [
     b"</pre></td></details><script>alert(1)</script>",

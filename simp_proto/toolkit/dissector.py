@@ -7,7 +7,8 @@ words of refusals. `dissector.lua` follows them.
 import json
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Final, TextIO
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -19,8 +20,8 @@ from simp_proto.toolkit.reading import Reading
 
 
 @click.command()
-@click.option("--output", type=click.File("w", "utf-8", lazy=True), default="-", help="Write to this file.")
-def dissector(output: TextIO) -> None:
+@click.option("--output", type=click.Path(dir_okay=False), help="Write to this file, in a folder that may be new.")
+def dissector(output: str | None) -> None:
     """Print a Wireshark dissector for SIMP, in Lua.
 
     It shows each field of the datagrams on UDP port 7777, verifies their checksums, and says what is wrong with those
@@ -31,13 +32,14 @@ def dissector(output: TextIO) -> None:
       simp dissector --output ~/.local/lib/wireshark/plugins/simp.lua
       simp dissector --output simp.lua && tshark -X lua_script:simp.lua -i any udp port 7777
     """
+    if output is None:
+        click.echo(lua(), nl=False)
+        return
     try:
-        output.write(lua())
-        output.flush()
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        Path(output).write_text(lua(), "utf-8")
     except OSError as error:
-        if output.name == "-":  # reported as for every command
-            raise
-        raise click.ClickException(printable(f"{output.name}: {error.strerror}")) from None
+        raise click.ClickException(printable(f"{error.filename or output}: {error.strerror}")) from None
 
 
 def lua() -> str:

@@ -76,7 +76,10 @@ def encode(  # one argument an option
       simp decode --json 0102... | simp encode -
     """
     if (source == "-") is (operation is not None) or source not in (None, "-"):
-        raise click.UsageError("give either --operation, or - to read JSON from standard input")
+        if source in _OPERATIONS:
+            raise click.UsageError(f"read {source} without its option: --operation {source}")
+        read = "neither" if source is None else "both" if source == "-" else f"'{printable(source)}'"
+        raise click.UsageError(f"read {read}, expected either --operation, or - to read JSON from standard input")
     if source == "-":
         _encode_lines(raw)
     assert operation is not None

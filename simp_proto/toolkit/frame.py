@@ -71,7 +71,7 @@ class Skipped(Exception):  # noqa: N818  # nothing is wrong
 
 
 BROKEN: Final = "with headers that are cut or broken"
-FRAGMENTS: Final = "that are IP fragments without the rest of their datagrams"
+FRAGMENTS: Final = "that are IP fragments without the rest of their datagrams, or overlap others"
 
 ETHERNET: Final = 1
 IP: Final = 101

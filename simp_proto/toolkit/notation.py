@@ -53,7 +53,7 @@ def digits_of(text: str) -> str:
 
 def _digits(text: str) -> str:
     plain = text.lower().replace("0x", "").replace("\\x", "").replace(":", "").replace(",", " ")
-    digits = "".join(re.sub(r"(?<=\b[0-9a-f]{2})-(?=[0-9a-f]{2}\b)", "", plain).split())
+    digits = "".join(re.sub(r"(?<![0-9a-f])([0-9a-f]{2})[-;|_](?=[0-9a-f]{2}(?![0-9a-f]))", r"\1", plain).split())
     for at, digit in enumerate(digits):
         if digit not in "0123456789abcdef":
             raise ValueError(f"{digit!r} as digit {at + 1}")
@@ -366,15 +366,16 @@ def _number(text: str, base: int) -> int:
 
 # -- literals
 
-_PROSE: Final = re.compile(r"[=;{}()\[\]\"'#/*<>→]|:$|\\x|(?i:[a-z]{2}[g-z]|[g-z][a-z]{2}|[a-z][g-z][a-z])")
+_PROSE: Final = re.compile(r"^[-\s]+$|[=;{}()\[\]\"'#/*<>→]|:$|\\x|(?i:[a-z]{2}[g-z]|[g-z][a-z]{2}|[a-z][g-z][a-z])")
 """What lines around dumps and literals have: code, headings, summaries of packets; at least a word."""
 _STRING_GOES_ON: Final = re.compile(r"""\s*[+.]?\s*[bBrRuUL]{0,2}["']""")
 _PART: Final = re.compile(
-    r"""(?P<comment>/\*.*?(?:\*/|$)|//.*|(?:^|(?<=\s))\#.*)
+    r"""(?P<comment>/\*.*?(?:\*/|$)|//.*|(?:^|(?<=\s))\#(?![x(]).*)
     |(?P<string>[bBrRuUL]{0,2}(?:"(?:\\.|[^"\\])*(?:"|\\?$)|'(?:\\.|[^'\\])*(?:'|\\?$)))
     |(?P<open><Buffer|<<|[\[{(])
     |(?P<close>>>|[\]})>])
-    |(?P<number>(?<![\w.])-?(?:0[xX][0-9a-fA-F]{1,2}|[0-9a-fA-F]{1,3})(?:_?(?:u8|i8|uy|[uUL]))?(?![\w]))
+    |(?P<number>(?<![\w.])-?(?:(?:0[xX]|16\#|\#x|\$|&[hH]|8'h)[0-9a-fA-F]{1,2}\#?|[0-9a-fA-F]{1,3})
+        (?:[_']?(?:u8|i8|uy|[uUL]))?(?![\w]))
     |(?P<word>[\w.]+!?)
     |(?P<glue>[,\s\\+]+)
     |(?P<other>.)""",
@@ -382,8 +383,16 @@ _PART: Final = re.compile(
 )
 _OPENING: Final = "[ { ("
 _CLOSING: Final = {">": "<Buffer", ">>": "<<"}
-_CASTS: Final = {"byte", "char", "unsigned", "signed", "uint8_t", "u8", "i8", "as", "sbyte", ".toByte", "Byte"}
-_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u\{?([0-9a-fA-F]{1,6})\}?|([0-7]{1,3})|(.))", re.DOTALL)
+_CASTS: Final = {
+    "byte", "char", "unsigned", "signed", "uint8_t", "u8", "i8", "as", "sbyte", ".toByte", "Byte", "std", ":", ";", "|",
+}  # fmt: skip
+"""What may be beside the numbers of a list, and between them."""
+_ESCAPE: Final = re.compile(
+    r"\\(?:(?P<hex>x\{[0-9a-fA-F]{1,2}\}|x[0-9a-fA-F]{1,2})|(?P<code>u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{1,6})"
+    r"|(?P<octal>[0-7]{1,3})|(?P<other>.))",
+    re.DOTALL,
+)
+_HEX_OF_SQL: Final = re.compile(r"\\x(?:[0-9a-fA-F]{2}){2,}")
 _ESCAPED: Final = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11, "e": 27}
 
 
@@ -447,14 +456,21 @@ class _Code:
             self._end_group(self._groups.pop(), self._starts.pop())
         elif self._groups:
             group = self._groups[-1]
-            (group.numbers if kind == "number" and word not in _CASTS else group.others).append(word)
+            if kind == "number" and word not in _CASTS:
+                group.numbers.append(word)
+            elif kind != "word" or group.numbers:  # a name before all numbers, as Lisp has it, is that of the list
+                group.others.append(word)
+        elif kind == "word" and len(word) >= 2 * HEAD_SIZE and not re.search("[^0-9a-fA-FxX]", word):
+            self._add_digits(word, self._line)
 
     def _end_group(self, group: _Group, line: int) -> None:
         is_pure = _CASTS.issuperset(group.others)
         data = _numbers(group.numbers) if is_pure and len(group.numbers) > 1 else None
         if data is not None:
             self._found.append(Found(data, line))
-        elif self._groups and not (is_pure and not group.numbers):
+        elif self._groups and is_pure:
+            self._groups[-1].numbers.extend(group.numbers)
+        elif self._groups:
             self._groups[-1].others.append(group.bracket)
 
     def _string(self, word: str) -> None:
@@ -471,13 +487,20 @@ class _Code:
         inner = "".join(re.sub(r"^\w*.|.$", "", word) for word in strings)
         if self._groups:
             self._groups[-1].others.append("string")
-        if "\\" in inner or any(word[0] in "bB" for word in strings):
+        is_escaped = "\\" in inner and not _HEX_OF_SQL.fullmatch(inner)
+        if is_escaped or any(word[0] in "bB" for word in strings):
             self._found.append(Found(b"".join(map(_unescaped, strings)), self._string_line))
-            return
+        elif not self._add_digits(inner, self._string_line):
+            for word in strings:  # arguments: a format, perhaps, and the digits
+                self._add_digits(re.sub(r"^\w*.|.$", "", word), self._string_line)
+
+    def _add_digits(self, text: str, line: int) -> bool:
+        """The bytes, if it is hexadecimal; whether it is."""
         try:
-            self._found.append(Found(bytes.fromhex(_digits(inner)), self._string_line))
-        except ValueError:  # a text
-            return
+            self._found.append(Found(bytes.fromhex(_digits(text)), line))
+        except ValueError:
+            return False
+        return True
 
     def end(self, least: int) -> Iterator[Found]:
         """What has that many bytes."""
@@ -494,7 +517,8 @@ def _literals(text: str) -> list[bytes]:
 
 def _numbers(words: list[str]) -> bytes | None:
     """Numbers as a program lists them, decimal or hexadecimal; `None` where they aren't bytes."""
-    words = [re.sub(r"(?i)_?(?:u8|i8|uy|[ul])$", "", word) for word in words]
+    words = [re.sub(r"(?i)[_']?(?:u8|i8|uy|[ul])$", "", word) for word in words]
+    words = [re.sub(r"(?i)^(-?)(?:16#|#x|\$|&h|8'h)(\w+)#?$", r"\g<1>0x\2", word) for word in words]
     bare = [word for word in words if not word.lower().startswith(("0x", "-0x"))]
     is_decimal = len(bare) < len(words) or not (
         any(re.search("[a-fA-F]", word) for word in bare)
@@ -522,10 +546,10 @@ def _unescaped(literal: str) -> bytes:
 
 
 def _escaped(escape: re.Match[str]) -> bytes:
-    hexadecimal, code, octal, character = escape.groups()
+    character, code, octal = escape["other"], escape["code"], escape["octal"]
     if character is not None:
         return bytes([_ESCAPED[character]]) if character in _ESCAPED else character.encode("utf-8", "replace")
-    value = int(octal, 8) if octal else int(hexadecimal or code, 16)
+    value = int(octal, 8) if octal else int(escape[0][2:].strip("{}"), 16)
     if value <= 0xFF:
         return bytes([value])
     return chr(value).encode("utf-8", "replace") if code and value <= 0x10FFFF else bytes([value & 0xFF])
