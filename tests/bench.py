@@ -334,22 +334,17 @@ class Person:
         return lines
 
     def expect(self, start: str) -> str:
-        """The next line that starts so; those before it are dropped, but an ERROR or QUIT raises `RuntimeError`."""
+        """The next line that starts so.
+
+        Those before it are dropped, since strangers come and go; an ERROR or UNDELIVERED raises `RuntimeError`.
+        """
         while True:
             for number, line in enumerate(lines := self.read()):
                 if line.startswith(start):
                     self._lines = lines[number + 1 :]
                     return line
-                if line.startswith(("ERROR|", "QUIT|", "UNDELIVERED|")):
+                if line.startswith(("ERROR|", "UNDELIVERED|")):
                     raise RuntimeError(f"the daemon of {self.name} said {line!r} instead of {start!r}")
-
-    def wait_for(self, start: str) -> None:
-        """Reads on until a line starts so, whatever strangers make their daemon say before."""
-        while True:
-            for number, line in enumerate(lines := self.read()):
-                if line.startswith(start):
-                    self._lines = lines[number + 1 :]
-                    return
 
 
 def connected(host: str, port: int, process: subprocess.Popen[bytes]) -> socket.socket:
@@ -387,7 +382,7 @@ def attach(*people: Person) -> None:
 def open_chat(caller: Person, callee: Person) -> None:
     """Lets one call the other."""
     caller.say(f"CONNECTING|{callee.address}")
-    callee.wait_for(f"CONNECTING|{caller.name}|")
+    callee.expect(f"CONNECTING|{caller.name}|")
     callee.say(f"CONNECTED|{caller.name}")
     callee.expect("CONNECTED|")
     caller.expect("CONNECTED|")
@@ -754,7 +749,7 @@ def seconds_to_ring(caller: Person, callee: Person) -> float:
     """From a call until it rings at the callee's client; it is taken back then."""
     start = time.perf_counter()
     caller.say(f"CONNECTING|{callee.address}")
-    callee.wait_for(f"CONNECTING|{caller.name}|")
+    callee.expect(f"CONNECTING|{caller.name}|")
     seconds = time.perf_counter() - start
     leave(caller, callee)
     return seconds
@@ -763,8 +758,8 @@ def seconds_to_ring(caller: Person, callee: Person) -> float:
 def leave(one: Person, other: Person) -> None:
     """One leaves the other, or takes the call back."""
     one.say(f"QUIT|{other.address}")
-    one.wait_for("QUIT|")
-    other.wait_for(f"QUIT|{one.name}")
+    one.expect("QUIT|")
+    other.expect(f"QUIT|{one.name}")
 
 
 def measure_floods(effort: Effort) -> Iterator[Figure]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import select
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ import pytest
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Chat, Control, Framing
+from simp_proto.constants import OFFER, Chat, Control, Framing
 from tests.test_endpoint import packet
 
 PATIENCE = 10.0
@@ -128,6 +129,27 @@ def test_a_daemon_that_ends_says_fin() -> None:
             await one.__aexit__()
             await bob.hear("QUIT|alice")
             await one.__aenter__()  # so that the pair can end it
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_a_partner_has_a_queue_of_its_own() -> None:
+    async def scenario() -> None:
+        async with pair() as (one, other, *_):
+            assert (list(one._datagrams._queues), list(other._datagrams._queues)) == ([other.address], [one.address])
+        async with Daemon(("0.0.0.0", free_address()[1]), 0) as anywhere, client(anywhere) as alice:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bob:
+                bob.connect(("127.0.0.9", anywhere.address[1]))
+                alice.say("CONNECT|alice")
+                await alice.hear("CONNECTED|alice")
+                bob.send(packet(Control.SYN, 0, OFFER))
+                await alice.hear(f"CONNECTING|bob|{format_address(bob.getsockname())}")
+                alice.say("CONNECTED|bob")
+                bob.send(packet(Control.ACK))
+                await alice.hear(f"CONNECTED|bob|{format_address(bob.getsockname())}")
+                (own,) = anywhere._datagrams._queues.values()
+                assert own.getsockname()[0] == "127.0.0.9"
 
     run(scenario)
 
