@@ -103,6 +103,44 @@ def test_two_people_chat() -> None:
     run(scenario)
 
 
+def test_a_call_where_nobody_is_is_told_and_whoever_comes_is_asked() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as one, Daemon(free_address(), 0) as other, client(one) as alice:
+            here, there = format_address(one.address), format_address(other.address)
+            alice.say("CONNECT|alice", f"CONNECTING|{there}")
+            for line in ("CONNECTED|alice", f"RINGING|daemon|{there}", f"AWAY|daemon|{there}"):
+                await alice.hear(line)
+            async with client(other) as bob:
+                bob.say("CONNECT|bob", "CONNECTED|alice")
+                for line in ("CONNECTED|bob", f"CONNECTING|alice|{here}", f"CONNECTED|alice|{here}"):
+                    await bob.hear(line)
+                await alice.hear(f"CONNECTED|bob|{there}")
+
+    run(scenario)
+
+
+def test_a_call_that_nobody_saw_is_told_to_whoever_comes_later_and_once() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as one, Daemon(free_address(), 0) as other, client(one) as alice:
+            there = format_address(other.address)
+            alice.say("CONNECT|alice", f"CONNECTING|{there}")
+            for line in ("CONNECTED|alice", f"RINGING|daemon|{there}", f"AWAY|daemon|{there}"):
+                await alice.hear(line)
+            alice.say(f"QUIT|{there}")
+            await alice.hear("QUIT|daemon")
+            while not one._core.idle:  # the other one has the FIN
+                await asyncio.sleep(0)
+            for missed in ([f"MISSED|alice|{format_address(one.address)}|0"], []):
+                async with client(other) as bob:
+                    bob.say("CONNECT|bob", "PING|")
+                    for line in ("CONNECTED|bob", *missed, "PONG|"):
+                        await bob.hear(line)
+                while other._connections:
+                    await asyncio.sleep(0)
+
+    run(scenario)
+
+
 def test_a_thousand_messages_at_once_arrive_in_order() -> None:
     async def scenario() -> None:
         async with pair() as (_, _, alice, bob):
