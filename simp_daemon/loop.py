@@ -8,6 +8,7 @@ from typing import Final
 
 from simp_daemon.core import Core
 from simp_daemon.effects import Client, Close, Effect, Send, Throttle, Write
+from simp_daemon.events import Connected
 from simp_daemon.log import log, log_datagram, log_event
 from simp_daemon.occurrences import (
     ClientClosed,
@@ -70,6 +71,7 @@ class Daemon:
         self._remote_clients = remote_clients
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
+        self._here: str | None = None
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
@@ -128,7 +130,8 @@ class Daemon:
 
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
-            case DatagramReceived(data, peer, _):
+            case DatagramReceived(data, peer, here):
+                self._here = here
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
@@ -157,6 +160,8 @@ class Daemon:
                 connection = _connection(client)
                 (connection.abort if at_once else connection.close)()
             case _:
+                if isinstance(effect, Connected):
+                    self._datagrams.attend(effect.peer, self._here)  # a datagram has brought it about
                 log_event(effect)
 
     @property

@@ -3,7 +3,7 @@
 import asyncio
 import select
 import socket
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNREFUSED
@@ -27,6 +27,7 @@ from simp_proto.udp import (
     LARGEST,
     address_of,
     addresses_here,
+    beside,
     bind,
     enlarge,
     failures,
@@ -41,6 +42,8 @@ _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
 _ALONE: Final = 8
 """Datagrams that come one by one before two are expected."""
+_QUEUES: Final = 16
+"""Peers with a queue of their own: those with whom a chat was on last."""
 _UNSENT: Final = 1024
 """Datagrams that wait for room in the system's buffer. Older ones are lost, as on any network (spec 6.2)."""
 _SENT: Final = 16 << 10
@@ -77,6 +80,7 @@ class Datagrams:
             udp.close()
             self._sockets = {host: bind((host, port)) for host in addresses_here(udp.family)}
         self._first = next(iter(self._sockets.values()))
+        self._queues: OrderedDict[Address, socket.socket] = OrderedDict()
         for here, each in self._sockets.items():
             each.setblocking(False)
             enlarge(each)
@@ -89,9 +93,24 @@ class Datagrams:
             self._unsent.append(datagram)
             self._loop.add_writer(self._first, self._write)
 
+    def attend(self, peer: Address, here: str | None) -> None:
+        """Gives a peer that reaches us there a queue of its own, which strangers can't fill (spec 8.2), if possible."""
+        if peer in self._queues:
+            self._queues.move_to_end(peer)
+            return
+        with suppress(OSError):  # else it stays in the queue with all others
+            self._queues[peer] = own = beside(self._first, peer, here)
+            own.setblocking(False)
+            hear_refusals(own)
+            self._loop.add_reader(own, self._read_one, own, here)
+        if len(self._queues) > _QUEUES:
+            _, oldest = self._queues.popitem(last=False)
+            self._loop.remove_reader(oldest)
+            oldest.close()
+
     def close(self) -> None:
         """Gives the address back."""
-        for each in self._sockets.values():
+        for each in (*self._sockets.values(), *self._queues.values()):
             self._loop.remove_reader(each)
             self._loop.remove_writer(each)
             each.close()
@@ -115,6 +134,16 @@ class Datagrams:
             self._alone -= 1
         else:
             self._expected = min(2 * self._expected, _BATCH)
+
+    def _read_one(self, udp: socket.socket, here: str | None) -> None:
+        try:
+            data, source = udp.recvfrom(LARGEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._report_failures(udp)
+        else:
+            self._handle(DatagramReceived(data, address_of(source), here))
 
     def _report_failures(self, udp: socket.socket) -> None:
         for where, number in failures(udp):

@@ -37,6 +37,28 @@ def bind(address: Address) -> socket.socket:
     return udp
 
 
+def beside(udp: socket.socket, peer: Address, here: str | None) -> socket.socket:
+    """A socket at the same port, at that IP address of ours, which hears that peer alone: others can't fill its queue.
+
+    Linux gives each datagram to the socket that fits best; elsewhere, and where it can't be had, raises `OSError`.
+    """
+    if sys.platform != "linux":
+        raise OSError("each system has rules of its own for sockets at one address")
+    own = socket.socket(udp.family, socket.SOCK_DGRAM)
+    address, *rest = udp.getsockname()
+    try:
+        for each in (udp, own):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(resolved((here, rest[0])) if here else (address, *rest))
+        own.connect(resolved(peer))
+    except OSError:
+        own.close()
+        raise
+    finally:  # the first one refuses whoever else comes
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return own
+
+
 def hear_refusals(udp: socket.socket) -> None:
     """Asks the system, if it can, to report refused datagrams even to a socket with many peers."""
     if sys.platform == "linux":

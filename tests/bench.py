@@ -1,8 +1,8 @@
 """Figures of this project on this machine: `python -m tests.bench [--quick]`.
 
-It measures the codec, an endpoint with many sessions, real daemons on loopback, the start-up of the commands and the
-decoding of a capture, and ends with a table of what is to be reached. It is a report and no test: the exit status says
-nothing.
+It measures the codec, an endpoint with many sessions, real daemons on loopback, in peace and under a flood, the
+start-up of the commands and the decoding of a capture, and ends with a table of what is to be reached. It is a report
+and no test: the exit status says nothing.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import tempfile
 import time
 import timeit
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -62,6 +62,7 @@ class Effort:
     idle: float = 6.0
     starts: int = 9
     captured: int = 100_000
+    flood: float = 10.0
 
 
 QUICK: Final = Effort(
@@ -75,6 +76,7 @@ QUICK: Final = Effort(
     idle=5.0,
     starts=7,
     captured=20_000,
+    flood=4.0,
 )
 
 
@@ -332,13 +334,16 @@ class Person:
         return lines
 
     def expect(self, start: str) -> str:
-        """The next line that starts so; those before it are dropped, but an ERROR or QUIT raises `RuntimeError`."""
+        """The next line that starts so.
+
+        Those before it are dropped, since strangers come and go; an ERROR or UNDELIVERED raises `RuntimeError`.
+        """
         while True:
             for number, line in enumerate(lines := self.read()):
                 if line.startswith(start):
                     self._lines = lines[number + 1 :]
                     return line
-                if line.startswith(("ERROR|", "QUIT|", "UNDELIVERED|")):
+                if line.startswith(("ERROR|", "UNDELIVERED|")):
                     raise RuntimeError(f"the daemon of {self.name} said {line!r} instead of {start!r}")
 
 
@@ -367,13 +372,17 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def open_chat(caller: Person, callee: Person) -> None:
-    """Attaches both, and lets one call the other."""
-    for person in (caller, callee):
+def attach(*people: Person) -> None:
+    """Says to their daemons who they are."""
+    for person in people:
         person.say(f"CONNECT|{person.name}")
         person.expect("CONNECTED|")
+
+
+def open_chat(caller: Person, callee: Person) -> None:
+    """Lets one call the other."""
     caller.say(f"CONNECTING|{callee.address}")
-    callee.expect("CONNECTING|")
+    callee.expect(f"CONNECTING|{caller.name}|")
     callee.say(f"CONNECTED|{caller.name}")
     callee.expect("CONNECTED|")
     caller.expect("CONNECTED|")
@@ -665,6 +674,7 @@ def measure_two_daemons(loop: str, effort: Effort) -> Iterator[Figure]:
         alice, bob = people = [Person(name, host, stack) for name, host in names]
         time.sleep(0.5)  # what they still do for their start isn't idling
         idle = idle_percent(people, effort.idle)
+        attach(alice, bob)
         open_chat(alice, bob)
         yield from measure_messages(alice, bob, loop, effort)
         for process_id in (0, alice.process.pid, bob.process.pid):
@@ -683,6 +693,103 @@ def measure_two_daemons(loop: str, effort: Effort) -> Iterator[Figure]:
         yield Figure(f"idle CPU, no client, {loop}", idle, "% of a core", 0.5)
         yield Figure(f"idle CPU, chat open, {loop}", idle_chat, "% of a core", 0.5)
         yield Figure(f"resident memory of a daemon, {loop}", memory, "MiB", 45)
+
+
+# -- floods
+
+STRANGERS: Final = [f"127.0.1.{number}" for number in range(1, 41)]
+"""Where a flood comes from: addresses that nobody else has, each of which has a share of its own (spec 8.2)."""
+FLOODS: Final = (5_000, 20_000, 50_000)
+"""Datagrams a second."""
+RING: Final = 6.0
+"""Seconds in which a friend's call rings, whatever strangers send: one repeat of its SYN may be lost."""
+
+
+def flood(address: Address, rate: int) -> None:
+    """The process of a flood: so many SYNs a second, from many addresses, until it is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    syn = build(Datagram(Type.CONTROL, Control.SYN, 0, b"eve", OFFER, Framing.BARE))
+    sockets = []
+    for host in STRANGERS:
+        sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sockets[-1].bind((host, 0))
+        sockets[-1].connect(address)
+        sockets[-1].setblocking(False)
+    turns = cycle(sockets)
+    start, sent = time.perf_counter(), 0
+    while True:
+        due = int((time.perf_counter() - start) * rate)
+        for stranger in islice(turns, due - sent):
+            with suppress(OSError):  # as on any network
+                stranger.send(syn)
+        sent = due
+        time.sleep(0.001)
+
+
+@contextmanager
+def flooded(person: Person, rate: int) -> Iterator[None]:
+    """That person's daemon gets so many SYNs of strangers a second."""
+    host, _, port = person.address.rpartition(":")
+    process = multiprocessing.get_context("spawn").Process(target=flood, args=((host, int(port)), rate), daemon=True)
+    process.start()
+    try:
+        time.sleep(1.0)  # until it has started
+        if not process.is_alive():
+            raise RuntimeError(f"no flood from {STRANGERS[0]} and its like")
+        yield
+    finally:
+        process.terminate()
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def seconds_to_ring(caller: Person, callee: Person) -> float:
+    """From a call until it rings at the callee's client; it is taken back then."""
+    start = time.perf_counter()
+    caller.say(f"CONNECTING|{callee.address}")
+    callee.expect(f"CONNECTING|{caller.name}|")
+    seconds = time.perf_counter() - start
+    leave(caller, callee)
+    return seconds
+
+
+def leave(one: Person, other: Person) -> None:
+    """One leaves the other, or takes the call back."""
+    one.say(f"QUIT|{other.address}")
+    one.expect("QUIT|")
+    other.expect(f"QUIT|{one.name}")
+
+
+def measure_floods(effort: Effort) -> Iterator[Figure]:
+    """Prints how long messages of a chat in progress take while strangers flood its daemon, and a friend's call."""
+    print("\nA daemon that strangers flood with SYNs, from 40 addresses, and a chat in progress with another")
+    print("  ms from client to client              p50        p99        max   messages   a friend's call rings in")
+    with ExitStack() as stack:
+        here, there = loopback_addresses()
+        alice, bob, carol = Person("alice", here, stack), Person("bob", there, stack), Person("carol", there, stack)
+        attach(alice, bob, carol)
+        open_chat(carol, alice)  # which makes them friends
+        leave(carol, alice)
+        quiet = 0.0
+        for rate in (0, *FLOODS):
+            open_chat(bob, alice)
+            with flooded(alice, rate) if rate else nullcontext():
+                until, times = time.perf_counter() + effort.flood, latencies(bob, alice, 2)
+                while time.perf_counter() < until:
+                    times += latencies(bob, alice, 1)
+                leave(bob, alice)
+                ring = seconds_to_ring(carol, alice)
+            percentiles = quantiles(times, n=100, method="inclusive")
+            p50, p99 = percentiles[49], percentiles[98]
+            name = f"  {rate:>6,} a second" if rate else "  quiet"
+            print(f"{name:28} {p50:12.2f} {p99:10.2f} {max(times):10.2f} {len(times):10} {ring:15.2f} s")
+            if not rate:
+                quiet = p50
+            elif rate == 20_000:
+                yield Figure("latency at 20,000 datagrams a second to quiet", p50 / quiet, "times", 10)
+                yield Figure("a friend's call rings meanwhile", ring, "s", RING)
 
 
 def idle_percent(people: list[Person], seconds: float) -> float | None:
@@ -818,6 +925,7 @@ def main() -> None:
     measures: dict[str, Callable[[Effort], Iterator[Figure]]] = {
         "sessions": measure_sessions,
         **{f"daemons on {loop}": partial(measure_daemons, loop) for loop in LOOPS},
+        "floods": measure_floods,
         "start-up": measure_start_up,
         "captures": measure_captures,
     }

@@ -87,7 +87,7 @@ TABLE = {
         "simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os select socket"
     ),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects log occurrences "
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects events log occurrences "
         "transports",
         "uvloop",
         "asyncio",

@@ -1,14 +1,21 @@
 """The fuzzers: each law holds for a few hundred inputs, always the same, and is seen to break where it is broken."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from simp_client import view
 from simp_daemon.events import Connected, MessageAcknowledged
-from simp_proto.text import LineBuffer
+from simp_daemon.peers.conduct import Conduct
+from simp_daemon.peers.session import Session
+from simp_daemon.peers.stop_and_wait import StopAndWait
+from simp_proto import text
+from simp_proto.text import LineBuffer, parse_line
 from simp_proto.toolkit.capture import Capture
+from simp_proto.toolkit.frame import Frame, Frames
 from tests.fuzz import datagram, dialogue, endpoint, lines
 from tests.fuzz.__main__ import TARGETS, Run, at_random, main
 from tests.fuzz.target import Choices
@@ -27,10 +34,22 @@ def _raises(*_: Any) -> Any:
     raise TypeError
 
 
+def _altered(frames: Frames, frame: Frame, _datagram: Any = Frames.datagram) -> Any:
+    captured = _datagram(frames, frame)
+    return captured and replace(captured, data=bytes(each ^ 1 for each in captured.data))
+
+
+def _never_slow(session: Session, *args: Any, slow: bool, _receive: Any = Session.receive, **busy: bool) -> Any:
+    return _receive(session, *args, **busy)
+
+
 BREAKS: list[tuple[str, Any, str, Any]] = [
     ("datagram", datagram, "build", lambda read: read.payload),
     ("datagram", datagram, "parse", _raises),
     ("capture", Capture, "_datagram", _raises),
+    ("capture", Frames, "datagram", _altered),
+    ("lines", lines, "parse_line", lambda line: parse_line(line.rstrip(b"\r"))),
+    ("lines", text, "_ESCAPED", re.compile(r"[\\\n\r\x7f-\x9f]")),
     ("lines", lines, "format_line", lambda line: f"{line.word}|{line.payload}\n".encode()),
     ("lines", lines, "LineBuffer", lambda limit: LineBuffer(2 * limit)),
     ("dialogue", view, "plain", lambda text: "\x1b[2J"),
@@ -41,6 +60,9 @@ BREAKS: list[tuple[str, Any, str, Any]] = [
     ("endpoint", endpoint, "STRANGER_RATE", -10),
     ("endpoint", endpoint, "CHATS", 0),
     ("endpoint", endpoint.Driver, "handle_timer", lambda driver, now: None),
+    ("endpoint", StopAndWait, "exhausted", lambda *_: None),
+    ("endpoint", Conduct, "is_new", lambda *_: True),
+    ("endpoint", Session, "receive", _never_slow),
     ("endpoint", endpoint, "MessageUndelivered", Connected),
     ("endpoint", endpoint, "MessageReceived", MessageAcknowledged),
 ]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import select
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ import pytest
 
 from simp_daemon.loop import Daemon, StartError
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Chat, Control, Framing
+from simp_proto.constants import OFFER, Chat, Control, Framing
 from tests.test_endpoint import packet
 
 PATIENCE = 10.0
@@ -102,6 +103,44 @@ def test_two_people_chat() -> None:
     run(scenario)
 
 
+def test_a_call_where_nobody_is_is_told_and_whoever_comes_is_asked() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as one, Daemon(free_address(), 0) as other, client(one) as alice:
+            here, there = format_address(one.address), format_address(other.address)
+            alice.say("CONNECT|alice", f"CONNECTING|{there}")
+            for line in ("CONNECTED|alice", f"RINGING|daemon|{there}", f"AWAY|daemon|{there}"):
+                await alice.hear(line)
+            async with client(other) as bob:
+                bob.say("CONNECT|bob", "CONNECTED|alice")
+                for line in ("CONNECTED|bob", f"CONNECTING|alice|{here}", f"CONNECTED|alice|{here}"):
+                    await bob.hear(line)
+                await alice.hear(f"CONNECTED|bob|{there}")
+
+    run(scenario)
+
+
+def test_a_call_that_nobody_saw_is_told_to_whoever_comes_later_and_once() -> None:
+    async def scenario() -> None:
+        async with Daemon(free_address(), 0) as one, Daemon(free_address(), 0) as other, client(one) as alice:
+            there = format_address(other.address)
+            alice.say("CONNECT|alice", f"CONNECTING|{there}")
+            for line in ("CONNECTED|alice", f"RINGING|daemon|{there}", f"AWAY|daemon|{there}"):
+                await alice.hear(line)
+            alice.say(f"QUIT|{there}")
+            await alice.hear("QUIT|daemon")
+            while not one._core.idle:  # the other one has the FIN
+                await asyncio.sleep(0)
+            for missed in ([f"MISSED|alice|{format_address(one.address)}|0"], []):
+                async with client(other) as bob:
+                    bob.say("CONNECT|bob", "PING|")
+                    for line in ("CONNECTED|bob", *missed, "PONG|"):
+                        await bob.hear(line)
+                while other._connections:
+                    await asyncio.sleep(0)
+
+    run(scenario)
+
+
 def test_a_thousand_messages_at_once_arrive_in_order() -> None:
     async def scenario() -> None:
         async with pair() as (_, _, alice, bob):
@@ -128,6 +167,27 @@ def test_a_daemon_that_ends_says_fin() -> None:
             await one.__aexit__()
             await bob.hear("QUIT|alice")
             await one.__aenter__()  # so that the pair can end it
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_a_partner_has_a_queue_of_its_own() -> None:
+    async def scenario() -> None:
+        async with pair() as (one, other, *_):
+            assert (list(one._datagrams._queues), list(other._datagrams._queues)) == ([other.address], [one.address])
+        async with Daemon(("0.0.0.0", free_address()[1]), 0) as anywhere, client(anywhere) as alice:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bob:
+                bob.connect(("127.0.0.9", anywhere.address[1]))
+                alice.say("CONNECT|alice")
+                await alice.hear("CONNECTED|alice")
+                bob.send(packet(Control.SYN, 0, OFFER))
+                await alice.hear(f"CONNECTING|bob|{format_address(bob.getsockname())}")
+                alice.say("CONNECTED|bob")
+                bob.send(packet(Control.ACK))
+                await alice.hear(f"CONNECTED|bob|{format_address(bob.getsockname())}")
+                (own,) = anywhere._datagrams._queues.values()
+                assert own.getsockname()[0] == "127.0.0.9"
 
     run(scenario)
 

@@ -220,3 +220,66 @@ def test_reordering_with_repeats_is_a_known_limit(reorders: bool, duplication: f
     assert found == wrong
     row = f"| {'any' if reorders else 'kept'} | {duplication:.0%} | {wrong} |"
     assert row in (Path(__file__).parent.parent / "spec" / "simp.md").read_text("utf-8")
+
+
+# -- a chat in which nobody says anything for long (spec 6.5)
+
+
+def silent(seconds: float) -> tuple[Network, Person, Person]:
+    """Both said something, and nothing for so long after that."""
+    network, alice, bob = two()
+    alice.words, bob.words = WORDS[:1], WORDS[:2]
+    alice.endpoint.call(bob.address, 0.0)
+    network.run(until=seconds)
+    return network, alice, bob
+
+
+def said_since(network: Network, time: float) -> list[str]:
+    return [parse(data).operation.label for at, _, _, data, _ in network.wire if at > time]
+
+
+def test_a_silent_partner_that_is_there_answers_and_nothing_changes() -> None:
+    network, alice, bob = silent(1000.0)
+    said = said_since(network, 60.0)
+    assert set(said) == {"SYN+ACK", "ACK"}
+    assert 7 <= said.count("SYN+ACK") == said.count("ACK") <= 16  # each 120 s, by one of them or both
+    for number, (speaker, listener) in enumerate([(alice, bob), (bob, alice), (alice, bob)], 10):
+        speaker.endpoint.say_to_partner(number, f"after {number}", network.now)
+        network.run(until=network.now + 130.0)
+        assert listener.heard[-1] == f"after {number}"
+        assert speaker.acknowledged[-1] == number
+    assert len(alice.heard) == 2 + 1
+    assert len(bob.heard) == 1 + 2
+    assert ended(alice) == ended(bob) == []
+
+
+def test_a_probe_that_crosses_a_message_disturbs_neither() -> None:
+    for hundredths in range(90, 125):
+        network, alice, bob = silent(60.0)
+        last = network.wire[-1][0]
+        network.run(until=last + 119.0 + hundredths / 100)
+        bob.endpoint.say_to_partner(10, "now?", network.now)
+        alice.endpoint.say_to_partner(10, "now!", network.now)
+        network.run(until=network.now + 60.0)
+        assert (alice.heard[-1], bob.heard[-1]) == ("now?", "now!")
+        assert (len(alice.heard), len(bob.heard)) == (3, 2)
+
+
+def test_a_silent_partner_that_is_gone_is_lost_after_three_minutes() -> None:
+    network, alice, bob = silent(60.0)
+    last = network.wire[-1][0]
+    for one, other in links(network, alice, bob):
+        network.link(one, other).drop = lambda number, datagram: True
+    network.run(until=last + 179.0)
+    assert ended(alice) == ended(bob) == []
+    network.run(until=last + 181.0)
+    assert ended(alice) == [Ended(bob.address, "bob", Why.LOST)]
+    assert ended(bob) == [Ended(alice.address, "alice", Why.LOST)]
+    assert not alice.saw(Unanswered)
+
+
+def test_a_partner_that_was_restarted_does_not_acknowledge_the_probe() -> None:
+    network, alice, bob = silent(60.0)
+    network.people[bob.address] = Person(network, bob.address, "bob")
+    network.run(until=300.0)
+    assert ended(alice) == [Ended(bob.address, "bob", Why.LOST)]

@@ -11,7 +11,7 @@ import pytest
 from simp_daemon.effects import Send
 from simp_daemon.loop import new_loop
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
-from simp_daemon.transports import _BATCH, _UNSENT, ClientConnection, Datagrams
+from simp_daemon.transports import _BATCH, _QUEUES, _UNSENT, ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
 
@@ -217,6 +217,53 @@ def test_what_became_of_an_earlier_datagram_is_no_failure_of_this_one() -> None:
         assert isinstance(heard.wakes[0][0], DatagramReceived)
         receiver.close()
         sender.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+@pytest.mark.parametrize(("at", "here"), [("127.0.0.1", None), ("0.0.0.0", "127.0.0.9"), ("::1", None)])
+def test_strangers_do_not_fill_the_queue_of_a_partner(at: str, here: str | None) -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams((at, 0), heard)
+        address = (here or at, datagrams._first.getsockname()[1])
+        family = datagrams._first.family
+        with socket.socket(family, socket.SOCK_DGRAM) as partner, socket.socket(family, socket.SOCK_DGRAM) as stranger:
+            partner.bind(("::1" if ":" in at else "127.0.0.1", 0))
+            peer = partner.getsockname()[:2]
+            datagrams.attend(peer, here)
+            datagrams._first.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            for _ in range(1000):
+                stranger.sendto(b"me, me", address)
+            partner.sendto(b"hello", address)
+            while not any(each == DatagramReceived(b"hello", peer, here) for wake in heard.wakes for each in wake):
+                await asyncio.sleep(0)
+            assert len(heard.wakes) < 1000
+            other = socket.socket(family, socket.SOCK_DGRAM)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with other, pytest.raises(OSError, match="in use"):
+                other.bind(address)
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_queues_of_peers_are_bounded_and_the_refusal_of_one_is_told() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(free_address(), heard)
+        peers = [free_address(f"127.0.2.{number}") for number in range(1, _QUEUES + 2)]
+        for peer in peers[:-1]:
+            datagrams.attend(peer, None)
+        datagrams.attend(peers[0], None)
+        datagrams.attend(peers[-1], None)
+        assert list(datagrams._queues) == [*peers[2:-1], peers[0], peers[-1]]
+        datagrams.send(Send(b"to nobody", peers[-1]))
+        await heard.until(1)
+        assert heard.wakes[0][0] == SendingFailed(peers[-1], f"nothing listens at {format_address(peers[-1])}")
+        datagrams.close()
 
     run(scenario)
 

@@ -18,6 +18,8 @@ def _try(data: bytes) -> None:
         for captured in capture:
             packets += 1
             size += len(captured.data)
+            # Fragments of an IP packet begin at multiples of 8 bytes, and so does what UDP carries.
+            assert all(captured.data[at : at + 8] in data for at in range(0, len(captured.data), 8))
             assert 7777 in (captured.source[1], captured.destination[1])
     except CaptureError as error:
         assert str(error).isprintable(), str(error)
@@ -28,7 +30,7 @@ def _try(data: bytes) -> None:
 
 TARGET = Target(
     "whatever bytes, reading them as a capture ends, yields no more datagrams, and no more bytes of them, than it"
-    " has room for, and raises nothing but `CaptureError`, whose offset is in the file",
+    " has room for, and only bytes that are in it, and raises nothing but `CaptureError`, whose offset is in the file",
     _try,
     [
         made.pcap(made.ethernet(made.V4), made.ethernet(made.V6, 0x86DD)),

@@ -4,7 +4,14 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from simp_daemon.events import Connected, Event, MessageAcknowledged, MessageReceived, MessageUndelivered
+from simp_daemon.events import (
+    Connected,
+    ErrorReceived,
+    Event,
+    MessageAcknowledged,
+    MessageReceived,
+    MessageUndelivered,
+)
 from simp_daemon.peers.states import State
 from simp_proto.address import Address
 from simp_proto.constants import (
@@ -16,12 +23,15 @@ from simp_proto.constants import (
     OFFER,
     OPERATIONS,
     PENDING_REQUESTS,
+    RETRANSMISSION_INTERVAL,
     RINGING,
     STRANGER_BURST,
     STRANGER_RATE,
+    TRIES,
     Chat,
     Control,
     Framing,
+    Operation,
     Type,
 )
 from simp_proto.datagram import Datagram, build, parse, reading_order
@@ -84,6 +94,11 @@ class Driver:
         while event := self._endpoint.next_event():
             yield event
 
+    def chats(self, peer: Address) -> bool:
+        """Whether a chat with that peer is on."""
+        session = self._endpoint._sessions.get(peer)
+        return session is not None and session.state is State.OPEN
+
     def framing(self, peer: Address) -> Framing | None:
         session = self._endpoint._sessions.get(peer)
         return session.record.framing if session else None
@@ -109,9 +124,51 @@ class Judge:
     """The last chat of each partner that its person got; `None` where there was none yet."""
     answers: deque[float] = field(default_factory=deque)
     """When strangers were answered in the last second."""
+    heard: dict[Address, float] = field(default_factory=dict)
+    """When anything came from a peer."""
+    tries: Counter[tuple[Address, Operation, bytes]] = field(default_factory=Counter)
+    """How often something went to a peer that has said nothing since, and about which the person has wished nothing."""
+    unsettled: dict[int, tuple[Address, float]] = field(default_factory=dict)
+    """To whom and when each message was said whose fate isn't known."""
+    slow: dict[Address, Datagram | None] = field(default_factory=dict)
+    """The partners whose messages can't be taken now, each with its last chat or ERR meanwhile."""
+    chats: dict[Address, Datagram] = field(default_factory=dict)
+    """The last that came from each peer, whatever became of it."""
+    stuck: bool = False
+    """The client doesn't keep up."""
+
+    def wish(self, peer: Address) -> None:
+        """The person wishes something of that peer."""
+        for each in [each for each in self.tries if each[0] == peer]:
+            del self.tries[each]
+
+    def say(self, peer: Address, text: str) -> None:
+        self.driver.say(peer, self.said + 1, text, self.now)
+        self.said += 1
+        self.unsettled[self.said] = (peer, self.now)
+
+    def be_slow(self, slow: bool) -> None:
+        """The client keeps up no longer, or again."""
+        self.driver.be_slow(slow, self.now)
+        self.stuck = slow
+        if slow:
+            self.slow.update({friend: None for friend in FRIENDS if self.driver.chats(friend)} | self.slow)
+            return
+        late, self.slow = self.slow, {}
+        events, sent = self.settle()
+        for event in events:
+            if isinstance(event, MessageReceived):
+                self.given[event.peer] = self.chats[event.peer]
+        answered = [(parse(data).sequence, to) for data, to in sent if parse(data).operation is Control.ACK]
+        for peer, last in late.items():
+            if last and last.type is Type.CHAT:
+                assert (last.sequence, peer) in answered, "the last message is taken when the client goes on (spec 8.4)"
 
     def receive(self, data: bytes, peer: Address) -> None:
-        framing = self.driver.framing(peer)
+        framing, chats, slow = self.driver.framing(peer), self.driver.chats(peer), peer in self.slow
+        before = self.given.get(peer)
+        self.heard[peer] = self.now
+        self.wish(peer)
         self.driver.receive(data, peer, self.now)
         events, sent = self.settle()
         try:
@@ -125,6 +182,26 @@ class Judge:
             self._judge_answers(data, [each for each, to in sent if to == peer])
         if datagram.operation is Chat.MESSAGE:
             self._judge_acknowledged(datagram, peer, events, [parse(each) for each, to in sent if to == peer])
+        if datagram.operation is Chat.MESSAGE and not (chats and datagram.framing is not framing):
+            self.chats[peer] = datagram
+        if slow and (datagram.operation is Chat.MESSAGE or datagram.operation is Control.ERR):
+            shown = any(isinstance(event, MessageReceived | ErrorReceived) for event in events)
+            assert not sent, "acknowledged, though the client doesn't read (spec 8.4)"
+            assert not shown, "shown, though the client doesn't read (spec 8.4)"
+            if peer in self.slow and datagram.framing is framing:
+                self.slow[peer] = datagram
+        elif chats and datagram.operation is Chat.MESSAGE and datagram.framing is framing and not self.stuck:
+            self._judge_received(datagram, before, events, sent)
+
+    def _judge_received(
+        self, chat: Datagram, before: Datagram | None, events: list[Event], sent: list[tuple[bytes, Address]]
+    ) -> None:
+        """A partner's chat is acknowledged each time, and given to the person when its number is another (spec 5.5)."""
+        acks = [each for each, _ in sent if parse(each).operation is Control.ACK]
+        assert [(parse(each).sequence, parse(each).payload) for each in acks] == [(chat.sequence, b"")]
+        if chat.framing is Framing.HEADER:
+            new = before is None or before.sequence != chat.sequence
+            assert any(isinstance(event, MessageReceived) for event in events) is new, "once, and no more"
 
     def _judge_answers(self, data: bytes, answers: list[bytes]) -> None:
         assert sum(map(len, answers)) <= AMPLIFICATION * len(data)
@@ -158,10 +235,20 @@ class Judge:
                     assert 1 <= message <= self.said
                     assert message not in self.fates, f"message {message} has two fates"
                     self.fates[message] = type(event).__name__
+                    del self.unsettled[message]
         sent = self.driver.sent()
-        for data, _ in sent:
-            assert parse(data).operation in SENT
+        for data, to in sent:
+            datagram = parse(data)
+            assert datagram.operation in SENT
             assert len(data) <= MAX_DATAGRAM_SIZE
+            if datagram.operation is not Control.ACK:
+                self.tries[to, datagram.operation, datagram.payload] += 1
+        assert all(count <= TRIES for count in self.tries.values()), "a try more than there may be (spec 6.3)"
+        for peer, since in self.unsettled.values():
+            waited = self.now - max(since, self.heard.get(peer, since))
+            assert waited <= TRIES * RETRANSMISSION_INTERVAL, "a message is given up in time (spec 6.3)"
+        for peer in [peer for peer in self.slow if not self.driver.chats(peer)]:
+            del self.slow[peer]
         states = self.driver.states()
         assert states[State.PENDING] <= PENDING_REQUESTS
         assert states[State.LEAVING] + states[State.DECLINING] <= LEAVING_SESSIONS
@@ -206,6 +293,7 @@ def _try(data: bytes) -> None:
 def _step(judge: Judge, choices: Choices) -> None:
     driver, now = judge.driver, judge.now
     friend = choices.one_of(FRIENDS)
+    judge.wish(friend)
     try:
         match choices.number(16):
             case 0:
@@ -221,7 +309,7 @@ def _step(judge: Judge, choices: Choices) -> None:
             case 7:
                 judge.wait(choices.one_of(WAITS))
             case 8:
-                driver.be_slow(choices.number(2) == 1, now)
+                judge.be_slow(choices.number(2) == 1)
             case 9:
                 judge.receive(choices.blob(), friend)
             case 10:
@@ -239,11 +327,9 @@ def _step(judge: Judge, choices: Choices) -> None:
 
 def _say(judge: Judge, peer: Address, text: str) -> None:
     try:
-        judge.driver.say(peer, judge.said + 1, text, judge.now)
+        judge.say(peer, text)
     except ValueError as error:  # not in ASCII, to a foreign peer
         assert not isinstance(error, DatagramError)
-    else:
-        judge.said += 1
 
 
 def _stranger(choices: Choices) -> Address:
@@ -262,12 +348,15 @@ def _datagram(choices: Choices) -> bytes:
 
 _CALLED = bytes((0, 0, 12, 0, 1, 0, 1, 0, 1, 0, 12, 0, 2, 0, 0))
 """The first friend calls in `header`, with an offer, is accepted, and acknowledges."""
+_SAYS_1, _SAYS_0 = bytes((0, 12, 0, 7, 1, 5)), bytes((0, 12, 0, 7, 0, 5))
 _CALLING = bytes((0, 0, 0, 0, 12, 0, 3, 0, 0))
 
 TARGET = Target(
     "whatever peers send, people ask and clocks do: nothing raises, all that is sent is right, memory stays within the"
     " limits of spec 8, no timer stays in the past, strangers get three times their bytes and 100 answers a second at"
-    " most, nothing is acknowledged that the person didn't get, each message has one fate, and all of it ends",
+    " most, nothing is acknowledged that the person didn't get, a partner's chat is acknowledged each time and given"
+    " once, except while the client is slow, nothing goes out more than 12 times, each message has one fate, within a"
+    " minute of silence, and all of it ends",
     _try,
     [
         _CALLED,
@@ -275,5 +364,9 @@ TARGET = Target(
         _CALLING + bytes((0, 12, 0, 7, 0, 5, 0, 12, 0, 7, 0, 5, 0, 5, 2, 0, 12, 4, 2, 0, 0)),
         bytes((0, 0, 11, 0, 1, 0, 1, 255, 0, 7, 3, 0, 11, 0, 4, 0, 0, 255)),
         bytes((0, 0, 10, 4, 1, 0, 1, 9, 0, 4, 9, 0, 7, 6)),
+        _CALLED + 2 * _SAYS_1 + _SAYS_0 + _SAYS_1,
+        _CALLED + bytes((0, 8, 1)) + _SAYS_1 + bytes((0, 8, 0)) + _SAYS_1 + _SAYS_0,
+        _CALLED + bytes((0, 8, 1, 0, 12, 0, 0, 0, 3, 0, 8, 0)),
+        _CALLED + bytes((0, 5, 0, 0, 7, 7)),
     ],
 )
