@@ -21,13 +21,16 @@ from simp_proto.constants import (
     FRIEND_BURST,
     FRIEND_RATE,
     MAX_DATAGRAM_SIZE,
+    MAX_MESSAGE_SIZE,
     OFFER,
     REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     RINGING,
+    SILENCE,
     STRANGER_BURST,
     STRANGER_RATE,
     TRIES,
+    UNANSWERED_INTERVAL,
     UNKNOWN_SYN_INTERVAL,
     USER_SIZE,
     Chat,
@@ -51,8 +54,8 @@ _DIGITS: Final = "0123456789" * (_LONG // 10)
 MOST_PAYLOAD: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE
 _BURST: Final = 300
 _MOST: Final = STRANGER_RATE + STRANGER_BURST + FRIEND_RATE + FRIEND_BURST
-_ROUNDS: Final = 10
-_EACH: Final = 7
+_GAP: Final = 0.45
+_EACH: Final = 60
 
 
 @unique
@@ -414,6 +417,22 @@ def malformed_when_idle(tester: Tester) -> None:
         tester.send(data)
         tester.silence("no answer to what is malformed", within=min(tester.wire.wait, 0.2))
     tester.silence("no answer to what is malformed")
+
+
+@_case("2.8", Request.ACCEPT)
+def malformed_controls(tester: Tester) -> None:
+    """It MUST be ignored, in every state, and never answered."""
+    more = bytes(3)
+    tester.send(tester.make_syn() + more)
+    tester.silence("no answer to a SYN with bytes too many")
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, accepted.datagram.sequence) + more)
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
+    told = "the SYN+ACK again, since the ACK had bytes too many"
+    tester.expect(told, is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    for operation in (SYN, FIN, Control.ERR_FIN, Control.FIN_ACK):
+        _ignored(tester, tester.make(operation, tester.number) + more, f"{operation.label} with bytes too many")
 
 
 # -- 3: ERR and FIN
@@ -880,6 +899,14 @@ def ringing_numbered_1(tester: Tester) -> None:
     """by an ACK in `header`, with the SYN's sequence number"""
     tester.send(tester.make(SYN, 1, OFFER))
     tester.expect("ACK 1 'ringing', to a SYN numbered 1", lambda each: is_ringing(each) and each.sequence == 1)
+
+
+@_case("4.3", Request.CALL, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER])
+def ringing_shown(tester: Tester) -> None:
+    """The caller SHOULD show its person that the call rings."""
+    syn = tester.be_called()
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING, user=b"visitor"))
+    _judge_shown(tester, "RINGING|", ["RINGING|visitor|"], "that the call rings")
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -1698,11 +1725,11 @@ def rate_of_all_strangers(tester: Tester) -> None:
     """all such answers together MUST NOT be more than 100 in any second."""
     fin = tester.make(FIN, 1)
     answers = []
-    for _ in range(_ROUNDS):  # each of the two asks for less than may be answered in a second, both for more
+    for gap in (_GAP, 2.4 - _GAP) * 3:  # whenever the clock's seconds begin, one does in one of the shorter gaps
         for side in (Side.STRANGER, Side.TESTER):
             for _ in range(_EACH):
                 tester.send(fin, side)
-        answers += tester.collect(within=1 / _ROUNDS)
+        answers += tester.collect(within=gap)
     answers += tester.collect()
     answers += tester.collect(side=Side.STRANGER)
     times = [received.time for received in answers]
@@ -1768,13 +1795,84 @@ def syn_after_ringing(tester: Tester) -> None:
     tester.judge(again.time - start > UNKNOWN_SYN_INTERVAL - 2, "the SYN again, no sooner than 30 s after it rang")
 
 
+@_case("6.4", Request.CALL, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def unanswered_call(tester: Tester) -> None:
+    """After every 30 s without an answer to a call or to the oldest message, the person SHOULD be asked whether to keep
+    waiting.
+    """
+    syn = tester.be_called()
+    _judge_unanswered(tester, UNANSWERED_INTERVAL)
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING))  # which doesn't start the seconds anew
+    _judge_unanswered(tester, 2 * UNANSWERED_INTERVAL)
+
+
+@_case("6.4", Request.ACCEPT, Request.TYPE, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def unanswered_message(tester: Tester) -> None:
+    """After every 30 s without an answer to a call or to the oldest message, the person SHOULD be asked whether to keep
+    waiting.
+    """
+    tester.call()
+    tester.hear("are you thinking?")
+    _judge_unanswered(tester, UNANSWERED_INTERVAL)
+
+
+@_case("6.5", Request.ACCEPT, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def silent_partner(tester: Tester) -> None:
+    """a daemon SHOULD send a SYN+ACK with the sequence number that it used last."""
+    accepted = tester.call()
+    told = "a SYN+ACK with the number used last, after 120 s of silence"
+    asked = tester.expect(told, is_syn_ack, within=SILENCE + 3)
+    tester.judge(asked.datagram.sequence == accepted.datagram.sequence, told)
+    tester.acknowledge(asked)
+    tester.say(b"we are still here")
+
+
+@_case("client 1.3", Request.SEE, slow=True)
+def silent_connection(tester: Tester) -> None:
+    """A connection that says nothing for 10 s gets ERROR and is closed."""
+    ((early, closed_early),) = tester.wire.converse([b""], 8)
+    tester.judge(not early and not closed_early, f"a silent connection open for 8 s, not {early!r}")
+    ((heard, closed),) = tester.wire.converse([b""], 12)
+    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of a silent connection, not {heard!r}")
+
+
 # -- client.md
+
+
+@_case("client 1.2", Request.SEE)
+def clients_of_this_host(tester: Tester) -> None:
+    """It closes any other connection after one ERROR."""
+    if not tester.wire.afar:
+        raise NotApplicableError("the tester is on the daemon's host, whose clients are answered")
+    ((heard, closed),) = tester.wire.converse([b"PING|\nCONNECT|eve\n"], _TELL, afar=True)
+    kept = _words(heard) in (["ERROR"], []) and closed
+    tester.judge(kept, f"ERROR| and the end of the connection for a client on another host, not {heard!r}")
+
+
+@_case("client 1.3", Request.SEE)
+def eight_connections(tester: Tester) -> None:
+    """if all have spoken, the new one gets ERROR and is closed."""
+    *others, (heard, closed) = tester.wire.converse([b"PING|\n"] * 8, _TELL)  # beside the one of the client
+    kept = all(other == (b"PONG|\n", False) for other in others)
+    tester.judge(kept, f"PONG| on 7 connections beside the client's, not {others}")
+    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of the 9th connection, not {heard!r}")
+
+
+@_case("client 1.3", Request.SEE)
+def silent_connection_gives_way(tester: Tester) -> None:
+    """The oldest one that has said nothing gives way to one more"""
+    speaking, silent = b"PING|\n", b""
+    answers = tester.wire.converse([speaking, silent, silent, *[speaking] * 5], _TELL)
+    told = [(_words(heard), closed) for heard, closed in answers]
+    pong = (["PONG"], False)
+    kept = told == [pong, (["ERROR"], True), ([], False), *[pong] * 5]
+    tester.judge(kept, f"ERROR| and the end of the older of two silent connections when a 9th comes, not {told}")
 
 
 @_case("client 1.3", Request.SEE)
 def one_client_at_a_time(tester: Tester) -> None:
     """CONNECT on another connection is answered by ERROR. PING is answered on every connection."""
-    heard, _ = tester.wire.converse(b"PING|\nCONNECT|eve\nPING|\n", _TELL)
+    heard, _ = _answer(tester, b"PING|\nCONNECT|eve\nPING|\n")
     told = _words(heard) == ["PONG", "ERROR", "PONG"]
     tester.judge(told, f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {heard!r}")
 
@@ -1782,7 +1880,7 @@ def one_client_at_a_time(tester: Tester) -> None:
 @_case("client 2.1", Request.SEE)
 def carriage_return(tester: Tester) -> None:
     """One CR before the LF is dropped."""
-    heard, _ = tester.wire.converse(b"PING|\r\n", _TELL)
+    heard, _ = _answer(tester, b"PING|\r\n")
     tester.judge(heard == b"PONG|\n", f"PONG| to PING| and CR LF, not {heard!r}")
 
 
@@ -1790,7 +1888,7 @@ def carriage_return(tester: Tester) -> None:
 def wrong_line(tester: Tester) -> None:
     """A line that is wrong in any way is answered by `ERROR|what and why`, and the connection stays open."""
     for line in (b"PING", b"CHAT|\xff", b"PONG|", b"CHAT|hello", b"RINGING|bob|192.0.2.9:7777"):
-        heard, closed = tester.wire.converse(b"PING|\n" + line + b"\nPING|\n", _TELL)
+        heard, closed = _answer(tester, b"PING|\n" + line + b"\nPING|\n")
         kept = _words(heard) == ["PONG", "ERROR", "PONG"] and not closed
         tester.judge(kept, f"PONG|, ERROR|, PONG| and an open connection for {line!r} between two PING|, not {heard!r}")
 
@@ -1799,7 +1897,7 @@ def wrong_line(tester: Tester) -> None:
 def no_operation(tester: Tester) -> None:
     """if the first word of a line is not an operation of this protocol"""
     for line in (b"GET / HTTP/1.1\r\n", b"\n", b"PING foo|\n", b"ping|\n"):
-        heard, closed = tester.wire.converse(line + b"PING|\n", _TELL)
+        heard, closed = _answer(tester, line + b"PING|\n")
         kept = _words(heard) == ["ERROR"] and closed
         tester.judge(kept, f"ERROR| and the end of the connection, for a first line {line!r}, not {heard!r}")
 
@@ -1807,7 +1905,7 @@ def no_operation(tester: Tester) -> None:
 @_case("client 2.3", Request.SEE)
 def line_without_end(tester: Tester) -> None:
     """after 64 KiB (65,536 bytes) without a newline"""
-    heard, closed = tester.wire.converse(b"PING|\nCHAT|" + b"x" * 65_600, _TELL)
+    heard, closed = _answer(tester, b"PING|\nCHAT|" + b"x" * 65_600)
     tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {heard!r}")
 
 
@@ -1833,13 +1931,37 @@ def escapes_read(tester: Tester) -> None:
     tester.judge(tester.hear(text).datagram.payload == text.encode(), f"the characters {text!r}")
 
 
+@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+def longest_message(tester: Tester) -> None:
+    """A message is up to 60,000 bytes of UTF-8"""
+    tester.call()
+    _whole(tester, "x" * MAX_MESSAGE_SIZE)
+    tester.shown()
+    told = _told_of(tester, "x" * (MAX_MESSAGE_SIZE + 1))
+    tester.judge(told[:1] == ["ERROR"], f"ERROR| for a message of {MAX_MESSAGE_SIZE + 1:,} bytes, not {told}")
+
+
+@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+def acknowledged_when_all_is(tester: Tester) -> None:
+    """the message's ACK says that all of them were acknowledged."""
+    tester.call()
+    tester.shown()
+    parts = [tester.hear("letters " * (_LONG // 8))]
+    while sum(part.datagram.length for part in parts) < _LONG:
+        tester.acknowledge(parts[-1])
+        parts.append(tester.expect("the rest of the message", is_message, within=PATIENCE))
+    _judge_shown(tester, "ACK|", [], "no ACK| before the last part of a long message is acknowledged")
+    tester.acknowledge(parts[-1])
+    _judge_shown(tester, "ACK|", ["ACK|1"], "ACK|1 once all parts are acknowledged")
+
+
 @_case("client 4.1", Request.SEE)
 def before_connect(tester: Tester) -> None:
     """Before CONNECT, everything except PING, CONNECT and `QUIT|` is answered by ERROR"""
     for line in (b"CHAT|hello", b"QUIT|bob", b"CONNECTED|bob", b"CONNECTING|192.0.2.9"):
-        heard, _ = tester.wire.converse(line + b"\nPING|\n", _TELL)
+        heard, _ = _answer(tester, line + b"\nPING|\n")
         tester.judge(_words(heard) == ["ERROR", "PONG"], f"ERROR| for {line!r} before CONNECT|, not {heard!r}")
-    heard, closed = tester.wire.converse(b"QUIT|\n", _TELL)
+    heard, closed = _answer(tester, b"QUIT|\n")
     tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {heard!r}")
 
 
@@ -1868,16 +1990,8 @@ def message_without_a_chat(tester: Tester) -> None:
     tester.call()
     tester.part()
     tester.shown()
-    trouble = None
-    try:
-        tester.ask(Request.TYPE, "to nobody")
-    except NotRunError as error:  # which is right, where the daemon says it
-        trouble = error
-    told = tester.shown()
-    if trouble and not told:
-        raise trouble
-    kept = [line.partition("|")[0] for line in told if not line.startswith("PONG")] == ["ERROR", "UNDELIVERED"]
-    tester.judge(kept, f"ERROR| and UNDELIVERED| for a CHAT after the chat's end, not {told}")
+    told = _told_of(tester, "to nobody")
+    tester.judge(told == ["ERROR", "UNDELIVERED"], f"ERROR| and UNDELIVERED| for a CHAT after its end, not {told}")
 
 
 @_case("client 4.2", Request.ACCEPT, Request.TYPE, Request.SEE)
@@ -1905,6 +2019,25 @@ def chat_shown(tester: Tester) -> None:
 # -- what several cases say and look for
 
 
+def _answer(tester: Tester, said: bytes) -> tuple[bytes, bool]:
+    """What another connection is answered, and whether it is closed then."""
+    (answer,) = tester.wire.converse([said], _TELL)
+    return answer
+
+
+def _told_of(tester: Tester, text: str) -> list[str]:
+    """The first words of the lines that the person is told for a message that can't be sent."""
+    trouble = None
+    try:
+        tester.ask(Request.TYPE, text, quiet=True)
+    except NotRunError as error:  # which is right, where the daemon says it
+        trouble = error
+    told = [line.partition("|")[0] for line in tester.shown() if not line.startswith("PONG")]
+    if trouble and not told:
+        raise trouble
+    return told
+
+
 def _words(heard: bytes) -> list[str]:
     """The first words of some lines."""
     return [line.partition(b"|")[0].decode("ascii", "backslashreplace") for line in heard.splitlines()]
@@ -1916,6 +2049,13 @@ def _judge_shown(tester: Tester, word: str, told: list[str], expected: str) -> N
     kept = len(lines) == len(told) and all(map(str.startswith, lines, told))
     exact = word != "CHAT|" or lines == told
     tester.judge(kept and exact, f"the person shown {expected}, not {lines}")
+
+
+def _judge_unanswered(tester: Tester, seconds: float) -> None:
+    """The person is asked for the first time in this interval, or again, for how long there was no answer."""
+    lines = [line for line in tester.shown(UNANSWERED_INTERVAL + 1) if line.startswith("UNANSWERED|")]
+    kept = len(lines) == 1 and lines[0].endswith(f"|{seconds:g}")
+    tester.judge(kept, f"UNANSWERED| after {seconds:g} s, not {lines}")
 
 
 def _judge_unseen(tester: Tester, who: str) -> None:

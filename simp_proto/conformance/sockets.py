@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -128,8 +129,12 @@ class Sockets:
     def shown(self) -> list[tuple[float, str]]:
         return self._attached.shown()
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        return self._attached.converse(data, within)
+    def converse(self, said: Sequence[bytes], within: float, *, afar: bool = False) -> list[tuple[bytes, bool]]:
+        return self._attached.converse(said, within, self.daemon[0] if afar and self.daemon else None)
+
+    @property
+    def afar(self) -> bool:
+        return self.daemon is not None and local_host(self.daemon) != self.daemon[0]
 
     @property
     def _attached(self) -> Attached:

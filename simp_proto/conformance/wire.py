@@ -1,5 +1,6 @@
 """The tester's way to the daemon and to its person, as a `Protocol`."""
 
+from collections.abc import Sequence
 from enum import Enum, unique
 from typing import Protocol
 
@@ -64,6 +65,11 @@ class Wire(Protocol):
     actions: frozenset[Request]
     """What the person can be asked for."""
 
+    @property
+    def afar(self) -> bool:
+        """Whether the tester is on another host than the daemon."""
+        ...
+
     def now(self) -> float: ...
 
     def send(self, side: Side, data: bytes) -> None: ...
@@ -83,6 +89,8 @@ class Wire(Protocol):
         """The lines that the daemon told its client since the last time, each with its time (`Request.SEE`)."""
         ...
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        """What another connection on the client port is answered when it says that, and whether it is closed then."""
+    def converse(self, said: Sequence[bytes], within: float, *, afar: bool = False) -> list[tuple[bytes, bool]]:
+        """What other connections on the client port are answered when each in turn says that, and which are closed
+        then. `afar`: at the daemon's own address, rather than where the client is attached.
+        """
         ...
