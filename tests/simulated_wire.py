@@ -33,6 +33,7 @@ class SimulatedWire:
     restarts = False
     refused = False
     afar = True
+    elsewhere: Address | None = None
 
     def __init__(self, *rules: Rule, framing: Framing | None = None) -> None:
         self.daemon: Address | None = DAEMON

@@ -202,6 +202,13 @@ def test_chats_of_its_person_are_no_answers() -> None:
     assert names(results_of(echo), Verdict.FAILED) == []
 
 
+def test_a_daemon_that_answers_from_another_address_is_named() -> None:
+    wire = SimulatedWire(dead(after=0))
+    wire.elsewhere = ("192.0.2.99", 7777)
+    with pytest.raises(NotRunError, match=re.escape("192.0.2.1:7777 was asked, and 192.0.2.99:7777 answered")):
+        tester.Tester(wire).meet()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("most", "cases"), [(None, CASES[:2]), (500, CASES)])
 def test_a_flood_ends(monkeypatch: pytest.MonkeyPatch, most: int | None, cases: list[Case]) -> None:

@@ -117,7 +117,8 @@ class Attached:
                 break
             except OSError as error:
                 if time.monotonic() > until or not self.restarts:
-                    told = f"{format_address(self._where)}: no daemon takes clients there: {error.strerror or error}"
+                    why = error.strerror or error
+                    told = f"--client {format_address(self._where)}: no daemon takes clients there: {why}"
                     raise NotRunError(told) from None
                 time.sleep(0.05)
         self._socket.settimeout(None)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -14,8 +15,9 @@ from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.kinds import is_syn
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import DAEMON_PORT
+from simp_proto.errors import AddressError
 from simp_proto.toolkit.reading import Reading
-from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
+from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused, why_not
 
 _ANYWHERE: Final = ("192.0.2.1", 9)
 """An address that is nobody's: the route to it begins at the one by which this host is reached."""
@@ -42,6 +44,41 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
     return (local, 0 if local == host else DAEMON_PORT), (local, 0)
 
 
+def open_sockets(
+    daemon: Address | None,
+    own: Address | None,
+    stranger: Address | None,
+    hands: Hands | Attached,
+    wait: float,
+    *,
+    anywhere: bool = False,
+) -> "Sockets":
+    """At those addresses, or at some that suit. `anywhere`: where port 7777 is taken, at any.
+
+    Raises `AddressError` with what can be done.
+    """
+    given = [each for each in (daemon, own, stranger) if each]
+    if len(set(given)) < len(given):
+        raise AddressError(
+            "read one address twice, expected different ones for the daemon, the tester and the stranger"
+        )
+    if len({":" in host for host, _ in given}) > 1:
+        raise AddressError("read IPv4 and IPv6 addresses, expected the daemon, the tester and the stranger of one kind")
+    where = daemon or ("0.0.0.0", DAEMON_PORT)
+    try:
+        near, further = addresses_near(daemon)
+        where = own or near
+        further = stranger or (further if own is None and not anywhere else (where[0], 0))
+        if anywhere and own is None:
+            with suppress(OSError):
+                return Sockets(daemon, where, further, hands, wait)
+            where = further = (local_host(where), 0)
+        return Sockets(daemon, where, further, hands, wait)
+    except OSError as error:
+        choose = "--bind chooses another" if anywhere else "--bind and --stranger choose others"
+        raise AddressError(f"{why_not(error, where)}; {choose}") from None
+
+
 class Sockets:
     """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
 
@@ -57,6 +94,7 @@ class Sockets:
         self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
         self._news = threading.Condition()
         self.refused = False
+        self.elsewhere: Address | None = None
         self._waiting = 0  # bytes that have arrived
         self._known: set[int] = set()  # hashes of what has arrived since the tester last said something
         self._fresh = False
@@ -151,6 +189,8 @@ class Sockets:
             if self.daemon is None:
                 return
             if source[0] != self.daemon[0]:
+                if self.elsewhere is None and Reading.of(data).datagram:
+                    self.elsewhere = source
                 return
             known = hash(data)
             self._fresh = self._fresh or known not in self._known

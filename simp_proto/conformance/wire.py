@@ -40,6 +40,15 @@ class Request(Enum):
             return "--client"
         return f"--{self.name.lower()}-command"
 
+    @property
+    def in_want(self) -> str:
+        """What to do where nobody can do it."""
+        if self is Request.SEE:
+            return "nobody sees what the person is told: give --client"
+        if self is Request.RESTART:
+            return f"nobody can restart: run it in a terminal, or give {self.option}"
+        return f"nobody can {self.name.lower()}: run it in a terminal, or give --client or {self.option}"
+
     def in_words(self, text: str = "") -> str:
         """With the message to type."""
         if not text:
@@ -60,6 +69,8 @@ class Wire(Protocol):
     """Where the daemon is; `None` until it has called, if nobody said."""
     refused: bool
     """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
+    elsewhere: Address | None
+    """Another address from which SIMP came, as from a daemon that answers from a wrong one (spec 1.4)."""
     restarts: bool
     """Whether the daemon is restarted before each case."""
     actions: frozenset[Request]
