@@ -113,6 +113,10 @@ SLOW_FAULTS: list[tuple[str, Rule]] = [
         rewrites(shown("UNANSWERED|") & asked_last(Request.CALL), raw=lambda line: line.replace(b"|60", b"|30")),
     ),
     ("unanswered-message", drops(shown("UNANSWERED|") & asked_last(Request.TYPE))),
+    (
+        "call-given-up",
+        answers(said(Control.FIN, state=State.LEAVING) & asked_last(Request.CALL), latest(said(Control.SYN))),
+    ),
     ("silent-partner", drops(said(Control.SYN_ACK, state=State.OPEN))),
     ("silent-connection", drops(answered("ERROR|read nothing in"))),
     ("syn-after-ringing", answers(heard(Control.ACK, state=State.CALLING), latest(said(Control.SYN)), after=20.0)),
@@ -164,6 +168,8 @@ def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
         "stop-and-wait",
         "message-without-a-chat",
         "longest-message",
+        "wrong-ack-of-a-second-chat",
+        "ringing-acknowledges-nothing",
     }
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
 

@@ -120,7 +120,7 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
     daemon = address(host, name="HOST")
     own = address(bound, name="--bind") if bound else None
     try:
-        opened = open_sockets(daemon, own, None, Hands({}, terminal=False), wait, anywhere=True)
+        opened = open_sockets(daemon, own, None, Hands({}, terminal=False), wait)
     except AddressError as error:
         raise click.ClickException(str(error)) from None
     with opened as sockets:

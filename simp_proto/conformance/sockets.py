@@ -5,7 +5,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -45,18 +44,9 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
 
 
 def open_sockets(
-    daemon: Address | None,
-    own: Address | None,
-    stranger: Address | None,
-    hands: Hands | Attached,
-    wait: float,
-    *,
-    anywhere: bool = False,
+    daemon: Address | None, own: Address | None, stranger: Address | None, hands: Hands | Attached, wait: float
 ) -> "Sockets":
-    """At those addresses, or at some that suit. `anywhere`: where port 7777 is taken, at any.
-
-    Raises `AddressError` with what can be done.
-    """
+    """At those addresses, or at some that suit; where port 7777 is taken, at any. Raises `AddressError`."""
     given = [each for each in (daemon, own, stranger) if each]
     if len(set(given)) < len(given):
         raise AddressError(
@@ -68,15 +58,14 @@ def open_sockets(
     try:
         near, further = addresses_near(daemon)
         where = own or near
-        further = stranger or (further if own is None and not anywhere else (where[0], 0))
-        if anywhere and own is None:
-            with suppress(OSError):
-                return Sockets(daemon, where, further, hands, wait)
-            where = further = (local_host(where), 0)
-        return Sockets(daemon, where, further, hands, wait)
+        try:
+            return Sockets(daemon, where, stranger or (further if own is None else (own[0], 0)), hands, wait)
+        except OSError:  # a daemon on all addresses has the port at each
+            if own is not None:
+                raise
+            return Sockets(daemon, (near[0], 0), stranger or (further[0], 0), hands, wait)
     except OSError as error:
-        choose = "--bind chooses another" if anywhere else "--bind and --stranger choose others"
-        raise AddressError(f"{why_not(error, where)}; {choose}") from None
+        raise AddressError(f"{why_not(error, where)}; --bind and --stranger choose others") from None
 
 
 class Sockets:
