@@ -1,6 +1,7 @@
 """The tester's wire in virtual time: a real `Core` at its end, and between the two the rules of a fault, if any."""
 
 import heapq
+from collections.abc import Sequence
 from itertools import count
 
 from simp_daemon.effects import Close, Send, Write
@@ -31,6 +32,8 @@ class SimulatedWire:
     wait = 1.0
     restarts = False
     refused = False
+    afar = True
+    elsewhere: Address | None = None
 
     def __init__(self, *rules: Rule, framing: Framing | None = None) -> None:
         self.daemon: Address | None = DAEMON
@@ -97,13 +100,19 @@ class SimulatedWire:
         told, self._told = self._told, []
         return told
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        other = next(self._order)
-        self._handle(ClientConnected(other, local=True))
-        self._handle(ClientSaid(other, b"".join(self._shown(Way.SPOKEN, data))))
-        heard, closed = self._answers.pop(other, b""), other in self._closed
-        self._handle(ClientClosed(other))
-        return heard, closed
+    def converse(self, said: Sequence[bytes], within: float, *, afar: bool = False) -> list[tuple[bytes, bool]]:
+        others = [next(self._order) for _ in said]
+        for other, data in zip(others, said, strict=True):
+            self._handle(ClientConnected(other, local=not afar))
+            self._handle(ClientSaid(other, b"".join(self._shown(Way.SPOKEN, data))))
+        until = self._time + within
+        while (timer := self.core.get_timer()) is not None and timer <= until:
+            self._time = max(self._time, timer)
+            self._handle(TimerFired())
+        self._time = until
+        for other in others:
+            self._handle(ClientClosed(other))
+        return [(self._answers.pop(other, b""), other in self._closed) for other in others]
 
     def _act(self, action: Request, text: str, side: Side) -> None:
         ringing = [peer for peer, _ in self.endpoint.requests][-1:]

@@ -47,7 +47,7 @@ TABLE = {
     "simp_proto.cli": Row("address constants errors printable"),
     "simp_proto.cli.main": Row("", "click", "importlib.import_module os sys"),
     "simp_proto.cli.output": Row("", "click", "os sys"),
-    "simp_proto.cli.parameters": Row("", "click"),
+    "simp_proto.cli.parameters": Row("udp", "click"),
     "simp_proto.cli.completion": Row("", "click"),
     "simp_proto.cli.manual": Row("", "click", "pathlib"),
     # tools
@@ -63,10 +63,10 @@ TABLE = {
     # the judge
     "simp_proto.conformance": Row(f"{WIRE} cli.document cli.output toolkit.reading"),
     "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
-    "simp_proto.conformance.attached": Row("text", "", "socket threading time"),
+    "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
     "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
-    "simp_proto.conformance.command": Row("cli udp", "click", "pathlib sys time"),
-    "simp_proto.conformance.probe": Row("cli udp", "click", "sys"),
+    "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
+    "simp_proto.conformance.probe": Row("cli", "click", "sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address events"),

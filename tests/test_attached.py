@@ -32,14 +32,17 @@ class Daemon:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                with connection, connection.makefile("rb") as lines:
-                    for line in lines:
-                        self.heard.append(line)
-                        answers = self.answers | {b"PING|": b"PONG|\n", b"QUIT|\n": b"QUIT|\n"}
-                        told = [answer for start, answer in answers.items() if line.startswith(start)]
-                        connection.sendall(b"".join(told))
-                        if line == b"QUIT|\n":
-                            break
+                threading.Thread(target=self._talk, args=(connection,)).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines:
+            for line in lines:
+                self.heard.append(line)
+                answers = self.answers | {b"PING|": b"PONG|\n", b"QUIT|\n": b"QUIT|\n"}
+                told = [answer for start, answer in answers.items() if line.startswith(start)]
+                connection.sendall(b"".join(told))
+                if line == b"QUIT|\n":
+                    break
 
     def end(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -115,5 +118,13 @@ def test_a_flood_of_lines_takes_no_memory(daemon: Daemon, line: bytes) -> None:
 def test_another_connection_is_heard_to_its_end(daemon: Daemon) -> None:
     person = Attached(daemon.address, NOBODY)
     person.close()
-    assert person.converse(b"PING|\nQUIT|\n", PATIENCE) == (b"PONG|\nQUIT|\n", True)
-    assert person.converse(b"PING|\n", 0.1) == (b"PONG|\n", False)
+    assert person.converse([b"PING|\nQUIT|\n"], PATIENCE) == [(b"PONG|\nQUIT|\n", True)]
+    assert person.converse([b"PING|\n"], 0.1) == [(b"PONG|\n", False)]
+    several = person.converse([b"PING|\n", b"", b"QUIT|\n"], 0.1)
+    assert several == [(b"PONG|\n", False), (b"", False), (b"QUIT|\n", True)]
+
+
+def test_another_connection_where_nobody_listens(daemon: Daemon) -> None:
+    person = Attached(daemon.address, NOBODY)
+    person.close()
+    assert person.converse([b"PING|\n"], PATIENCE, "127.0.0.9") == [(b"", True)]

@@ -17,7 +17,23 @@ from simp_proto.conformance.run import Result, Verdict, run
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import BUSY, Chat, Control, Framing
 from tests.faults import FAULTS, Fault, latest
-from tests.faulty import Rule, When, again, answering, answers, asked, drops, heard, last, read, rewrites, said, since
+from tests.faulty import (
+    Rule,
+    When,
+    again,
+    answered,
+    answering,
+    answers,
+    asked,
+    drops,
+    heard,
+    last,
+    read,
+    rewrites,
+    said,
+    shown,
+    since,
+)
 from tests.simulated_wire import SimulatedWire
 
 SPEC = Path(__file__).parent.parent / "spec"
@@ -87,17 +103,33 @@ def test_exactly_its_case_finds_a_fault(fault: Fault) -> None:
 
 
 LAST_WORDS = latest(said(Chat.MESSAGE))
+
+
+def asked_last(request: Request) -> When:
+    """That was the last thing that the person was asked for."""
+    return last(asked(), asked(request))
+
+
 SLOW_FAULTS: list[tuple[str, Rule]] = [
     ("request-too-old", answers(asked(Request.ACCEPT, state=State.IDLE), Control.SYN_ACK)),
     ("request-renewed", drops(heard(Control.SYN, state=State.PENDING))),
     (
         "given-up",
-        answers(
-            said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.TYPE)), latest(said(Chat.MESSAGE))
-        ),
+        answers(said(Control.FIN, state=State.LEAVING) & asked_last(Request.TYPE), latest(said(Chat.MESSAGE))),
     ),
-    ("given-up", rewrites(said(Control.FIN) & last(asked(), asked(Request.TYPE)), sequence=1)),
-    ("fin-given-up", answers(said(Control.FIN, state=State.LEAVING) & last(asked(), asked(Request.LEAVE)), again)),
+    ("given-up", rewrites(said(Control.FIN) & asked_last(Request.TYPE), sequence=1)),
+    ("fin-given-up", answers(said(Control.FIN, state=State.LEAVING) & asked_last(Request.LEAVE), again)),
+    (
+        "unanswered-call",
+        rewrites(shown("UNANSWERED|") & asked_last(Request.CALL), raw=lambda line: line.replace(b"|60", b"|30")),
+    ),
+    ("unanswered-message", drops(shown("UNANSWERED|") & asked_last(Request.TYPE))),
+    (
+        "call-given-up",
+        answers(said(Control.FIN, state=State.LEAVING) & asked_last(Request.CALL), latest(said(Control.SYN))),
+    ),
+    ("silent-partner", drops(said(Control.SYN_ACK, state=State.OPEN))),
+    ("silent-connection", drops(answered("ERROR|read nothing in"))),
     ("syn-after-ringing", answers(heard(Control.ACK, state=State.CALLING), latest(said(Control.SYN)), after=20.0)),
 ]
 
@@ -146,6 +178,9 @@ def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
         "wrong-ack",
         "stop-and-wait",
         "message-without-a-chat",
+        "longest-message",
+        "wrong-ack-of-a-second-chat",
+        "ringing-acknowledges-nothing",
     }
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
 
@@ -182,6 +217,13 @@ def test_an_ack_that_comes_twice_is_no_answer_to_the_next_chat() -> None:
 def test_chats_of_its_person_are_no_answers() -> None:
     echo = answers(heard(Chat.MESSAGE, state=State.OPEN), Chat.MESSAGE, payload=b"echo", after=0.1)
     assert names(results_of(echo), Verdict.FAILED) == []
+
+
+def test_a_daemon_that_answers_from_another_address_is_named() -> None:
+    wire = SimulatedWire(dead(after=0))
+    wire.elsewhere = ("192.0.2.99", 7777)
+    with pytest.raises(NotRunError, match=re.escape("192.0.2.1:7777 was asked, and 192.0.2.99:7777 answered")):
+        tester.Tester(wire).meet()
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ REPLAYS: list[tuple[dict[str, Any], str]] = [
     (conversation, who)
     for conversation in GOLDEN
     for who, party in conversation["parties"].items()
-    if not party.get("foreign")
+    if not party.get("foreign") and not party.get("scripted")
 ]
 
 Output = tuple[float, str]

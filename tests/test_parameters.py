@@ -1,5 +1,8 @@
 """What commands take, each as somebody types it."""
 
+import socket
+import sys
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -68,3 +71,17 @@ def test_hexadecimal_digits_are_two_a_byte() -> None:
     for text in ("", "0x", "0", "zz", "00 00"):
         with pytest.raises(click.BadParameter, match="two a byte"):
             hexadecimal(text, "--put")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interfaces have no such names there")
+def test_an_interface_is_known_by_its_name() -> None:
+    name = socket.if_indextoname(1)
+    assert address("fe80::1%1") == address(f"fe80::1%{name}") == (f"fe80::1%{name}", 7777)
+    with pytest.raises(click.UsageError, match="read 'fe80::1%nowhere', expected the name or number of an interface"):
+        address("fe80::1%nowhere")
+
+
+@pytest.mark.parametrize("wrong", ["x", "", "nan", "inf", "-1", "11"])
+def test_a_number_that_is_none_or_out_of_bounds(wrong: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"read '{wrong}', expected a number from 0 to 10"):
+        Number(0, 10).convert(wrong, None, None)

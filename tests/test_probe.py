@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,8 +14,8 @@ from simp_proto.address import format_address
 from simp_proto.cli.main import main
 from simp_proto.conformance import tester
 from simp_proto.conformance.probe import Findings, find, in_words
-from simp_proto.constants import BUSY, Control, Framing
-from simp_proto.datagram import parse
+from simp_proto.constants import BUSY, RINGING, Control, Framing, Type
+from simp_proto.datagram import Datagram, build, parse
 from tests.faulty import Rule, answers, drops, heard, rewrites, said
 from tests.simulated_wire import SimulatedWire
 from tests.test_loop import PATIENCE, free_address
@@ -101,14 +104,38 @@ def test_nobody_is_there() -> None:
 def test_wrong_usage(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, ["probe", *arguments])
     assert result.exit_code == 2
-    assert "expected" in result.output or "range" in result.output
+    assert f"read '{arguments[-1]}', expected" in result.output
 
 
-def test_a_daemon_to_which_there_is_no_way_is_said() -> None:
-    result = CliRunner().invoke(main, ["probe", "::1", "--bind", format_address(free_address())])
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [("::1", "expected the daemon, the tester and the stranger of one kind"), ("127.0.0.1", "read one address twice")],
+)
+def test_addresses_that_cannot_meet_are_said(bound: str, told: str) -> None:
+    result = CliRunner().invoke(main, ["probe", "127.0.0.1", "--bind", bound])
     assert result.exit_code == 1
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert "nothing can be sent to [::1]:7777" in result.output
+    assert told in result.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
+def test_a_daemon_that_answers_from_another_address_is_named() -> None:
+    kind = socket.AF_INET, socket.SOCK_DGRAM
+    with socket.socket(*kind) as daemon, socket.socket(*kind) as other:
+        daemon.bind(free_address())
+        other.bind(("127.0.0.99", 0))
+
+        def answer() -> None:
+            _, tester = daemon.recvfrom(100)
+            other.sendto(b"nothing of ours", tester)
+            other.sendto(build(Datagram(Type.CONTROL, Control.ACK, 0, b"bob", RINGING)), tester)
+
+        with ThreadPoolExecutor() as pool:
+            answering = pool.submit(answer)
+            result = probed("--wait", "0.3", format_address(daemon.getsockname()))
+            answering.result(PATIENCE)
+        told = f"a SIMP daemon answered from another address, {format_address(other.getsockname())}: call it there"
+    assert result.exit_code == 1
+    assert told in result.stdout
 
 
 def test_an_address_that_is_not_ours_is_said() -> None:

@@ -126,8 +126,8 @@ def test_a_failure_as_text() -> None:
         sent(11.0, bare(4, 1, b"", b"else")),
     )
     assert text_of(report.lines(HEAD, result)) == [
-        "failed          4.6   busy                         One **rule** MUST be `kept`.",
-        "  rule      One **rule** MUST be `kept`. (4.6, MUST)",
+        "failed          4.6   busy                         One rule MUST be kept.",
+        "  rule      One rule MUST be kept. (4.6, MUST)",
         "  expected  ERR 0, then FIN 0",
         "  seen",
         r"       0.750  daemon > stranger  ERR 0 'not\x1bnow'                    bare, 46 bytes, user 'bob'",

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from simp_proto.conformance.hands import Hands
-from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.sockets import Sockets, addresses_near, open_sockets
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Control
+from simp_proto.errors import AddressError
 from tests.test_endpoint import packet
 from tests.test_loop import PATIENCE, free_address
 
@@ -116,3 +117,16 @@ def test_an_address_in_use_gives_back_the_other(daemon: socket.socket) -> None:
 )
 def test_addresses_that_suit_a_daemon(daemon: object, own: object, stranger: object) -> None:
     assert addresses_near(daemon) == (own, stranger)  # type: ignore[arg-type]
+
+
+def test_where_a_daemon_has_the_port_everywhere_another_is_taken(
+    daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = daemon.getsockname()
+    monkeypatch.setattr("simp_proto.conformance.sockets.addresses_near", lambda daemon: (taken, taken))
+    with open_sockets(None, None, None, NOBODY, 0.1) as sockets:
+        for side in (Side.TESTER, Side.STRANGER):
+            assert sockets.address(side)[0] == taken[0]
+            assert sockets.address(side) != taken
+    with pytest.raises(AddressError, match=r"in use: .*; --bind and --stranger choose others"):
+        open_sockets(None, taken, None, NOBODY, 0.1)

@@ -9,6 +9,7 @@ import click
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
+from simp_proto.udp import address_of, resolved
 
 PORT: Final = click.IntRange(1, 65_535)
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -18,9 +19,13 @@ class Number(click.FloatRange):
     """A number within bounds. Range checks let nan through, which would then mean no time at all, or for ever."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"read {value!r}, expected a number from {self.min:g} to {self.max:g}", param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        least, most = self.min or 0, self.max or math.inf
+        if not least <= number <= most:
+            self.fail(f"read {str(value)!r}, expected a number from {least:g} to {most:g}", param, ctx)
         return number
 
 
@@ -54,9 +59,13 @@ def rate(text: str) -> float:
 def address(text: str, default_port: int = DAEMON_PORT, *, name: str | None = None) -> Address:
     """`IP` or `IP:port`; raises `UsageError`. No Click type, since the default port may be another option's value."""
     try:
-        return parse_address(text, default_port)
+        read = parse_address(text, default_port)
+        return address_of(resolved(read)) if "%" in read[0] else read  # with its interface by name
     except AddressError as error:
-        raise (click.BadParameter(str(error), param_hint=name) if name else click.UsageError(str(error))) from None
+        why = str(error)
+    except OSError:
+        why = f"read {text!r}, expected the name or number of an interface of this host after the %"
+    raise click.BadParameter(why, param_hint=name) if name else click.UsageError(why)
 
 
 def hexadecimal(text: str, name: str) -> bytes:

@@ -1,10 +1,13 @@
 """The tester as the daemon's client: it acts for the person by `spec/client.md`, and sees what the person is shown."""
 
+import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
 from simp_proto.address import Address, format_address, parse_address
@@ -73,24 +76,25 @@ class Attached:
             self._waiting = 0
         return lines
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        """What another connection is answered when it says that, and whether it is closed then."""
-        heard = b""
-        try:
-            with socket.create_connection(self._where, _PATIENCE) as other:
-                other.sendall(data)
-                until = time.monotonic() + within
-                while len(heard) < _MOST_BYTES and (left := until - time.monotonic()) > 0:
-                    other.settimeout(left)
-                    some = other.recv(65_536)
-                    if not some:
-                        return heard, True
-                    heard += some
-        except TimeoutError:
-            return heard, False
-        except OSError:  # closed before it had read all
-            return heard, True
-        return heard, False
+    def converse(self, said: Sequence[bytes], within: float, host: str | None = None) -> list[tuple[bytes, bool]]:
+        """What other connections are answered when each in turn says that, and which are closed after that time.
+
+        `host`: where the client port is looked for, if not where the client is attached.
+        """
+        others: list[_Other] = []
+        with ExitStack() as opened:
+            for data in said:
+                others.append(other := _Other())
+                try:
+                    connection = socket.create_connection((host or self._where[0], self._where[1]), _PATIENCE)
+                    other.connection = opened.enter_context(connection)
+                    connection.sendall(data)
+                except OSError:  # closed before it had read all
+                    other.closed = True
+                if data:
+                    _hear(others, within, lambda it=other: it.heard or it.closed)  # type: ignore[misc]
+            _hear(others, within, lambda: all(other.closed for other in others))
+        return [(other.heard, other.closed) for other in others]
 
     def close(self) -> None:
         """Leaves the daemon."""
@@ -113,7 +117,8 @@ class Attached:
                 break
             except OSError as error:
                 if time.monotonic() > until or not self.restarts:
-                    told = f"{format_address(self._where)}: no daemon takes clients there: {error.strerror or error}"
+                    why = error.strerror or error
+                    told = f"--client {format_address(self._where)}: no daemon takes clients there: {why}"
                     raise NotRunError(told) from None
                 time.sleep(0.05)
         self._socket.settimeout(None)
@@ -194,3 +199,27 @@ class Attached:
                 self._requests.discard(parse_address(name, DAEMON_PORT))
             except AddressError:
                 continue
+
+
+@dataclass
+class _Other:
+    """Another connection on the client port."""
+
+    connection: socket.socket | None = None
+    heard: bytes = b""
+    closed: bool = False
+
+
+def _hear(others: Iterable[_Other], within: float, enough: Callable[[], object]) -> None:
+    """Reads what they are answered, until that time has passed or it is enough."""
+    until = time.monotonic() + within
+    while not enough() and (left := until - time.monotonic()) > 0:
+        reading = [each for each in others if not each.closed and len(each.heard) < _MOST_BYTES]
+        listening = {each.connection: each for each in reading if each.connection}
+        for ready in select.select(list(listening), [], [], left)[0]:
+            try:
+                some = ready.recv(65_536)
+            except OSError:
+                some = b""
+            listening[ready].heard += some
+            listening[ready].closed = not some

@@ -18,16 +18,20 @@ from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
     AMPLIFICATION,
     BUSY,
+    ERROR_SIZE,
     FRIEND_BURST,
     FRIEND_RATE,
     MAX_DATAGRAM_SIZE,
+    MAX_MESSAGE_SIZE,
     OFFER,
     REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     RINGING,
+    SILENCE,
     STRANGER_BURST,
     STRANGER_RATE,
     TRIES,
+    UNANSWERED_INTERVAL,
     UNKNOWN_SYN_INTERVAL,
     USER_SIZE,
     Chat,
@@ -51,8 +55,8 @@ _DIGITS: Final = "0123456789" * (_LONG // 10)
 MOST_PAYLOAD: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE
 _BURST: Final = 300
 _MOST: Final = STRANGER_RATE + STRANGER_BURST + FRIEND_RATE + FRIEND_BURST
-_ROUNDS: Final = 10
-_EACH: Final = 7
+_GAP: Final = 0.45
+_EACH: Final = 60
 
 
 @unique
@@ -205,6 +209,13 @@ def user_sent_in_a_call(tester: Tester) -> None:
     _named(tester, [tester.be_called(), _be_left(tester)])
 
 
+@_case("2.4")
+def user_sent_to_a_stranger(tester: Tester) -> None:
+    """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
+    tester.send(tester.make(FIN, 1), Side.STRANGER)
+    _named(tester, tester.collect(side=Side.STRANGER))
+
+
 @_case("2.4", Request.ACCEPT)
 def user_received(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, accepts any bytes"""
@@ -222,6 +233,27 @@ def user_of_a_call(tester: Tester) -> None:
         tester.send(tester.make(FIN, tester.number, user=user))
         tester.expect(f"an ACK of a FIN whose user is {user!r}", is_ack)
         tester.part()
+
+
+@_case("2.4", Request.SEE)
+def user_shown(tester: Tester) -> None:
+    r"""So the bytes `a\|b` are the name `a\\x7cb`, which the escapes of a line (`client.md` 3.1) write as
+    `a\\\\x7cb`.
+    """
+    tester.send(tester.make_syn(rb"a\|b"))
+    _judge_shown(tester, "CONNECTING|", [r"CONNECTING|a\\\\x7cb|"], r"the name a\\\\x7cb, with its escapes")
+
+
+@_case("2.4", Request.ACCEPT, Request.SEE)
+def user_who_has_a_name(tester: Tester) -> None:
+    """the person's name is the first that is neither empty nor `daemon` (compared without regard to case)."""
+    accepted = tester.be_accepted(tester.make_syn(b"DAEMON"))
+    tester.send(tester.make(ACK, accepted.datagram.sequence, user=b""))
+    tester.shown()
+    for user in (b"carol", b"mallory"):
+        tester.say(b"hello from " + user, user=user)
+    told = ["CHAT|carol|hello from carol", "CHAT|carol|hello from mallory"]
+    _judge_shown(tester, "CHAT|", told, "both chats as carol's, whose name was the first")
 
 
 @_case("2.5", Request.ACCEPT)
@@ -416,6 +448,22 @@ def malformed_when_idle(tester: Tester) -> None:
     tester.silence("no answer to what is malformed")
 
 
+@_case("2.8", Request.ACCEPT)
+def malformed_controls(tester: Tester) -> None:
+    """It MUST be ignored, in every state, and never answered."""
+    more = bytes(3)
+    tester.send(tester.make_syn() + more)
+    tester.silence("no answer to a SYN with bytes too many")
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, accepted.datagram.sequence) + more)
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
+    told = "the SYN+ACK again, since the ACK had bytes too many"
+    tester.expect(told, is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    for operation in (SYN, FIN, Control.ERR_FIN, Control.FIN_ACK):
+        _ignored(tester, tester.make(operation, tester.number) + more, f"{operation.label} with bytes too many")
+
+
 # -- 3: ERR and FIN
 
 
@@ -555,6 +603,15 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
     tester.silence("no answer to a FIN+ACK that answers its FIN")
     tester.say_syn()
     tester.judge(not tester.find(is_fin), "a new request, since the FIN of the last one was acknowledged by FIN+ACK")
+
+
+@_case("3.2", Request.ACCEPT, Request.LEAVE)
+def fin_ack_of_a_fin_that_leaves(tester: Tester) -> None:
+    """if the receiver has a FIN outstanding, the FIN+ACK counts as the ACK of that FIN, and is not acknowledged."""
+    tester.call()
+    fin = _be_left(tester)
+    tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
+    tester.silence("no answer to a FIN+ACK that answers its FIN")
 
 
 @_case("3.3")
@@ -773,6 +830,29 @@ def offer_answered(tester: Tester) -> None:
         tester.judge(not received or received.datagram.framing is Framing.HEADER, "all answers to an offer in header")
 
 
+@_case("4.2", only=[Framing.HEADER])
+def no_offer(tester: Tester) -> None:
+    """An offer is a payload that begins with this text, in a SYN numbered 0 or 1."""
+    for number, payload in ((77, OFFER), (0, OFFER[:6]), (0, OFFER[:-1]), (1, OFFER.lower()), (0, b" " + OFFER)):
+        tester.send(tester.make(SYN, number, payload, framing=Framing.BARE))
+        tester.silence(f"no answer in header to SYN {number} in bare with {payload.decode()!r}, which is no offer")
+        tester.send(tester.make(FIN, number, framing=Framing.BARE))
+        tester.expect("the ACK of a FIN in bare", is_ack)
+
+
+@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
+def any_framing_until_the_chat(tester: Tester) -> None:
+    """so until then both accept any framing."""
+    tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    tester.send(tester.make(FIN, 0, framing=Framing.BARE))
+    tester.expect("an ACK of a FIN in bare that takes an offer back", is_ack)
+    accepted = tester.be_accepted(tester.make(SYN, 0, OFFER, framing=Framing.BARE))
+    tester.send(tester.make(ACK, accepted.datagram.sequence, framing=Framing.BARE))
+    _judge_end(tester, "no SYN+ACK again, since its ACK in bare counts")
+    tester.say(b"hello")
+
+
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_in_a_chat(tester: Tester) -> None:
     """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
@@ -880,6 +960,55 @@ def ringing_numbered_1(tester: Tester) -> None:
     """by an ACK in `header`, with the SYN's sequence number"""
     tester.send(tester.make(SYN, 1, OFFER))
     tester.expect("ACK 1 'ringing', to a SYN numbered 1", lambda each: is_ringing(each) and each.sequence == 1)
+
+
+@_case("4.3", only=[Framing.HEADER])
+def ringing_without_an_offer(tester: Tester) -> None:
+    """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`"""
+    tester.send(tester.make(SYN, 0, framing=Framing.HEADER))
+    tester.expect("ACK 0 'ringing', to a SYN in header without an offer", is_ringing)
+
+
+@_case("4.3", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
+def ringing_for_a_partner_who_is_left(tester: Tester) -> None:
+    """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`"""
+    tester.call()
+    _be_left(tester)
+    tester.say_syn()
+    tester.expect("ACK 0 'ringing', to somebody whose FIN is outstanding", is_ringing)
+
+
+@_case("4.3", Request.CALL, only=[Framing.HEADER])
+def ringing_exactly(tester: Tester) -> None:
+    """what is in `header` and has exactly this payload says that the call rings"""
+    syn = _be_called_as_known(tester)
+    if syn.datagram.framing is not Framing.HEADER:
+        raise NotApplicableError("it doesn't remember that the tester speaks header, so that it waits for 30 s")
+    for payload in (b"ringing!", b"Ringing", b"ringin", b"ringing\0"):
+        tester.send(tester.make(ACK, syn.datagram.sequence, payload))
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING, framing=Framing.BARE))
+    tester.expect_again("the SYN, since nothing said that it rings,", syn, is_syn)
+
+
+@_case("4.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def ringing_acknowledges_nothing(tester: Tester) -> None:
+    """and acknowledges nothing."""
+    accepted = tester.be_accepted()
+    tester.send(tester.make(ACK, accepted.datagram.sequence, RINGING))
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
+    tester.expect("the SYN+ACK again, since 'ringing' is no ACK of it", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    first = tester.hear("does it ring?")
+    tester.send(tester.make(ACK, first.datagram.sequence, RINGING))
+    _still_waiting(tester, first, "no other chat before the first is acknowledged: only 'ringing' came")
+
+
+@_case("4.3", Request.CALL, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER])
+def ringing_shown(tester: Tester) -> None:
+    """The caller SHOULD show its person that the call rings."""
+    syn = tester.be_called()
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING, user=b"visitor"))
+    _judge_shown(tester, "RINGING|", ["RINGING|visitor|"], "that the call rings")
 
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
@@ -1214,6 +1343,16 @@ def crossed_calls_while_it_rings(tester: Tester) -> None:
         tester.part()
 
 
+@_case("4.8", Request.CALL)
+def crossed_answers(tester: Tester) -> None:
+    """MUST take it for an accepted request, and answer with a SYN+ACK."""
+    syn = tester.be_called()
+    tester.send(tester.make_syn(b"visitor"))
+    tester.expect("a SYN+ACK, without anybody accepting", is_syn_ack)
+    tester.send(tester.make(Control.SYN_ACK, syn.datagram.sequence))  # as the daemon, so the tester
+    tester.expect("the ACK of the tester's own SYN+ACK", _answering_a_syn_ack)
+
+
 @_case("4.9", Request.ACCEPT)
 def new_start(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over, and the SYN is a
@@ -1428,6 +1567,17 @@ def wrong_ack(tester: Tester) -> None:
     _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
+@_case("5.4", Request.ACCEPT, Request.TYPE)
+def wrong_ack_of_a_second_chat(tester: Tester) -> None:
+    """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
+    _judge_numbers(tester)
+    tester.call()
+    tester.acknowledge(tester.hear("one"))
+    heard = tester.hear("another")
+    tester.send(tester.make(ACK, _other(heard)))
+    _still_waiting(tester, heard, "no other chat before the second is acknowledged with its number")
+
+
 @_case("5.5", Request.ACCEPT)
 def repeat_acknowledged(tester: Tester) -> None:
     """A chat from the partner MUST be acknowledged each time it arrives"""
@@ -1437,6 +1587,17 @@ def repeat_acknowledged(tester: Tester) -> None:
         number = 1 - tester.number
         tester.send(tester.chat(b"once more", number))
         tester.expect(f"ACK {number} of the {nth} repeat", _acknowledging(number))
+
+
+@_case("5.5", Request.ACCEPT)
+def repeat_with_other_words_acknowledged(tester: Tester) -> None:
+    """A chat from the partner MUST be acknowledged each time it arrives"""
+    _judge_numbers(tester)
+    tester.call()
+    tester.say(b"as it was")
+    number = 1 - tester.number
+    tester.send(tester.chat(b"as it wasn't", number))
+    tester.expect(f"ACK {number} of a chat with the number of the one before it", _acknowledging(number))
 
 
 @_case("5.5", Request.ACCEPT, Request.SEE)
@@ -1651,6 +1812,50 @@ def fin_once_acknowledged(tester: Tester) -> None:
     _judge_end(tester, "no FIN again once it is acknowledged")
 
 
+# -- 7: states
+
+
+@_case("7", only=[Framing.HEADER])
+def out_of_place_before_the_answer(tester: Tester) -> None:
+    """whose table says what each input does."""
+    tester.say_syn()
+    tester.collect(within=min(tester.wire.wait, 0.3))
+    _judge_out_of_place(tester, "whose request waits", MESSAGE, Control.SYN_ACK, ACK)
+
+
+@_case("7", Request.CALL, only=[Framing.HEADER])
+def out_of_place_when_calling(tester: Tester) -> None:
+    """whose table says what each input does."""
+    tester.be_called()
+    _judge_out_of_place(tester, "who is called", MESSAGE, ACK)
+
+
+@_case("7", Request.DECLINE, only=[Framing.HEADER])
+def out_of_place_when_declining(tester: Tester) -> None:
+    """whose table says what each input does."""
+    fin = _be_declined(tester)
+    _judge_out_of_place(tester, "who was declined", MESSAGE, Control.SYN_ACK)
+    tester.acknowledge(fin)
+
+
+@_case("7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
+def out_of_place_when_leaving(tester: Tester) -> None:
+    """whose table says what each input does."""
+    tester.call()
+    fin = _be_left(tester)
+    _judge_out_of_place(tester, "who was left", Control.SYN_ACK)
+    tester.acknowledge(fin)
+
+
+@_case("7", Request.ACCEPT, only=[Framing.HEADER])
+def err_of_an_accepted_caller(tester: Tester) -> None:
+    """whose table says what each input does."""
+    tester.be_accepted()
+    tester.send(tester.make(ERR, 0, b"sorry"))
+    kept = not any(is_syn_ack(each.datagram) for each in tester.collect(within=RETRANSMISSION_INTERVAL + 1.5))
+    tester.judge(kept, "no SYN+ACK again, since the caller's ERR has ended the conversation")
+
+
 # -- 8: robustness
 
 
@@ -1698,17 +1903,27 @@ def rate_of_all_strangers(tester: Tester) -> None:
     """all such answers together MUST NOT be more than 100 in any second."""
     fin = tester.make(FIN, 1)
     answers = []
-    for _ in range(_ROUNDS):  # each of the two asks for less than may be answered in a second, both for more
+    for gap in (_GAP, 2.4 - _GAP) * 3:  # whenever the clock's seconds begin, one does in one of the shorter gaps
         for side in (Side.STRANGER, Side.TESTER):
             for _ in range(_EACH):
                 tester.send(fin, side)
-        answers += tester.collect(within=1 / _ROUNDS)
+        answers += tester.collect(within=gap)
     answers += tester.collect()
     answers += tester.collect(side=Side.STRANGER)
     times = [received.time for received in answers]
     # less than a second, since what was sent a second apart may arrive with less between
     most = max((sum(start <= time < start + 0.9 for time in times) for start in times), default=0)
     tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
+
+
+@_case("8.3", Request.ACCEPT, Request.SEE)
+def error_text_cut(tester: Tester) -> None:
+    """At most 500 characters of an ERR's text are shown."""
+    tester.call()
+    tester.shown()
+    tester.send(tester.make(ERR, tester.number, b"z" * 1_000))
+    told = [line.count("z") for line in tester.shown() if line.startswith("ERROR|")]
+    tester.judge(len(told) == 1 and 1 <= told[0] <= ERROR_SIZE, f"one ERROR| with at most 500 z, not {told}")
 
 
 # -- what takes minutes
@@ -1733,6 +1948,18 @@ def request_renewed(tester: Tester) -> None:
     tester.collect(within=REQUEST_LIFETIME - 10)
     tester.ask(Request.ACCEPT)
     tester.expect("a SYN+ACK, since the last SYN came less than 120 s ago", is_syn_ack, within=PATIENCE)
+
+
+@_case("4.4", Request.CALL, only=[Framing.HEADER], slow=True)
+def call_given_up(tester: Tester) -> None:
+    """While it doesn't ring, a call to a peer known to speak `header` is given up after 60 s"""
+    syn = _be_called_as_known(tester)
+    if syn.datagram.framing is not Framing.HEADER:
+        raise NotApplicableError("it doesn't remember that the tester speaks header, so that it goes on for 6 minutes")
+    received = [each.datagram for each in tester.collect(within=(TRIES + 3) * RETRANSMISSION_INTERVAL)]
+    calls = 1 + sum(map(is_syn, received))
+    tester.judge(calls == TRIES, f"the SYN {TRIES} times, and not {calls} times")
+    tester.judge(any(is_fin(each) and each.sequence == 0 for each in received), "FIN 0 after that")
 
 
 @_case("6.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER], slow=True)
@@ -1768,13 +1995,84 @@ def syn_after_ringing(tester: Tester) -> None:
     tester.judge(again.time - start > UNKNOWN_SYN_INTERVAL - 2, "the SYN again, no sooner than 30 s after it rang")
 
 
+@_case("6.4", Request.CALL, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def unanswered_call(tester: Tester) -> None:
+    """After every 30 s without an answer to a call or to the oldest message, the person SHOULD be asked whether to keep
+    waiting.
+    """
+    syn = tester.be_called()
+    _judge_unanswered(tester, UNANSWERED_INTERVAL)
+    tester.send(tester.make(ACK, syn.datagram.sequence, RINGING))  # which doesn't start the seconds anew
+    _judge_unanswered(tester, 2 * UNANSWERED_INTERVAL)
+
+
+@_case("6.4", Request.ACCEPT, Request.TYPE, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def unanswered_message(tester: Tester) -> None:
+    """After every 30 s without an answer to a call or to the oldest message, the person SHOULD be asked whether to keep
+    waiting.
+    """
+    tester.call()
+    tester.hear("are you thinking?")
+    _judge_unanswered(tester, UNANSWERED_INTERVAL)
+
+
+@_case("6.5", Request.ACCEPT, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+def silent_partner(tester: Tester) -> None:
+    """a daemon SHOULD send a SYN+ACK with the sequence number that it used last."""
+    accepted = tester.call()
+    told = "a SYN+ACK with the number used last, after 120 s of silence"
+    asked = tester.expect(told, is_syn_ack, within=SILENCE + 3)
+    tester.judge(asked.datagram.sequence == accepted.datagram.sequence, told)
+    tester.acknowledge(asked)
+    tester.say(b"we are still here")
+
+
+@_case("client 1.3", Request.SEE, slow=True)
+def silent_connection(tester: Tester) -> None:
+    """A connection that says nothing for 10 s gets ERROR and is closed."""
+    ((early, closed_early),) = tester.wire.converse([b""], 8)
+    tester.judge(not early and not closed_early, f"a silent connection open for 8 s, not {early!r}")
+    ((heard, closed),) = tester.wire.converse([b""], 12)
+    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of a silent connection, not {heard!r}")
+
+
 # -- client.md
+
+
+@_case("client 1.2", Request.SEE)
+def clients_of_this_host(tester: Tester) -> None:
+    """It closes any other connection after one ERROR."""
+    if not tester.wire.afar:
+        raise NotApplicableError("the tester is on the daemon's host, whose clients are answered")
+    ((heard, closed),) = tester.wire.converse([b"PING|\nCONNECT|eve\n"], _TELL, afar=True)
+    kept = _words(heard) in (["ERROR"], []) and closed
+    tester.judge(kept, f"ERROR| and the end of the connection for a client on another host, not {heard!r}")
+
+
+@_case("client 1.3", Request.SEE)
+def eight_connections(tester: Tester) -> None:
+    """if all have spoken, the new one gets ERROR and is closed."""
+    *others, (heard, closed) = tester.wire.converse([b"PING|\n"] * 8, _TELL)  # beside the one of the client
+    kept = all(other == (b"PONG|\n", False) for other in others)
+    tester.judge(kept, f"PONG| on 7 connections beside the client's, not {others}")
+    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of the 9th connection, not {heard!r}")
+
+
+@_case("client 1.3", Request.SEE)
+def silent_connection_gives_way(tester: Tester) -> None:
+    """The oldest one that has said nothing gives way to one more"""
+    speaking, silent = b"PING|\n", b""
+    answers = tester.wire.converse([speaking, silent, silent, *[speaking] * 5], _TELL)
+    told = [(_words(heard), closed) for heard, closed in answers]
+    pong = (["PONG"], False)
+    kept = told == [pong, (["ERROR"], True), ([], False), *[pong] * 5]
+    tester.judge(kept, f"ERROR| and the end of the older of two silent connections when a 9th comes, not {told}")
 
 
 @_case("client 1.3", Request.SEE)
 def one_client_at_a_time(tester: Tester) -> None:
     """CONNECT on another connection is answered by ERROR. PING is answered on every connection."""
-    heard, _ = tester.wire.converse(b"PING|\nCONNECT|eve\nPING|\n", _TELL)
+    heard, _ = _answer(tester, b"PING|\nCONNECT|eve\nPING|\n")
     told = _words(heard) == ["PONG", "ERROR", "PONG"]
     tester.judge(told, f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {heard!r}")
 
@@ -1782,7 +2080,7 @@ def one_client_at_a_time(tester: Tester) -> None:
 @_case("client 2.1", Request.SEE)
 def carriage_return(tester: Tester) -> None:
     """One CR before the LF is dropped."""
-    heard, _ = tester.wire.converse(b"PING|\r\n", _TELL)
+    heard, _ = _answer(tester, b"PING|\r\n")
     tester.judge(heard == b"PONG|\n", f"PONG| to PING| and CR LF, not {heard!r}")
 
 
@@ -1790,7 +2088,7 @@ def carriage_return(tester: Tester) -> None:
 def wrong_line(tester: Tester) -> None:
     """A line that is wrong in any way is answered by `ERROR|what and why`, and the connection stays open."""
     for line in (b"PING", b"CHAT|\xff", b"PONG|", b"CHAT|hello", b"RINGING|bob|192.0.2.9:7777"):
-        heard, closed = tester.wire.converse(b"PING|\n" + line + b"\nPING|\n", _TELL)
+        heard, closed = _answer(tester, b"PING|\n" + line + b"\nPING|\n")
         kept = _words(heard) == ["PONG", "ERROR", "PONG"] and not closed
         tester.judge(kept, f"PONG|, ERROR|, PONG| and an open connection for {line!r} between two PING|, not {heard!r}")
 
@@ -1799,7 +2097,7 @@ def wrong_line(tester: Tester) -> None:
 def no_operation(tester: Tester) -> None:
     """if the first word of a line is not an operation of this protocol"""
     for line in (b"GET / HTTP/1.1\r\n", b"\n", b"PING foo|\n", b"ping|\n"):
-        heard, closed = tester.wire.converse(line + b"PING|\n", _TELL)
+        heard, closed = _answer(tester, line + b"PING|\n")
         kept = _words(heard) == ["ERROR"] and closed
         tester.judge(kept, f"ERROR| and the end of the connection, for a first line {line!r}, not {heard!r}")
 
@@ -1807,7 +2105,7 @@ def no_operation(tester: Tester) -> None:
 @_case("client 2.3", Request.SEE)
 def line_without_end(tester: Tester) -> None:
     """after 64 KiB (65,536 bytes) without a newline"""
-    heard, closed = tester.wire.converse(b"PING|\nCHAT|" + b"x" * 65_600, _TELL)
+    heard, closed = _answer(tester, b"PING|\nCHAT|" + b"x" * 65_600)
     tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {heard!r}")
 
 
@@ -1833,13 +2131,37 @@ def escapes_read(tester: Tester) -> None:
     tester.judge(tester.hear(text).datagram.payload == text.encode(), f"the characters {text!r}")
 
 
+@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+def longest_message(tester: Tester) -> None:
+    """A message is up to 60,000 bytes of UTF-8"""
+    tester.call()
+    _whole(tester, "x" * MAX_MESSAGE_SIZE)
+    tester.shown()
+    told = _told_of(tester, "x" * (MAX_MESSAGE_SIZE + 1))
+    tester.judge(told[:1] == ["ERROR"], f"ERROR| for a message of {MAX_MESSAGE_SIZE + 1:,} bytes, not {told}")
+
+
+@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+def acknowledged_when_all_is(tester: Tester) -> None:
+    """the message's ACK says that all of them were acknowledged."""
+    tester.call()
+    tester.shown()
+    parts = [tester.hear("letters " * (_LONG // 8))]
+    while sum(part.datagram.length for part in parts) < _LONG:
+        tester.acknowledge(parts[-1])
+        parts.append(tester.expect("the rest of the message", is_message, within=PATIENCE))
+    _judge_shown(tester, "ACK|", [], "no ACK| before the last part of a long message is acknowledged")
+    tester.acknowledge(parts[-1])
+    _judge_shown(tester, "ACK|", ["ACK|1"], "ACK|1 once all parts are acknowledged")
+
+
 @_case("client 4.1", Request.SEE)
 def before_connect(tester: Tester) -> None:
     """Before CONNECT, everything except PING, CONNECT and `QUIT|` is answered by ERROR"""
     for line in (b"CHAT|hello", b"QUIT|bob", b"CONNECTED|bob", b"CONNECTING|192.0.2.9"):
-        heard, _ = tester.wire.converse(line + b"\nPING|\n", _TELL)
+        heard, _ = _answer(tester, line + b"\nPING|\n")
         tester.judge(_words(heard) == ["ERROR", "PONG"], f"ERROR| for {line!r} before CONNECT|, not {heard!r}")
-    heard, closed = tester.wire.converse(b"QUIT|\n", _TELL)
+    heard, closed = _answer(tester, b"QUIT|\n")
     tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {heard!r}")
 
 
@@ -1862,22 +2184,21 @@ def nothing_acknowledged_early(tester: Tester) -> None:
     _judge_shown(tester, "ACK|", [], "no ACK| before the partner has acknowledged anything")
 
 
+@_case("client 4.1", Request.SEE)
+def ping_with_a_payload(tester: Tester) -> None:
+    """are you there? A payload is ignored"""
+    heard, _ = _answer(tester, b"PING|what|ever\n")
+    tester.judge(heard == b"PONG|\n", f"PONG| to PING|what|ever, not {heard!r}")
+
+
 @_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
 def message_without_a_chat(tester: Tester) -> None:
     """A line that is answered by ERROR, as one outside a chat is, is counted too, and its UNDELIVERED follows."""
     tester.call()
     tester.part()
     tester.shown()
-    trouble = None
-    try:
-        tester.ask(Request.TYPE, "to nobody")
-    except NotRunError as error:  # which is right, where the daemon says it
-        trouble = error
-    told = tester.shown()
-    if trouble and not told:
-        raise trouble
-    kept = [line.partition("|")[0] for line in told if not line.startswith("PONG")] == ["ERROR", "UNDELIVERED"]
-    tester.judge(kept, f"ERROR| and UNDELIVERED| for a CHAT after the chat's end, not {told}")
+    told = _told_of(tester, "to nobody")
+    tester.judge(told == ["ERROR", "UNDELIVERED"], f"ERROR| and UNDELIVERED| for a CHAT after its end, not {told}")
 
 
 @_case("client 4.2", Request.ACCEPT, Request.TYPE, Request.SEE)
@@ -1902,7 +2223,40 @@ def chat_shown(tester: Tester) -> None:
     _judge_shown(tester, "QUIT|", [f"QUIT|{_ME}"], "QUIT| with the tester's name")
 
 
+@_case("client 4.2", Request.CALL, Request.SEE)
+def end_of_a_call_shown(tester: Tester) -> None:
+    """An ERROR that ends a call or chat is followed by the QUIT of that call or chat. For a busy partner it is
+    `ERROR\\|User already in another chat`
+    """
+    for operation, text, told in ((ERR, BUSY.encode(), [f"ERROR|{BUSY}", "QUIT|"]), (FIN, b"", ["QUIT|"])):
+        number = tester.be_called().datagram.sequence
+        tester.shown()
+        tester.send(tester.make(operation, number, text, user=b"visitor"))
+        lines = [line for line in tester.shown() if line.startswith(("ERROR|", "QUIT|"))]
+        kept = len(lines) == len(told) and all(map(str.startswith, lines, told))
+        tester.judge(kept, f"the person told {' and '.join(told)} after {operation.label}, not {lines}")
+
+
 # -- what several cases say and look for
+
+
+def _answer(tester: Tester, said: bytes) -> tuple[bytes, bool]:
+    """What another connection is answered, and whether it is closed then."""
+    (answer,) = tester.wire.converse([said], _TELL)
+    return answer
+
+
+def _told_of(tester: Tester, text: str) -> list[str]:
+    """The first words of the lines that the person is told for a message that can't be sent."""
+    trouble = None
+    try:
+        tester.ask(Request.TYPE, text, quiet=True)
+    except NotRunError as error:  # which is right, where the daemon says it
+        trouble = error
+    told = [line.partition("|")[0] for line in tester.shown() if not line.startswith("PONG")]
+    if trouble and not told:
+        raise trouble
+    return told
 
 
 def _words(heard: bytes) -> list[str]:
@@ -1916,6 +2270,13 @@ def _judge_shown(tester: Tester, word: str, told: list[str], expected: str) -> N
     kept = len(lines) == len(told) and all(map(str.startswith, lines, told))
     exact = word != "CHAT|" or lines == told
     tester.judge(kept and exact, f"the person shown {expected}, not {lines}")
+
+
+def _judge_unanswered(tester: Tester, seconds: float) -> None:
+    """The person is asked for the first time in this interval, or again, for how long there was no answer."""
+    lines = [line for line in tester.shown(UNANSWERED_INTERVAL + 1) if line.startswith("UNANSWERED|")]
+    kept = len(lines) == 1 and lines[0].endswith(f"|{seconds:g}")
+    tester.judge(kept, f"UNANSWERED| after {seconds:g} s, not {lines}")
 
 
 def _judge_unseen(tester: Tester, who: str) -> None:
@@ -1963,6 +2324,15 @@ def _ignored(tester: Tester, data: bytes, what: str = "what is malformed") -> No
 def _be_strange(tester: Tester, side: Side = Side.STRANGER) -> None:
     for operation in (ACK, Control.SYN_ACK, MESSAGE, ERR):
         tester.send(tester.make(operation, 1, b"" if operation is ACK else b"who is it?"), side)
+
+
+def _judge_out_of_place(tester: Tester, whose: str, *operations: Operation) -> None:
+    """Nothing is answered to these of somebody, in a state in which they say nothing."""
+    for operation in operations:
+        for number in (0, 1):
+            if operation is not ACK or number:  # ACK 0 may acknowledge a FIN
+                tester.send(tester.make(operation, number, b"hello" if operation is MESSAGE else b""))
+        tester.silence(f"no answer to the {operation.label} of somebody {whose}", within=min(tester.wire.wait, 0.3))
 
 
 def _let_strangers_speak(tester: Tester, but: Control | None = None) -> None:

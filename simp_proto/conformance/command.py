@@ -20,13 +20,17 @@ from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.sockets import Sockets, open_sockets
 from simp_proto.conformance.tester import Tester
 from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError, Request
-from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
-from simp_proto.udp import why_not
+from simp_proto.constants import CLIENT_PORT, Framing
+from simp_proto.errors import AddressError
 
+_ALONE = (
+    "Somebody has to act at the other side: run this in a terminal, or give --client 127.0.0.1:7778, where the daemon "
+    "takes clients of spec/client.md, or commands, such as --accept-command. "
+)
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -139,9 +143,9 @@ def conformance(
     files = [(file, made) for file, made in ((junit, report.as_junit), (html, page.as_html)) if file is not None]
     for file, _ in files:
         _clear(file)
-    daemon, near, third = addresses = [address(each) if each else None for each in (host, own, stranger)]
-    _check_apart([each for each in addresses if each])
-    port = address(client, CLIENT_PORT) if client else None
+    given = {"HOST": host, "--bind": own, "--stranger": stranger}
+    daemon, near, third = (address(each, name=name) if each else None for name, each in given.items())
+    port = address(client, CLIENT_PORT, name="--client") if client else None
     output.prepare()
     with _at_the_client_port(port, hands) as who, _sockets(daemon, near, third, who, wait) as sockets:
         tester = Tester(sockets, framing)
@@ -171,7 +175,7 @@ def conformance(
         raise click.exceptions.Exit(ExitStatus.INTERRUPTED)
     if unwritten:
         raise click.ClickException("; ".join(unwritten))
-    _end(report.counts(results), allow_not_run)
+    _end(report.counts(results), allow_not_run, alone=not (client or hands.actions))
 
 
 @contextmanager
@@ -204,15 +208,16 @@ def _announced(cases: Iterable[Case], hands: Hands | Attached) -> Iterable[Case]
         yield case
 
 
-def _end(number: dict[Verdict, int], allow_not_run: bool) -> None:
-    """Ends with the status that the verdicts ask for."""
+def _end(number: dict[Verdict, int], allow_not_run: bool, *, alone: bool) -> None:
+    """Ends with the status that the verdicts ask for. `alone`: nobody could act for the person."""
     if number[Verdict.FAILED]:
         raise click.exceptions.Exit(ExitStatus.FAILURE)
+    do = _ALONE if alone else ""
     if not number[Verdict.PASSED]:
-        raise _NothingJudgedError("no case could be judged; each says why")
+        raise _NothingJudgedError(f"no case could be judged; each says why. {do}".rstrip())
     if number[Verdict.NOT_RUN] and not allow_not_run:
         told = f"{output.counted(number[Verdict.NOT_RUN], 'case')} not run; each says why"
-        raise click.ClickException(f"{told}. --allow-not-run takes that for success")
+        raise click.ClickException(f"{told}. {do}--allow-not-run takes that for success")
 
 
 def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *, quiet: bool) -> None:
@@ -259,11 +264,14 @@ def _chosen(wanted: tuple[str, ...], should: bool, among: list[Case]) -> list[Ca
     """Those of these names and sections; raises `click.BadParameter`."""
     for each in wanted:
         if not any(_is(case, each) for case in among):
-            near = get_close_matches(each, [case.name for case in among])
-            perhaps = f", such as {' or '.join(near)}" if near else ""
-            raise click.BadParameter(
-                f"read {each!r}, expected a case or section of --list{perhaps}", param_hint="--case"
-            )
+            other = "without --slow" if among is SLOW else "with --slow"
+            if any(_is(case, each) for case in (CASES if among is SLOW else SLOW)):
+                told = f"read {each!r}, which runs {other} only"
+            else:
+                near = get_close_matches(each, [case.name for case in among])
+                perhaps = f", such as {' or '.join(near)}" if near else ""
+                told = f"read {each!r}, expected a case or section{perhaps}; 'simp conformance --list' has them all"
+            raise click.BadParameter(told, param_hint="--case")
     if wanted:
         return [case for case in among if any(_is(case, each) for each in wanted)]
     return [case for case in among if should or case.level is Level.MUST]
@@ -273,25 +281,13 @@ def _is(case: Case, wanted: str) -> bool:
     return wanted in (case.name, case.section) or case.section.startswith(f"{wanted}.")
 
 
-def _check_apart(addresses: list[Address]) -> None:
-    """Raises `UsageError` where one would judge itself, or can't reach the other."""
-    if len(set(addresses)) < len(addresses):
-        raise click.UsageError("read one address twice, expected HOST, --bind and --stranger to be different ones")
-    if len({":" in host for host, _ in addresses}) > 1:
-        raise click.UsageError("read IPv4 and IPv6 addresses, expected HOST, --bind and --stranger to be of one kind")
-
-
 def _sockets(
     daemon: Address | None, own: Address | None, third: Address | None, hands: Hands | Attached, wait: float
 ) -> Sockets:
-    where = daemon or ("0.0.0.0", DAEMON_PORT)
     try:
-        near, further = addresses_near(daemon)
-        where = own or near
-        further = third or (further if own is None else (own[0], 0))
-        return Sockets(daemon, where, further, hands, wait)
-    except OSError as error:
-        raise _NothingJudgedError(f"{why_not(error, where)}; --bind and --stranger choose others") from None
+        return open_sockets(daemon, own, third, hands, wait)
+    except AddressError as error:
+        raise _NothingJudgedError(str(error)) from None
 
 
 def _meet(tester: Tester, listen: bool) -> None:

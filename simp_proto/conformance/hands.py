@@ -46,9 +46,12 @@ class Hands:
         """
         if action in self.commands:
             time.sleep(_MOMENT)
-            return _run(self.commands[action], text, address)
+            try:
+                return _run(self.commands[action], text, address)
+            except NotRunError as error:
+                raise NotRunError(f"{action.option} {error}") from None
         if self._terminal is None:
-            raise NotRunError(f"nobody can {action.name.lower()}: run it in a terminal, or give {action.option}")
+            raise NotRunError(action.in_want)
         asked = action.in_words(text) if len(text) < 40 else f"{action.value}:\n{text}\n"
         where = f" at {format_address(address)}" if action is Request.CALL else ""
         return self._terminal.ask(f"{asked}{where}", None if action is Request.RESTART else moved)

@@ -139,7 +139,7 @@ def _octets(rows: list[Entry]) -> str:
 
 def _rule(text: str) -> str:
     """A rule as the specification shows it: bold and code."""
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", safe(text))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", safe(text.replace(r"\|", "|")))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
 
 

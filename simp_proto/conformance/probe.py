@@ -2,24 +2,23 @@
 
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
 
-from simp_proto.address import Address, format_address
+from simp_proto.address import format_address
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Number, address, framing_option
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.kinds import is_ack, is_fin, is_ringing, is_syn_ack
-from simp_proto.conformance.sockets import Sockets, addresses_near
+from simp_proto.conformance.sockets import open_sockets
 from simp_proto.conformance.tester import Received, Tester
 from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError
 from simp_proto.constants import Control, Framing
+from simp_proto.errors import AddressError
 from simp_proto.printable import printable
-from simp_proto.udp import local_host, why_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class Findings:
     """Whether nobody listens there at all."""
     unreadable: int = 0
     """Datagrams that were not SIMP/1."""
+    elsewhere: str | None = None
+    """Another address than the one asked, from which an answer came (spec 1.4)."""
 
     @property
     def there(self) -> bool:
@@ -77,6 +78,7 @@ def find(tester: Tester) -> Findings:
         refusal=max((each.text for each in refusals), default=None),
         fin_acks=(acknowledged[0], acknowledged[1]),
         unreadable=received - len(answers),
+        elsewhere=format_address(tester.wire.elsewhere) if tester.wire.elsewhere else None,
     )
 
 
@@ -115,8 +117,13 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
       simp probe 192.168.1.20
       simp probe 192.168.1.20 --framing trailer --json
     """
-    daemon, own = address(host), address(bound) if bound else None
-    with _sockets(daemon, own, wait) as sockets:
+    daemon = address(host, name="HOST")
+    own = address(bound, name="--bind") if bound else None
+    try:
+        opened = open_sockets(daemon, own, None, Hands({}, terminal=False), wait)
+    except AddressError as error:
+        raise click.ClickException(str(error)) from None
+    with opened as sockets:
         tester = Tester(sockets, framing)
         try:
             findings = find(tester)
@@ -133,25 +140,15 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
         sys.exit(ExitStatus.FAILURE)
 
 
-def _sockets(daemon: Address, own: Address | None, wait: float) -> Sockets:
-    """At port 7777, to which some daemons send whatever port they hear from; or, where that is taken, at any."""
-    where = own or daemon
-    try:
-        near, _ = addresses_near(daemon)
-        where = own or near
-        with suppress(OSError):
-            return Sockets(daemon, where, (where[0], 0), Hands({}, terminal=False), wait)
-        if own is None:
-            where = (local_host(daemon), 0)
-        return Sockets(daemon, where, (where[0], 0), Hands({}, terminal=False), wait)
-    except OSError as error:
-        raise click.ClickException(why_not(error, where)) from None
-
-
 def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[str]:
     """What was found, for people; `asked` is the framing that the daemon was spoken to in, if one was forced."""
     if findings.refused:
         return [f"{daemon}: nothing listens at that UDP port"]
+    if findings.elsewhere and not findings.there:
+        return [
+            f"{daemon}: a SIMP daemon answered from another address, {findings.elsewhere}: call it there.",
+            "An answer from there counts as a stranger's for whoever called here (spec 1.4).",
+        ]
     if not findings.there:
         heard = f"{findings.unreadable} datagrams, none of which is SIMP/1" if findings.unreadable else "nothing"
         if asked:

@@ -3,6 +3,7 @@
 All that a peer sent is hostile: it goes through `printable`, and then through what escapes it for its format.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +77,7 @@ def lines(head: Head, result: Result) -> list[Row]:
     """A result: one line, and for a failure everything that shows what was wrong."""
     case, verdict = result.case, result.verdict
     start = f"{verdict.value:<14}  {case.section:<4}  {case.name:<27}  "
-    told = start + (result.why or _cut(case.rule, max(_COLUMNS - len(start), 20)))
+    told = start + (result.why or _cut(plain(case.rule), max(_COLUMNS - len(start), 20)))
     details = _failure(head, result) if verdict is Verdict.FAILED else ()
     return [Row(printable(told), _COLOURS[verdict]), *map(Row, details)]
 
@@ -99,7 +100,7 @@ def summary(head: Head, results: Sequence[Result]) -> list[Row]:
 
 def _failure(head: Head, result: Result) -> Iterator[str]:
     """Lines, printable."""
-    yield from _paragraph("  rule", f"{result.case.rule} ({result.case.section}, {result.case.level.value})")
+    yield from _paragraph("  rule", f"{plain(result.case.rule)} ({result.case.section}, {result.case.level.value})")
     yield from _paragraph("  expected", result.expected)
     if why := cause(head, result):
         yield from _paragraph("  cause", why)
@@ -111,6 +112,11 @@ def _failure(head: Head, result: Result) -> Iterator[str]:
     if result.trace:
         yield "  conversation"
         yield from _table(entries(head, result, result.trace))
+
+
+def plain(rule: str) -> str:
+    """Without the marks of Markdown."""
+    return re.sub(r"\*\*|`|\\(?=\|)", "", rule)
 
 
 def cause(head: Head, result: Result) -> str:

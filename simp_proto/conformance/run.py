@@ -91,10 +91,9 @@ def _judge(tester: Tester, case: Case) -> Result:
 
 def _prepare(tester: Tester, case: Case) -> None:
     """Sees that somebody can act at the other side, and that a daemon is there; raises `NotRunError`."""
-    missing = sorted(case.needs - tester.wire.actions, key=lambda action: action.name)
-    if missing:
-        names, options = zip(*((action.name.lower(), action.option) for action in missing), strict=True)
-        raise NotRunError(f"nobody can {' and '.join(names)}: run it in a terminal, or give {' and '.join(options)}")
+    for action in Request:
+        if action in case.needs - tester.wire.actions:
+            raise NotRunError(action.in_want)
     if tester.wire.restarts or tester.alive is False:
         if Request.RESTART not in tester.wire.actions:
             raise NotRunError("the daemon doesn't answer any more: restart it, or give --restart-command")

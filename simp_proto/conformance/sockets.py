@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -13,8 +14,9 @@ from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.kinds import is_syn
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import DAEMON_PORT
+from simp_proto.errors import AddressError
 from simp_proto.toolkit.reading import Reading
-from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused
+from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused, why_not
 
 _ANYWHERE: Final = ("192.0.2.1", 9)
 """An address that is nobody's: the route to it begins at the one by which this host is reached."""
@@ -41,6 +43,31 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
     return (local, 0 if local == host else DAEMON_PORT), (local, 0)
 
 
+def open_sockets(
+    daemon: Address | None, own: Address | None, stranger: Address | None, hands: Hands | Attached, wait: float
+) -> "Sockets":
+    """At those addresses, or at some that suit; where port 7777 is taken, at any. Raises `AddressError`."""
+    given = [each for each in (daemon, own, stranger) if each]
+    if len(set(given)) < len(given):
+        raise AddressError(
+            "read one address twice, expected different ones for the daemon, the tester and the stranger"
+        )
+    if len({":" in host for host, _ in given}) > 1:
+        raise AddressError("read IPv4 and IPv6 addresses, expected the daemon, the tester and the stranger of one kind")
+    where = daemon or ("0.0.0.0", DAEMON_PORT)
+    try:
+        near, further = addresses_near(daemon)
+        where = own or near
+        try:
+            return Sockets(daemon, where, stranger or (further if own is None else (own[0], 0)), hands, wait)
+        except OSError:  # a daemon on all addresses has the port at each
+            if own is not None:
+                raise
+            return Sockets(daemon, (near[0], 0), stranger or (further[0], 0), hands, wait)
+    except OSError as error:
+        raise AddressError(f"{why_not(error, where)}; --bind and --stranger choose others") from None
+
+
 class Sockets:
     """A socket for each side of the tester. Each datagram gets its time when it arrives, whatever else goes on."""
 
@@ -56,6 +83,7 @@ class Sockets:
         self._arrived: deque[tuple[float, Side, Address, bytes]] = deque()
         self._news = threading.Condition()
         self.refused = False
+        self.elsewhere: Address | None = None
         self._waiting = 0  # bytes that have arrived
         self._known: set[int] = set()  # hashes of what has arrived since the tester last said something
         self._fresh = False
@@ -128,8 +156,12 @@ class Sockets:
     def shown(self) -> list[tuple[float, str]]:
         return self._attached.shown()
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        return self._attached.converse(data, within)
+    def converse(self, said: Sequence[bytes], within: float, *, afar: bool = False) -> list[tuple[bytes, bool]]:
+        return self._attached.converse(said, within, self.daemon[0] if afar and self.daemon else None)
+
+    @property
+    def afar(self) -> bool:
+        return self.daemon is not None and local_host(self.daemon) != self.daemon[0]
 
     @property
     def _attached(self) -> Attached:
@@ -146,6 +178,8 @@ class Sockets:
             if self.daemon is None:
                 return
             if source[0] != self.daemon[0]:
+                if self.elsewhere is None and Reading.of(data).datagram:
+                    self.elsewhere = source
                 return
             known = hash(data)
             self._fresh = self._fresh or known not in self._known

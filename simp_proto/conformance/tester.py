@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from simp_proto.conformance.kinds import Matches, is_ack, is_any, is_fin, is_message, is_ringing, is_syn, is_syn_ack
 from simp_proto.conformance.trace import Passage, RuleBrokenError, Trace
 from simp_proto.conformance.wire import NotRunError, Request, Side, Wire
@@ -200,7 +200,7 @@ class Tester:
             self.say_syn()
             answer = self.find(within=0.5)
         if self.wire.refused:
-            raise NotRunError("nobody listens there")
+            raise NotRunError(f"nothing listens at {self._daemon}: start the daemon there, or give another HOST")
         if answer is None and Request.ACCEPT in self.wire.actions:  # one that rings in silence
             self.ask(Request.ACCEPT)
             answer = self.find(within=PATIENCE)
@@ -208,8 +208,15 @@ class Tester:
             self._check_welcome(answer.datagram)
             self.framing = self._met_in = self.framing or answer.datagram.framing
         if not self.part() and not answer:
-            raise NotRunError("no SIMP daemon answered; `simp probe` may say more")
+            if self.wire.elsewhere:
+                other = format_address(self.wire.elsewhere)
+                raise NotRunError(f"{self._daemon} was asked, and {other} answered, against 1.4: ask that one instead")
+            raise NotRunError(f"no SIMP daemon answered at {self._daemon}; 'simp probe' may say more")
         self._see_whether_fins_tell()
+
+    @property
+    def _daemon(self) -> str:
+        return format_address(self.wire.daemon) if self.wire.daemon else "any address"
 
     def _check_welcome(self, answer: Datagram) -> None:
         """Raises `NotRunError` where nothing could be judged (spec 4.6, 9.8)."""

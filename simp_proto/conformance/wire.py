@@ -1,5 +1,6 @@
 """The tester's way to the daemon and to its person, as a `Protocol`."""
 
+from collections.abc import Sequence
 from enum import Enum, unique
 from typing import Protocol
 
@@ -39,6 +40,15 @@ class Request(Enum):
             return "--client"
         return f"--{self.name.lower()}-command"
 
+    @property
+    def in_want(self) -> str:
+        """What to do where nobody can do it."""
+        if self is Request.SEE:
+            return "nobody sees what the person is told: give --client"
+        if self is Request.RESTART:
+            return f"nobody can restart: run it in a terminal, or give {self.option}"
+        return f"nobody can {self.name.lower()}: run it in a terminal, or give --client or {self.option}"
+
     def in_words(self, text: str = "") -> str:
         """With the message to type."""
         if not text:
@@ -59,10 +69,17 @@ class Wire(Protocol):
     """Where the daemon is; `None` until it has called, if nobody said."""
     refused: bool
     """Whether nobody listens where the tester sent its last datagram, if the system can tell."""
+    elsewhere: Address | None
+    """Another address from which SIMP came, as from a daemon that answers from a wrong one (spec 1.4)."""
     restarts: bool
     """Whether the daemon is restarted before each case."""
     actions: frozenset[Request]
     """What the person can be asked for."""
+
+    @property
+    def afar(self) -> bool:
+        """Whether the tester is on another host than the daemon."""
+        ...
 
     def now(self) -> float: ...
 
@@ -83,6 +100,8 @@ class Wire(Protocol):
         """The lines that the daemon told its client since the last time, each with its time (`Request.SEE`)."""
         ...
 
-    def converse(self, data: bytes, within: float) -> tuple[bytes, bool]:
-        """What another connection on the client port is answered when it says that, and whether it is closed then."""
+    def converse(self, said: Sequence[bytes], within: float, *, afar: bool = False) -> list[tuple[bytes, bool]]:
+        """What other connections on the client port are answered when each in turn says that, and which are closed
+        then. `afar`: at the daemon's own address, rather than where the client is attached.
+        """
         ...
