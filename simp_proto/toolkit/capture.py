@@ -91,7 +91,7 @@ class Capture:
         return self._frames.skipped
 
     def __iter__(self) -> Iterator[Captured]:
-        datagram = self._frames.datagram
+        datagram = self._datagram
         try:
             for frame in self._read():
                 if captured := datagram(frame):
@@ -105,6 +105,9 @@ class Capture:
         if self._magic in _PCAP:
             return _pcap(self._source, _PCAP[self._magic])
         return _snoop(self._source, self._magic)
+
+    def _datagram(self, frame: Frame) -> Captured | None:
+        return self._frames.datagram(frame)
 
 
 def is_capture(magic: bytes) -> bool:
