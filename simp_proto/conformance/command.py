@@ -20,7 +20,7 @@ from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
-from simp_proto.conformance.sockets import Sockets, open_sockets
+from simp_proto.conformance.sockets import open_sockets
 from simp_proto.conformance.tester import Tester
 from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError, Request
@@ -147,7 +147,7 @@ def conformance(
     daemon, near, third = (address(each, name=name) if each else None for name, each in given.items())
     port = address(client, CLIENT_PORT, name="--client") if client else None
     output.prepare()
-    with _at_the_client_port(port, hands) as who, _sockets(daemon, near, third, who, wait) as sockets:
+    with _judged(), _at_the_client_port(port, hands) as who, open_sockets(daemon, near, third, who, wait) as sockets:
         tester = Tester(sockets, framing)
         start = time.time()
         _meet(tester, listen)
@@ -179,15 +179,21 @@ def conformance(
 
 
 @contextmanager
+def _judged() -> Iterator[None]:
+    """Says why there is nothing to judge."""
+    try:
+        yield
+    except (AddressError, NotRunError, RuleBrokenError) as error:
+        raise _NothingJudgedError(str(error)) from None
+
+
+@contextmanager
 def _at_the_client_port(where: Address | None, hands: Hands) -> Iterator[Hands | Attached]:
     """Whoever acts for the person: the tester itself, as the client there, or else `hands`."""
     if where is None:
         yield hands
         return
-    try:
-        attached = Attached(where, hands)
-    except NotRunError as error:
-        raise _NothingJudgedError(str(error)) from None
+    attached = Attached(where, hands)
     try:
         yield attached
     finally:
@@ -281,15 +287,6 @@ def _is(case: Case, wanted: str) -> bool:
     return wanted in (case.name, case.section) or case.section.startswith(f"{wanted}.")
 
 
-def _sockets(
-    daemon: Address | None, own: Address | None, third: Address | None, hands: Hands | Attached, wait: float
-) -> Sockets:
-    try:
-        return open_sockets(daemon, own, third, hands, wait)
-    except AddressError as error:
-        raise _NothingJudgedError(str(error)) from None
-
-
 def _meet(tester: Tester, listen: bool) -> None:
     try:
         if tester.wire.restarts:
@@ -298,8 +295,6 @@ def _meet(tester: Tester, listen: bool) -> None:
             tester.meet_caller()
         else:
             tester.meet()
-    except (NotRunError, RuleBrokenError) as error:
-        raise _NothingJudgedError(str(error)) from None
     except KeyboardInterrupt:
         tester.take_leave()
         raise

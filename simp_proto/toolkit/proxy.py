@@ -117,10 +117,6 @@ def proxy(
 def _address(text: str, name: str) -> Address:
     """Raises `BadParameter`."""
     read = address(text, name=name)
-    try:
-        resolved(read)
-    except OSError as error:  # an interface may be unknown
-        raise click.BadParameter(f"read {text!r}: {error.strerror}", param_hint=name) from None
     if ip_address(read[0]).is_multicast:
         why = f"read {text!r}, a multicast address, expected one of a single host"
         raise click.BadParameter(why, param_hint=name)
