@@ -265,6 +265,21 @@ def test_a_probe_that_crosses_a_message_disturbs_neither() -> None:
         assert (len(alice.heard), len(bob.heard)) == (3, 2)
 
 
+def test_an_answer_to_a_probe_that_comes_late_acknowledges_no_message() -> None:
+    network, alice, bob = silent(60.0)
+    last = network.wire[-1][0]
+    back = network.link(bob, alice)
+    back.duplication, back.jitter = 1.0, 2.0
+    network.link(alice, bob).drop = lambda _, datagram: datagram.text == "now!" and network.now < last + 150.0
+    network.run(until=last + 120.5)
+    alice.endpoint.say_to_partner(10, "now!", network.now)
+    network.run(until=last + 140.0)
+    assert alice.acknowledged == [1]
+    network.run(until=last + 200.0)
+    assert bob.heard[-1] == "now!"
+    assert alice.acknowledged == [1, 10]
+
+
 def test_a_silent_partner_that_is_gone_is_lost_after_three_minutes() -> None:
     network, alice, bob = silent(60.0)
     last = network.wire[-1][0]
