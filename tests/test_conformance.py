@@ -53,7 +53,7 @@ def section(number: str) -> str:
     """The paragraph, list and table of a section, on one line."""
     *client, number = number.split()
     spec = (SPEC / ("client.md" if client else "simp.md")).read_text("utf-8")
-    start = re.search(rf"^(### )?{re.escape(number)} ", spec, re.MULTILINE)
+    start = re.search(rf"^(##+ )?{re.escape(number)} ", spec, re.MULTILINE)
     assert start, number
     end = re.compile(r"^(#|\d+\.\d+ )", re.MULTILINE).search(spec, start.end())
     return " ".join(spec[start.start() : end.start() if end else None].split())
