@@ -9,6 +9,8 @@ from tests.test_architecture import MODULES, name_of
 TESTS = Path(__file__).parent
 
 ELSEWHERE = {
+    "simp_proto.toolkit.hexdump": ("test_notation", "each form of a dump is read among other text"),
+    "simp_proto.toolkit.literals": ("test_notation", "each language's literals are read among other text"),
     "simp_client.command": ("test_pipe", "what it starts is what a person sees"),
     "simp_daemon.command": ("test_hostile", "what it starts is a process, with its log and its end"),
     "simp_proto.conformance.command": ("test_conformance_live", "what it starts plays with real processes"),
