@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from simp_proto.constants import Chat, Framing, Type
 from simp_proto.datagram import Datagram, build
-from simp_proto.toolkit.notation import Found, digits_of, found
+from simp_proto.toolkit.literals import Found
+from simp_proto.toolkit.notation import digits_of, found
 from simp_proto.toolkit.sources import _is_whole
 from tests.test_capture import ethernet, ipv4, pcap, udp
 
