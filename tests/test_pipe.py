@@ -321,6 +321,7 @@ def test_help_reads_nothing_but_click() -> None:
         "simp_proto.cli.parameters",
         "simp_proto.constants",
         "simp_proto.errors",
+        "simp_proto.udp",
     ]
 
 
