@@ -16,12 +16,11 @@ from simp_client.events import NOBODY, Event, Fate, How, Other
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError
+from simp_proto.printable import names_person
 from simp_proto.text import Line, Word, check_user, format_line
 
 MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
-_PLACEHOLDERS: Final = ("", "daemon")
-"""What a daemon calls its user while nobody has given a name (spec 2.4)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
@@ -168,7 +167,7 @@ class Attachment:
         name, address = line.fields(2)
         if self.phase is Phase.CALLING and not self.rang:
             self.rang = True
-            known = "" if name in (*_PLACEHOLDERS, address) else name
+            known = name if names_person(name) and name != address else ""
             self.partner = Other(known, address or self.partner.address)
             self._tell(events.Ringing(self.partner))
 
@@ -237,7 +236,7 @@ class Attachment:
 
     def _may_be_the_callee(self) -> bool:
         """Whether a name that nothing has given before can be the callee's: theirs isn't known, all others' are."""
-        others = [request for request in self.requests if request.name in (*_PLACEHOLDERS, request.address)]
+        others = [each for each in self.requests if not names_person(each.name) or each.name == each.address]
         return not self.partner.name and not others
 
     def _receive_error(self, line: Line) -> None:

@@ -56,6 +56,8 @@ class Connected:
 
     peer: Address
     name: str
+    here: str | None = None
+    """The IP address of ours at which it reaches us, where there are several."""
 
 
 @dataclass(slots=True)

@@ -71,7 +71,6 @@ class Daemon:
         self._remote_clients = remote_clients
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
-        self._here: str | None = None
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
@@ -130,8 +129,7 @@ class Daemon:
 
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
-            case DatagramReceived(data, peer, here):
-                self._here = here
+            case DatagramReceived(data, peer, _):
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
@@ -161,7 +159,7 @@ class Daemon:
                 (connection.abort if at_once else connection.close)()
             case _:
                 if isinstance(effect, Connected):
-                    self._datagrams.attend(effect.peer, self._here)  # a datagram has brought it about
+                    self._datagrams.attend(effect.peer, effect.here)
                 log_event(effect)
 
     @property

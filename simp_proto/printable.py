@@ -61,6 +61,15 @@ def _code(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+NOBODY: Final = "daemon"
+"""The user of a daemon to which no client is attached (spec 2.4)."""
+
+
+def names_person(user: str) -> bool:
+    """Whether that is somebody's name, and not what a daemon says while nobody is there (spec 2.4)."""
+    return user.lower() not in ("", NOBODY)
+
+
 def printable_name(name: str) -> str:
     """A peer's name as one field of a line: printable, and without a `|` that would end the field."""
     return printable(name).replace("|", "\\x7c")

@@ -91,9 +91,10 @@ class LineBuffer:
     def __len__(self) -> int:
         return len(self._buffer)
 
-    def holds(self, beginning: bytes) -> bool:
-        """Whether a line that begins that way is waiting."""
-        return self._buffer.startswith(beginning) or b"\n" + beginning in self._buffer
+    def waiting(self, beginning: bytes) -> list[bytes]:
+        """The whole lines that begin that way, without their newlines; they stay."""
+        *whole, _ = self._buffer.split(b"\n")
+        return [bytes(line) for line in whole if line.startswith(beginning)]
 
     def feed(self, data: bytes) -> None:
         """Takes what has arrived."""

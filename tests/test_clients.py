@@ -529,12 +529,19 @@ def test_nobody_ends_a_chat_by_the_partners_address_as_his_name(chatting: Table)
     assert chatting.peer(packet(Control.SYN, 0, OFFER, user=b"127.0.0.2:7777"), CAROL) == ["QUIT|127.0.0.3:7777"]
 
 
-def test_who_is_held_may_still_leave(chatting: Table) -> None:
+@pytest.mark.parametrize("who", ["bob", "bob\r", "127.0.0.2", "127.0.0.2:7777", "\\x62ob", "", "\r"])
+def test_who_is_held_may_still_leave(chatting: Table, who: str) -> None:
     chatting.say(*(f"CHAT|message {number}" for number in range(200)))
     assert chatting.held()
     assert Throttle(NC, held=True) not in chatting.effects
-    assert chatting.say("QUIT|bob") == ["QUIT|bob"]
-    assert not chatting.held()
+    assert chatting.say(f"QUIT|{who}")[0] == ("QUIT|bob" if who.strip() else "QUIT|")
+
+
+@pytest.mark.parametrize("line", ["QUIT|carol", "QUIT|127.0.0.9", "CHAT|QUIT|bob", "QUIT|bob|", "QUITTING|bob"])
+def test_what_doesn_t_leave_lets_nothing_through(chatting: Table, line: str) -> None:
+    chatting.say(*(f"CHAT|message {number}" for number in range(200)))
+    assert chatting.say(line) == []
+    assert chatting.held()
 
 
 def test_a_held_client_is_read_up_to_64_kib(chatting: Table) -> None:

@@ -56,6 +56,17 @@ def test_a_message_is_written_to_the_client_before_its_ack_leaves() -> None:
     assert list(in_words(effects)) == ["MessageReceived", "write CHAT|bob|hi", "send ACK 1"]
 
 
+def test_a_chat_is_told_with_the_address_that_its_own_datagrams_come_to() -> None:
+    core = Core(("0.0.0.0", 7777))
+    core.handle(ClientConnected("client", local=True), 0.0)
+    core.handle(ClientSaid("client", b"CONNECT|alice\n"), 0.0)
+    core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER), BOB, "192.0.2.1"), 0.0)
+    core.handle(ClientSaid("client", b"CONNECTED|bob\n"), 0.0)
+    core.handle(DatagramReceived(packet(Control.FIN), CAROL, "192.0.2.9"), 0.0)
+    effects = core.handle(DatagramReceived(packet(Control.ACK), BOB, "192.0.2.1"), 0.0)
+    assert effects[0] == Connected(BOB, "bob", "192.0.2.1")
+
+
 def test_a_request_rings_at_the_client_before_its_caller_is_told_so() -> None:
     core = Core(HERE)
     core.handle(ClientConnected("client", local=True), 0.0)

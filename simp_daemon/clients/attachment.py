@@ -27,7 +27,7 @@ from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 from simp_proto.printable import printable_name
-from simp_proto.text import Line, Word, check_user, format_line
+from simp_proto.text import Line, Word, check_user, format_line, parse_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,13 @@ class Attachment:
         """How many datagrams wait for their ACK."""
         return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
-    @property
-    def ways_to_leave(self) -> list[bytes]:
-        """The lines that would end its chat."""
-        names = [self._partner.called, format_address(self._partner.peer)] if self._partner else []
-        return [f"QUIT|{name}\n".encode() for name in ("", *names)]
+    def leaves(self, line: bytes) -> bool:
+        """Whether that line, which it has yet to come to, ends its chat."""
+        try:
+            who = parse_line(line).payload
+            return not who or bool(self._partner and self._find(who, [self._partner]))
+        except (LineError, NotNowError):
+            return False
 
     def hold(self, held: bool, now: float) -> None:
         """Whether the client can take no message now."""

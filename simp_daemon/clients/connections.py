@@ -165,8 +165,7 @@ class Connections:
         if connection.held:
             # Whoever wants to leave is let go; what was said before is still sent after that (spec 4.7).
             if connection.leaves is None:
-                ways = self._attachment.ways_to_leave
-                connection.leaves = any(connection.buffer.holds(line) for line in ways)
+                connection.leaves = any(map(self._attachment.leaves, connection.buffer.waiting(b"QUIT|")))
             connection.held = not connection.leaves
         return not connection.held
 

@@ -16,7 +16,7 @@ from simp_daemon.events import (
     Why,
 )
 from simp_daemon.peers.delivery import Transmission
-from simp_daemon.peers.record import NOBODY, Record
+from simp_daemon.peers.record import Record
 from simp_proto.constants import (
     BUSY,
     ERROR_SIZE,
@@ -29,6 +29,7 @@ from simp_proto.constants import (
     Framing,
 )
 from simp_proto.datagram import Datagram
+from simp_proto.printable import NOBODY
 
 _TRAILER_HINT: Final = (
     "; its daemon puts the checksum at the end and didn't understand ours, which knows now: call again, if need be"
@@ -122,7 +123,7 @@ def establish(record: Record, happening: Happening) -> None:
     record.delivery.abandon()
     record.agreed = True
     record.learn(record.framing)
-    record.outlet.append(Connected(record.peer, record.name))
+    record.outlet.append(Connected(record.peer, record.name, record.here))
 
 
 def say(record: Record, happening: Happening) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from simp_daemon.effects import Send
 from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Why
 from simp_daemon.peers.policy import OneChat, Policy
-from simp_daemon.peers.record import NOBODY, Record
+from simp_daemon.peers.record import Record
 from simp_daemon.peers.session import Session, rings
 from simp_daemon.peers.states import State
 from simp_daemon.peers.stop_and_wait import StopAndWait
@@ -23,6 +23,7 @@ from simp_proto.constants import (
 )
 from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
+from simp_proto.printable import NOBODY
 
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)

@@ -1,7 +1,6 @@
 """What is remembered of one peer, and how one speaks to it. No clock, no socket."""
 
 from collections.abc import Callable
-from typing import Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Event, MessageUndelivered
@@ -9,10 +8,7 @@ from simp_daemon.peers.delivery import Delivery
 from simp_proto.address import Address
 from simp_proto.constants import HANDSHAKE_SEQUENCE, OFFER, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build
-
-NOBODY: Final = "daemon"
-"""The name in a control datagram while no person has given one."""
-_PLACEHOLDERS: Final = {"", NOBODY}
+from simp_proto.printable import names_person
 
 
 class Record:
@@ -76,7 +72,7 @@ class Record:
 
     def learn_name(self, datagram: Datagram) -> None:
         """The first name that is a person's (spec 2.4)."""
-        if self.name.lower() in _PLACEHOLDERS and datagram.name:
+        if not names_person(self.name) and datagram.name:
             self.name = datagram.name
 
     def send(self, operation: Operation, sequence: int, payload: bytes = b"") -> None:

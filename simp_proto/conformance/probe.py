@@ -18,7 +18,7 @@ from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError
 from simp_proto.constants import Control, Framing
 from simp_proto.errors import AddressError
-from simp_proto.printable import printable
+from simp_proto.printable import names_person, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def find(tester: Tester) -> Findings:
     datagrams = [received.datagram for received in answers]
     syn_acks = [each.sequence for each in datagrams if is_syn_ack(each)]
     refusals = [each for each in datagrams if each.operation is Control.ERR or is_fin(each)]
-    names = [name for each in datagrams if (name := each.name) and name.lower() != "daemon"]
+    names = [name for each in datagrams if names_person(name := each.name)]
     received = sum(passage.source is not None for passage in tester.trace)
     return Findings(
         framing=datagrams[0].framing.value if datagrams else None,

@@ -7,6 +7,7 @@ from typing import Final
 
 from simp_proto.address import Address, format_address
 from simp_proto.cli.document import document, safe
+from simp_proto.printable import names_person
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.frame import Captured, moment
 from simp_proto.toolkit.ladder import Repeats, cut, label
@@ -26,8 +27,6 @@ _SPOKEN: Final = 160
 """Cells of it that are read aloud."""
 _MOST_OPEN: Final = 20
 """Refused datagrams that are open from the start."""
-_PLACEHOLDERS: Final = ("", "daemon")
-"""Names that implementations without one put in (spec 9)."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ class Handout:
             self._again += again == "again"
             self._copies += again.startswith("seen")
             name = reading.datagram.name if reading.datagram else ""
-            if name.casefold() not in _PLACEHOLDERS:
+            if names_person(name):
                 conversation.names.setdefault(captured.source, name)
         rung = self._rung(reading, captured, conversation, seconds, again or "", where)
         self._size += len(rung)
