@@ -10,11 +10,14 @@ if TYPE_CHECKING:
         Elsewhere,
         Ended,
         Fate,
+        Gone,
         Missed,
         Other,
+        Person,
         Requested,
         Ringing,
         Said,
+        Seen,
         Silent,
         Unanswered,
         Warned,
@@ -24,9 +27,9 @@ if TYPE_CHECKING:
     from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
-    "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "LineError", "Missed", "NoDaemonError",
-    "NotNowError", "Other", "RefusedError", "Requested", "Ringing", "Said", "Silent", "SimpError", "Unanswered",
-    "Warned", "Withdrawn", "connect",
+    "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "Gone", "LineError", "Missed",
+    "NoDaemonError", "NotNowError", "Other", "Person", "RefusedError", "Requested", "Ringing", "Said", "Seen",
+    "Silent", "SimpError", "Unanswered", "Warned", "Withdrawn", "connect",
 ]  # fmt: skip
 
 

@@ -28,14 +28,17 @@ from simp_client.events import (
     Ended,
     Failed,
     Fate,
+    Gone,
     How,
     Idle,
     Missed,
     Other,
     Over,
+    Person,
     Requested,
     Ringing,
     Said,
+    Seen,
     Settled,
     Silent,
     Unanswered,
@@ -48,11 +51,15 @@ from simp_proto.constants import CLIENT_PORT
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  # noqa: F401  two are exported alone
 from simp_proto.printable import printable
 
-Event = Missed | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent | Ended | Warned
+Event = (
+    Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent | Ended
+    | Warned
+)  # fmt: skip
 """What others do."""
 
 MAX_UNREAD: Final = 1_000
-"""Events that may wait to be read while the program waits for something else."""
+"""Events that may wait to be read while the program waits for something else. Half of that, where they are `Seen` and
+`Gone`: whatever is passed over, `people` has it."""
 
 
 class RefusedError(SimpError):
@@ -100,14 +107,23 @@ class Client:
         """Those that wait for `accept` or `decline`, the oldest first."""
         return list(self._attachment.requests)
 
-    async def call(self, address: str) -> Other:
-        """Calls the user at `IP` or `IP:port`, and returns the partner once the chat is on.
+    @property
+    def people(self) -> list[Person]:
+        """Those who are here, by name, then those who are only known. Their names are their words, and prove nothing.
 
-        Raises `RefusedError` for a no, `AddressError`, and `NotNowError` while something else is on. It waits as long
-        as the daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
+        Empty where the daemon finds nobody, or doesn't tell.
+        """
+        return list(self._attachment.people)
+
+    async def call(self, whom: str) -> Other:
+        """Calls the user of that name, or at `IP` or `IP:port`, and returns the partner once the chat is on.
+
+        Raises `RefusedError` for a no, `AddressError` for what is neither an address nor the name of exactly one of
+        `people` (those who are here go before those who are known), and `NotNowError` while something else is on. It
+        waits as long as the daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
         """
         await self._left()
-        self._attachment.call(address)
+        self._attachment.call(whom)
         return await self._chat()
 
     async def accept(self, request: Other) -> Other:
@@ -232,6 +248,8 @@ class Client:
                 case Began() | Failed():
                     self._decide(event)
                 case Idle() | Over():
+                    pass
+                case Seen() | Gone() if len(self._unread) >= MAX_UNREAD // 2:
                     pass
                 case _:
                     self._unread.append(event)

@@ -12,7 +12,8 @@ from enum import Enum, unique
 from typing import Final
 
 from simp_client import events
-from simp_client.events import NOBODY, Event, Fate, How, Other
+from simp_client.events import NOBODY, Event, Fate, How, Other, Person
+from simp_client.people import People
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError
@@ -21,6 +22,8 @@ from simp_proto.text import Line, Word, check_user, format_line
 
 MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
+_UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE)
+"""Lines that may come between an ERROR and the QUIT that it explains."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
@@ -51,12 +54,16 @@ class Attachment:
         """Whether the call has reached the other daemon."""
         self.requests: list[Other] = []
         """Those that wait, the oldest first."""
+        self.people = People()
+        self.watches = True
+        """Whether the daemon tells who is here, as far as known."""
         self.said = 0
         """Messages of this chat so far."""
         self.outstanding: dict[int, str] = {}
         """The messages whose fate is unknown, by their number."""
         self.silence = 0
         """For how many seconds nothing has been heard of the partner, as far as told."""
+        self._answered = False  # CONNECT is
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
         self._unanswered = 0  # seconds without an answer, as far as told
@@ -80,19 +87,20 @@ class Attachment:
     def attach(self, user: str) -> None:
         """Attaches under that name, once; raises `LineError` for what is no name. Leads to `Idle`, or `Warned`."""
         self._require("attach", Phase.APART)
-        self._say_and_ping(Word.CONNECT, check_user(user), Phase.ATTACHING)
-        self.phase = Phase.ATTACHING
+        self._say(Word.CONNECT, check_user(user))
+        self._say_and_ping(Word.WHO, "", Phase.ATTACHING)
+        self.phase, self._answered = Phase.ATTACHING, False
 
     def ping(self) -> None:
         """Says something, which leads to nothing: whoever isn't yet attached must soon (client 1.3)."""
         self._say(Word.PING)
         self._barriers.append(NOBODY)
 
-    def call(self, address: str) -> None:
-        """Calls `IP` or `IP:port`; raises `AddressError`. Leads to `Began` or `Failed`."""
+    def call(self, whom: str) -> None:
+        """Calls `IP`, `IP:port` or the only one with that name; raises `AddressError`. Leads to `Began` or `Failed`."""
         self._require("call", Phase.IDLE)
-        parse_address(address, DAEMON_PORT)  # the daemon fills in the port (client 4)
-        self._begin(Phase.CALLING, Other("", address.strip()))
+        # The daemon fills in the port (client 4). A name that was announced is no more than a way to an address.
+        self._begin(Phase.CALLING, Other("", self.people.find(whom)))
         self._say(Word.CONNECTING, self.partner.peer)
 
     def accept(self, request: Other) -> None:
@@ -138,7 +146,7 @@ class Attachment:
         handler = self._HANDLERS.get(line.word)
         if handler and self.phase is not Phase.OVER:
             handler(self, line)
-            self._told = line.word is Word.ERROR or (self._told and line.word in (Word.ACK, Word.UNDELIVERED))
+            self._told = line.word is Word.ERROR or (self._told and line.word in _UNRELATED)
 
     def lose(self) -> None:
         if self.phase is not Phase.OVER:
@@ -163,6 +171,16 @@ class Attachment:
         if (ago := _number(seconds)) is not None and (name or address):
             self._tell(events.Missed(Other(name, address), ago))
 
+    def _receive_seen(self, line: Line) -> None:
+        name, address, source, seconds = line.fields(4)
+        if name and address:
+            self._events.extend(self.people.put(address, Person(name, address, source, _number(seconds))))
+        else:
+            self._receive_gone(line)  # nobody is at that daemon
+
+    def _receive_gone(self, line: Line) -> None:
+        self._events.extend(self.people.put(line.fields(3)[1], None))
+
     def _receive_ringing(self, line: Line) -> None:
         name, address = line.fields(2)
         if self.phase is Phase.CALLING and not self.rang:
@@ -186,6 +204,7 @@ class Attachment:
         return format_address(parse_address(self.partner.address, DAEMON_PORT))
 
     def _receive_connected(self, line: Line) -> None:
+        self._answered = True
         partner = Other(*line.fields(2))
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
         if not partner.peer or not free or (self.phase is Phase.CHAT and partner == self.partner):
@@ -240,6 +259,10 @@ class Attachment:
         return not self.partner.name and not others
 
     def _receive_error(self, line: Line) -> None:
+        if self._answered and Phase.ATTACHING in self._barriers:  # it is about WHO, which this daemon doesn't know
+            self.watches = False
+            return
+        self._answered = True
         self._why = line.payload
         self._tell(events.Warned(line.payload))
         if self.phase is Phase.ATTACHING:
@@ -315,6 +338,8 @@ class Attachment:
         Word.PONG: _receive_pong,
         Word.CONNECTING: _receive_connecting,
         Word.MISSED: _receive_missed,
+        Word.SEEN: _receive_seen,
+        Word.GONE: _receive_gone,
         Word.RINGING: _receive_ringing,
         Word.AWAY: _receive_away,
         Word.ELSEWHERE: _receive_elsewhere,

@@ -18,20 +18,21 @@ from simp_proto.constants import CLIENT_PORT
     "--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="The daemon's TCP port for clients."
 )
 @click.option("--user", metavar="NAME", help="Your name; without it you are asked.")
-@click.option("--call", metavar="ADDRESS", help="Call this IP or IP:port immediately.")
+@click.option("--call", metavar="NAME", help="Call this name, as soon as it is here, or this IP or IP:port.")
 @click.option(
     "--wait",
     type=Number(0, 86_400),
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Cancel a call of redirected input that is unanswered for so long.",
+    help="Cancel a call of redirected input if nobody has come and answered within so long.",
 )
 @click.option("--commands", is_flag=True, help="Take q, ? and empty lines of redirected input as at a terminal.")
 def client(ip: str, client_port: int, user: str | None, call: str | None, wait: float, commands: bool) -> None:
     """Chat through the daemon at IP (IP or IP:port; by default 127.0.0.1).
 
-    It asks for what it needs. `q` leaves a chat or a call, and anywhere else ends the program; `?` shows help.
+    It lists who is here, and asks for what it needs. `q` leaves a chat or a call, and anywhere else ends the program;
+    `?` shows help.
 
     If its input or output is not a terminal, or TERM is dumb, it reads and prints line by line: messages go to the
     standard output, everything else to the standard error stream. Each line of redirected input is a message once a
@@ -44,7 +45,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     \b
     Examples, with `simp daemon 192.168.1.10` running on this machine:
       simp client 192.168.1.10 --user alice
-      simp client 192.168.1.10 --user alice --call 192.168.1.20
+      simp client 192.168.1.10 --user alice --call bob
       simp client 192.168.1.10 --user alice --call 192.168.1.20 < letter.txt
     """
     import asyncio

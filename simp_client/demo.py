@@ -4,19 +4,25 @@ It shows the whole of the project, and is therefore the one module here that kno
 """
 
 import asyncio
+import logging
 import shutil
 import socket
 import sys
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import click
 
 from simp_client.api import Client, Event, connect
-from simp_client.events import Ended, Requested, Said
+from simp_client.events import Ended, Requested, Said, Seen
 from simp_daemon.loop import Daemon, new_loop
+from simp_daemon.profile import Profile
 from simp_proto.address import Address, format_address
 from simp_proto.cli.parameters import Number
+from simp_proto.constants import PRESENCE_ANSWER
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
@@ -31,14 +37,24 @@ To chat yourself, type on each machine,
 in two terminals:
   simp daemon
   simp client
-Then choose 1 on one of them, and give
-the other's IP address."""
+Each lists who is here; type a name
+of the list on one of them."""
+_SIGHT: Final = 3.0
+"""Seconds in which daemons find each other, where they can."""
 
 
 @click.command()
 @click.option("--pause", type=Number(0, 10), default=0.5, show_default=True, help="Seconds between two acts.")
-def demo(pause: float) -> None:
-    """Watch two people chat, datagram by datagram.
+@click.option(
+    "--discovery",
+    type=click.Choice(["everyone", "off"]),
+    default="everyone",
+    show_default=True,
+    envvar="SIMP_DISCOVERY",
+    help="Whether the two find each other; off: Alice has Bob's address.",
+)
+def demo(pause: float, discovery: str) -> None:
+    """Watch two people find each other and chat, datagram by datagram.
 
     Starts two daemons on two loopback addresses, lets Alice call Bob, and draws each datagram from the bytes
     that were sent. Needs no other program, and ends by itself.
@@ -50,9 +66,10 @@ def demo(pause: float) -> None:
       simp demo
       simp demo --pause 2
     """
+    logging.getLogger("simp").addHandler(logging.NullHandler())  # that of daemons which end is no part of the show
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_Show(pause).run())
+        with asyncio.Runner(loop_factory=new_loop) as runner, TemporaryDirectory() as folder:
+            runner.run(_Show(pause, Path(folder), discovers=discovery == "everyone").run())
         click.echo(_NEXT)
     except SimpError as error:
         raise click.ClickException(str(error)) from None
@@ -63,11 +80,15 @@ def demo(pause: float) -> None:
 class _Show:
     """The two daemons, the scripted people at their clients, and the drawing."""
 
-    def __init__(self, pause: float) -> None:
+    def __init__(self, pause: float, folder: Path, *, discovers: bool) -> None:
+        """`folder` is for what the daemons keep."""
         self._pause = pause
+        self._folder = folder
+        self._discovers = discovers
         self._addresses = _two_addresses()
         self._start = time.monotonic()
         self._closed: OSError | None = None
+        self._finding = discovers
         self._ladder = Ladder(
             *self._addresses,
             ascii_only=needs_ascii(getattr(sys.stdout, "encoding", None)),
@@ -81,6 +102,8 @@ class _Show:
             self._echo(self._ladder.head(f"alice {alice}", f"bob {bob}"))
             async with self._at(one, "alice") as caller, self._at(other, "bob") as callee:
                 self._people = [caller, callee]
+                if self._discovers:
+                    await self._find(bob)
                 await self._act(0, "calls bob")
                 await asyncio.gather(caller.call(bob), self._accept(callee))
                 self._note(0, "the chat is on")
@@ -95,6 +118,17 @@ class _Show:
                 await self._act(0, "leaves")
                 await asyncio.gather(caller.leave(), self._hear(1, Ended, "sees that alice has left"))
 
+    async def _find(self, bob: str) -> None:
+        """Waits until Alice sees that Bob; where multicast can't be had, she has his address from elsewhere."""
+        self._note(0, "looks for bob")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SIGHT):
+                async for event in self._people[0].events():
+                    if isinstance(event, Seen) and (event.person.name, event.person.address) == ("bob", bob):
+                        self._note(0, "sees that bob is here")
+                        break
+        self._finding = False
+
     async def _accept(self, callee: Client) -> None:
         await self._hear(1, Requested, "a call from alice")
         await self._act(1, "accepts")
@@ -102,13 +136,21 @@ class _Show:
 
     def _daemon(self, side: int) -> Daemon:
         address = self._addresses[side]
-        return Daemon(address, 0, tap=lambda _now, source, _to, data: self._draw(address, source, data))
+        return Daemon(
+            address,
+            0,
+            tap=lambda _now, source, to, data: self._draw(address, source, to, data),
+            profile=Profile(self._folder / str(side), self._folder / "hosts"),
+            discovery=self._discovers,
+        )
 
     def _at(self, daemon: Daemon, user: str) -> AbstractAsyncContextManager[Client]:
         return connect(user, format_address(daemon.client_address))
 
-    def _draw(self, here: Address, source: Address, data: bytes) -> None:
-        if source == here:  # each datagram passes two taps: the sender's draws it
+    def _draw(self, here: Address, source: Address, to: Address, data: bytes) -> None:
+        # Each datagram passes two taps: the sender's draws it. Who is there is of interest until that is known.
+        shown = self._finding or PRESENCE_ANSWER not in data  # which the question has in it, too
+        if source == here and to in self._addresses and shown:
             self._echo(self._ladder.rung(time.monotonic() - self._start, source, data))
 
     def _note(self, side: int, text: str) -> None:

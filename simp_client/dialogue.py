@@ -8,8 +8,10 @@ The rules for the person:
 - A line counts for what was asked when its typing began (`Ask`), and for nothing else: where that is over, the line is
   told as not sent or not used. So neither does a draft become an answer, nor an answer somebody else's.
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
-  immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes. An empty line does nothing in a
-  chat; elsewhere it goes back to the menu, if there is a way back.
+  immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes.
+- At the menu a name, a number or an address calls. A number is that of the list which was there when its typing began;
+  another list is printed on a return to the menu, by `?` and by an empty line, and not because somebody comes. In a
+  chat an empty line does nothing.
 - Several lines at once, as pasted, are one message and nothing else.
 - What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
 - Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `talks`.
@@ -23,13 +25,14 @@ from typing import Final
 
 from simp_client import prompt, view
 from simp_client.attachment import Phase
+from simp_client.people import may_come
 from simp_client.prompt import HELP, QUESTIONS, TALKING, Ask, Kind, Place, State
 from simp_client.talks import Held, Talks
 from simp_client.view import Text
 from simp_proto.address import parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import AddressError, LineError
-from simp_proto.text import Line
+from simp_proto.text import Line, check_user
 
 WINDOW: Final = 32
 """The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
@@ -60,8 +63,8 @@ class Dialogue:
         self.piped = piped
         self._asked: Ask | None = None
         if call:
-            parse_address(call, DAEMON_PORT)
-            self._talks.call_once_attached = call
+            _check_callee(call)
+            self._talks.callee = call
         if user is not None:
             self._talks.attach(user)
         self._settle()
@@ -86,7 +89,7 @@ class Dialogue:
 
     def bar(self, columns: int) -> str:
         """Where the person is, at the bottom of a terminal; narrower than so many columns."""
-        return prompt.bar(self.state, self.attachment, self._talks.user, columns)
+        return prompt.bar(self.state, self.attachment, self._talks.user, columns, self._talks.news)
 
     @property
     def reads(self) -> bool:
@@ -95,8 +98,8 @@ class Dialogue:
 
     @property
     def alone(self) -> bool:
-        """Whether a call is out and nobody is there to take it back."""
-        return self.piped and self.state is Phase.CALLING
+        """Whether a call is out, or to be made, and nobody is there to take it back."""
+        return self.piped and self.state in (Phase.CALLING, Place.LOOKING)
 
     @property
     def failed(self) -> bool:
@@ -116,6 +119,7 @@ class Dialogue:
         """
         ask = ask or self.ask
         word = text.strip()
+        self._talks.news = ""
         if self._over:
             return
         if self._talks.texts_only and (self.state in TALKING or (self._talks.once and self.state is not Phase.APART)):
@@ -127,14 +131,15 @@ class Dialogue:
         elif word == "?":
             for line in HELP:
                 self._talks.notice(line)
-            self._asked = None
+            self._asked = self._talks.listed = None
         else:
             self._take(text, ask)
         self._settle()
 
     def end_input(self) -> None:
         """The person, or a pipe, has no more to say."""
-        to_call = self._talks.call_once_attached is not None and self.state in (Phase.APART, Phase.ATTACHING)
+        coming = self.state in (Phase.APART, Phase.ATTACHING, Place.LOOKING)
+        to_call = self._talks.callee is not None and coming
         self._talks.failed |= to_call or self.state is Phase.CALLING
         self._talks.close_once_attached = True
         if self.piped and (to_call or self.state is Phase.CALLING):
@@ -146,7 +151,15 @@ class Dialogue:
 
     def give_up(self, seconds: float) -> None:
         """Nobody has answered the call of a pipe for so long."""
-        if self.alone:
+        if self.state is Place.LOOKING:
+            self._talks.failed = True
+            self._talks.error(
+                f"{view.named(self._talks.callee or '')} wasn't seen within {seconds:g} s, so nobody was called "
+                "(--wait sets how long; `simp doctor` finds out why)."
+            )
+            self._talks.give_up_looking("nobody was called")
+            self._settle()
+        elif self.alone:
             who = self._talks.who(self.attachment.partner)
             self._talks.failed = True
             self._talks.error(
@@ -179,6 +192,8 @@ class Dialogue:
     def _settle(self) -> None:
         """Asks what is to be asked now, and answers it with what was typed ahead."""
         while True:
+            if self.ask.kind is Kind.MENU and self._talks.listed is None:
+                self._talks.list_people()
             ask = self.ask
             if ask != self._asked:
                 self._asked = ask
@@ -202,7 +217,7 @@ class Dialogue:
         elif verbatim:
             self._talks.unsent(text, "no chat is on")
         else:
-            self._answer(text)
+            self._answer(text, self.ask)
 
     def _hold(self, text: str, *, verbatim: bool = False) -> None:
         """It is used as soon as something takes it."""
@@ -216,7 +231,7 @@ class Dialogue:
         word = text.strip()
         yes = _YES.get(word.lower())
         if ask.kind is Kind.ACCEPT and (yes is not None or not ask.talk):
-            asks = ask.other in self.attachment.requests and self.state in (Place.MENU, Place.WAITING, Phase.CALLING)
+            asks = ask.other in self.attachment.requests and self.state in (Place.MENU, Phase.CALLING)
             if not asks:
                 self._unused(word)
             elif yes is None:
@@ -231,7 +246,7 @@ class Dialogue:
             self._talks.unsent(text, "the chat is over")
         elif self.state in QUESTIONS and ask.kind is QUESTIONS[self.state][0]:
             self._asked = None
-            self._answer(text)
+            self._answer(text, ask)
         else:
             self._unused(word)
 
@@ -257,32 +272,24 @@ class Dialogue:
 
     # -- what it does
 
-    def _answer(self, text: str) -> None:
+    def _answer(self, text: str, ask: Ask) -> None:
         word = text.strip()
-        match self.state:
-            case Phase.APART:
-                try:
-                    self._talks.attach(word)
-                except LineError as error:
-                    self._refuse(f"{error}. Try another one.")
-            case Place.MENU if word == "1":
-                self._talks.place = Place.ADDRESS
-            case Place.MENU if word == "2":
-                self._talks.place = Place.WAITING
-                self._talks.notice("Waiting for a request. Enter goes back to the menu, q ends the program.")
-            case Place.MENU if word:
-                self._wrong(word, "1, 2 or q")
-            case Place.WAITING if word:
-                self._wrong(word, "Enter alone, or q; you are waiting for a request")
-            case Place.WAITING:
-                self._talks.place = Place.MENU
-            case Place.ADDRESS if not word:
-                self._talks.place = Place.MENU
-            case Place.ADDRESS:
-                try:
-                    self._talks.call(text)
-                except AddressError as error:
-                    self._refuse(str(error))
+        if self.state is Phase.APART:
+            try:
+                self._talks.attach(word)
+            except LineError as error:
+                self._refuse(f"{error}. Try another one.")
+        elif not word:
+            self._talks.listed = None
+        else:
+            numbered = {str(number): other.address for number, other in enumerate(ask.people, 1)}
+            if word.isdecimal() and word not in numbered:
+                self._wrong(word, "a number of the list, a name or an IP address")
+                return
+            try:
+                self._talks.call(numbered.get(word, word))
+            except AddressError as error:
+                self._refuse(str(error))
 
     def _say(self, text: str, *, verbatim: bool) -> None:
         if not verbatim:
@@ -307,5 +314,18 @@ class Dialogue:
             who = view.short_title(self.attachment.partner, self._talks.user)
             self._talks.notice(f"{'You left' if chat else 'Cancelled the call to'} {who}. Another q ends the program.")
             self._talks.leave("the chat is over" if chat else "the call is over")
+        elif self.state is Place.LOOKING:
+            self._talks.notice("Nobody was called. Another q ends the program.")
+            self._talks.give_up_looking("nobody was called")
         else:
             self._talks.close()
+
+
+def _check_callee(whom: str) -> None:
+    """Raises `AddressError` or `LineError` for what is neither an address nor could be a name of somebody to come."""
+    try:
+        parse_address(whom, DAEMON_PORT)
+    except AddressError:
+        if not may_come(whom):
+            raise
+        check_user(whom.strip())

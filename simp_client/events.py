@@ -30,6 +30,27 @@ class Other:
 NOBODY: Final = Other("", "")
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the daemon has found. The name is what they call themselves: hostile until escaped."""
+
+    name: str
+    address: str
+    """`IP:port`."""
+    source: str
+    """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
+    seconds: int | None
+    """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+
+    @property
+    def here(self) -> bool:
+        return self.seconds is not None
+
+    @property
+    def other(self) -> Other:
+        return Other(self.name, self.address)
+
+
 @unique
 class Fate(Enum):
     """What became of a message."""
@@ -61,6 +82,20 @@ class Missed:
 
     other: Other
     seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Somebody has come, or was here already when we came."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Somebody who was here isn't any more, or goes by another name now, whose `Seen` follows."""
+
+    person: Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +206,6 @@ class Over:
 
 
 Event = (
-    Idle | Missed | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled | Unanswered
-    | Silent | Ended | Failed | Warned | Over
+    Idle | Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
+    | Unanswered | Silent | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """What is around the line that the person types: the question of the moment, and the bar below. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
@@ -12,15 +13,16 @@ REACTION: Final = 1.0
 """Seconds that a person needs to see that a question has given way to another of its kind."""
 LINE: Final = 30.0
 """The same where only whole lines are known, and not when their typing began."""
+LISTED: Final = 20
+"""People in the list at the menu; more can be called by name."""
 
 
 @unique
 class Place(Enum):
     """Where the person is while no call or chat is on."""
 
-    MENU = "asked what to do"
-    ADDRESS = "asked whom to call"
-    WAITING = "waiting for requests"
+    MENU = "asked whom to call, and can be called"
+    LOOKING = "whoever is to be called isn't here yet"
     CLOSING = "the end waits for the fate of messages"
 
 
@@ -35,9 +37,7 @@ class Kind(Enum):
     """What a line is taken for."""
 
     NAME = "the person's name"
-    MENU = "what to do"
-    ADDRESS = "whom to call"
-    WAIT = "nothing, except to go back to the menu"
+    MENU = "whom to call"
     ACCEPT = "whether to accept a request"
     TALK = "a message"
     AHEAD = "whatever is asked next"
@@ -45,9 +45,7 @@ class Kind(Enum):
 
 QUESTIONS: Final[dict[State, tuple[Kind, str]]] = {
     Phase.APART: (Kind.NAME, "Your name:"),
-    Place.MENU: (Kind.MENU, "1 start a chat, 2 wait for a request, q quit:"),
-    Place.ADDRESS: (Kind.ADDRESS, "Call which IP or IP:port?"),
-    Place.WAITING: (Kind.WAIT, ""),
+    Place.MENU: (Kind.MENU, "Call whom?"),
 }
 """What is asked where no request is asked about."""
 HELP: Final = (
@@ -55,7 +53,7 @@ HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
     r"\q   sends q in a chat, and \? sends ?",
-    "Enter alone goes back to the menu; in a chat it does nothing.",
+    "Call whom? A name or a number of the list, or an IP address. Enter lists who is here.",
     "What you type during a call is saved for the chat. Lines pasted together are one message.",
 )
 
@@ -73,22 +71,55 @@ class Ask:
     """The question, where there is one."""
     label: str = field(default="", compare=False)
     """What stands before the line that is being typed, at a terminal."""
+    people: tuple[Other, ...] = ()
+    """Who has which number in the list, from 1."""
 
 
-def ask(state: State, attachment: Attachment, user: str, talk: int, *, texts_only: bool = False) -> Ask:
-    """What is asked now. `texts_only`: whatever is typed during a call is a message."""
+def ask(
+    state: State,
+    attachment: Attachment,
+    user: str,
+    talk: int,
+    people: tuple[Other, ...] = (),
+    *,
+    texts_only: bool = False,
+) -> Ask:
+    """What is asked now. `people` are listed; `texts_only`: whatever is typed during a call is a message."""
     requests, calling = attachment.requests, state is Phase.CALLING
-    if requests and (state in (Place.MENU, Place.WAITING) or (calling and not texts_only)):
+    if requests and (state is Place.MENU or (calling and not texts_only)):
         who = view.title(requests[0], user)
         instead = f", and end the call to {view.short_title(attachment.partner, user)}" if calling else ""
         words = f"{who} wants to chat. Accept{instead}? (y/n)"
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ")
     if state in QUESTIONS:
         kind, words = QUESTIONS[state]
-        return Ask(kind, words=words, label=words and f"{words} ")
+        return Ask(kind, words=words, label=f"{words} ", people=people if kind is Kind.MENU else ())
     if state in TALKING:
         return Ask(Kind.TALK, talk=talk, label=f"{user}: " if state is Phase.CHAT else "")
     return Ask(Kind.AHEAD)
+
+
+def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Other, ...]]:
+    """The lines that say who is here and what to do, and who has which number in them, from 1."""
+    if not attachment.watches:
+        return ["Call somebody by IP address, or wait to be called."], ()
+    people = [each.other for each in attachment.people if each.here]
+    looks = Counter(map(view.look, [user, *(each.name for each in people)]))
+    lines = ["Here now:"] if people else []
+    for number, other in enumerate(people[:LISTED], 1):
+        unique = looks[view.look(other.name)] == 1
+        lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}")
+    if len(people) > LISTED:
+        lines.append(f"     and {len(people) - LISTED} more, by name")
+    known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
+    if absent := sorted(known - {each.name for each in people}, key=str.casefold):
+        more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
+        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+    if people:
+        lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
+    else:
+        lines.append("Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why.")
+    return lines, tuple(people[:LISTED])
 
 
 class Glance:
@@ -122,28 +153,38 @@ class Glance:
         return gone if gone and swapped and now - self._since < (REACTION if seen else LINE) else ask
 
 
-def bar(state: State, attachment: Attachment, user: str, columns: int) -> str:
-    """Where the person is, at the bottom of a terminal of so many columns: the most that fits into less than those."""
+def bar(state: State, attachment: Attachment, user: str, columns: int, news: str = "") -> str:
+    """Where the person is, at the bottom of a terminal of so many columns: the most that fits into less than those.
+
+    `news` is who has just come or gone.
+    """
     who, short = view.title(attachment.partner, user), view.short_title(attachment.partner, user)
     outstanding = len(attachment.outstanding)
     pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
     delivery = pending or ("✓ all delivered" if state is Phase.CHAT and attachment.said else "")
     calling = "ringing at" if attachment.rang else "calling"
     quiet = f"nothing heard for {view.duration(attachment.silence)}" if attachment.silence else ""
+    here = sum(each.here for each in attachment.people)
     menu = ""
     match state:
         case Phase.CHAT:
             place, brief, leave = f"chat with {who}", short, "q leaves"
         case Phase.CALLING:
             place, brief, leave = f"{calling} {who}", f"{calling} {short}", "q cancels"
-        case Place.WAITING:
-            place, brief, leave, menu = "waiting for a request", "waiting", "q quits", "Enter goes to the menu"
+        case Place.LOOKING:
+            place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
+        case Place.MENU if attachment.watches:
+            count = f"{here} here" if here else "nobody here"
+            place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"
     forms = (
-        (delivery, place, quiet, menu, leave, "? helps"),
-        (delivery, brief, quiet, menu, leave, "? helps"),
-        (delivery, brief, menu, leave, "? helps"),
+        (delivery, place, quiet, news, menu, leave, "? helps"),
+        (delivery, place, quiet, news, leave, "? helps"),
+        (delivery, brief, quiet, news, leave, "? helps"),
+        (delivery, brief, quiet, news, leave),
+        (delivery, brief, quiet, leave, "? helps"),
+        (delivery, brief, leave, "? helps"),
         (pending, brief, leave, "? helps"),
         (pending, brief, leave),
         (pending, leave),

@@ -13,6 +13,7 @@ from simp_client.events import Event, Fate, How, Other
 from simp_client.prompt import TALKING, Ask, Kind, Place, State
 from simp_client.view import Text
 from simp_proto.constants import BUSY, UNANSWERED_INTERVAL
+from simp_proto.errors import AddressError
 from simp_proto.text import Line
 
 _HOW: Final = {
@@ -45,7 +46,12 @@ class Talks:
         """A call failed, something wasn't delivered, or a line couldn't be used."""
         self.broken = False
         """The daemon is lost, or doesn't take us."""
-        self.call_once_attached: str | None = None
+        self.callee: str | None = None
+        """Whom to call once attached, and once they are here."""
+        self.listed: tuple[Other, ...] | None = None
+        """Who has which number in the last list; `None` where the menu is to begin with another."""
+        self.news = ""
+        """Who has just come or gone."""
         self.close_once_attached = False
         self.piped = piped
         self.texts_only = texts_only
@@ -69,7 +75,8 @@ class Talks:
 
     @property
     def ask(self) -> Ask:
-        return prompt.ask(self.state, self.attachment, self.user, self.number, texts_only=self.texts_only)
+        people = self.listed or ()
+        return prompt.ask(self.state, self.attachment, self.user, self.number, people, texts_only=self.texts_only)
 
     def notice(self, words: str) -> None:
         self.shown.append(view.notice(words))
@@ -83,7 +90,9 @@ class Talks:
         self.error(f"not sent: {view.short(text)}: {why}")
 
     def who(self, other: Other) -> str:
-        return view.title(other, self.user)
+        """With the name by which that address is known, where there is no other."""
+        person = None if other.name else self.attachment.people.at(other.address)
+        return view.title(person.other if person else other, self.user)
 
     # -- what the person wishes
 
@@ -91,10 +100,23 @@ class Talks:
         self.attachment.attach(user)
         self.user = user
 
-    def call(self, address: str) -> None:
-        self.attachment.call(address)
+    def call(self, whom: str) -> None:
+        """Calls them; raises `AddressError` where that is nobody, or several."""
+        self.attachment.call(whom)
         self._begin()
-        self.notice(f"Calling {self.attachment.partner.address}.{'' if self.texts_only else ' q cancels.'}")
+        self.notice(f"Calling {self.who(self.attachment.partner)}.{'' if self.texts_only else ' q cancels.'}")
+
+    def list_people(self) -> None:
+        lines, self.listed = prompt.list_people(self.attachment, self.user)
+        self.news = ""
+        for line in lines:
+            self.notice(line)
+
+    def give_up_looking(self, why: str) -> None:
+        """Doesn't wait for the callee any more."""
+        self.place = Place.MENU
+        self.drop_held(why)
+        self._rest()
 
     def accept(self, request: Other) -> None:
         """Accepts the request, and no longer waits for whoever is called."""
@@ -137,6 +159,7 @@ class Talks:
     def _begin(self) -> None:
         self._count += 1
         self.place = Place.MENU  # where its end leads
+        self.listed, self.news = None, ""
 
     # -- what the daemon says
 
@@ -156,20 +179,26 @@ class Talks:
         """Tells the person what has happened to somebody who was there, and goes where it leads."""
         while event := self.attachment.next_event():
             self._happened(event, was)
-            if not isinstance(event, events.Settled):
+            if not isinstance(event, events.Settled | events.Seen | events.Gone):
                 self._warned = isinstance(event, events.Warned)
 
     def _happened(self, event: Event, was: State) -> None:  # noqa: PLR0912, PLR0915  a case for each event
         match event:
             case events.Idle() if was is Phase.ATTACHING:
-                if self.call_once_attached:
-                    self.call(self.call_once_attached)
+                if self.callee:
+                    self._look_for(self.callee)
                 elif self.close_once_attached:
                     self.close()
             case events.Idle():
                 self._rest()
             case events.Missed(other, seconds):
                 self.notice(f"Missed call: {self.who(other)} called {view.duration(seconds)} ago.")
+            case events.Seen() if self.callee and was is Place.LOOKING and self.place is Place.LOOKING:
+                self._look_for(self.callee)
+            case events.Seen(person) | events.Gone(person) if was is not Phase.ATTACHING:
+                if person.address != self.attachment.partner.address:
+                    what = "has come" if isinstance(event, events.Seen) else "has gone"
+                    self.news = f"{view.named(person.name, self.user)} {what}"
             case events.Requested(other):
                 asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
@@ -217,6 +246,19 @@ class Talks:
                 self.broken = True
                 self.drop_held("the daemon is gone")
                 self.error(self._lost)
+
+    def _look_for(self, callee: str) -> None:
+        """Calls them, or waits until somebody comes who goes by that."""
+        try:
+            self.call(callee)
+        except AddressError as error:
+            if self.attachment.people.named(callee):
+                self.error(str(error))
+                self.failed = True
+                self.give_up_looking("nobody was called")
+            elif self.place is not Place.LOOKING:
+                self.place = Place.LOOKING
+                self.notice(f"{view.named(callee)} isn't here yet, and will be called then. `simp who` lists who is.")
 
     def _put_off(self, request: Other) -> None:
         self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")

@@ -86,10 +86,11 @@ def named(name: str, own: str = "") -> str:
     shown = printable(name)
     if not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
         shown = f'"{_line(shown).replace(chr(34), chr(39))}"'
-    return f"{shown} (not you)" if own and _look(name) == _look(own) else shown
+    return f"{shown} (not you)" if own and look(name) == look(own) else shown
 
 
-def _look(name: str) -> str:
+def look(name: str) -> str:
+    """What all names that look alike have in common."""
     look = name.casefold()
     for part, like in _LOOKS:
         look = look.replace(part, like)
@@ -122,7 +123,7 @@ _ASCII: Final = {"…": "...", "·": "-", "✓ ": "", "│": "|"}
 _INDENTATION: Final = 4
 _FURTHEST: Final = 120
 """Characters from its beginning in which a line shows whose it is."""
-_LIKE_OURS: Final = re.compile(r"\s*(?:[*!?]|[^:\n]{1,48}:\s|(?:Accept|Call|Your|1 start)\b|[^\n]*wants to chat)")
+_LIKE_OURS: Final = re.compile(r"\s*(?:[*!?]|[^:\n]{1,48}:\s|(?:Accept|Call|Your)\b|[^\n]*wants to chat)")
 
 
 def width(text: str) -> int:

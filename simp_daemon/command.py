@@ -4,11 +4,13 @@ import asyncio
 import logging
 import signal
 from ipaddress import ip_address
+from pathlib import Path
 
 import click
 
 from simp_daemon.log import log_complaints, unblocked_log
 from simp_daemon.loop import Daemon, StartError, new_loop
+from simp_daemon.profile import Profile, hosts_file, state_directory
 from simp_proto.cli.parameters import PORT, address, framing_option
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 
@@ -20,6 +22,19 @@ from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 @framing_option("Force one framing for all calls; without it the daemon detects what each peer speaks.")
 @click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
 @click.option(
+    "--discovery",
+    type=click.Choice(["everyone", "off"]),
+    default="everyone",
+    show_default=True,
+    envvar="SIMP_DISCOVERY",
+    help="Who on this network may see that you are here; off: nobody, and you see nobody.",
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for what is kept between runs; without it, one for each address.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -27,7 +42,14 @@ from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
     help="What to log on standard error; debug has a line for each datagram.",
 )
 def daemon(
-    ip: str, port: int, client_port: int, framing: Framing | None, allow_remote_clients: bool, log_level: str
+    ip: str,
+    port: int,
+    client_port: int,
+    framing: Framing | None,
+    allow_remote_clients: bool,
+    discovery: str,
+    state: Path | None,
+    log_level: str,
 ) -> None:
     """Run a daemon on IP, until Ctrl-C or SIGTERM.
 
@@ -49,7 +71,14 @@ def daemon(
     async def run() -> None:
         stop = _stop_signal()
         asyncio.get_running_loop().set_exception_handler(log_complaints())
-        async with Daemon(here, client_port, framing=framing, remote_clients=allow_remote_clients):
+        async with Daemon(
+            here,
+            client_port,
+            framing=framing,
+            remote_clients=allow_remote_clients,
+            profile=Profile(state or state_directory(here), hosts_file()),
+            discovery=discovery == "everyone",
+        ):
             await stop.wait()
 
     try:

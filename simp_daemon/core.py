@@ -6,21 +6,27 @@ Pure: the time is an argument, in seconds on any clock that never goes back.
 from collections.abc import Callable
 
 from simp_daemon.clients.connections import Connections
-from simp_daemon.effects import Effect, Send
+from simp_daemon.effects import Effect, Remember, Send
+from simp_daemon.events import Connected, Ended, Event, Present, Why
+from simp_daemon.neighbours import Ask, Neighbours
 from simp_daemon.occurrences import (
+    Announced,
     ClientClosed,
     ClientConnected,
     ClientSaid,
     ClientSlow,
     DatagramReceived,
+    Known,
     Occurrence,
     SendingFailed,
     Stopped,
     TimerFired,
+    Withdrawn,
 )
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
 from simp_proto.constants import Framing
+from simp_proto.printable import printable_name
 
 
 class Core:
@@ -30,21 +36,30 @@ class Core:
     """
 
     def __init__(
-        self, perform: Callable[[Effect], None], own: Address | None = None, framing: Framing | None = None
+        self,
+        perform: Callable[[Effect], None],
+        own: Address | None = None,
+        framing: Framing | None = None,
+        *,
+        asks: bool = True,
     ) -> None:
+        """`asks` says whether neighbours are asked if they are there."""
         self._perform = perform
         self._endpoint = Endpoint(framing, own=own)
-        self._connections = Connections(self._endpoint, own, perform)
+        self._neighbours = Neighbours(asks=asks)
+        self._connections = Connections(self._endpoint, self._neighbours, own, perform)
 
-    def handle(self, occurrence: Occurrence, now: float) -> None:
+    def handle(self, occurrence: Occurrence, now: float) -> None:  # noqa: PLR0912  a case for each occurrence
         """Takes what has happened, and performs what follows. Nothing makes it raise; `perform` must not call it."""
         match occurrence:
             case DatagramReceived(data, peer, here):
                 self._endpoint.receive(data, peer, now, here)
+                self._neighbours.heard(peer, now)
             case ClientSaid(client, data):
                 self._connections.received(client, data)
             case TimerFired():
                 self._endpoint.handle_timer(now)
+                self._neighbours.handle_timer(now)
                 self._connections.handle_timer(now)
             case ClientConnected(client, local):
                 self._connections.connected(client, now, local=local)
@@ -53,8 +68,17 @@ class Core:
             case ClientClosed(client):
                 self._connections.closed(client, now)
             case SendingFailed(peer, why):
+                self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why)
+            case Announced(identity, record, name, addresses):
+                self._neighbours.announced(identity, record, name, addresses, now)
+            case Withdrawn(identity, record):
+                self._neighbours.withdrawn(identity, record, now)
+            case Known(source, name, peer, framing):
+                if framing:
+                    self._endpoint.learn(peer, framing)
+                self._neighbours.known(source, name, peer, now, ours=framing is Framing.HEADER)
             case Stopped():
                 self._endpoint.shutdown(now)
                 self._drain(now)
@@ -63,23 +87,46 @@ class Core:
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
         self._connections.settle(now)
-        if self._endpoint.outlet:
+        if self._endpoint.outlet or self._neighbours.outlet:
             self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
-        for each in self._endpoint.outlet:
+        self._greet(now)
+        for each in self._endpoint.outlet:  # to which questions are added meanwhile
             self._perform(each)
             if not isinstance(each, Send):
+                self._meet(each, now)
+                self._greet(now)
                 self._connections.happened(each, now)
         self._endpoint.outlet.clear()
 
+    def _greet(self, now: float) -> None:
+        """Asks whom it is time to ask, and tells who has come and gone."""
+        for each in self._neighbours.outlet:
+            if not isinstance(each, Ask):
+                self._perform(each)
+                self._connections.happened(each, now)
+            elif not self._endpoint.ask(each.peer):
+                self._neighbours.spare(each.peer, now)
+        self._neighbours.outlet.clear()
+
+    def _meet(self, event: Event, now: float) -> None:
+        """What a conversation shows of neighbours."""
+        match event:
+            case Present(peer, name):
+                self._neighbours.present(peer, printable_name(name), now)
+            case Ended(peer, _, Why.LOST):
+                self._neighbours.lost(peer, now)
+            case Connected(peer, name):
+                framing = self._endpoint.framing_of(peer) or Framing.BARE
+                self._neighbours.met(peer, printable_name(name), now, ours=framing is Framing.HEADER)
+                self._perform(Remember(peer, framing, printable_name(name)))
+
     def get_timer(self) -> float | None:
         """When `TimerFired` is due next; changes nothing."""
-        peers, clients = self._endpoint.get_timer(), self._connections.get_timer()
-        if peers is None or clients is None:
-            return clients if peers is None else peers
-        return min(peers, clients)
+        timers = self._endpoint.get_timer(), self._connections.get_timer(), self._neighbours.get_timer()
+        return min((timer for timer in timers if timer is not None), default=None)
 
     @property
     def idle(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from simp_daemon.events import Event
 from simp_proto.address import Address
+from simp_proto.constants import Framing
 
 Client = Hashable
 """A connection on the client port, by whatever tells it from the others."""
@@ -47,5 +48,21 @@ class Close:
     now: bool = False
 
 
-Effect = Send | Write | Throttle | Close | Event
+@dataclass(slots=True)
+class Announce:
+    """Who is here from now on; nobody where the name is empty (discovery 1.3)."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Remember:
+    """A chat is on with that peer, of that name, which speaks that framing: to be kept between runs (discovery 2.3)."""
+
+    peer: Address
+    framing: Framing
+    name: str
+
+
+Effect = Send | Write | Throttle | Close | Announce | Remember | Event
 """An event is for whoever keeps a log."""

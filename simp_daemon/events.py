@@ -1,10 +1,10 @@
-"""What has happened at an endpoint: frozen facts for whoever shows them to a person.
+"""What has happened with other daemons: facts for whoever shows them to a person.
 
 `peer` is the other daemon's address, `name` its user as last heard of, unescaped.
 """
 
 from dataclasses import dataclass
-from enum import Enum, unique
+from enum import Enum, StrEnum, unique
 
 from simp_proto.address import Address
 
@@ -159,6 +159,41 @@ class Ignored:
     detail: str = ""
 
 
+@unique
+class Source(StrEnum):
+    """How a neighbour was found (client 4.2)."""
+
+    ANNOUNCED = "announced"
+    CHAT = "chat"
+    HOSTS = "hosts"
+
+
+@dataclass(slots=True)
+class Present:
+    """A daemon that was asked has answered; `name` is empty where nobody is there (spec 4.12)."""
+
+    peer: Address
+    name: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """A neighbour has come, or changed. `seconds` have passed since it was heard; `None`: it is known only."""
+
+    peer: Address
+    name: str
+    source: Source
+    seconds: int | None
+
+
+@dataclass(slots=True)
+class Gone:
+    """A neighbour isn't here any more."""
+
+    peer: Address
+    name: str
+
+
 Event = (
     RequestReceived
     | Refused
@@ -174,4 +209,7 @@ Event = (
     | ErrorReceived
     | Ended
     | Ignored
+    | Present
+    | Seen
+    | Gone
 )

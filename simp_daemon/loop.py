@@ -4,26 +4,31 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from simp_daemon.core import Core
-from simp_daemon.effects import Client, Close, Effect, Send, Throttle, Write
-from simp_daemon.events import Connected
+from simp_daemon.effects import Announce, Client, Close, Effect, Remember, Send, Throttle, Write
+from simp_daemon.events import Connected, Source
 from simp_daemon.log import log, log_datagram, log_event
 from simp_daemon.occurrences import (
     ClientClosed,
     ClientConnected,
     DatagramReceived,
+    Known,
     Occurrence,
     SendingFailed,
     Stopped,
     TimerFired,
 )
+from simp_daemon.profile import Profile
 from simp_daemon.transports import ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
 from simp_proto.errors import SimpError
 from simp_proto.udp import why_not
+
+if TYPE_CHECKING:
+    from simp_daemon.discovery import Discovery
 
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
@@ -63,18 +68,25 @@ class Daemon:
         framing: Framing | None = None,
         remote_clients: bool = False,
         tap: Tap | None = None,
+        profile: Profile | None = None,
+        discovery: bool = False,
     ) -> None:
+        """`profile` is what it keeps between runs; with `discovery`, it finds others and is found."""
         self.address = address
         self.client_address = (address[0] if remote_clients else _LOOPBACK.get(address[0], address[0]), client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
-        self._core = Core(self._perform, address, framing)
+        self._core = Core(self._perform, address, framing, asks=discovery)
         self._remote_clients = remote_clients
         self._tap = tap
+        self._profile = profile
+        self._discovers = discovery and profile is not None
+        self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
-        self._ended = asyncio.Event()
+        self._ending = False
+        self._left, self._closed = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
@@ -92,23 +104,48 @@ class Daemon:
         self.client_address = self._tcp.sockets[0].getsockname()[:2]
         here, client = format_address(self.address), format_address(self.client_address)
         log.info("listening for daemons on %s, for the client on %s", here, client)
+        if self._profile:
+            for peer, framing, name in self._profile.chats:
+                self.handle(Known(Source.CHAT, name, peer, framing))
+        if self._discovers:
+            await self._discover()
         return self
+
+    async def _discover(self) -> None:
+        from simp_daemon.discovery import Discovery  # noqa: PLC0415  loads what others don't need, for a tenth of a second
+
+        assert self._profile is not None
+        address = (self.address[0], self._datagrams.port)
+        discovery = Discovery(self._profile.identity, address, self.handle)
+        try:
+            await discovery.start()
+        except OSError as error:
+            log.warning("nobody is looked for, since multicast can't be had: %s", error)
+        else:
+            self._discovery = discovery
+            log.info("everybody on this network can see who is here; --discovery off keeps to itself")
 
     async def __aexit__(self, *_: object) -> None:
         self._tcp.close()
-        self._ended.clear()
+        self._ending = True
         self.handle(Stopped())
-        if not self._over:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _GOODBYE)
+        await self._until(self._left)
         if not self._core.idle:
             log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
-        for connection in self._connections:
-            connection.abort()
         if self._timer:
             self._timer.cancel()
         self._datagrams.close()
+        if self._discovery:  # whoever hears the goodbye asks, and nobody answers any more (discovery 2.2)
+            await self._discovery.close()
+        await self._until(self._closed)
+        for connection in self._connections:
+            connection.abort()
         await asyncio.sleep(0)  # lets the transports report that they are closed
+
+    @staticmethod
+    async def _until(over: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _GOODBYE)
 
     def handle(self, occurrence: Occurrence) -> None:
         """Lets the rules know what has happened, and does what follows from it."""
@@ -124,8 +161,10 @@ class Daemon:
         finally:
             self._handling = False
         self._arm()
-        if self._over:
-            self._ended.set()
+        if self._ending and self._core.idle:
+            self._left.set()
+        if self._ending and not self._connections:
+            self._closed.set()
 
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
@@ -134,8 +173,9 @@ class Daemon:
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
             case SendingFailed(_, why):
-                log.warning("%s", why)
+                log.info("%s", why)
             case ClientConnected(client):
+                self._read_hosts()
                 for each in self._connections:
                     each.look()
                 self._connections.add(_connection(client))
@@ -157,14 +197,21 @@ class Daemon:
             case Close(client, at_once):
                 connection = _connection(client)
                 (connection.abort if at_once else connection.close)()
+            case Remember(peer, framing, name):
+                if self._profile:
+                    self._profile.remember((peer, framing, name))
+            case Announce(name):
+                if self._discovery:
+                    self._discovery.rename(name)
             case _:
                 if isinstance(effect, Connected):
                     self._datagrams.attend(effect.peer, effect.here)
                 log_event(effect)
 
-    @property
-    def _over(self) -> bool:
-        return self._core.idle and not self._connections
+    def _read_hosts(self) -> None:
+        """Again, whenever somebody may want to know."""
+        for peer, name in self._profile.hosts() if self._profile else []:
+            self._occurred.append(Known(Source.HOSTS, name, peer))
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from simp_daemon.effects import Client
+from simp_daemon.events import Source
 from simp_proto.address import Address
+from simp_proto.constants import Framing
 
 
 @dataclass(slots=True)
@@ -65,6 +67,46 @@ class Stopped:
     """The daemon is to end: each peer is told FIN (spec 4.7), and each connection of a client ends."""
 
 
+@dataclass(slots=True)
+class Announced:
+    """A daemon of that identity has announced itself, or again: with the person's name, or none, and where it may be,
+    best first. `record` is the announcement's own name.
+    """
+
+    identity: str
+    record: str
+    name: str
+    addresses: list[Address]
+
+
+@dataclass(slots=True)
+class Withdrawn:
+    """That announcement holds no longer."""
+
+    identity: str
+    record: str
+
+
+@dataclass(slots=True)
+class Known:
+    """Somebody of that name is, or was, at that address, and speaks that framing, as far as known."""
+
+    source: Source
+    name: str
+    peer: Address
+    framing: Framing | None = None
+
+
 Occurrence = (
-    DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
+    DatagramReceived
+    | SendingFailed
+    | ClientConnected
+    | ClientSaid
+    | ClientSlow
+    | ClientClosed
+    | TimerFired
+    | Stopped
+    | Announced
+    | Withdrawn
+    | Known
 )

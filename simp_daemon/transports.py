@@ -93,6 +93,11 @@ class Datagrams:
             self._unsent.append(datagram)
             self._loop.add_writer(self._first, self._write)
 
+    @property
+    def port(self) -> int:
+        """That of its sockets, also where any free one was wanted."""
+        return int(self._first.getsockname()[1])
+
     def attend(self, peer: Address, here: str | None) -> None:
         """Gives a peer that reaches us there a queue of its own, which strangers can't fill (spec 8.2), if possible."""
         if peer in self._queues:

@@ -18,6 +18,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What daemons keep stays in the tests' own directories, and none looks for others unless a test says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("SIMP_DISCOVERY", "off")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_ends_children() -> Iterator[None]:
     """Whoever runs the tests in the background ignores SIGINT, and so would the commands that tests start.
 

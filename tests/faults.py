@@ -8,7 +8,7 @@ from typing import Final
 from simp_daemon.peers.states import State
 from simp_proto.conformance.tester import NAME
 from simp_proto.conformance.wire import Request, Side
-from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Type
+from simp_proto.constants import OFFER, PRESENCE_ANSWER, PRESENCE_QUESTION, RINGING, Chat, Control, Framing, Type
 from simp_proto.datagram import build, parse, sealed
 from tests.faulty import (
     Passage,
@@ -262,7 +262,11 @@ FAULTS: Final = [
         for bits in (0xFFFF, 0xFF, 0x7FFF_FFFF)
     ),
     breaks("2.5", "payload-ignored", drops(heard(SYN, payload=lambda it: not (OFFER + b" ").startswith(it[:19])))),
-    breaks("2.5", "payload-of-an-ack", drops(heard(ACK, payload=lambda it: it not in (b"", RINGING)))),
+    breaks(
+        "2.5",
+        "payload-of-an-ack",
+        drops(heard(ACK, payload=lambda it: it not in (b"", RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER))),
+    ),
     breaks("2.5", "payload-of-a-syn-ack", drops(heard(SYN_ACK, payload=size(1)))),
     breaks("2.5", "payload-empty", rewrites(said(SYN_ACK), payload=b"welcome")),
     breaks(
@@ -536,6 +540,12 @@ FAULTS: Final = [
     breaks("4.8", "crossed-answers", drops(heard(SYN_ACK, state=ACCEPTING))),
     breaks("4.9", "new-start", drops(heard(SYN, framing=HEADER, state=OPEN) & since(said(SYN_ACK), heard(MESSAGE)))),
     breaks("4.9", "new-start-with-an-offer", drops(heard(SYN, framing=BARE, state=OPEN))),
+    breaks("4.12", "presence", drops(heard(ACK, payload=PRESENCE_QUESTION))),
+    *(
+        breaks("4.12", "presence-acknowledges-nothing", rewrites(heard(ACK, payload=payload, state=state), payload=b""))
+        for payload in (PRESENCE_QUESTION, PRESENCE_ANSWER)
+        for state in (ACCEPTING, OPEN)
+    ),
     # -- 5: messages
     breaks("5.1", "wrong-handshake-ack", rewrites(heard(ACK, state=ACCEPTING) & NUMBERED_0 & SOON, sequence=0)),
     breaks(

@@ -57,7 +57,7 @@ class ScriptedDaemon:
 
     async def attach(self, name: str) -> None:
         """The beginning of every conversation."""
-        await self.hear(f"CONNECT|{name}", "PING|")
+        await self.hear(f"CONNECT|{name}", "WHO|", "PING|")
         await self.say(f"CONNECTED|{name}", "PONG|")
 
     async def take_call(self, address: str, name: str) -> None:

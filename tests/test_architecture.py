@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {
-    "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno", "functools",
-    "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress", "itertools", "json",
-    "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing", "unicodedata", "xml",
-    "zlib",
+    "base64", "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno",
+    "functools", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
+    "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing",
+    "unicodedata", "xml", "zlib",
 }  # fmt: skip
 """Of the standard library, what any module may have; the rest acts on the world, or might."""
 IMPURE = {
@@ -78,15 +78,19 @@ TABLE = {
     "simp_proto.conformance.probe": Row("cli", "click", "sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
-    "simp_daemon.effects": Row("simp_proto.address events"),
-    "simp_daemon.occurrences": Row("simp_proto.address effects"),
+    "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
+    "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
+    "simp_daemon.neighbours": Row("simp_proto.address events peers.strangers peers.timers"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
-        "events effects messages peers.endpoint"
+        "events effects messages neighbours peers.endpoint"
     ),
-    "simp_daemon.core": Row("simp_proto.address simp_proto.constants effects occurrences peers.endpoint clients"),
+    "simp_daemon.core": Row(
+        "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
+        "peers.endpoint clients"
+    ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
         "",
@@ -95,24 +99,37 @@ TABLE = {
     "simp_daemon.transports": Row(
         "simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os select socket"
     ),
+    "simp_daemon.profile": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text log",
+        "platformdirs",
+        "os pathlib secrets",
+    ),
+    "simp_daemon.discovery": Row(
+        "simp_proto.address simp_proto.errors simp_proto.printable simp_proto.text log occurrences profile",
+        "ifaddr zeroconf",
+        "asyncio logging",
+    ),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core effects events log occurrences "
-        "transports",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery effects events log "
+        "occurrences profile transports",
         "uvloop",
         "asyncio",
     ),
-    "simp_daemon.command": Row("simp_proto.constants simp_proto.cli log loop", "click", "asyncio logging signal"),
+    "simp_daemon.command": Row(
+        "simp_proto.constants simp_proto.cli log loop profile", "click", "asyncio logging pathlib signal"
+    ),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row(),
+    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors events"),
     "simp_client.attachment": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.prompt": Row("attachment events view"),
-    "simp_client.talks": Row("simp_proto.constants simp_proto.text attachment events prompt view"),
+    "simp_client.talks": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
     "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment prompt talks view"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt talks view"
     ),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text", "", "asyncio socket"
@@ -132,11 +149,21 @@ TABLE = {
         "click",
         "asyncio os sys",
     ),
+    "simp_client.roll": Row("simp_proto.address simp_proto.printable simp_proto.text link", "", "asyncio"),
+    "simp_client.who": Row("simp_proto.constants simp_proto.cli link roll", "click", "asyncio sys"),
+    "simp_client.doctor": Row("simp_proto.address roll"),
+    "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors"),
+    "simp_client.doctor.probing": Row(
+        "simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link",
+        "ifaddr zeroconf",
+        "asyncio concurrent pathlib platform select socket subprocess time",
+    ),
+    "simp_client.doctor.command": Row("simp_proto.constants simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
-        "simp_proto.address simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder simp_daemon.loop "
-        "api events",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder "
+        "simp_daemon.loop simp_daemon.profile api events",
         "click",
-        "asyncio socket sys time",
+        "asyncio logging pathlib socket sys tempfile time",
     ),
 }
 ORDER = [
@@ -146,8 +173,8 @@ ORDER = [
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
-    "simp_client.events simp_client.view < simp_client.attachment < simp_client.prompt simp_client.link "
-    "< simp_client.api simp_client.talks < simp_client.dialogue < simp_client.runner "
+    "simp_client.events simp_client.view < simp_client.people < simp_client.attachment < simp_client.prompt "
+    "simp_client.link < simp_client.api simp_client.talks < simp_client.dialogue < simp_client.runner "
     "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simp_client import events
 from simp_client.attachment import MOST_REQUESTS, Attachment, Phase
-from simp_client.events import NOBODY, Event, Fate, How, Other
+from simp_client.events import NOBODY, Event, Fate, How, Other, Person
 from simp_proto.constants import MAX_LINE_SIZE, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError
 from simp_proto.text import Line, Word, format_line, parse_line
@@ -199,7 +199,7 @@ def test_a_wish_out_of_its_time_changes_nothing(phase: Phase, wish: str, phases:
 def test_attached_is_told_after_the_requests_that_waited() -> None:
     end = End()
     end.attachment.attach("alice")
-    assert end.said() == ["CONNECT|alice", "PING|"]
+    assert end.said() == ["CONNECT|alice", "WHO|", "PING|"]
     assert end.hear("CONNECTED|alice", f"CONNECTING|bob|{BOB.address}") == [events.Requested(BOB)]
     assert end.hear("PONG|") == [events.Idle()]
 
@@ -330,3 +330,103 @@ def test_the_end_is_told_by_who_wanted_it() -> None:
 )
 def test_title(name: str, address: str, title: str) -> None:
     assert Other(name, address).title == title
+
+
+# -- who is here
+
+SEEN_BOB = f"SEEN|bob|{BOB.address}|announced|3"
+HERE_BOB = Person("bob", BOB.address, "announced", 3)
+
+
+def test_whoever_is_here_is_told_before_anything_is_wished() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.hear("CONNECTED|alice", SEEN_BOB, f"SEEN|carol|{CAROL.address}|hosts|") == [events.Seen(HERE_BOB)]
+    assert end.hear("PONG|") == [events.Idle()]
+    assert list(end.attachment.people) == [HERE_BOB, Person("carol", CAROL.address, "hosts", None)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([SEEN_BOB], []),
+        ([f"SEEN|bob|{BOB.address}|chat|9"], []),
+        ([f"GONE|bob|{BOB.address}"], [events.Gone(HERE_BOB)]),
+        ([f"GONE||{BOB.address}"], [events.Gone(HERE_BOB)]),
+        ([f"SEEN|bob|{BOB.address}|announced|"], [events.Gone(HERE_BOB)]),
+        ([f"SEEN||{BOB.address}|announced|3"], [events.Gone(HERE_BOB)]),  # nobody is at that daemon
+        (
+            [f"SEEN|mallory|{BOB.address}|announced|3"],
+            [events.Gone(HERE_BOB), events.Seen(Person("mallory", BOB.address, "announced", 3))],
+        ),
+        ([f"GONE|bob|{CAROL.address}", "SEEN|carol", "SEEN|carol|nowhere|announced|1", "SEEN|", "GONE|"], []),
+        ([f"SEEN|carol|{CAROL.address}|announced|"], []),
+    ],
+)
+def test_who_comes_and_who_goes(lines: list[str], told: list[Event]) -> None:
+    end = attached()
+    end.hear(SEEN_BOB)
+    assert end.hear(*lines) == told
+
+
+def test_a_name_calls_the_only_one_who_has_it() -> None:
+    end = attached()
+    end.hear(SEEN_BOB, f"SEEN|carol|{CAROL.address}|hosts|", f"SEEN|bob|{CAROL.address}|hosts|")
+    for wrong in ("Bob", "bo", "carol", "dave"):
+        with pytest.raises(AddressError, match="the name of somebody who is here"):
+            end.attachment.call(wrong)
+    end.attachment.call(" bob ")  # the other bob is only known
+    assert end.said() == [f"CONNECTING|{BOB.address}"]
+    assert end.hear("QUIT|robert") == [events.Failed(Other("", BOB.address), None, How.DECLINED)]
+
+
+def test_of_two_with_a_name_none_is_called() -> None:
+    end = attached()
+    end.hear(SEEN_BOB, f"SEEN|bob|{CAROL.address}|chat|60")
+    with pytest.raises(AddressError, match=f"2 are called 'bob'; say which: {BOB.address}, {CAROL.address}"):
+        end.attachment.call("bob")
+    assert (end.said(), end.attachment.phase) == ([], Phase.IDLE)
+
+
+def test_a_name_that_is_an_address_is_an_address() -> None:
+    end = attached()
+    end.hear(f"SEEN|127.0.0.9|{BOB.address}|announced|3")
+    end.attachment.call("127.0.0.9")
+    assert end.said() == ["CONNECTING|127.0.0.9"]
+
+
+def test_a_daemon_that_does_not_know_who_is_no_worse_for_it() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.hear("CONNECTED|alice", "ERROR|read 'WHO', expected CONNECT| ...", "PONG|") == [events.Idle()]
+    assert not end.attachment.watches
+    assert end.hear("ERROR|something else") == [events.Warned("something else")]
+
+
+def test_only_one_error_is_about_the_name() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.hear("ERROR|another client is attached", "ERROR|read 'WHO'", "PONG|") == [
+        events.Warned("another client is attached")
+    ]
+
+
+def test_who_comes_while_a_call_fails_does_not_explain_it() -> None:
+    end = calling()
+    assert end.hear("ERROR|no", SEEN_BOB, "QUIT|127.0.0.2")[-1] == events.Failed(Other("", "127.0.0.2"), "no", How.TOLD)
+
+
+_SEEN = st.builds("SEEN|{}|127.0.0.{}:7777|announced|{}".format, *map(st.sampled_from, (["bob", ""], "234", ["", "7"])))
+_GONE = st.sampled_from("234").map("GONE|bob|127.0.0.{}:7777".format)
+
+
+@given(st.lists(_SEEN | _GONE, max_size=30))
+def test_whoever_is_here_was_seen_and_has_not_gone_since(lines: list[str]) -> None:
+    end = attached()
+    here: set[str] = set()
+    for line in lines:
+        for event in end.hear(line):
+            assert isinstance(event, events.Seen | events.Gone)
+            assert (event.person.address in here) == isinstance(event, events.Gone)
+            here ^= {event.person.address}
+        assert here == {person.address for person in end.attachment.people if person.here}

@@ -181,6 +181,7 @@ def test_a_person_who_speaks_in_turn_is_spoken_to_first() -> None:
         "longest-message",
         "wrong-ack-of-a-second-chat",
         "ringing-acknowledges-nothing",
+        "presence-acknowledges-nothing",
     }
     assert set(names(results, Verdict.NOT_RUN)) == two_in_a_row
 

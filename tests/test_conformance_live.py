@@ -57,7 +57,7 @@ class Side:
         self._shown: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.see("1 start a chat")  # it is attached
+        self.see("Call whom?")  # it is attached
         return self
 
     def _read(self) -> None:
@@ -100,7 +100,7 @@ class Side:
             "decline": f"{asked}; echo n",
             "type": "printf '%s\\n' \"$SIMP_TEXT\"",
             "leave": "echo q",
-            "call": "printf '1\\n%s:%s\\n' $SIMP_HOST $SIMP_PORT",
+            "call": "printf '%s:%s\\n' $SIMP_HOST $SIMP_PORT",
         }
         return [word for name, key in keys.items() for word in (f"--{name}-command", f"{key} > '{self.pipe}'")]
 

@@ -85,6 +85,7 @@ def test_each_line_of_a_client_is_answered_in_its_place() -> None:
         "write PONG|",
         "write QUIT|",
         "close",
+        "Announce",
     ]
 
 

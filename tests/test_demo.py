@@ -1,8 +1,13 @@
 """`simp demo`: two people, drawn from what passes between them."""
 
+import subprocess
+
 import pytest
 
+from simp_client import demo
+from simp_daemon.discovery import Discovery
 from tests.test_decode import simp
+from tests.test_exit_status import SIMP
 
 
 def test_demo_shows_a_whole_conversation() -> None:
@@ -14,6 +19,25 @@ def test_demo_shows_a_whole_conversation() -> None:
         at = result.stdout.index(word, at + 1)
     assert result.stdout.count("knows that it arrived") == 4
     assert result.stdout.index("  simp daemon\n  simp client\n") > at
+
+
+@pytest.mark.slow
+def test_demo_finds_its_partner_or_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [*SIMP, "demo", "--pause", "0", "--discovery", "everyone"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=30)
+    assert done.stderr == ""
+    assert done.stdout.index("present?") < done.stdout.index("sees that bob is here") < done.stdout.index("SYN 0")
+    assert "present" not in done.stdout[done.stdout.index("SYN 0") :]
+
+    async def fail(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(Discovery, "start", fail)
+    monkeypatch.setattr(demo, "_SIGHT", 0.1)
+    shown = simp("demo", "--pause", "0", "--discovery", "everyone")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.index("looks for bob") < shown.stdout.index("alice has left")
+    assert "sees that bob" not in shown.stdout
 
 
 @pytest.mark.parametrize("columns", [30, 40, 60, 80])

@@ -1,5 +1,6 @@
 """The person's conversation with the daemon: every cell of (state, input), then what no single cell shows."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -27,6 +28,8 @@ class Desk:
     ) -> None:
         self.dialogue = Dialogue(user, call, piped=piped, commands=commands)
         self.shown: list[str] = []
+        self.listed: list[str] = []
+        """What is shown with the menu."""
         self.asked: list[str] = []
 
     def flush(self) -> list[str]:
@@ -35,7 +38,8 @@ class Desk:
             if isinstance(text, Ask):
                 self.asked.append(text.words)
             else:
-                self.shown.append(view.plain(text))
+                plain = view.plain(text)
+                (self.listed if LIST.match(plain) else self.shown).append(plain)
         return [f"{line.word}|{line.payload}" for line in self.dialogue.lines_to_send()]
 
     def type(self, *lines: str, ask: Ask | None = None) -> list[str]:
@@ -67,7 +71,7 @@ def at_menu(*, piped: bool = False, commands: bool = False) -> Desk:
 
 def calling(*, piped: bool = False, commands: bool = False) -> Desk:
     desk = at_menu(piped=piped, commands=commands)
-    desk.type("1", "127.0.0.2")
+    desk.type("127.0.0.2")
     return desk
 
 
@@ -90,14 +94,17 @@ def _closing() -> Desk:
 
 
 REQUEST = f"CONNECTING|bob|{BOB}"
+NOBODY = ["* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."]
+LIST = re.compile(r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|Call by|Call somebody)")
+"""The lines of a list at the menu."""
+BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]
 PLACES: dict[str, Callable[[], Desk]] = {
     "NAME": Desk,
     "ATTACHING": lambda: Desk("alice"),
     "MENU": at_menu,
     "MENU, asked about bob": lambda: _then(at_menu(), hears=(REQUEST,)),
-    "ADDRESS": lambda: _then(at_menu(), types=("1",)),
-    "WAITING": lambda: _then(at_menu(), types=("2",)),
-    "WAITING, asked about bob": lambda: _then(at_menu(), types=("2",), hears=(REQUEST,)),
+    "MENU, two listed": lambda: _then(Desk("alice"), hears=("CONNECTED|alice", *BOTH, "PONG|")),
+    "LOOKING": lambda: _then(Desk("alice", "bob"), hears=("CONNECTED|alice", "PONG|")),
     "CALLING": calling,
     "CALLING, asked to wait": lambda: _then(calling(), hears=("UNANSWERED|bob|30",)),
     "CALLING, asked about carol": lambda: _then(calling(), hears=(f"CONNECTING|carol|{CAROL}",)),
@@ -133,26 +140,30 @@ def place(name: str) -> Desk:
 LEAVE_BOB = [f"QUIT|{BOB}", "PING|"]
 CANCEL = ["QUIT|127.0.0.2", "PING|"]
 END: tuple[State, list[str]] = (Phase.DETACHING, ["QUIT|"])
-WORDS = ["q", "?", "y", "n", "1", "2", "", "hi", "127.0.0.3"]
+WORDS = ["q", "?", "y", "n", "1", "2", "", "hi", "127.0.0.3", "carol"]
 MESSAGES: dict[str, tuple[State, list[str]]] = {
-    word: (Phase.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]
+    word: (Phase.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3", "carol"]
 }
 TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
-    "NAME": {word: (Phase.ATTACHING, [f"CONNECT|{word}", "PING|"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3"]}
+    "NAME": {
+        word: (Phase.ATTACHING, [f"CONNECT|{word}", "WHO|", "PING|"])
+        for word in ["y", "n", "1", "2", "hi", "127.0.0.3", "carol"]
+    }
     | {"q": END},
     "ATTACHING": {"q": END},
-    "MENU": {"q": END, "1": (Place.ADDRESS, []), "2": (Place.WAITING, [])},
+    "MENU": {"q": END, "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"])},
+    "MENU, two listed": {
+        "q": END,
+        "1": (Phase.CALLING, [f"CONNECTING|{BOB}"]),
+        "2": (Phase.CALLING, [f"CONNECTING|{CAROL}"]),
+        "carol": (Phase.CALLING, [f"CONNECTING|{CAROL}"]),
+        "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"]),
+    },
+    "LOOKING": {"q": (Place.MENU, [])},
     "MENU, asked about bob": {
         "q": END,
         "y": (Phase.ACCEPTING, [f"CONNECTED|{BOB}"]),
         "n": (Place.MENU, LEAVE_BOB),
-    },
-    "ADDRESS": {"q": END, "": (Place.MENU, []), "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"])},
-    "WAITING": {"q": END, "": (Place.MENU, [])},
-    "WAITING, asked about bob": {
-        "q": END,
-        "y": (Phase.ACCEPTING, [f"CONNECTED|{BOB}"]),
-        "n": (Place.WAITING, LEAVE_BOB),
     },
     "CALLING": {"q": (Phase.LEAVING, CANCEL)},
     "CALLING, asked to wait": {"q": (Phase.LEAVING, CANCEL)},
@@ -188,8 +199,11 @@ HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
     "NAME": {"QUIT|": GONE},
     "ATTACHING": {"PONG|": MENU, "QUIT|": GONE, "ERROR|no": END},
     "MENU": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
-    "ADDRESS": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
-    "WAITING": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
+    "LOOKING": {
+        f"CONNECTED|bob|{BOB}": CHAT,
+        "QUIT|": GONE,
+        f"SEEN|bob|{BOB}|announced|3": (Phase.CALLING, [f"CONNECTING|{BOB}"]),
+    },
     "CALLING": {
         f"CONNECTED|bob|{BOB}": CHAT,
         "QUIT|": GONE,
@@ -229,6 +243,9 @@ SAYINGS = [
     "UNDELIVERED|1",
     "UNDELIVERED|²",
     "UNANSWERED|bob|30",
+    f"SEEN|bob|{BOB}|announced|3",
+    f"SEEN|bob|{BOB}|chat|",
+    f"GONE|bob|{BOB}",
     "QUIT|",
     "QUIT|bob",
     "QUIT|127.0.0.2",
@@ -255,7 +272,11 @@ def test_answers_given_beforehand_are_checked() -> None:
     with pytest.raises(LineError):
         Dialogue("a|b")
     with pytest.raises(AddressError):
-        Dialogue("alice", "nowhere")
+        Dialogue("alice", "127.0.0.256")
+    with pytest.raises(AddressError):
+        Dialogue("alice", "fe80::1")
+    with pytest.raises(LineError):
+        Dialogue("alice", "bob|")
 
 
 def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
@@ -294,9 +315,153 @@ def test_a_daemon_that_refuses_the_client_ends_it() -> None:
 
 def test_call_skips_the_menu() -> None:
     desk = Desk("alice", "127.0.0.2")
-    assert desk.flush() == ["CONNECT|alice", "PING|"]
+    assert desk.flush() == ["CONNECT|alice", "WHO|", "PING|"]
     assert desk.hear("CONNECTED|alice", "PONG|") == ["CONNECTING|127.0.0.2"]
     assert desk.asked == []
+
+
+# -- who is here
+
+
+@pytest.mark.parametrize(
+    ("seen", "listed"),
+    [
+        (
+            BOTH,
+            [
+                "* Here now:",
+                "*    1 bob",
+                "*    2 carol",
+                "* Call by number, name or IP address, or wait to be called. Enter lists again.",
+            ],
+        ),
+        (
+            [*BOTH, "SEEN|B0B|127.0.0.4:7777|announced|1", "SEEN|a1ice|127.0.0.5:7777|announced|1"],
+            [
+                "*    1 a1ice (not you) (127.0.0.5:7777)",
+                "*    2 B0B (127.0.0.4:7777)",
+                "*    3 bob (127.0.0.2:7777)",
+                "*    4 carol",
+            ],
+        ),
+        (["SEEN|\\x1b[2J|127.0.0.4:7777|announced|1"], ['*    1 "\\x1b[2J"']),
+        (["SEEN||127.0.0.4:7777|announced|1", f"SEEN|bob|{BOB}|announced|"], NOBODY),
+        (
+            [BOTH[0], "SEEN|carol|127.0.0.4:7777|chat|", "SEEN|ed|127.0.0.5:7777|hosts|", f"SEEN|bob|{BOB}|chat|"],
+            ["*    1 carol", "* Known, but not here now: bob, ed"],
+        ),
+        (["ERROR|read 'WHO|', expected PING|"], ["* Call somebody by IP address, or wait to be called."]),
+        (
+            [f"SEEN|p{number}|127.0.0.4:{number}|announced|1" for number in range(10, 33)],
+            ["*   20 p29", "*      and 3 more, by name"],
+        ),
+    ],
+)
+def test_the_menu_lists_who_is_here(seen: list[str], listed: list[str]) -> None:
+    desk = Desk("alice")
+    desk.hear("CONNECTED|alice", *seen, "PONG|")
+    at = desk.listed.index(listed[0])
+    assert desk.listed[at : at + len(listed)] == listed
+    assert desk.shown == []
+
+
+def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:
+    desk = at_menu()
+    assert "nobody here" in desk.dialogue.bar(80)
+    desk.hear(*BOTH)
+    assert (desk.listed, desk.shown, len(desk.asked)) == (NOBODY, [], 1)
+    assert desk.dialogue.bar(80) == " alice · 2 here · bob has come · Enter lists · q quits · ? helps "
+    assert desk.type("2") == []
+    assert desk.shown.pop() == "! read '2', expected a number of the list, a name or an IP address"
+    desk.type("")
+    assert desk.listed[1:-1] == ["* Here now:", "*    1 bob", "*    2 carol"]
+    assert "has come" not in desk.dialogue.bar(80)
+    desk.hear(f"GONE|carol|{CAROL}")
+    assert desk.dialogue.bar(80) == " alice · 1 here · carol has gone · Enter lists · q quits · ? helps "
+    assert desk.type("bob") == [f"CONNECTING|{BOB}"]
+    desk.hear("ERROR|User already in another chat", f"QUIT|{BOB}")
+    assert desk.shown == [f"* Calling bob ({BOB}). q cancels.", f"* bob ({BOB}) is in another chat."]
+
+
+def test_a_list_is_not_repeated_where_it_is_still_on_the_screen() -> None:
+    desk = at_menu()
+    desk.hear(REQUEST)
+    desk.type("n", "nobody")
+    assert desk.listed == NOBODY
+    desk.type("127.0.0.2")
+    desk.hear("QUIT|127.0.0.2")
+    assert desk.listed == NOBODY * 2
+
+
+def test_two_with_one_name_are_told_apart_and_none_is_called() -> None:
+    desk = at_menu()
+    desk.hear(f"SEEN|bob|{BOB}|announced|1", f"SEEN|bob|{CAROL}|announced|1")
+    assert desk.type("bob") == []
+    assert desk.shown == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
+    assert desk.type("Bob", "192.168.1.256") == []
+    assert desk.shown[1:] == [
+        "! read 'Bob', expected the name of somebody who is here, or an IP address such as 192.168.1.20",
+        "! read '192.168.1.256', expected an IP address such as 192.168.1.20, 192.168.1.20:7777 or [::1]:7777",
+    ]
+    desk.at(Place.MENU)
+
+
+def test_a_name_that_is_a_number_is_called_by_its_number() -> None:
+    desk = at_menu()
+    desk.hear(f"SEEN|2|{BOB}|announced|1", f"SEEN|1|{CAROL}|announced|1")
+    desk.type("")
+    assert desk.type("2") == [f"CONNECTING|{BOB}"]
+    assert desk.listed[-3:-1] == ['*    1 "1"', '*    2 "2"']
+
+
+def test_news_in_a_chat_is_of_others_and_gives_way_to_what_is_typed() -> None:
+    desk = chatting()
+    desk.hear(f"SEEN|bob|{BOB}|chat|0")
+    assert "has come" not in desk.dialogue.bar(120)
+    desk.hear(f"SEEN|carol|{CAROL}|announced|0")
+    assert desk.dialogue.bar(120) == f" chat with bob ({BOB}) · carol has come · q leaves · ? helps "
+    desk.type("hi")
+    assert "has come" not in desk.dialogue.bar(120)
+    assert desk.shown[-1].startswith("* You are in a chat")
+
+
+def test_somebody_to_call_who_is_not_here_yet_is_called_when_they_come() -> None:
+    desk = Desk("alice", "bob", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    assert desk.type("Lunch?") == []
+    assert desk.hear(BOTH[0], f"SEEN|bob|{BOB}|announced|") == []
+    assert desk.hear(BOTH[1]) == [f"CONNECTING|{BOB}"]
+    assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|Lunch?"]
+    assert desk.shown[:2] == [
+        "* bob isn't here yet, and will be called then. `simp who` lists who is.",
+        f"* Calling bob ({BOB}).",
+    ]
+
+
+def test_somebody_to_call_who_does_not_come_is_a_failure_of_a_pipe() -> None:
+    desk = Desk("alice", "bob", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    desk.type("Lunch?")
+    assert desk.dialogue.alone
+    desk.dialogue.give_up(60.0)
+    assert desk.flush() == ["QUIT|"]
+    assert desk.shown[1:] == [
+        "! bob wasn't seen within 60 s, so nobody was called (--wait sets how long; `simp doctor` finds out why).",
+        "! not sent: 'Lunch?': nobody was called",
+    ]
+    assert desk.dialogue.failed
+    desk = Desk("alice", "bob", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|")
+    assert desk.end() == ["QUIT|"]
+    assert desk.dialogue.failed
+
+
+def test_of_two_to_call_none_is_called() -> None:
+    desk = Desk("alice", "bob", piped=True)
+    two = [f"SEEN|bob|{BOB}|announced|1", f"SEEN|bob|{CAROL}|announced|1"]
+    assert desk.hear("CONNECTED|alice", *two, "PONG|")[-1] == "QUIT|"
+    assert desk.shown == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
+    assert desk.dialogue.failed
 
 
 # -- calls and requests
@@ -342,13 +507,13 @@ def test_lines_held_for_a_chat_that_failed_never_reach_the_menu(how: str) -> Non
 
 def test_lines_typed_after_leaving_are_the_menus() -> None:
     desk = chatting()
-    desk.type("q", "1", "127.0.0.3")
+    desk.type("q", "127.0.0.3")
     assert desk.hear(f"QUIT|{BOB}", "PONG|") == ["CONNECTING|127.0.0.3"]
 
 
 def test_what_crossed_our_leaving_is_not_about_the_next_call() -> None:
     desk = calling()
-    desk.type("q", "1", "127.0.0.2")
+    desk.type("q", "127.0.0.2")
     desk.hear(f"CONNECTED|bob|{BOB}", "QUIT|bob", "QUIT|bob")
     assert desk.hear("PONG|") == ["CONNECTING|127.0.0.2"]
     desk.at(Phase.CALLING)
@@ -381,11 +546,11 @@ def test_a_request_during_a_chat_is_told_and_asked_about_after_it() -> None:
     assert desk.asked[-1] == f"carol ({CAROL}) wants to chat. Accept? (y/n)"
 
 
-def test_an_address_being_asked_for_is_not_interrupted() -> None:
-    desk = place("ADDRESS")
+def test_an_address_being_typed_is_not_interrupted() -> None:
+    desk = at_menu()
+    ask = desk.dialogue.ask
     desk.hear(REQUEST)
-    assert desk.dialogue.ask.words == QUESTIONS[Place.ADDRESS][1]
-    assert desk.type("127.0.0.9") == ["CONNECTING|127.0.0.9"]
+    assert desk.type("127.0.0.9", ask=ask) == ["CONNECTING|127.0.0.9"]
 
 
 def test_requests_are_asked_about_one_after_the_other_each_once() -> None:
@@ -397,9 +562,10 @@ def test_requests_are_asked_about_one_after_the_other_each_once() -> None:
 
 
 def test_calling_somebody_whose_request_waits_answers_it() -> None:
-    desk = place("ADDRESS")
+    desk = at_menu()
+    ask = desk.dialogue.ask
     desk.hear(REQUEST)
-    desk.type("127.0.0.2")
+    desk.type("127.0.0.2", ask=ask)
     desk.hear(f"CONNECTED|bob|{BOB}")
     assert desk.dialogue.attachment.requests == []
 
@@ -593,7 +759,7 @@ def test_the_end_waits_for_the_messages_of_a_chat_that_was_left() -> None:
 def calling_after_a_chat() -> Desk:
     """A call is out, and a message of the chat before is under way."""
     desk = _then(chatting(piped=True, commands=True), types=("hi", "q"), hears=("QUIT|bob", "PONG|"))
-    desk.type("1", "127.0.0.3")
+    desk.type("127.0.0.3")
     return desk
 
 
@@ -664,15 +830,16 @@ def test_a_daemon_that_closes_after_our_quit_is_not_lost() -> None:
 def test_help_is_there_and_the_question_comes_again() -> None:
     desk = at_menu()
     desk.type("?")
-    assert desk.shown == [f"* {line}" for line in HELP]
+    assert (desk.shown, desk.listed) == ([f"* {line}" for line in HELP], NOBODY * 2)
     assert desk.asked == [QUESTIONS[Place.MENU][1], QUESTIONS[Place.MENU][1]]
 
 
 # -- the law
 
 _PEERS = st.sampled_from(["bob", BOB, "carol", CAROL, "", "q", "\x1b[2J", "\u202ebob", "a\nb"]) | st.text(max_size=5)
-_PAYLOADS = st.lists(_PEERS | st.sampled_from(["1", "2", "30"]), max_size=3).map("|".join) | st.text()
-_HEARD = st.builds(Line, st.sampled_from(Word), _PAYLOADS).map(format_line)
+_PAYLOADS = st.lists(_PEERS | st.sampled_from(["1", "2", "30"]), max_size=4).map("|".join) | st.text()
+_SEEN = st.builds("{}|{}|chat|1".format, _PEERS, st.sampled_from([BOB, CAROL])).map(lambda text: Line(Word.SEEN, text))
+_HEARD = (st.builds(Line, st.sampled_from(Word), _PAYLOADS) | _SEEN).map(format_line)
 _TYPED = st.sampled_from([*WORDS, "alice", "127.0.0.2", r"\q", "\x1b]0;x\x07", "\ud800"]) | st.text(max_size=9)
 _STEPS = st.lists(st.tuples(st.just("hear"), _HEARD) | st.tuples(st.just("type"), _TYPED), max_size=40)
 
@@ -684,13 +851,14 @@ def _disturbs(character: str) -> bool:
 _LEADING_TO_CHATS = [
     *("PONG|", "CONNECTED|alice", REQUEST, f"CONNECTING|carol|{CAROL}", f"CONNECTED|bob|{BOB}"),
     *(f"CONNECTED|carol|{CAROL}", "QUIT|bob", "QUIT|carol", "UNANSWERED|bob|30", "ACK|1"),
+    *(*BOTH, f"GONE|bob|{BOB}", "SEEN|ann|127.0.0.4:7777|announced|1", "GONE|ann|127.0.0.4:7777"),
 ]
-_DONE = st.sampled_from([*_LEADING_TO_CHATS, "look", "y", "n", "1", "2", "q", "127.0.0.2", "draft"])
+_DONE = st.sampled_from([*_LEADING_TO_CHATS, "look", "y", "n", "1", "2", "q", "127.0.0.2", "draft", ""])
 
 
 @given(st.lists(_DONE, max_size=60))
 def test_what_is_typed_counts_for_what_was_asked_then_alone(steps: list[str]) -> None:
-    desk = at_menu()
+    desk = place("MENU, two listed")
     ask, partner = desk.dialogue.ask, ""
     for step in steps:
         if step == "look":
@@ -707,6 +875,8 @@ def test_what_is_typed_counts_for_what_was_asked_then_alone(steps: list[str]) ->
                     assert partner in ("", now)
                 elif word == "CONNECTED":
                     assert (step, payload) == ("y", ask.other.peer)
+                elif word == "CONNECTING" and step.isdecimal():
+                    assert payload == ask.people[int(step) - 1].address
                 elif word == "QUIT" and payload:
                     assert (step, payload) == ("n", ask.other.peer) or (step == "q" and ask.talk)
 
@@ -722,11 +892,12 @@ def test_nothing_raises_and_nothing_disturbs_the_terminal(
         else:
             desk.dialogue.type_line(step)
         desk.flush()
-        visible = "".join([*desk.shown, *desk.asked, desk.dialogue.ask.label, desk.dialogue.bar(80)]).replace(
-            f"\n{view.MORE}", ""
-        )
+        visible = "".join(
+            [*desk.shown, *desk.listed, *desk.asked, desk.dialogue.ask.label, desk.dialogue.bar(80)]
+        ).replace(f"\n{view.MORE}", "")
         assert not any(map(_disturbs, visible))
         desk.shown.clear()
+        desk.listed.clear()
         desk.asked.clear()
 
 
@@ -783,12 +954,23 @@ def test_a_draft_for_one_partner_reaches_no_other() -> None:
     assert desk.shown[-1] == "! not sent: 'dear bob': the chat is over"
 
 
-def test_a_choice_that_a_request_interrupts_is_still_a_choice() -> None:
-    desk = at_menu()
-    ask = desk.dialogue.ask
-    desk.hear(REQUEST)
-    desk.type("1", ask=ask)
-    desk.at(Place.ADDRESS)
+HOMES = {"ann": "127.0.0.4:7777", "bob": BOB, "carol": CAROL}
+_COMING = st.sampled_from(sorted(HOMES)).map(lambda name: f"SEEN|{name}|{HOMES[name]}|announced|1")
+_GOING = st.sampled_from(sorted(HOMES)).map(lambda name: f"GONE|{name}|{HOMES[name]}")
+_CHANGES = st.lists(_COMING | _GOING | st.just(""), max_size=8)
+
+
+@given(_CHANGES, _CHANGES, st.integers(1, 4))
+def test_a_number_is_whose_it_was_when_its_typing_began(before: list[str], meanwhile: list[str], number: int) -> None:
+    desk = place("MENU, two listed")
+    for step in before:
+        (desk.hear if step else desk.type)(step)
+    begin = max(at for at, line in enumerate(desk.listed) if line in ("* Here now:", *NOBODY))
+    ask, on_screen = desk.dialogue.ask, "\n".join(desk.listed[begin:])
+    for step in meanwhile:
+        (desk.hear if step else desk.type)(step)
+    named = re.search(rf"^\* +{number} (\w+)$", on_screen, re.MULTILINE)
+    assert desk.type(str(number), ask=ask) == ([f"CONNECTING|{HOMES[named[1]]}"] if named else [])
 
 
 def test_a_yes_typed_before_the_question_accepts_nobody() -> None:
@@ -826,7 +1008,7 @@ def test_lines_together_are_a_message_wherever_they_are_typed() -> None:
     desk = calling()
     desk.type(lines)
     assert desk.hear(f"CONNECTED|bob|{BOB}") == [f"CHAT|{lines}"]
-    for where in ("NAME", "MENU", "MENU, asked about bob", "ADDRESS", "WAITING"):
+    for where in ("NAME", "MENU", "MENU, asked about bob"):
         desk = place(where)
         before = desk.dialogue.state
         assert desk.type("y\nq") == []
@@ -855,9 +1037,9 @@ def test_each_line_of_redirected_input_is_a_message(lines: list[str]) -> None:
 
 def test_redirected_input_answers_the_questions_before_a_call() -> None:
     desk = Desk(piped=True)
-    assert desk.type("alice") == ["CONNECT|alice", "PING|"]
+    assert desk.type("alice") == ["CONNECT|alice", "WHO|", "PING|"]
     desk.hear("CONNECTED|alice", "PONG|")
-    assert desk.type("1", "127.0.0.2") == ["CONNECTING|127.0.0.2"]
+    assert desk.type("127.0.0.2") == ["CONNECTING|127.0.0.2"]
     assert desk.hear(f"CONNECTED|bob|{BOB}") == []
     assert desk.type("q") == ["CHAT|q"]
 

@@ -15,6 +15,7 @@ from simp_daemon.events import (
     Ignored,
     MessageReceived,
     MessageUndelivered,
+    Present,
     Reason,
     Refused,
     RequestReceived,
@@ -27,6 +28,8 @@ from simp_proto.constants import (
     BUSY,
     OFFER,
     OPERATIONS,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
     RINGING,
     STRANGER_BURST,
     STRANGER_RATE,
@@ -672,3 +675,152 @@ def test_nobody_is_named_where_nobody_is_called_or_the_callee_has_answered() -> 
     endpoint.receive(packet(Control.SYN_ACK), BOB, 4.0)
     endpoint.receive(packet(Control.SYN_ACK), CAROL, 5.0)
     assert named(endpoint) == []
+
+
+def calling_bob(endpoint: Endpoint) -> None:
+    endpoint.call(BOB, 0.0)
+
+
+def ringing_bob(endpoint: Endpoint) -> None:
+    calling_bob(endpoint)
+    endpoint.receive(packet(Control.ACK, 0, RINGING), BOB, 0.0)
+
+
+def asked_by_bob(endpoint: Endpoint) -> None:
+    endpoint.receive(packet(Control.SYN, 0, OFFER), BOB, 0.0)
+
+
+def accepting_bob(endpoint: Endpoint) -> None:
+    asked_by_bob(endpoint)
+    endpoint.accept(BOB, 0.0)
+
+
+def chatting_with_bob(endpoint: Endpoint) -> None:
+    calling_bob(endpoint)
+    endpoint.receive(packet(Control.SYN_ACK), BOB, 0.0)
+
+
+def waiting_for_bob(endpoint: Endpoint) -> None:
+    chatting_with_bob(endpoint)
+    endpoint.say(BOB, 1, "hello", 0.0)
+
+
+def leaving_bob(endpoint: Endpoint) -> None:
+    chatting_with_bob(endpoint)
+    endpoint.quit(BOB, 0.0)
+
+
+def declining_bob(endpoint: Endpoint) -> None:
+    asked_by_bob(endpoint)
+    endpoint.quit(BOB, 0.0)
+
+
+def chatting_with_carol(endpoint: Endpoint) -> None:
+    endpoint.call(CAROL, 0.0)
+    endpoint.receive(packet(Control.SYN_ACK), CAROL, 0.0)
+
+
+IN_EVERY_STATE = {
+    "IDLE": lambda endpoint: None,
+    "IDLE beside a chat": chatting_with_carol,
+    "CALLING": calling_bob,
+    "RINGING": ringing_bob,
+    "PENDING": asked_by_bob,
+    "ACCEPTING": accepting_bob,
+    "OPEN": chatting_with_bob,
+    "OPEN, waiting": waiting_for_bob,
+    "LEAVING": leaving_bob,
+    "DECLINING": declining_bob,
+}
+
+
+def look(endpoint: Endpoint) -> str:
+    """All that its conversations are, as one text."""
+    whole = []
+    for peer, session in endpoint._sessions.items():
+        record = {key: value for key, value in vars(session.record).items() if key not in ("outlet", "learn", "here")}
+        delivery = {key: value for key, value in vars(record.pop("delivery")).items() if key != "_conduct"}
+        conduct = vars(session.record.delivery._conduct)  # type: ignore[attr-defined]
+        whole.append((peer, session.state, record, delivery, conduct))
+    return repr((whole, endpoint.get_timer(), endpoint._requests.keys(), endpoint.current and endpoint.current.state))
+
+
+def test_every_state_is_asked_in() -> None:
+    assert {name.split()[0].rstrip(",") for name in IN_EVERY_STATE} == {state.name for state in State}
+
+
+@pytest.mark.parametrize("sequence", [0, 1])
+@pytest.mark.parametrize("state", IN_EVERY_STATE)
+def test_whoever_asks_is_answered_in_every_state_and_changes_nothing(state: str, sequence: int) -> None:
+    endpoint = Endpoint()
+    endpoint.user = "alice"
+    IN_EVERY_STATE[state](endpoint)
+    endpoint.outlet.clear()
+    before = look(endpoint)
+    endpoint.receive(packet(Control.ACK, sequence, PRESENCE_QUESTION), BOB, 1.0)
+    ((answer, peer),) = datagrams(endpoint)
+    assert (answer.operation, answer.sequence, answer.payload) == (Control.ACK, sequence, PRESENCE_ANSWER)
+    assert (peer, answer.framing, answer.name) == (BOB, Framing.HEADER, "alice")
+    assert events(endpoint) == []
+    assert look(endpoint) == before
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("sequence", [0, 1])
+@pytest.mark.parametrize("state", IN_EVERY_STATE)
+def test_an_answer_is_told_once_if_it_was_asked_for_and_changes_nothing(state: str, sequence: int, asked: bool) -> None:
+    endpoint = Endpoint()
+    IN_EVERY_STATE[state](endpoint)
+    if asked:
+        endpoint._asked[BOB] = True  # before that conversation began
+    before = look(endpoint)
+    endpoint.outlet.clear()
+    for _ in range(2):
+        endpoint.receive(packet(Control.ACK, sequence, PRESENCE_ANSWER), BOB, 1.0)
+    assert events(endpoint) == ([Present(BOB, "bob")] if asked else [])
+    assert datagrams(endpoint) == []
+    assert look(endpoint) == before
+
+
+@pytest.mark.parametrize("state", IN_EVERY_STATE)
+def test_nobody_is_asked_in_a_conversation(state: str) -> None:
+    endpoint = Endpoint()
+    IN_EVERY_STATE[state](endpoint)
+    endpoint.outlet.clear()
+    assert endpoint.ask(BOB) == state.startswith("IDLE")
+    assert len(datagrams(endpoint)) == state.startswith("IDLE")
+
+
+def test_nobody_is_there_while_no_client_is_attached() -> None:
+    endpoint = Endpoint()
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), BOB, 0.0)
+    ((answer, _),) = datagrams(endpoint)
+    assert answer.name == "daemon"
+    endpoint.ask(BOB)
+    endpoint.outlet.clear()
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER, user=b"daemon"), BOB, 0.0)
+    assert events(endpoint) == [Present(BOB, "")]
+
+
+@pytest.mark.parametrize("framing", [Framing.TRAILER, Framing.BARE])
+def test_presence_is_in_header_alone(framing: Framing) -> None:
+    endpoint = Endpoint()
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION, framing=framing), BOB, 0.0)
+    assert datagrams(endpoint) == []
+
+
+def test_an_answer_gets_through_a_flood_of_strangers() -> None:
+    endpoint = Endpoint()
+    endpoint.ask(BOB)
+    for number in range(1_000):
+        endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.0.{number >> 8}.{number & 255}", 7777), 0.0)
+    endpoint.outlet.clear()
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER), BOB, 0.0)
+    assert events(endpoint) == [Present(BOB, "bob")]
+
+
+def test_questions_of_strangers_are_bounded() -> None:
+    endpoint = Endpoint()
+    for number in range(1_000):
+        endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), (f"10.0.{number >> 8}.{number & 255}", 7777), 0.0)
+    assert len(datagrams(endpoint)) == STRANGER_BURST

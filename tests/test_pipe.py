@@ -41,6 +41,9 @@ def test_read_lines(tmp_path: Path, data: bytes, lines: list[str]) -> None:
         os.close(descriptor)
 
 
+NOBODY = "* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."
+
+
 class Client:
     """A running `simp client` between two pipes."""
 
@@ -64,7 +67,7 @@ class Client:
     async def status(self) -> int:
         """The exit status, once it has ended and has nothing more to say than where it is."""
         output, errors = [await asyncio.wait_for(stream.read(), PATIENCE) for stream in (self.output, self.errors)]
-        assert [line for line in (output + errors).splitlines() if not line.startswith((b"* ", b"1 start"))] == []
+        assert [line for line in (output + errors).splitlines() if not line.startswith((b"* ", b"Call whom"))] == []
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
 
@@ -89,11 +92,11 @@ def run(script: Callable[[ScriptedDaemon, Client], Awaitable[None]], *options: s
 
 def test_everything_typed_ahead_is_used_in_its_place() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
-        client.type("alice\n1\n127.0.0.2\nhello\nq\n")
+        client.type("alice\n127.0.0.2\nhello\nq\n")
         client.input.close()
         await client.see("Your name:")
         await daemon.attach("alice")
-        await client.see("1 start a chat, 2 wait for a request, q quit:", "Call which IP or IP:port?")
+        await client.see(NOBODY, "Call whom?")
         await client.see("* Calling 127.0.0.2. q cancels.")
         await daemon.take_call("127.0.0.2", "bob")
         await client.see("* You are in a chat with bob (127.0.0.2:7777). q leaves, ? helps.")
@@ -109,9 +112,7 @@ def test_everything_typed_ahead_is_used_in_its_place() -> None:
 def test_a_driver_can_wait_for_each_question_and_event() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("bob")
-        await client.see("1 start a chat, 2 wait for a request, q quit:")
-        client.type("2\n")
-        await client.see("* Waiting for a request. Enter goes back to the menu, q ends the program.")
+        await client.see(NOBODY, "Call whom?")
         await daemon.say("CONNECTING|alice|127.0.0.1:7777")
         await client.see("alice (127.0.0.1:7777) wants to chat. Accept? (y/n)")
         client.type("maybe\n")
@@ -185,10 +186,40 @@ def test_a_failed_call_is_a_failure() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+def test_a_name_is_called_when_it_comes() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("Lunch?\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await client.see("* bob isn't here yet, and will be called then. `simp who` lists who is.")
+        await daemon.say("SEEN|bob|127.0.0.2:7777|announced|0")
+        await daemon.hear("CONNECTING|127.0.0.2:7777")
+        await daemon.say("CONNECTED|bob|127.0.0.2:7777")
+        await daemon.hear("CHAT|Lunch?")
+        await daemon.say("ACK|1")
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "bob")
+
+
+def test_a_name_that_does_not_come_is_given_up() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("Lunch?\n")
+        await daemon.attach("alice")
+        await client.see("* bob isn't here yet, and will be called then. `simp who` lists who is.")
+        await daemon.end()
+        gone = "so nobody was called (--wait sets how long; `simp doctor` finds out why)."
+        await client.see(f"! bob wasn't seen within 0.2 s, {gone}", "! not sent: 'Lunch?': nobody was called")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "bob", "--wait", "0.2")
+
+
 def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
-        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        await client.see(NOBODY, "Call whom?")
         await daemon.hang_up()
         await client.see(f"! The daemon is gone. Start it again with: simp daemon --client-port {daemon.port}")
         assert await client.status() == 1
@@ -201,7 +232,7 @@ def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
 def test_a_signal_leaves_politely(number: signal.Signals) -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
-        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        await client.see(NOBODY, "Call whom?")
         client.process.send_signal(number)
         await daemon.end()
         assert await client.status() == 130
@@ -212,7 +243,7 @@ def test_a_signal_leaves_politely(number: signal.Signals) -> None:
 def test_an_output_that_nobody_reads_ends_the_client() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
-        await client.see("1 start a chat, 2 wait for a request, q quit:")
+        await client.see(NOBODY, "Call whom?")
         reader = client.process._transport.get_pipe_transport(1)  # type: ignore[attr-defined]
         reader.close()
         await asyncio.wait_for(client.output.read(), PATIENCE)  # until it is closed indeed
@@ -294,7 +325,7 @@ def test_an_output_that_is_full_is_told() -> None:
     [
         (["nowhere"], "read 'nowhere', expected an IP address"),
         (["--user", "a|b"], "read '|' in the name"),
-        (["--call", "bob"], "read 'bob', expected an IP address"),
+        (["--call", "192.168.1.256"], "read '192.168.1.256', expected an IP address"),
         (["--client-port", "0"], "0 is not in the range"),
     ],
 )

@@ -60,12 +60,34 @@ NAMES = st.text(
 )
 
 
-@given(NAMES, st.sampled_from([*Phase, *Place]), st.integers(4, 200), st.integers(0, 3))
-def test_the_bar_is_narrower_than_the_terminal(name: str, state: State, columns: int, messages: int) -> None:
+@given(NAMES, st.sampled_from([*Phase, *Place]), st.integers(4, 200), st.integers(0, 3), st.booleans())
+def test_the_bar_is_narrower_than_the_terminal(
+    name: str, state: State, columns: int, messages: int, news: bool
+) -> None:
     attachment = chatting(name)
     for number in range(messages):
         attachment.say(str(number))
-    assert view.width(prompt.bar(state, attachment, "alice", columns)) < columns
+    told = f"{view.named(name)} has come" if news else ""
+    assert view.width(prompt.bar(state, attachment, "alice", columns, told)) < columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "bar"),
+    [
+        (80, " alice · 1 here · bob has come · Enter lists · q quits · ? helps "),
+        (60, " alice · 1 here · bob has come · q quits · ? helps "),
+        (45, " 1 here · bob has come · q quits · ? helps "),
+        (40, " 1 here · bob has come · q quits "),
+        (33, " 1 here · q quits · ? helps "),
+        (20, " 1 here · q quits "),
+        (12, " q quits "),
+    ],
+)
+def test_the_bar_at_the_menu_counts_who_is_here(columns: int, bar: str) -> None:
+    attachment = chatting("bob")
+    attachment.leave()
+    attachment.receive_line(parse_line(b"SEEN|bob|127.0.0.2:7777|announced|1"))
+    assert prompt.bar(Place.MENU, attachment, "alice", columns, "bob has come") == bar
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_whoever_says_nothing_is_no_daemon(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(link, "CONNECT_TIMEOUT", 0.1)
 
     async def script(daemon: ScriptedDaemon, _: Paper) -> None:
-        await daemon.hear("CONNECT|alice", "PING|")
+        await daemon.hear("CONNECT|alice", "WHO|", "PING|")
 
     with pytest.raises(NoDaemonError, match="nothing said"):
         talk(script)
@@ -113,7 +113,7 @@ def test_the_scripted_daemon_notices_what_was_not_said(line: str, heard: str) ->
 def test_a_whole_conversation() -> None:
     async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
         await daemon.attach("alice")
-        await paper.type("1", "127.0.0.2")
+        await paper.type("127.0.0.2")
         await daemon.take_call("127.0.0.2", "bob")
         await paper.type(r"a|b\c")
         await daemon.hear(r"CHAT|a|b\\c")
@@ -210,7 +210,7 @@ def test_a_cancelled_conversation_leaves_politely() -> None:
 def test_a_front_that_nobody_reads_ends_the_conversation() -> None:
     async def script(daemon: ScriptedDaemon, paper: Paper) -> None:
         await daemon.attach("alice")
-        await paper.see("1 start a chat")
+        await paper.see("Call whom?")
         paper.deaf = True
         await paper.type("?")
         await daemon.end()

@@ -115,7 +115,7 @@ def street() -> Street:
 
 
 def call(street: Street) -> None:
-    street.type(ALICE, "1", "127.0.0.2")
+    street.type(ALICE, "127.0.0.2")
 
 
 def chat(street: Street) -> None:
@@ -162,7 +162,7 @@ def test_whoever_is_there_when_the_caller_gives_up_reads_so(street: Street) -> N
     street.type(ALICE, "q")
     assert street.read(BOB)[-2:] == [
         "* Missed call: alice (127.0.0.1:7777) no longer wants to chat.",
-        "1 start a chat, 2 wait for a request, q quit:",
+        "Call whom?",
     ]
 
 
@@ -176,7 +176,9 @@ def test_a_partner_whose_daemon_has_died_is_told_with_the_message_it_took_along(
         "! not delivered: 'are you there?'",
         "! bob stopped answering",
         "* bob (127.0.0.2:7777) is gone; the chat is over.",
-        "1 start a chat, 2 wait for a request, q quit:",
+        "* Known, but not here now: bob",
+        "* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why.",
+        "Call whom?",
     ]
 
 
@@ -203,4 +205,4 @@ def test_whoever_declines_is_there(street: Street) -> None:
     street.come(BOB, "bob")
     call(street)
     street.type(BOB, "n")
-    assert street.read(ALICE)[-2] == "* bob (127.0.0.2:7777) declined."
+    assert street.read(ALICE)[-3] == "* bob (127.0.0.2:7777) declined."

@@ -93,9 +93,7 @@ def test_a_whole_evening() -> None:
         await screen.see("Your name:")
         screen.press("alice\r")
         await daemon.attach("alice")
-        await screen.see("q quit:")
-        screen.press("1\r")
-        await screen.see("IP:port?")
+        await screen.see("Call whom?")
         screen.press("127.0.0.2\r")
         await daemon.hear("CONNECTING|127.0.0.2")
         await daemon.say("RINGING|daemon|127.0.0.2:7777")
@@ -106,7 +104,7 @@ def test_a_whole_evening() -> None:
         await daemon.hear("CHAT|hi")
         await daemon.say("ACK|1", "QUIT|bob")
         await screen.see("bob (127.0.0.2:7777) left")
-        await screen.see("q quit:")
+        await screen.see("Call whom?")
         screen.press("q\r")
         await daemon.end()
         assert await screen.status() == 0
@@ -282,9 +280,9 @@ def test_enters_on_an_empty_line_are_no_text() -> None:
         screen.press("\r\r\rq\r")
         await _hear(daemon, screen, "QUIT|127.0.0.2:7777", "PING|")
         await daemon.say("QUIT|bob", "PONG|")
-        await screen.see("q quit:")
-        screen.press("\r\r\r1\r")
-        await screen.see("Call which IP or IP:port?")
+        await screen.see("Call whom?")
+        screen.press("\r\r\r127.0.0.3\r")
+        await _hear(daemon, screen, "CONNECTING|127.0.0.3")
 
     watch(script, *CALL)
 
@@ -308,7 +306,7 @@ def test_a_long_paste_is_sent_by_a_second_enter_and_disarmed_by_an_edit() -> Non
 
 def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
-        await _hear(daemon, screen, "CONNECT|alice", "PING|")
+        await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
         await daemon.say("CONNECTED|alice", "PONG|", "CONNECTING|bob|127.0.0.2:7777")
         await screen.see("Accept bob (127.0.0.2:7777)? (y/n)")
         screen.press("y")
@@ -325,6 +323,25 @@ def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
     watch(script, "--user", "alice")
 
 
+def test_people_who_come_move_nothing_under_the_fingers() -> None:
+    async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
+        await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
+        await daemon.say("CONNECTED|alice", "SEEN|bob|127.0.0.2:7777|announced|1", "PONG|")
+        await screen.see("   1 bob")
+        await screen.see("1 here")
+        screen.press("1")
+        await screen.see("Call whom? 1")
+        await daemon.say("SEEN|ann|127.0.0.3:7777|announced|1")
+        await screen.see("2 here · ann has come")
+        assert sum("Here now" in row for row in screen.rows) == 1
+        screen.press("\x7f\r")
+        await screen.see("   2 bob")
+        screen.press("1\r")
+        await _hear(daemon, screen, "CONNECTING|127.0.0.3:7777")
+
+    watch(script, "--user", "alice", size=(40, 24))
+
+
 def test_a_draft_of_a_chat_that_ends_answers_no_menu() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -334,7 +351,7 @@ def test_a_draft_of_a_chat_that_ends_answers_no_menu() -> None:
         await screen.see("bob (127.0.0.2:7777) left")
         screen.press("\r")
         await screen.see("! not sent: '1': the chat is over")
-        await screen.see("q quit:")
+        await screen.see("Call whom?")
         screen.press("q\r")
         await _hear(daemon, screen, "QUIT|")
 
@@ -385,9 +402,9 @@ def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await screen.see("Your name:")
         screen.press("alice\r")
-        await _hear(daemon, screen, "CONNECT|alice", "PING|")
+        await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
         await daemon.say("CONNECTED|alice", "PONG|")
-        await screen.see("1 start a chat, 2 wait for a request, q quit:")
+        await screen.see("Call whom?")
         await daemon.say("CONNECTING|bob|127.0.0.2:7777")
         await screen.see("bob (127.0.0.2:7777) wants to chat. Accept? (y/n)")
         screen.press("y\r")

@@ -11,17 +11,20 @@ from simp_daemon.events import (
     Ended,
     ErrorReceived,
     Event,
+    Gone,
     MessageAcknowledged,
     MessageReceived,
     MessageUndelivered,
     Rang,
     RequestReceived,
+    Seen,
     Silent,
     Unanswered,
     Unattended,
     Why,
 )
 from simp_daemon.messages import Outbox
+from simp_daemon.neighbours import Neighbours
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
@@ -52,6 +55,7 @@ class Attachment:
         name: str,
         own: Address | None,
         endpoint: Endpoint,
+        neighbours: Neighbours,
         outbox: Outbox,
         missed: dict[Address, tuple[str, int]],
         emit: Callable[[Write], None],
@@ -64,6 +68,9 @@ class Attachment:
         self.client = client
         self._own = own
         self._endpoint = endpoint
+        self._neighbours = neighbours
+        self.watching = False
+        """Whether it is told who comes and goes."""
         self._outbox = outbox
         self._emit = emit
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
@@ -128,11 +135,25 @@ class Attachment:
         self._write(Word.UNDELIVERED, str(self._said))
 
     def _call(self, payload: str, now: float) -> None:
-        peer = parse_address(payload, DAEMON_PORT)
+        peer, name = self._whom(payload, now)
         if peer == self._own:
             raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
         (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
-        self._partner = self._requests.pop(peer, _Other(peer, ""))
+        self._partner = self._requests.pop(peer, _Other(peer, name))
+
+    def _whom(self, payload: str, now: float) -> tuple[Address, str]:
+        """The address, or that of the only one who has that name (discovery 4.1)."""
+        try:
+            return parse_address(payload, DAEMON_PORT), ""
+        except AddressError as error:
+            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == payload]
+            found = list(dict.fromkeys(asking + self._neighbours.called(payload, now)))
+            if not found:
+                raise AddressError(f"{error}, or the name of somebody who is here") from None
+        if len(found) > 1:
+            addresses = ", ".join(map(format_address, found))
+            raise NotNowError(f"{len(found)} are called {payload!r}; say which: {addresses}")
+        return found[0], payload
 
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
@@ -199,6 +220,10 @@ class Attachment:
                 self._tell(Word.AWAY, _Other(peer, name))
             case AnsweredElsewhere(peer, _, elsewhere):
                 self._write(Word.ELSEWHERE, f"{format_address(peer)}|{format_address(elsewhere)}")
+            case Seen() if self.watching:
+                self._write(Word.SEEN, describe(event))
+            case Gone(peer, name) if self.watching:
+                self._write(Word.GONE, f"{printable_name(name)}|{format_address(peer)}")
             case Unanswered(peer, name, seconds):
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case Silent(peer, name, seconds):
@@ -233,6 +258,12 @@ class Attachment:
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(peer, name)
+
+
+def describe(seen: Seen) -> str:
+    """A neighbour as the payload of SEEN (client 4.2)."""
+    seconds = "" if seen.seconds is None else seen.seconds
+    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}"
 
 
 def _name(peer: Address, name: str) -> str:

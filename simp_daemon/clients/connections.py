@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from simp_daemon.clients.attachment import Attachment
-from simp_daemon.effects import Client, Close, Throttle, Write
+from simp_daemon.clients.attachment import Attachment, describe
+from simp_daemon.effects import Announce, Client, Close, Throttle, Write
 from simp_daemon.events import Ended, Event, Why
 from simp_daemon.messages import Outbox
+from simp_daemon.neighbours import Neighbours
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
 from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS
@@ -47,9 +48,14 @@ class Connections:
     """All of them. `now` is the endpoint's clock, `own` the daemon's address, if it has a single one."""
 
     def __init__(
-        self, endpoint: Endpoint, own: Address | None, emit: Callable[[Write | Throttle | Close], None]
+        self,
+        endpoint: Endpoint,
+        neighbours: Neighbours,
+        own: Address | None,
+        emit: Callable[[Write | Throttle | Close | Announce], None],
     ) -> None:
         self._endpoint = endpoint
+        self._neighbours = neighbours
         self._own = own
         self._emit = emit
         self._outbox = Outbox(endpoint)
@@ -90,6 +96,8 @@ class Connections:
         if self._attachment and self._attachment.client == client:
             attachment, self._attachment = self._attachment, None
             attachment.detach(now)
+            self._neighbours.attend(False, now)
+            self._emit(Announce(""))
 
     def stop(self, now: float) -> None:
         """Ends all connections."""
@@ -193,14 +201,21 @@ class Connections:
         attached = self._attachment is not None and self._attachment.client == client
         if line.word is Word.PING:
             self._write(client, Word.PONG)
+        elif line.word is Word.WHO:
+            for seen in self._neighbours.look(now):
+                self._write(client, Word.SEEN, describe(seen))
+            if attached and self._attachment:
+                self._attachment.watching = True
         elif line.word is Word.CONNECT:
             if self._attachment is not None:
                 who = "you are connected already" if attached else "another client is connected to this daemon"
                 raise NotNowError(who)
             missed = {peer: (name, round(now - at)) for peer, (name, at) in self._missed.items()}
             self._attachment = Attachment(
-                client, line.payload, self._own, self._endpoint, self._outbox, missed, self._emit
+                client, line.payload, self._own, self._endpoint, self._neighbours, self._outbox, missed, self._emit
             )
+            self._neighbours.attend(True, now)
+            self._emit(Announce(line.payload))
             self._missed.clear()
         elif line.word is Word.QUIT and not line.payload:
             self._write(client, Word.QUIT)

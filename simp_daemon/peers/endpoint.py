@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from simp_daemon.effects import Send
-from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Why
+from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Present, Reason, Why
 from simp_daemon.peers.policy import OneChat, Policy
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.session import Session, rings
@@ -15,15 +15,20 @@ from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
+    HANDSHAKE_SEQUENCE,
     KNOWN_PEERS,
     LEAVING_SESSIONS,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
     Control,
     Framing,
     Type,
 )
-from simp_proto.datagram import Datagram, parse, reading_order
+from simp_proto.datagram import Datagram, build, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
-from simp_proto.printable import NOBODY
+from simp_proto.printable import NOBODY, names_person
+
+T = TypeVar("T")
 
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
@@ -54,7 +59,8 @@ class Endpoint:
         self._ending: dict[Address, Session] = {}
         self._held: dict[Address, tuple[bytes, str | None] | None] = {}
         self._known: OrderedDict[Address, Framing] = OrderedDict()
-        self._timers = Timers()
+        self._asked: OrderedDict[Address, bool] = OrderedDict()
+        self._timers: Timers[Address] = Timers()
         self._strangers = Strangers()
         self._refused = 0
         self._reported = float("-inf")
@@ -71,15 +77,12 @@ class Endpoint:
         session = self._sessions.get(peer)
         state = session.state if session else State.IDLE
         friend = peer in self._known
-        if state in _UNVERIFIED and not self._strangers.admits(peer, now, friend=friend):
+        expected = state not in _UNVERIFIED or peer in self._asked
+        if not expected and not self._strangers.admits(peer, now, friend=friend):
             self._refuse(peer, now)  # before anything is built: it is what a flood costs
             return
-        try:
-            datagram = parse(data, reading_order(session.record.framing if session else Framing.BARE))
-        except DatagramError as error:
-            if session is None:
-                self._strangers.charge(peer, 1, friend=friend)
-            self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
+        datagram = self._parsed(data, peer, session)
+        if datagram is None or (datagram.payload and self._presence(datagram, peer, state, here)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if repeats and not self._strangers.admits(peer, now, friend=friend):
@@ -105,12 +108,54 @@ class Endpoint:
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
             self._strangers.charge(peer, max(answers, 1), friend=friend)
 
+    def _parsed(self, data: bytes, peer: Address, session: Session | None) -> Datagram | None:
+        try:
+            return parse(data, reading_order(session.record.framing if session else Framing.BARE))
+        except DatagramError as error:
+            if session is None:
+                self._strangers.charge(peer, 1, friend=peer in self._known)
+            self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
+            return None
+
     def _refuse(self, peer: Address, now: float) -> None:
         """Counts what is ignored for its rate, and reports it once a second at most."""
         self._refused += 1
         if now >= self._reported + 1:
             self._reported = now
             self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
+
+    def _presence(self, datagram: Datagram, peer: Address, state: State, here: str | None) -> bool:
+        """Whether it asks or says that somebody is there, which changes nothing else (spec 4.12)."""
+        if datagram.operation is not Control.ACK or datagram.framing is not Framing.HEADER:
+            return False
+        if datagram.payload == PRESENCE_QUESTION:
+            self._present(PRESENCE_ANSWER, datagram.sequence, peer, here)
+            if state in _UNVERIFIED:
+                self._strangers.charge(peer, 1, friend=peer in self._known)
+        elif datagram.payload == PRESENCE_ANSWER:
+            if self._asked.pop(peer, None):
+                self.outlet.append(Present(peer, datagram.name if names_person(datagram.name) else ""))
+        else:
+            return False
+        return True
+
+    def _present(self, payload: bytes, sequence: int, peer: Address, here: str | None = None) -> None:
+        ack = Datagram(Type.CONTROL, Control.ACK, sequence, self._user(), payload, Framing.HEADER)
+        self.outlet.append(Send(build(ack), peer, here))
+
+    def ask(self, peer: Address) -> bool:
+        """Asks a peer that speaks `header` whether it is there; `Present` says so. Not during a conversation with it,
+        which shows as much (spec 4.12); whether it was asked.
+        """
+        if peer in self._sessions:
+            return False
+        _keep(self._asked, peer, True)
+        self._present(PRESENCE_QUESTION, HANDSHAKE_SEQUENCE, peer)
+        return True
+
+    def framing_of(self, peer: Address) -> Framing | None:
+        """What a peer is known to speak (spec 4.2)."""
+        return self._known.get(peer)
 
     def _name_elsewhere(self, peer: Address) -> None:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
@@ -225,15 +270,12 @@ class Endpoint:
         return (self.user or NOBODY).encode("ascii")
 
     def _session(self, peer: Address, framing: Framing) -> Session:
-        learn = partial(self._learn, peer)
+        learn = partial(self.learn, peer)
         return Session(Record(peer, self._user(), framing, self._framing, StopAndWait(), self.outlet, learn))
 
-    def _learn(self, peer: Address, framing: Framing) -> None:
+    def learn(self, peer: Address, framing: Framing) -> None:
         """Remembers what a peer speaks (spec 4.2)."""
-        self._known[peer] = framing
-        self._known.move_to_end(peer)
-        if len(self._known) > KNOWN_PEERS:
-            self._known.popitem(last=False)
+        _keep(self._known, peer, framing)
 
     def _file(self, session: Session) -> None:
         """Puts a session to which something has happened where its state belongs."""
@@ -274,3 +316,11 @@ def _answers_a_call(datagram: Datagram) -> bool:
     if datagram.operation is Control.ACK:
         return rings(datagram)
     return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)
+
+
+def _keep(latest: OrderedDict[Address, T], peer: Address, value: T) -> None:
+    """As the latest; the oldest gives way (spec 8.3)."""
+    latest[peer] = value
+    latest.move_to_end(peer)
+    if len(latest) > KNOWN_PEERS:
+        latest.popitem(last=False)

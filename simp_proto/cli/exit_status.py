@@ -21,4 +21,5 @@ class ExitStatus(IntEnum):
     FAILURE = 1, "Something failed, or what was examined is not valid."
     USAGE = 2, "Wrong usage: an unknown command or option, or an invalid value."
     """The status that Click itself uses."""
+    NOBODY = 3, "Nobody is here."
     INTERRUPTED = 130, "Interrupted by Ctrl-C. A command meant to run until Ctrl-C, such as simp daemon, exits with 0."

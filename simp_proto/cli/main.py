@@ -23,11 +23,13 @@ _COMMANDS: Final = {
     "decode": ("simp_proto.toolkit.decode", "Show what a datagram's bytes mean, or why two differ."),
     "demo": ("simp_client.demo", "Watch two people chat, datagram by datagram."),
     "dissector": ("simp_proto.toolkit.dissector", "Print a Wireshark dissector."),
+    "doctor": ("simp_client.doctor.command", "Find out why somebody can't be reached."),
     "encode": ("simp_proto.toolkit.encode", "Make the bytes of a datagram."),
     "manual": ("simp_proto.cli.manual", "Print manual pages."),
     "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
     "proxy": ("simp_proto.toolkit.proxy", "Be a bad network between two daemons."),
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
+    "who": ("simp_client.who", "Show who is here."),
 }
 """Each command's module, which has it by its name, and what it does."""
 _STANDARD_ERROR: Final = 2

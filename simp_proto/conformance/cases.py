@@ -12,7 +12,7 @@ from itertools import product
 from string import ascii_letters
 from typing import Final, Literal
 
-from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
+from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_present, is_ringing, is_syn, is_syn_ack
 from simp_proto.conformance.tester import NAME, PATIENCE, NotApplicableError, Received, Tester
 from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import (
@@ -24,6 +24,8 @@ from simp_proto.constants import (
     MAX_DATAGRAM_SIZE,
     MAX_MESSAGE_SIZE,
     OFFER,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
     REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     RINGING,
@@ -1376,6 +1378,33 @@ def new_start_with_an_offer(tester: Tester) -> None:
     tester.judge(kept, "no ACK of a chat after a SYN in bare from the partner")
 
 
+@_case("4.12", level=Level.SHOULD, only=[Framing.HEADER])
+def presence(tester: Tester) -> None:
+    """A daemon SHOULD answer it with an ACK in `header` that has the same number and the payload `present`"""
+    for number in (0, 1):
+        tester.send(tester.make(ACK, number, PRESENCE_QUESTION))
+        answer = tester.expect(f"ACK {number} 'present'", is_present)
+        tester.judge(answer.datagram.sequence == number, f"the number of the question, {number}")
+
+
+@_case("4.12", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+def presence_acknowledges_nothing(tester: Tester) -> None:
+    """It acknowledges nothing and changes nothing, in any state."""
+    accepted = tester.be_accepted()
+    _ask_and_tell(tester, accepted)
+    tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
+    tester.expect("the SYN+ACK again, since 'present?' is no ACK of it", is_syn_ack, within=RETRANSMISSION_INTERVAL + 2)
+    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    first = tester.hear("who is there?")
+    _ask_and_tell(tester, first)
+    _still_waiting(tester, first, "no other chat before the first is acknowledged: only 'present?' came")
+
+
+def _ask_and_tell(tester: Tester, outstanding: Received) -> None:
+    for payload in (PRESENCE_QUESTION, PRESENCE_ANSWER):
+        tester.send(tester.make(ACK, outstanding.datagram.sequence, payload))
+
+
 # -- 5: messages
 
 
@@ -2071,7 +2100,7 @@ def silent_connection_gives_way(tester: Tester) -> None:
 
 @_case("client 1.3", Request.SEE)
 def one_client_at_a_time(tester: Tester) -> None:
-    """CONNECT on another connection is answered by ERROR. PING is answered on every connection."""
+    """CONNECT on another connection is answered by ERROR. PING and WHO are answered on every connection."""
     heard, _ = _answer(tester, b"PING|\nCONNECT|eve\nPING|\n")
     told = _words(heard) == ["PONG", "ERROR", "PONG"]
     tester.judge(told, f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {heard!r}")
@@ -2157,7 +2186,7 @@ def acknowledged_when_all_is(tester: Tester) -> None:
 
 @_case("client 4.1", Request.SEE)
 def before_connect(tester: Tester) -> None:
-    """Before CONNECT, everything except PING, CONNECT and `QUIT|` is answered by ERROR"""
+    """Before CONNECT, everything except PING, WHO, CONNECT and `QUIT|` is answered by ERROR"""
     for line in (b"CHAT|hello", b"QUIT|bob", b"CONNECTED|bob", b"CONNECTING|192.0.2.9"):
         heard, _ = _answer(tester, line + b"\nPING|\n")
         tester.judge(_words(heard) == ["ERROR", "PONG"], f"ERROR| for {line!r} before CONNECT|, not {heard!r}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from simp_proto.constants import RINGING, Chat, Control, Operation
+from simp_proto.constants import PRESENCE_ANSWER, PRESENCE_QUESTION, RINGING, Chat, Control, Operation
 from simp_proto.datagram import Datagram
 
 Matches = Callable[[Datagram], bool]
@@ -25,9 +25,14 @@ def is_any(datagram: Datagram) -> bool:
 
 def is_ack(datagram: Datagram) -> bool:
     """Whether it acknowledges something, and doesn't just say that it rings (spec 4.3)."""
-    return datagram.operation is Control.ACK and datagram.payload != RINGING
+    return datagram.operation is Control.ACK and datagram.payload not in (RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER)
 
 
 def is_ringing(datagram: Datagram) -> bool:
     """Whether it says that a SYN rings (spec 4.3)."""
     return datagram.operation is Control.ACK and datagram.payload == RINGING
+
+
+def is_present(datagram: Datagram) -> bool:
+    """An ACK that says that a daemon is there (spec 4.12)."""
+    return datagram.operation is Control.ACK and datagram.payload == PRESENCE_ANSWER

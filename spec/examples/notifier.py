@@ -1,6 +1,6 @@
 """Sends the lines of its standard input to a person, and reports what became of them.
 
-df -h | python spec/examples/notifier.py 192.168.1.20
+df -h | python spec/examples/notifier.py bob
 
 Exit status: 0 when all lines arrived, 1 when one didn't, 3 when nobody answered in time, 4 when the person said no,
 6 when no daemon runs here.
@@ -29,7 +29,7 @@ async def notify(options: argparse.Namespace, lines: list[str]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Send the lines of the standard input to a person.")
-    parser.add_argument("address", help="whom to call: IP or IP:port")
+    parser.add_argument("address", help="whom to call: the name of somebody who is here, IP or IP:port")
     parser.add_argument("--daemon", default="127.0.0.1", help="IP or IP:port of your own daemon")
     parser.add_argument("--user", default="notifier", help="the name that the person sees")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds that the person has to answer the call")

@@ -11,9 +11,9 @@ from simp_proto.errors import LineError
 from simp_proto.text import Word, format_line, parse_line
 from tests.fuzz.target import Choices, Target
 
-PEERS = ["bob", "127.0.0.2:7777", "carol", "127.0.0.3:7777", "", "q", "\x1b[2J", "\u202ebob"]
+PEERS = ["bob", "127.0.0.2:7777", "carol", "127.0.0.3:7777", "", "q", "\x1b[2J", "\u202ebob", "7"]
 TYPED = ["1", "2", "y", "n", "q", "?", "", "alice", "127.0.0.2", "127.0.0.3", "hello", "\\q", "\x1b]0;x\x07"]
-SAID = {Word.PING, Word.CONNECT, Word.CONNECTING, Word.CONNECTED, Word.CHAT, Word.QUIT}
+SAID = {Word.PING, Word.CONNECT, Word.WHO, Word.CONNECTING, Word.CONNECTED, Word.CHAT, Word.QUIT}
 """All that a client says (client 4.1)."""
 
 
@@ -97,7 +97,7 @@ def _try(data: bytes) -> None:
 
 def _hear(driver: Driver, choices: Choices) -> None:
     form = choices.number(8)
-    fields = [choices.one_of(PEERS) for _ in range(form % 3 + 1)]
+    fields = [choices.one_of(PEERS) for _ in range(form % 4 + 1)]
     if form == 7:
         line = choices.blob(64).replace(b"\n", b"")
     elif form == 6:

@@ -1,0 +1,71 @@
+"""Who is here, and who is known, as far as the daemon has told (discovery). Pure."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from simp_client.events import Event, Gone, Person, Seen
+from simp_proto.address import parse_address
+from simp_proto.constants import DAEMON_PORT
+from simp_proto.errors import AddressError
+
+MOST_PEOPLE: Final = 1024
+"""As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
+
+
+def may_come(whom: str) -> bool:
+    """Whether a person who wrote that, which is no address, meant a name."""
+    return ":" not in whom and re.search("[A-Za-z]", whom) is not None
+
+
+class People:
+    """Each person by the address of their daemon."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, Person] = {}
+
+    def __iter__(self) -> Iterator[Person]:
+        """Those who are here first, then by name."""
+        return iter(sorted(self._people.values(), key=lambda each: (not each.here, each.name.casefold(), each.address)))
+
+    def at(self, address: str) -> Person | None:
+        return self._people.get(address)
+
+    def named(self, name: str) -> list[str]:
+        """Where those with exactly that name are; where none is here, where they may be (discovery 4.1)."""
+        named = [each for each in self if each.name == name.strip()]
+        return [each.address for each in named if each.here] or [each.address for each in named]
+
+    def find(self, whom: str) -> str:
+        """The address that this is, or that of the only one with this name; raises `AddressError` (discovery 4.1)."""
+        try:
+            parse_address(whom, DAEMON_PORT)
+        except AddressError:
+            found = self.named(whom)
+            if not found:
+                if not may_come(whom):
+                    raise
+                expected = "the name of somebody who is here, or an IP address such as 192.168.1.20"
+                raise AddressError(f"read {whom!r}, expected {expected}") from None
+        else:
+            return whom.strip()
+        if len(found) > 1:
+            raise AddressError(f"{len(found)} are called {whom.strip()!r}; say which: {', '.join(found)}")
+        return found[0]
+
+    def put(self, address: str, person: Person | None) -> list[Event]:
+        """That is the person there now, or nobody is; returns what has happened. Where that is no address, nothing."""
+        try:
+            parse_address(address, DAEMON_PORT)
+        except AddressError:
+            return []
+        before = self._people.pop(address, None)
+        if person and len(self._people) < MOST_PEOPLE:
+            self._people[address] = person
+        else:
+            person = None
+        was, now = (each if each and each.here else None for each in (before, person))
+        if was and now and was.name == now.name:
+            return []
+        gone: list[Event] = [Gone(was)] if was else []
+        return [*gone, Seen(now)] if now else gone

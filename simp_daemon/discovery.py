@@ -1,0 +1,236 @@
+"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1). Alone here is zeroconf."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+
+import ifaddr
+from zeroconf import (
+    IPVersion,
+    NonUniqueNameException,
+    RecordUpdate,
+    RecordUpdateListener,
+    ServiceStateChange,
+    Zeroconf,
+    const,
+)
+from zeroconf._dns import DNSPointer, DNSQuestion
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from simp_daemon.log import log
+from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
+from simp_daemon.profile import IDENTITY
+from simp_proto.address import Address, with_interface
+from simp_proto.errors import LineError
+from simp_proto.printable import printable
+from simp_proto.text import check_user
+
+SERVICE: Final = "_simp._udp.local."
+_AGAIN: Final = 60.0
+"""Seconds until a clash is tried again (discovery 1.5)."""
+_LOOK: Final = 15.0
+"""Seconds between looks at the interfaces (discovery 1.6)."""
+_PATIENCE: Final = 3000
+"""Milliseconds for the rest of a record."""
+_UNDER_WAY: Final = 64
+"""Records whose rest is asked for at the same time; further ones wait until they are announced again."""
+
+Handle = Callable[[Occurrence], None]
+"""Takes what has happened."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of this host's addresses, the network that it is in, and the number of its interface."""
+
+    host: str
+    network: IPv4Network | IPv6Network
+    interface: int
+
+
+def networks(host: str) -> list[Network]:
+    """That of the address, or all of its kind that aren't loopback where it stands for all of this host's."""
+    own = ip_address(host.partition("%")[0])
+    found = []
+    for adapter in ifaddr.get_adapters():
+        for each in adapter.ips:
+            text = each.ip if isinstance(each.ip, str) else f"{each.ip[0]}%{each.ip[2]}" if each.ip[2] else each.ip[0]
+            address = ip_address(text.partition("%")[0])
+            if address.version != own.version or adapter.index is None:
+                continue
+            network = ip_network(f"{address}/{each.network_prefix}", strict=False)
+            if own.is_unspecified and not address.is_loopback:
+                found.append(Network(with_interface(text), network, adapter.index))
+            elif host == with_interface(text) or (own.is_loopback and own in network):
+                found.append(Network(host, network, adapter.index))
+    return found
+
+
+def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:
+    """Those that a neighbour may have, best first (discovery 2.1)."""
+    found = []
+    for host, port in addresses:
+        ip = ip_address(host.partition("%")[0])
+        nobody = ip.is_unspecified or ip.is_multicast or any(ip == each.network.broadcast_address for each in here)
+        itself = port == own[1] and host in [each.host for each in here]
+        if port and not nobody and not itself and ip.is_loopback == ip_address(own[0].partition("%")[0]).is_loopback:
+            found.append((host, port))
+    return sorted(found, key=lambda address: _rank(address, here))
+
+
+def _rank(address: Address, here: list[Network]) -> int:
+    ip = ip_address(address[0].partition("%")[0])
+    return 2 if ip.is_link_local else 0 if any(ip in each.network for each in here) else 1
+
+
+def _interfaces(here: list[Network]) -> list[str | int]:
+    """As zeroconf wants them: IPv6 by the interface's number."""
+    return [each.interface if ":" in each.host else each.host for each in here]
+
+
+class Discovery(RecordUpdateListener):
+    """For the daemon of that identity at that address. `start` it; it ends with `close`."""
+
+    def __init__(self, identity: str, address: Address, handle: Handle) -> None:
+        self._identity = identity
+        self._address = address
+        self._handle = handle
+        self._name = self._last = ""
+        self._announced: AsyncServiceInfo | None = None
+        self._changed = asyncio.Event()
+        self._touched: dict[str, bool] = {}
+        self._resolving: dict[str, asyncio.Task[None]] = {}
+        self._version = IPVersion.V6Only if ":" in address[0] else IPVersion.V4Only
+
+    async def start(self) -> None:
+        """Begins to look, and to announce this daemon. Raises `OSError` where multicast can't be had."""
+        logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # what goes wrong now goes well at the next look
+        self._networks = networks(self._address[0])
+        self._zeroconf = AsyncZeroconf(interfaces=_interfaces(self._networks), ip_version=self._version)
+        await self._zeroconf.zeroconf.async_wait_for_start()
+        question = DNSQuestion(SERVICE, const._TYPE_PTR, const._CLASS_IN)
+        self._zeroconf.zeroconf.async_add_listener(self, question)
+        self._browse()
+        self._task = asyncio.create_task(self._announce())
+
+    def _browse(self) -> None:
+        self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[_nothing])
+
+    def rename(self, name: str) -> None:
+        """Who is there now; nobody where that is empty."""
+        self._name = name
+        self._last = name or self._last
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Says goodbye."""
+        for task in (self._task, *self._resolving.values()):
+            task.cancel()
+        await self._browser.async_cancel()
+        await self._zeroconf.async_close()
+
+    # -- what is announced
+
+    async def _announce(self) -> None:
+        """Keeps the announcement true, one change after the other."""
+        while True:
+            self._changed.clear()
+            patience = _LOOK
+            try:
+                await self._renew()
+            except NonUniqueNameException:
+                log.warning("another daemon is announced with the identity of this one, %s", self._identity)
+                patience = _AGAIN
+            except (OSError, RuntimeError) as error:
+                log.warning("this daemon can't be announced: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), patience)
+
+    async def _renew(self) -> None:
+        here = networks(self._address[0])
+        moved, self._networks = here != self._networks, here
+        # Also where they are the same, since one that was too young to be used has no other sign of having grown up.
+        await self._zeroconf.async_update_interfaces(interfaces=_interfaces(here))
+        if moved:  # whose questions would come too late
+            await self._browser.async_cancel()
+            self._browse()
+        info = self._record()
+        if not moved and self._announced is not None and _says(info) == _says(self._announced):
+            return
+        if self._announced is not None and self._announced.name == info.name:
+            await (await self._zeroconf.async_update_service(info))
+        else:  # the new one first, so that a goodbye can always be said
+            await (await self._zeroconf.async_register_service(info))
+            if self._announced is not None:
+                await (await self._zeroconf.async_unregister_service(self._announced))
+        self._announced = info
+
+    def _record(self) -> AsyncServiceInfo:
+        text = {"txtvers": "1", "v": "1"} | ({"n": self._name} if self._name else {})
+        instance = f"{self._last} {self._identity}".strip()
+        return AsyncServiceInfo(
+            SERVICE,
+            f"{instance}.{SERVICE}",
+            port=self._address[1],
+            properties=text,
+            server=f"simp-{self._identity}.local.",
+            parsed_addresses=[each.host.partition("%")[0] for each in self._networks],
+        )
+
+    # -- what others announce
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        """New and repeated records alike: a repeated one shows that whoever was gone is back."""
+        for update in records:
+            record = update.new
+            if isinstance(record, DNSPointer) and record.name == SERVICE:
+                self._touched[record.alias] = not record.is_expired(now)
+            elif record.name.endswith(SERVICE):
+                self._touched.setdefault(record.name, True)
+
+    def async_update_records_complete(self) -> None:
+        """The cache has them now."""
+        touched, self._touched = self._touched, {}
+        for full, alive in touched.items():
+            identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
+            if not IDENTITY.fullmatch(identity) or identity == self._identity:
+                continue
+            if not alive:
+                self._handle(Withdrawn(identity, full))
+                continue
+            info = AsyncServiceInfo(SERVICE, full)
+            if info.load_from_cache(self._zeroconf.zeroconf):
+                self._report(identity, info)
+            elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
+                self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
+
+    async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
+        try:
+            if await info.async_request(self._zeroconf.zeroconf, _PATIENCE):
+                self._report(identity, info)
+        finally:
+            del self._resolving[info.name]
+
+    def _report(self, identity: str, info: AsyncServiceInfo) -> None:
+        try:
+            name = check_user((info.decoded_properties.get("n") or "") if info.properties else "")
+        except LineError:
+            name = ""
+        hosts = info.parsed_scoped_addresses(self._version)
+        addresses = reachable([(with_interface(host), info.port or 0) for host in hosts], self._address, self._networks)
+        if addresses:
+            self._handle(Announced(identity, info.name, name, addresses))
+        else:
+            log.debug("%s is announced without an address that can be reached", printable(info.name))
+
+
+def _says(info: AsyncServiceInfo) -> tuple[object, ...]:
+    return info.name, info.text, info.port, info.parsed_addresses()
+
+
+def _nothing(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+    """The browser is there for its questions."""

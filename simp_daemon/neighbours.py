@@ -1,0 +1,327 @@
+"""Who is here: neighbours, how they were found, and when they are asked whether they are there (discovery 2 to 4).
+
+Pure: `now` is in seconds on any clock that never goes back.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from simp_daemon.events import Gone, Seen, Source
+from simp_daemon.peers.strangers import source_of
+from simp_daemon.peers.timers import Timers
+from simp_proto.address import Address
+
+_TRIES: Final = 3
+_RETRY: Final = 1.0
+"""Seconds between questions that aren't answered (discovery 3.3)."""
+_FRESH: Final = 10.0
+"""Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
+_SILENT: Final = 50.0
+"""Seconds after which whoever is here is asked, while a client is attached (discovery 3.2)."""
+_KNOWN: Final = 300.0
+"""The same for whoever is only known."""
+_RATE: Final = 20
+"""Questions a second (discovery 3.4)."""
+_PLACES: Final = 1024
+_ADDRESSES: Final = 8
+"""Of one announcement."""
+_OF_A_SOURCE: Final = 16
+
+
+@dataclass(slots=True)
+class Ask:
+    """A peer is to be asked whether it is there (spec 4.12)."""
+
+    peer: Address
+
+
+@dataclass
+class _Place:
+    """An address at which a neighbour is, or may be."""
+
+    name: str
+    identity: str = ""
+    """Whose it is, where it was announced."""
+    kept: Source | None = None
+    """Why it is known without an announcement, if it is."""
+    ours: bool = False
+    """Whether it may be asked (discovery 3.4)."""
+    heard: float | None = None
+    """When something came from there last; `None` unless somebody is there."""
+    tries: int = 0
+    """Questions that wait for an answer."""
+
+    @property
+    def promised(self) -> bool:
+        """Whether it is announced, and no more than that."""
+        return bool(self.identity) and self.kept is None and self.heard is None
+
+
+@dataclass
+class _Announcement:
+    record: str
+    """Its own name."""
+    places: list[Address]
+    """Best first."""
+    holds: bool = True
+
+
+class Neighbours:
+    """All neighbours of a daemon. After each call, do what was put into `outlet`, in its order, and clear it; and call
+    `handle_timer` at `get_timer`.
+
+    A neighbour goes by its identity here if it is announced, and by its address if not.
+    """
+
+    def __init__(self, *, asks: bool = True) -> None:
+        """Where it doesn't ask, nobody is ever here (discovery 5.1)."""
+        self._asks = asks
+        self.outlet: list[Ask | Seen | Gone] = []
+        self._attended = False
+        self._places: dict[Address, _Place] = {}
+        self._announcements: dict[str, _Announcement] = {}
+        self._sources: Counter[str] = Counter()
+        self._told: dict[str | Address, Seen] = {}
+        self._timers: Timers[Address] = Timers()
+        self._turn = float("-inf")
+        """When a question may be asked; the last second's may be late."""
+        self._queued: set[Address] = set()
+        """Who waits for a turn."""
+
+    # -- how they are found
+
+    def announced(self, identity: str, record: str, name: str, addresses: list[Address], now: float) -> None:
+        """An announcement, new or repeated, by its own name, with the addresses to try, best first."""
+        announcement = self._announcements.pop(identity, None) or _Announcement("", [])
+        before, announcement.places = announcement.places, []
+        announcement.record, announcement.holds = record, True
+        self._announcements[identity] = announcement
+        for peer in addresses[:_ADDRESSES]:
+            if self._take(peer, identity, name):
+                announcement.places.append(peer)
+        for peer in before:
+            if peer not in announcement.places and (place := self._places.get(peer)):
+                if place.heard is None:
+                    self._drop(peer)
+                else:
+                    announcement.places.append(peer)
+                    self._ask(peer, now)
+        if told := self._told.get(identity):  # whoever answers stays where he is: no forger moves him (discovery 5.2)
+            announcement.places.sort(key=lambda peer: peer != told.peer)
+        if not announcement.places:
+            self._announcements.pop(identity, None)
+        for peer in announcement.places:
+            place = self._places[peer]
+            if not place.tries and (place.heard is None or place.name != name):
+                self._ask(peer, now)
+        self._tell(identity, now)
+
+    def withdrawn(self, identity: str, record: str, now: float) -> None:
+        """A goodbye, or the end of a record's time."""
+        announcement = self._announcements.get(identity)
+        if announcement is not None and announcement.record == record:
+            announcement.holds = False
+            for peer in announcement.places:
+                self._ask(peer, now)
+
+    def known(self, source: Source, name: str, peer: Address, now: float, *, ours: bool) -> None:
+        """Somebody of that name is, or was, at that address; `ours` says whether it may be asked (discovery 3.4)."""
+        place = self._places.get(peer) or self._added(peer, _Place(name))
+        if place is not None:
+            place.kept, place.ours = source, place.ours or ours
+            if place.heard is None:
+                self._ask(peer, now)
+
+    # -- whether they are there
+
+    def present(self, peer: Address, name: str, now: float) -> None:
+        """That peer has answered, as a person of that name, or as nobody where that is empty."""
+        place = self._places.get(peer)
+        if place is not None and self._asks:
+            place.name, place.heard, place.tries = name, now, 0
+            leaves = self._patience(place) == _FRESH
+            self._timers.set(peer, now + self._patience(place) if self._attended or leaves else None)
+            self._tell(place.identity or peer, now)
+
+    def met(self, peer: Address, name: str, now: float, *, ours: bool) -> None:
+        """A chat with that peer, of that name, is on."""
+        place = self._places.get(peer) or self._added(peer, _Place(name))
+        if place is not None:
+            place.kept, place.ours = Source.CHAT, place.ours or ours
+            self.present(peer, name, now)
+
+    def spare(self, peer: Address, now: float) -> None:
+        """It isn't asked now: there is a conversation with it."""
+        self._places[peer].tries = 0
+        self._timers.set(peer, now + _SILENT if self._attended else None)
+
+    def heard(self, peer: Address, now: float) -> None:
+        """Something else has come from that peer."""
+        place = self._places.get(peer)
+        if place is not None and place.heard is not None:
+            place.heard = now
+
+    def lost(self, peer: Address, now: float) -> None:
+        """A conversation with it has ended, since it doesn't answer any more."""
+        place = self._places.get(peer)
+        if place is not None and place.heard is not None:
+            self._give_up(peer, place, now)
+
+    def unreachable(self, peer: Address, now: float) -> None:
+        """The system says that nothing gets there."""
+        place = self._places.get(peer)
+        if place is not None and place.tries:
+            self._give_up(peer, place, now)
+
+    def attend(self, attended: bool, now: float) -> None:
+        """Whether a client is attached."""
+        self._attended = attended
+        for peer, place in self._places.items():
+            if not place.tries and peer not in self._queued:
+                self._timers.set(peer, now if attended else None)
+
+    def handle_timer(self, now: float) -> None:
+        """Asks whoever it is time for, and gives up whoever hasn't answered. Early or repeated calls do nothing."""
+        for peer in self._timers.due(now):
+            place = self._places[peer]
+            if peer in self._queued:
+                self._queued.discard(peer)
+                self._question(peer, now)
+            elif place.tries >= _TRIES:
+                self._give_up(peer, place, now)
+            elif not place.tries and place.heard is not None and now < (due := place.heard + self._patience(place)):
+                self._timers.set(peer, due)
+            else:
+                self._ask(peer, now)
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` will next have something to do; changes nothing."""
+        return self._timers.first()
+
+    # -- who wants to know
+
+    def look(self, now: float) -> list[Seen]:
+        """Everybody. Whoever hasn't been heard lately is asked."""
+        for peer, place in self._places.items():
+            if not place.tries and (place.heard is None or now >= place.heard + _FRESH):
+                self._ask(peer, now)
+        return self._all(now)
+
+    def called(self, name: str, now: float) -> list[Address]:
+        """Where those of that name are; where none is here, where they may be (discovery 4.1)."""
+        found = [each for each in self._all(now) if each.name == name]
+        return [each.peer for each in found if each.seconds is not None] or [each.peer for each in found]
+
+    # -- housekeeping
+
+    def _all(self, now: float) -> list[Seen]:
+        neighbours = dict.fromkeys(place.identity or peer for peer, place in self._places.items())
+        return [seen for each in neighbours if (seen := self._seen(each, now))]
+
+    def _seen(self, neighbour: str | Address, now: float) -> Seen | None:
+        """A neighbour at the best of the places where it is, or else may be."""
+        peers = self._announcements[neighbour].places if isinstance(neighbour, str) else [neighbour]
+        peer = next((each for each in peers if self._places[each].heard is not None), next(iter(peers), None))
+        if peer is None:
+            return None
+        place = self._places[peer]
+        source = Source.ANNOUNCED if place.identity else place.kept or Source.CHAT
+        return Seen(peer, place.name, source, None if place.heard is None else int(now - place.heard))
+
+    def _tell(self, neighbour: str | Address, now: float) -> None:
+        """Reports what has changed, except for how long ago it was heard."""
+        before, seen = self._told.pop(neighbour, None), None
+        if neighbour in self._announcements or neighbour in self._places:
+            seen = self._seen(neighbour, now)
+        if before and (seen is None or seen.seconds is None or seen.peer != before.peer):
+            self.outlet.append(Gone(before.peer, before.name))
+        if seen is None:
+            return
+        if seen.seconds is not None:
+            self._told[neighbour] = seen
+            if before is None or (before.peer, before.name, before.source) != (seen.peer, seen.name, seen.source):
+                self.outlet.append(seen)
+        elif before:
+            self.outlet.append(seen)
+
+    def _patience(self, place: _Place) -> float:
+        """How long it may be silent; whoever has said goodbye, and still answers, may be about to leave."""
+        announcement = self._announcements.get(place.identity)
+        return _SILENT if announcement is None or announcement.holds else _FRESH
+
+    def _ask(self, peer: Address, now: float) -> None:
+        place = self._places[peer]
+        if not (place.ours and self._asks) or peer in self._queued:
+            return
+        self._turn = max(self._turn, now - 1) + 1 / _RATE
+        if self._turn > now:
+            self._queued.add(peer)
+            self._timers.set(peer, self._turn)
+        else:
+            self._question(peer, now)
+
+    def _question(self, peer: Address, now: float) -> None:
+        self._places[peer].tries += 1
+        self.outlet.append(Ask(peer))
+        self._timers.set(peer, now + _RETRY)
+
+    def _give_up(self, peer: Address, place: _Place, now: float) -> None:
+        neighbour = place.identity or peer
+        place.heard, place.tries = None, 0
+        self._timers.set(peer, now + _KNOWN if self._attended else None)
+        announcement = self._announcements.get(place.identity)
+        if announcement is not None and not announcement.holds:
+            self._drop(peer)
+        self._tell(neighbour, now)
+
+    def _take(self, peer: Address, identity: str, name: str) -> bool:
+        """Makes a place that of an announcement, unless somebody else who is there was announced with it before."""
+        place = self._places.get(peer) or self._added(peer, _Place(name))
+        if place is None or (place.heard is not None and place.identity not in ("", identity)):
+            return False
+        if place.identity != identity:
+            self._unlist(peer, place)
+        if peer in self._told:
+            self._told[identity] = self._told.pop(peer)
+        place.identity, place.ours = identity, True
+        if place.heard is None:
+            place.name = name
+        return True
+
+    def _unlist(self, peer: Address, place: _Place) -> None:
+        """It isn't announced any more."""
+        announcement = self._announcements.get(place.identity)
+        if announcement is not None and peer in announcement.places:
+            announcement.places.remove(peer)
+            if not announcement.places:
+                del self._announcements[place.identity]
+        place.identity = ""
+
+    def _drop(self, peer: Address) -> None:
+        """It isn't announced any more, and forgotten unless it is known anyway."""
+        place = self._places[peer]
+        self._unlist(peer, place)
+        if place.kept is None:
+            del self._places[peer]
+            self._sources[source_of(peer)] -= 1
+            self._timers.set(peer, None)
+            self._queued.discard(peer)
+
+    def _added(self, peer: Address, place: _Place) -> _Place | None:
+        """That place, kept if there is room: one that is announced, and doesn't answer, gives way (discovery 2.4)."""
+        source = source_of(peer)
+        crowd: Iterable[Address] = ()
+        if self._sources[source] >= _OF_A_SOURCE:
+            crowd = [each for each in self._places if source_of(each) == source]
+        elif len(self._places) >= _PLACES:
+            crowd = self._places
+        displaced = next((each for each in crowd if self._places[each].promised), None)
+        if displaced is not None:
+            self._drop(displaced)
+        elif crowd:
+            return None
+        self._places[peer] = place
+        self._sources[source] += 1
+        return place

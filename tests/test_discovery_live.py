@@ -1,0 +1,307 @@
+"""Who finds whom on a network: daemons in network namespaces, and somebody who forges (discovery, client 4)."""
+
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from zeroconf import const
+from zeroconf._dns import DNSAddress, DNSPointer, DNSRecord, DNSService, DNSText
+from zeroconf._protocol.outgoing import DNSOutgoing
+
+from simp_proto.datagram import parse
+from tests.namespaces import Machine, Running, machines, needs_namespaces
+
+pytestmark = [needs_namespaces, pytest.mark.slow]
+SERVICE = "_simp._udp.local."
+MULTICAST = ("224.0.0.251", 5353)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[list[Machine]]:
+    with machines(3, tmp_path) as made:
+        yield made
+
+
+def seen(name: str, address: str, source: str = "announced") -> str:
+    return rf"SEEN\|{name}\|{re.escape(address)}:7777\|{source}\|\d+"
+
+
+@contextmanager
+def forging(machine: Machine) -> Iterator[Callable[..., None]]:
+    """Sends records as an answer, as anybody on the network can."""
+    with machine.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send(*records: DNSRecord) -> None:
+        out = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+        for record in records:
+            out.add_answer_at_time(record, 0)
+        for packet in out.packets():
+            udp.sendto(packet, MULTICAST)
+
+    with udp:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        udp.bind(("", 5353))
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(machine.address))
+        yield send
+
+
+def records_of(name: str, identity: str, address: str, port: int = 7777, ttl: int = 120) -> list[DNSRecord]:
+    instance, host = f"{name} {identity}.{SERVICE}", f"simp-{identity}.local."
+    unique = const._CLASS_IN | const._CLASS_UNIQUE
+    text = b"".join(bytes([len(each)]) + each for each in (b"txtvers=1", b"v=1", b"n=" + name.encode()))
+    return [
+        DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, ttl, instance),
+        DNSService(instance, const._TYPE_SRV, unique, ttl, 0, 0, port, host),
+        DNSText(instance, const._TYPE_TXT, unique, ttl, text),
+        DNSAddress(host, const._TYPE_A, unique, ttl, socket.inet_aton(address)),
+    ]
+
+
+def identity_of(machine: Machine) -> str:
+    (path,) = machine.folder.glob("state/simp/*/identity")
+    return path.read_text().strip()
+
+
+def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    began = time.monotonic()
+    bob = other.attach("bob")
+    bob.hear(seen("alice", one.address), 10)
+    alice.hear(seen("bob", other.address), 10)
+    assert time.monotonic() - began < 2
+
+
+def test_whoever_ends_is_gone_immediately(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    ending = other.daemon()
+    bob = other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    began = time.monotonic()
+    ending.process.send_signal(signal.SIGTERM)
+    bob.leave()
+    alice.hear(rf"GONE\|bob\|{other.address}:7777", 10)
+    assert time.monotonic() - began < 0.1
+
+
+def test_whoever_is_killed_is_gone_within_70_seconds(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    killed = other.daemon()
+    other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    killed.process.kill()
+    alice.hear(rf"GONE\|bob\|{other.address}:7777", 70)
+    assert f"SEEN|bob|{other.address}:7777|announced|" in alice.who()
+
+
+def test_a_new_address_is_found(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    bob = other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    other.ip(f"addr del {other.address}/24 dev eth0", "addr add 10.77.0.99/24 brd + dev eth0")
+    alice.hear(seen("bob", "10.77.0.99"), 25)
+    alice.say("CONNECTING|bob")
+    bob.hear(rf"CONNECTING\|alice\|{one.address}:7777", 10)
+
+
+def test_people_chat_by_name_with_nothing_except_link_local_addresses(tmp_path: Path) -> None:
+    with machines(2, tmp_path, link_local=True) as (one, other):
+        people = []
+        for machine, name in ((one, "alice"), (other, "bob")):
+            machine.daemon("::", client=("::1", 7778))
+            people.append(machine.attach(name))
+        alice, bob = people
+        alice.hear(r"SEEN\|bob\|\[fe80::.+%eth0\]:7777\|announced\|\d+", 10)
+        bob.hear(r"SEEN\|alice\|\[fe80::.+%eth0\]:7777\|announced\|\d+", 10)
+        alice.say("CONNECTING|bob")
+        alice.hear(r"RINGING\|bob\|.*", 10)
+        bob.hear(r"CONNECTING\|alice\|.*", 10)
+        bob.say("CONNECTED|alice")
+        alice.hear(r"CONNECTED\|bob\|.*", 10)
+        alice.say("CHAT|hello")
+        bob.hear(r"CHAT\|alice\|hello", 10)
+
+
+@pytest.mark.parametrize("ports", [False, True], ids=["addresses", "ports"])
+def test_two_people_on_one_machine(three: list[Machine], ports: bool) -> None:
+    one = three[0]
+    if ports:
+        first = one.daemon("127.0.0.1")
+        second = one.daemon("127.0.0.1", "--port", "8777", "--client-port", "8778", client=("127.0.0.1", 8778))
+    else:
+        first = one.daemon("127.0.0.1")
+        second = one.daemon("127.0.0.2", client=("127.0.0.2", 7778))
+    alice, bob = one.attach("alice", first), one.attach("bob", second)
+    alice.hear(r"SEEN\|bob\|127\.0\.0\.%s\|announced\|\d+" % ("1:8777" if ports else "2:7777"), 10)
+    bob.hear(r"SEEN\|alice\|127\.0\.0\.1:7777\|announced\|\d+", 10)
+
+
+def test_two_people_on_one_machine_of_a_network(three: list[Machine]) -> None:
+    one, other, _ = three
+    first = one.daemon()
+    second = one.daemon("--port", "8777", "--client-port", "8778", client=("127.0.0.1", 8778))
+    other.daemon()
+    alice, carol, bob = one.attach("alice", first), one.attach("carol", second), other.attach("bob")
+    alice.hear(rf"SEEN\|carol\|{one.address}:8777\|announced\|\d+", 10)
+    carol.hear(seen("alice", one.address), 10)
+    bob.hear(rf"SEEN\|carol\|{one.address}:8777\|announced\|\d+", 10)
+
+
+def test_a_forged_goodbye_makes_nobody_disappear(three: list[Machine]) -> None:
+    one, other, forger = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    with forging(forger) as send:
+        send(*records_of("bob", identity_of(other), other.address, ttl=0))
+    with pytest.raises(AssertionError, match="heard no GONE"):
+        alice.hear(r"GONE\|.*", 6)
+    assert [line for line in alice.who() if re.fullmatch(seen("bob", other.address), line)]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(False, id="where nobody is"),
+        pytest.param(True, id="where somebody answers"),
+    ],
+)
+def test_a_forged_address_makes_nobody_disappear(three: list[Machine], answers: bool) -> None:
+    one, other, forger = three
+    if answers:
+        forger.daemon("--discovery", "off")
+        forger.attach("bob")
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    with forging(forger) as send:
+        for _ in range(3):  # the last when the true address has left the cache (RFC 6762, 10.2)
+            send(*records_of("bob", identity_of(other), forger.address if answers else "10.77.0.200"))
+            with pytest.raises(AssertionError, match="heard no GONE"):
+                alice.hear(r"GONE\|.*", 3)
+    assert [line for line in alice.who() if re.fullmatch(seen("bob", other.address), line)]
+
+
+def test_a_copy_that_answers_makes_nobody_disappear(three: list[Machine]) -> None:
+    one, other, forger = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    (identity,) = other.folder.glob("state/simp/*/identity")
+    copy = forger.folder / identity.relative_to(other.folder)
+    copy.parent.mkdir(parents=True)
+    copy.write_text(identity.read_text())
+    copied = forger.daemon()
+    forger.attach("bob")
+    with pytest.raises(AssertionError, match="heard no GONE"):
+        alice.hear(r"GONE\|.*", 8)
+    assert [line for line in alice.who() if re.fullmatch(seen("bob", other.address), line)]
+    assert any("identity" in line for line in copied.log)
+
+
+def test_a_forged_name_does_not_take_the_place_of_whoever_is_here(three: list[Machine]) -> None:
+    one, other, forger = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    bob = other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    with forging(forger) as send:
+        send(*records_of("bob", "aaaaaaaa", "10.77.0.200"))
+    end = time.monotonic() + 10
+    while r"SEEN|bob|10.77.0.200:7777|announced|" not in alice.who():
+        assert time.monotonic() < end
+    alice.say("CONNECTING|bob")
+    bob.hear(rf"CONNECTING\|alice\|{one.address}:7777", 5)
+
+
+def test_daemons_that_have_found_each_other_are_quiet(three: list[Machine]) -> None:
+    for machine in three:
+        machine.daemon()
+    with three[0].inside():
+        every = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+    with every:
+        every.bind(("eth0", 0))
+        said, now = [], (began := time.monotonic())
+        while now < began + 32:  # beginning and two looks at the interfaces (discovery 1.6)
+            every.settimeout(began + 32 - now)
+            with suppress(TimeoutError):
+                packet = every.recv(2048)
+                if time.monotonic() > began + 8 and packet[12:14] == b"\x08\x00":
+                    said.append(packet)
+            now = time.monotonic()
+    assert len(said) <= len(three) * 4 * 24 / 60
+
+
+def memory(daemon: Running) -> float:
+    """MiB that it has in memory."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
+
+
+def test_ten_thousand_invented_services_cost_little_and_end_nothing(three: list[Machine]) -> None:
+    one, other, forger = three
+    one.ip("route add 10.99.0.0/16 dev eth0")
+    forger.ip("route add local 10.99.0.0/16 dev lo")  # it is all of them
+    with forger.inside():
+        victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    daemon = one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    bob = other.attach("bob")
+    alice.hear(seen("bob", other.address), 10)
+    alice.say("CONNECTING|bob")
+    bob.hear(r"CONNECTING\|alice\|.*", 5)
+    bob.say("CONNECTED|alice")
+    alice.hear(r"CONNECTED\|bob\|.*", 5)
+    before = memory(daemon)
+    with victim:
+        victim.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        victim.bind(("", 7777))
+        began = time.monotonic()
+        with forging(forger) as send:
+            for number in range(10_000):
+                identity = "".join(chr(ord("a") + int(each)) for each in f"{number:08d}")
+                send(*records_of(f"x{number}", identity, f"10.99.{number // 250}.{1 + number % 250}"))
+                if number % 20 == 0:  # no faster than it reads, so that it gets all
+                    alice.say("PING|")
+                    alice.hear(r"PONG\|", 30)
+        alice.say("CHAT|still here?")
+        bob.hear(r"CHAT\|alice\|still here\?", 60)
+        known = alice.who()
+        passed = time.monotonic() - began
+        bob.say("CHAT|yes")
+        alice.hear(r"CHAT\|bob\|yes", 30)
+        victim.setblocking(False)
+        asked = []
+        with suppress(BlockingIOError):
+            while True:
+                asked.append(parse(victim.recv(2048)))
+    assert {each.payload for each in asked} == {b"present?"}
+    assert len(asked) <= 20 * (passed + 2)
+    assert 1000 < len(known) <= 1024
+    assert memory(daemon) - before < 15
+    assert not [line for line in bob.lines if line.startswith(("QUIT", "UNDELIVERED"))]
+    assert [line for line in alice.lines if line.startswith("CHAT")] == ["CHAT|bob|yes"]

@@ -1,0 +1,295 @@
+"""Who is here, by rules alone: a world of daemons that answer or don't, and what a hostile network can do to it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simp_daemon.events import Gone, Seen, Source
+from simp_daemon.neighbours import _OF_A_SOURCE, _PLACES, Ask, Neighbours
+from simp_daemon.peers.strangers import source_of
+from simp_proto.address import Address
+
+BOB, BOB_TOO, CAROL = ("192.0.2.2", 7777), ("198.51.100.2", 7777), ("192.0.2.3", 7777)
+ID, OTHER_ID = "k3v7q2xa", "aaaaaaaa"
+
+
+class World:
+    """Neighbours, and who answers their questions in no time."""
+
+    def __init__(self, **answering: tuple[Address, ...]) -> None:
+        self.neighbours = Neighbours()
+        self.answering = {peer: name for name, peers in answering.items() for peer in peers}
+        self.asked: list[tuple[float, Address]] = []
+        self.now = 0.0
+
+    def announce(self, identity: str = ID, name: str = "bob", *addresses: Address, record: str = "") -> list[str]:
+        record = record or f"{name} {identity}"
+        self.neighbours.announced(identity, record, name, list(addresses) or [BOB], self.now)
+        return self.told()
+
+    def told(self) -> list[str]:
+        """What was reported, after all questions of this moment were answered."""
+        words = []
+        while self.neighbours.outlet:
+            each = self.neighbours.outlet.pop(0)
+            if isinstance(each, Ask):
+                self.asked.append((self.now, each.peer))
+                if each.peer in self.answering:
+                    self.neighbours.present(each.peer, self.answering[each.peer], self.now)
+            else:
+                words.append(in_words(each))
+        return words
+
+    def wait(self, seconds: float) -> list[str]:
+        words, until = [], self.now + seconds
+        while (timer := self.neighbours.get_timer()) is not None and timer <= until:
+            self.now = max(timer, self.now)
+            self.neighbours.handle_timer(self.now)
+            words += [f"{self.now:g} {each}" for each in self.told()]
+        self.now = until
+        return words
+
+    def list(self) -> list[str]:
+        seen = self.neighbours.look(self.now)
+        return [in_words(each) for each in seen]
+
+
+def in_words(event: Seen | Gone) -> str:
+    where = f"{event.name} {event.peer[0]}"
+    if isinstance(event, Gone):
+        return f"gone {where}"
+    return f"seen {where} {event.source}" + ("" if event.seconds is not None else " known")
+
+
+def test_who_is_announced_is_here_once_it_answers() -> None:
+    world = World(bob=(BOB,))
+    assert world.announce() == ["seen bob 192.0.2.2 announced"]
+    assert world.asked == [(0.0, BOB)]
+    assert world.announce() == []  # again
+    assert world.asked == [(0.0, BOB)]
+
+
+def test_who_doesn_t_answer_is_known_only() -> None:
+    world = World()
+    assert world.announce() == []
+    assert world.wait(10.0) == []
+    assert [at for at, _ in world.asked] == [0.0, 1.0, 2.0]
+    assert world.list() == ["seen bob 192.0.2.2 announced known"]
+
+
+@pytest.mark.parametrize(
+    ("attended", "gone"), [(True, ["53 gone bob 192.0.2.2", "53 seen bob 192.0.2.2 announced known"]), (False, [])]
+)
+def test_who_dies_is_gone_within_a_minute_while_somebody_looks(attended: bool, gone: list[str]) -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(attended, 0.0)
+    world.announce()
+    world.answering.clear()
+    assert world.wait(70.0) == gone
+
+
+def test_who_goes_on_answering_stays_and_costs_one_question_in_fifty_seconds() -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    assert world.wait(3600.0) == []
+    assert len(world.asked) == 1 + 72
+
+
+def test_what_else_comes_from_a_neighbour_spares_the_question() -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    for _ in range(10):
+        world.wait(40.0)
+        world.neighbours.heard(BOB, world.now)
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_goodbye_is_a_question(alive: bool) -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    if not alive:
+        world.answering.clear()
+    world.neighbours.withdrawn(ID, f"bob {ID}", world.now)
+    assert world.told() == []
+    assert world.wait(5.0) == ([] if alive else ["3 gone bob 192.0.2.2"])
+    assert world.list() == (["seen bob 192.0.2.2 announced"] if alive else [])
+
+
+def test_the_goodbye_of_an_earlier_record_is_none() -> None:
+    world = World(bob=(BOB,))
+    world.announce(record=ID, name="")
+    world.announce()
+    world.neighbours.withdrawn(ID, ID, world.now)
+    assert len(world.asked) == 1
+    world.answering[BOB] = ""
+    assert world.announce(ID, "", BOB, record=ID) == ["seen  192.0.2.2 announced"]
+
+
+def test_what_the_system_refuses_is_gone_immediately() -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    world.neighbours.unreachable(BOB, 0.5)  # of an old datagram: nothing was asked
+    assert world.told() == []
+    world.answering.clear()
+    world.now = 20.0
+    world.list()
+    world.told()
+    world.neighbours.unreachable(BOB, 20.1)
+    assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced known"]
+
+
+def test_the_first_of_several_addresses_that_answers_is_the_neighbour_s() -> None:
+    world = World(bob=(BOB_TOO,))
+    assert world.announce(ID, "bob", BOB, BOB_TOO) == ["seen bob 198.51.100.2 announced"]
+    world.wait(20.0)
+    world.answering[BOB] = "bob"
+    world.list()
+    assert world.told() == ["gone bob 198.51.100.2", "seen bob 192.0.2.2 announced"]
+    assert world.list() == ["seen bob 192.0.2.2 announced"]
+
+
+def test_an_address_that_is_no_longer_announced_counts_as_long_as_it_answers() -> None:
+    world = World(bob=(BOB, BOB_TOO))
+    world.announce(ID, "bob", BOB)
+    assert world.announce(ID, "bob", BOB_TOO) == []
+    del world.answering[BOB]
+    world.announce(ID, "bob", BOB_TOO)
+    assert world.wait(10.0) == ["3 gone bob 192.0.2.2", "3 seen bob 198.51.100.2 announced"]
+    world = World(bob=(BOB,))
+    world.announce()
+    assert world.announce(ID, "bob", CAROL) == []  # forged, with bob's own identity
+    assert world.wait(100.0) == []
+    assert world.list() == ["seen bob 192.0.2.2 announced"]
+
+
+def test_nobody_takes_a_neighbour_s_place_by_an_announcement() -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    assert world.announce(OTHER_ID, "mallory", BOB) == []
+    assert world.list() == ["seen bob 192.0.2.2 announced"]
+    world.neighbours.withdrawn(OTHER_ID, f"mallory {OTHER_ID}", 1.0)
+    assert world.list() == ["seen bob 192.0.2.2 announced"]
+
+
+def test_who_is_announced_and_here_goes_before_whoever_only_says_so() -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    world.announce(OTHER_ID, "bob", CAROL)
+    assert world.neighbours.called("bob", 0.0) == [BOB]
+    world.answering[CAROL] = "bob"
+    world.wait(5.0)
+    assert world.neighbours.called("bob", 0.0) == [BOB, CAROL]
+    assert world.neighbours.called("bo", 0.0) == []
+
+
+def test_earlier_chats_are_known_and_here_when_they_answer() -> None:
+    world = World()
+    world.neighbours.known(Source.CHAT, "bob", BOB, 0.0, ours=True)
+    world.neighbours.known(Source.HOSTS, "carol", CAROL, 0.0, ours=False)
+    world.wait(4.0)
+    assert world.list() == ["seen bob 192.0.2.2 chat known", "seen carol 192.0.2.3 hosts known"]
+    assert {peer for _, peer in world.asked} == {BOB}  # who may not understand it is asked nothing (3.4)
+    world.wait(20.0)
+    world.answering = {BOB: "bob", CAROL: "carol"}
+    world.list()
+    assert world.told() == ["seen bob 192.0.2.2 chat"]
+    assert world.announce() == ["seen bob 192.0.2.2 announced"]
+    assert world.list()[0] == "seen bob 192.0.2.2 announced"
+
+
+def test_questions_are_no_flood() -> None:
+    world = World()
+    for number in range(200):
+        world.announce(f"{number:08}", "bob", (f"10.0.{number}.1", 7777))
+    world.wait(60.0)
+    seconds = Counter(int(at) for at, _ in world.asked)
+    assert max(seconds.values()) <= 40  # 20 a second, after 20 that were left
+    assert len({peer for _, peer in world.asked}) == 200
+
+
+def test_invented_services_are_bounded_and_push_nobody_out() -> None:
+    world = World(bob=(BOB,), carol=(CAROL,))
+    world.announce()
+    world.neighbours.known(Source.CHAT, "dave", ("203.0.113.9", 7777), 0.0, ours=True)
+    for number in range(10_000):
+        world.neighbours.announced(
+            f"{number:08}", f"x {number:08}", "x", [(f"10.{number % 90}.{number >> 8}.{number & 255}", 7777)], 0.0
+        )
+    world.told()
+    assert len(world.neighbours._places) <= _PLACES
+    assert len(world.neighbours._announcements) <= _PLACES
+    names = {each.name for each in world.neighbours.look(0.0)}
+    assert {"bob", "dave"} <= names
+
+
+IDENTITIES = st.sampled_from(["a", "b", "c"])
+PEERS = st.sampled_from([(f"10.0.0.{host}", port) for host in (1, 2) for port in range(1, 20)] + [BOB, CAROL])
+STEPS = st.one_of(
+    st.tuples(st.just("announced"), IDENTITIES, st.lists(PEERS, max_size=10, unique=True), st.sampled_from(["x", "y"])),
+    st.tuples(st.just("withdrawn"), IDENTITIES, st.sampled_from(["x", "y"])),
+    st.tuples(st.just("known"), PEERS, st.booleans()),
+    st.tuples(st.just("present"), PEERS, st.sampled_from(["", "x", "y"])),
+    st.tuples(st.just("unreachable"), PEERS),
+    st.tuples(st.just("attend"), st.booleans()),
+    st.tuples(st.just("look")),
+    st.tuples(st.just("wait"), st.floats(0, 400)),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(STEPS, max_size=40))
+def test_whatever_the_network_says_the_list_is_what_was_told(steps: list[tuple[object, ...]]) -> None:
+    """Whoever only listens to what is reported knows exactly who is here."""
+    neighbours, now, listed = Neighbours(), 0.0, dict[Address, str]()
+    for step in steps:
+        now = _do(neighbours, step, now)
+        for each in _taken(neighbours):
+            if isinstance(each, Gone):
+                del listed[each.peer]
+            else:
+                listed.update({each.peer: each.name} if each.seconds is not None else {})
+        here = {each.peer: each.name for each in neighbours._all(now) if each.seconds is not None}
+        assert here == listed
+        shares = Counter(source_of(peer) for peer in neighbours._places)
+        assert max(shares.values(), default=0) <= _OF_A_SOURCE
+        assert +shares == +neighbours._sources
+        timer = neighbours.get_timer()
+        assert timer is None or timer > now - 1e-9
+
+
+def _taken(neighbours: Neighbours) -> Iterator[Seen | Gone]:
+    while neighbours.outlet:
+        each = neighbours.outlet.pop(0)
+        if not isinstance(each, Ask):
+            yield each
+
+
+def _do(neighbours: Neighbours, step: tuple[object, ...], now: float) -> float:
+    match step:
+        case ("announced", str(identity), list(peers), str(name)):
+            neighbours.announced(identity, f"{name} {identity}", name, peers, now)
+        case ("withdrawn", str(identity), str(name)):
+            neighbours.withdrawn(identity, f"{name} {identity}", now)
+        case ("known", (str(host), int(port)), bool(ours)):
+            neighbours.known(Source.CHAT, "k", (host, port), now, ours=ours)
+        case ("present", (str(host), int(port)), str(name)):
+            neighbours.present((host, port), name, now)
+        case ("unreachable", (str(host), int(port))):
+            neighbours.unreachable((host, port), now)
+        case ("attend", bool(attended)):
+            neighbours.attend(attended, now)
+        case ("look",):
+            neighbours.look(now)
+        case ("wait", float(seconds)):
+            until = now + seconds
+            while (timer := neighbours.get_timer()) is not None and timer <= until:
+                now = max(now, timer)
+                neighbours.handle_timer(now)
+            now = until
+    return now

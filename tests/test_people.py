@@ -1,0 +1,52 @@
+"""Who is here: in which order, how many, and who is meant by a name."""
+
+import pytest
+
+from simp_client.events import Gone, Person, Seen
+from simp_client.people import MOST_PEOPLE, People
+from simp_proto.errors import AddressError
+
+ANN = Person("ann", "127.0.0.2:7777", "hosts", None)
+BOB = Person("Bob", "127.0.0.3:7777", "announced", 1)
+CAROL = Person("carol", "127.0.0.4:7777", "chat", 0)
+
+
+def people(*persons: Person) -> People:
+    found = People()
+    for person in persons:
+        found.put(person.address, person)
+    return found
+
+
+def test_those_who_are_here_come_first_and_then_names_decide() -> None:
+    assert list(people(ANN, CAROL, BOB)) == [BOB, CAROL, ANN]
+
+
+def test_as_many_are_kept_as_a_daemon_has() -> None:
+    crowd = [Person("bob", f"10.0.0.1:{number + 1}", "announced", 1) for number in range(MOST_PEOPLE + 5)]
+    full = people(*crowd)
+    assert len(list(full)) == MOST_PEOPLE
+    eve = Person("eve", crowd[0].address, "announced", 1)
+    assert full.put(eve.address, eve) == [Gone(crowd[0]), Seen(eve)]
+    assert full.put(crowd[-1].address, crowd[-1]) == []
+
+
+@pytest.mark.parametrize(
+    ("whom", "found"),
+    [
+        ("Bob", BOB.address),
+        (" ann ", ANN.address),
+        ("127.0.0.9", "127.0.0.9"),
+        (" [::1]:7777 ", "[::1]:7777"),
+        ("bob", "read 'bob', expected the name of somebody who is here, or an IP address such as 192.168.1.20"),
+        ("Bo", "read 'Bo', expected the name of"),
+        ("127.0.0.256", "read '127.0.0.256', expected an IP address such as"),
+        ("fe80::1", "an address that each link has"),
+        ("", "read '', expected an IP address"),
+    ],
+)
+def test_whom_a_person_means(whom: str, found: str) -> None:
+    try:
+        assert people(ANN, BOB, CAROL).find(whom) == found
+    except AddressError as error:
+        assert found in str(error)  # noqa: PT017  of both outcomes, one is expected

@@ -1,0 +1,72 @@
+"""`simp who`: what is made of a daemon's list; the daemon says what a test tells it to."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from simp_client.link import NoDaemonError
+from simp_client.roll import Neighbour, call_roll
+from simp_client.who import rows
+from tests.scripted_daemon import PATIENCE, ScriptedDaemon
+
+BOB = Neighbour("bob", "192.0.2.2:7777", "announced", 3)
+NOBODY = Neighbour("", "192.0.2.3:7777", "announced", 0)
+CAROL = Neighbour("carol", "192.0.2.40:7777", "chat", None)
+
+
+def roll(*answers: list[str | bytes]) -> list[Neighbour]:
+    """What is made of a daemon's answers to one question after the other."""
+
+    async def scenario() -> list[Neighbour]:
+        async with ScriptedDaemon() as daemon:
+            called = asyncio.create_task(call_roll(("127.0.0.1", daemon.port), 0))
+            for answer in answers:
+                await daemon.hear("WHO|", "PING|")
+                await daemon.say(*answer)
+            if answers[-1][-1] == "PONG|":
+                await daemon.hear_end()
+            await daemon.hang_up()
+            return await called
+
+    return asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+
+
+def test_the_second_list_counts_and_people_come_first() -> None:
+    first: list[str | bytes] = ["SEEN|zoe|192.0.2.9:7777|announced|", "PONG|"]
+    second: list[str | bytes] = [
+        "SEEN|carol|192.0.2.40:7777|chat|",
+        "SEEN||192.0.2.3:7777|announced|0",
+        "LATER|something",
+        "SEEN|bob|192.0.2.2:7777|announced|3",
+        "PONG|",
+    ]
+    assert roll(first, second) == [BOB, NOBODY, CAROL]
+
+
+def test_whatever_a_daemon_says_is_escaped() -> None:
+    hostile: list[str | bytes] = [rb"SEEN|\x1b[2J|192.0.2.2:7777|\x07|-3", "PONG|"]
+    (neighbour,) = roll(["PONG|"], hostile)
+    assert neighbour == Neighbour(r"\x1b[2J", "192.0.2.2:7777", r"\x07", None)
+    assert not neighbour.here
+
+
+def test_a_daemon_that_lists_nobody_says_why() -> None:
+    with pytest.raises(NoDaemonError, match=r"doesn't list anybody: this daemon answers clients on its own host only"):
+        roll(["ERROR|this daemon answers clients on its own host only"])
+
+
+def test_a_line_for_each() -> None:
+    assert rows([BOB, NOBODY, CAROL]) == [
+        "bob    192.0.2.2:7777   announced     heard 3 s ago",
+        "-      192.0.2.3:7777   announced     heard 0 s ago; nobody is at that daemon",
+        "carol  192.0.2.40:7777  earlier chat  known, doesn't answer",
+    ]
+    assert rows([]) == []
+
+
+def test_nothing_loads_zeroconf_before_it_listens() -> None:
+    modules = "simp_client.who, simp_client.roll, simp_client.doctor.command, simp_client.doctor.probing"
+    code = f"import sys, {modules}; print('zeroconf' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
