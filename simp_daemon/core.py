@@ -93,23 +93,24 @@ class Core:
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
         self._greet(now)
-        for each in self._endpoint.outlet:  # to which questions are added meanwhile
+        outlet = self._endpoint.outlet
+        while outlet:  # what is taken stays taken, also where something raises
+            each = outlet.pop(0)
             self._perform(each)
             if not isinstance(each, Send):
                 self._meet(each, now)
                 self._greet(now)
                 self._connections.happened(each, now)
-        self._endpoint.outlet.clear()
 
     def _greet(self, now: float) -> None:
         """Asks whom it is time to ask, and tells who has come and gone."""
-        for each in self._neighbours.outlet:
+        while self._neighbours.outlet:
+            each = self._neighbours.outlet.pop(0)
             if not isinstance(each, Ask):
                 self._perform(each)
                 self._connections.happened(each, now)
             elif not self._endpoint.ask(each.peer):
                 self._neighbours.spare(each.peer, now)
-        self._neighbours.outlet.clear()
 
     def _meet(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""

@@ -22,6 +22,7 @@ from simp_daemon.occurrences import (
     Occurrence,
     SendingFailed,
 )
+from simp_daemon.peers.strangers import Allowance
 from simp_proto.address import Address, format_address
 from simp_proto.udp import (
     LARGEST,
@@ -42,6 +43,8 @@ _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
 _ALONE: Final = 8
 """Datagrams that come one by one before two are expected."""
+_REPORTS: Final = 20
+"""Failures that are reported in a second: anyone can make them up (spec 10)."""
 _QUEUES: Final = 16
 """Peers with a queue of their own: those with whom a chat was on last."""
 _UNSENT: Final = 1024
@@ -71,6 +74,7 @@ class Datagrams:
         self._unsent: deque[Send] = deque(maxlen=_UNSENT)
         self._expected = 1  # datagrams that may have come when the loop wakes us
         self._alone = 0
+        self._reports = Allowance(_REPORTS, _REPORTS)
         udp = bind(address)
         anywhere = ip_address(address[0].partition("%")[0]).is_unspecified
         self._hears = anywhere and hear_destinations(udp)
@@ -122,7 +126,7 @@ class Datagrams:
 
     def _read(self, udp: socket.socket, here: str | None) -> None:
         # A chat that goes to and fro has one datagram at a time: asking for another is mostly in vain.
-        for _ in range(self._expected):
+        for number in range(self._expected):
             try:
                 if self._hears:
                     data, source, here = receive(udp)
@@ -130,9 +134,11 @@ class Datagrams:
                     data, source = udp.recvfrom(LARGEST)
             except BlockingIOError:
                 self._expected, self._alone = 1, _ALONE
+                if not number:  # we were woken for something else
+                    self._failed(udp, here)
                 return
             except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
-                self._report_failures(udp)
+                self._failed(udp, here)
                 continue
             self._handle(DatagramReceived(data, address_of(source), here))  # whose answer waits for no other
         if self._alone:
@@ -143,18 +149,30 @@ class Datagrams:
     def _read_one(self, udp: socket.socket, here: str | None) -> None:
         try:
             data, source = udp.recvfrom(LARGEST)
-        except BlockingIOError:
-            return
         except OSError:
-            self._report_failures(udp)
+            self._failed(udp, here)
         else:
             self._handle(DatagramReceived(data, address_of(source), here))
 
-    def _report_failures(self, udp: socket.socket) -> None:
-        for where, number in failures(udp):
+    def _failed(self, udp: socket.socket, here: str | None) -> None:
+        """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
+        self._report_failures(udp)
+        if not isinstance(self._loop, asyncio.SelectorEventLoop):
+            self._loop.remove_reader(udp)
+            read = self._read if udp in self._sockets.values() else self._read_one
+            self._loop.add_reader(udp, read, udp, here)
+
+    def _report_failures(self, udp: socket.socket) -> bool:
+        """Whether there were any."""
+        told = list(failures(udp))
+        for where, number in told:
             self._fail(address_of(where), number, strerror(number))
+        return bool(told)
 
     def _fail(self, peer: Address, number: int | None, words: str) -> None:
+        if not self._reports.left(self._loop.time()):
+            return
+        self._reports.spend(1)
         where = format_address(peer)
         refused = number == ECONNREFUSED
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
@@ -179,9 +197,10 @@ class Datagrams:
                     udp.sendto(datagram.data, datagram.peer)
             except BlockingIOError:
                 return False
-            except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows, which tells no more
-                self._report_failures(udp)
             except OSError as error:
+                windows = isinstance(error, ConnectionResetError)  # which tells no more
+                if self._report_failures(udp) or windows:
+                    continue
                 if datagram.here is not None:  # no address of ours any more, perhaps
                     return self._sent(Send(datagram.data, datagram.peer))
                 self._fail(datagram.peer, error.errno, error.strerror or str(error))

@@ -22,6 +22,8 @@ _SO_RCVBUFFORCE: Final = 33
 _INFO_SIZE: Final = 128
 """Bytes for what the system tells beside a datagram."""
 _ERROR_SIZE: Final = 512
+_FAILURES: Final = 64
+"""Errors that are taken before anything else gets its turn: whoever makes up ICMP messages can bring any number."""
 
 
 def bind(address: Address) -> socket.socket:
@@ -47,15 +49,15 @@ def beside(udp: socket.socket, peer: Address, here: str | None) -> socket.socket
     own = socket.socket(udp.family, socket.SOCK_DGRAM)
     address, *rest = udp.getsockname()
     try:
-        for each in (udp, own):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for each in (udp, own):  # an option that lets in sockets of this user alone
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         own.bind(resolved((here, rest[0])) if here else (address, *rest))
         own.connect(resolved(peer))
     except OSError:
         own.close()
         raise
     finally:  # the first one refuses whoever else comes
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
     return own
 
 
@@ -75,9 +77,9 @@ def refused(udp: socket.socket) -> tuple[Any, ...] | None:
 def failures(udp: socket.socket) -> Iterator[tuple[tuple[Any, ...], int]]:
     """The destinations of datagrams that didn't arrive, each with the error's number, if the system tells.
 
-    Linux does where `hear_refusals` asked for it, and wakes up whoever waits for the socket until all are taken.
+    Linux does where `hear_refusals` asked for it, some at a time, and wakes up whoever waits until all are taken.
     """
-    while sys.platform == "linux":
+    for _ in range(_FAILURES if sys.platform == "linux" else 0):
         try:
             _, told, _, where = udp.recvmsg(0, _ERROR_SIZE, socket.MSG_ERRQUEUE)
         except OSError:

@@ -85,7 +85,7 @@ TABLE = {
     "simp_daemon.neighbours": Row("simp_proto.address events peers.strangers peers.timers"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
-        "events effects messages neighbours peers.endpoint"
+        "events effects messages neighbours peers.endpoint peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
@@ -97,7 +97,7 @@ TABLE = {
         "asyncio logging os threading",
     ),
     "simp_daemon.transports": Row(
-        "simp_proto.address simp_proto.udp effects occurrences log", "", "asyncio os select socket"
+        "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
     ),
     "simp_daemon.profile": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text log",

@@ -20,7 +20,7 @@ from simp_daemon.occurrences import (
     TimerFired,
 )
 from simp_proto.address import Address
-from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing
+from simp_proto.constants import OFFER, PENDING_REQUESTS, REQUESTS_OF_A_SOURCE, RINGING, Chat, Control, Framing
 from simp_proto.datagram import parse
 from tests.driven import Core
 from tests.test_endpoint import BOB, CAROL, packet
@@ -243,3 +243,59 @@ def test_a_request_has_the_name_of_its_person(user: bytes) -> None:
     core = Core(HERE)
     effects = core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER, user=user), BOB), 1.0)
     assert effects[0] == RequestReceived(BOB, user.decode())
+
+
+def test_what_is_done_stays_done_where_something_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = chatting()
+    message = DatagramReceived(packet(Chat.MESSAGE, 1, b"hi"), BOB)
+    with monkeypatch.context() as patch:
+        patch.setattr(core.connections, "happened", lambda event, now: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            core.handle(message, 1.0)
+    core._effects.clear()
+    effects = core.handle(DatagramReceived(packet(Control.FIN), CAROL), 2.0)
+    assert list(in_words(effects)) == ["send ACK 1", "send ACK 0"]
+
+
+@pytest.mark.parametrize("again", ["the partner", "another client"])
+def test_what_was_held_back_belongs_to_no_later_chat(again: str) -> None:
+    core = chatting()
+    core.handle(ClientSlow("client", slow=True), 1.0)
+    core.handle(DatagramReceived(packet(Chat.MESSAGE, 1, b"of the first chat"), BOB), 1.0)
+    client = "client"
+    if again == "another client":
+        core.handle(ClientClosed("client"), 2.0)
+        client = "other"
+        core.handle(ClientConnected("other", local=True), 2.0)
+        core.handle(ClientSaid("other", b"CONNECT|alice\n"), 2.0)
+    core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER), BOB), 3.0)
+    core.handle(ClientSlow(client, slow=False), 4.0)
+    core.handle(ClientSaid(client, b"CONNECTED|bob\n"), 4.0)
+    core.handle(DatagramReceived(packet(Control.ACK), BOB), 5.0)
+    effects = core.handle(DatagramReceived(packet(Chat.MESSAGE, 1, b"of the second"), BOB), 6.0)
+    assert list(in_words(effects)) == ["MessageReceived", "write CHAT|bob|of the second", "send ACK 1"]
+
+
+def test_a_failure_is_told_once_until_the_partner_is_heard() -> None:
+    core = chatting()
+    failed = SendingFailed(BOB, "no way to bob")
+    assert len(core.handle(failed, 1.0)) == 1
+    assert core.handle(failed, 2.0) == []
+    core.handle(DatagramReceived(packet(Chat.MESSAGE, 1, b"hi"), BOB), 3.0)
+    assert len(core.handle(failed, 4.0)) == 1
+
+
+def test_one_source_has_two_missed_calls_and_a_friend_s_gives_way_to_nobody() -> None:
+    core = chatting()
+    core.handle(DatagramReceived(packet(Control.FIN, 1), BOB), 1.0)
+    core.handle(ClientClosed("client"), 1.0)
+    strangers = [("10.0.0.66", port) for port in range(1, 20)] + [(f"10.0.{number}.1", 7777) for number in range(20)]
+    for number, peer in enumerate([BOB, *strangers]):
+        core.handle(DatagramReceived(packet(Control.SYN, 0, OFFER), peer), 2.0 + number)
+        core.handle(DatagramReceived(packet(Control.FIN), peer), 2.0 + number)
+    core.handle(ClientConnected("client", local=True), 60.0)
+    told = list(in_words(core.handle(ClientSaid("client", b"CONNECT|alice\n"), 60.0)))
+    assert f"write MISSED|bob|{BOB[0]}:{BOB[1]}|58" in told
+    missed = [line for line in told if line.startswith("write MISSED|")]
+    assert len(missed) == PENDING_REQUESTS
+    assert sum("10.0.0.66" in line for line in missed) <= REQUESTS_OF_A_SOURCE

@@ -76,6 +76,7 @@ class Attachment:
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
         self._partner: _Other | None = None
         self._said = 0
+        self._warned = False
         outbox.forget()
         self._wishes: Final[dict[Word, Callable[[str, float], None]]] = {
             Word.CONNECTING: self._call,
@@ -197,6 +198,8 @@ class Attachment:
 
     def happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
         """Tells the client of an event, if it is one for people (client 4.2)."""
+        if isinstance(event, MessageReceived | MessageAcknowledged | Connected | Rang):
+            self._warned = False
         match event:
             case MessageReceived(peer, name, text):
                 self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
@@ -241,7 +244,8 @@ class Attachment:
 
     def sending_failed(self, peer: Address, why: str) -> None:
         """The system says why nothing gets to that peer."""
-        if self._partner and self._partner.peer == peer:
+        if self._partner and self._partner.peer == peer and not self._warned:
+            self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:

@@ -10,8 +10,9 @@ from simp_daemon.events import Ended, Event, Why
 from simp_daemon.messages import Outbox
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.strangers import source_of
 from simp_proto.address import Address
-from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS
+from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS, REQUESTS_OF_A_SOURCE
 from simp_proto.errors import LineError, NotNowError, NotSimpError, SimpError
 from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
@@ -126,10 +127,18 @@ class Connections:
         if self._attachment:
             self._attachment.happened(event)
         elif isinstance(event, Ended) and event.why in (Why.FIN, Why.ERR, Why.EXPIRED):
-            self._missed.pop(event.peer, None)
-            self._missed[event.peer] = (event.name, now)
-            if len(self._missed) > PENDING_REQUESTS:
-                del self._missed[next(iter(self._missed))]
+            self._miss(event.peer, event.name, now)
+
+    def _miss(self, peer: Address, name: str, now: float) -> None:
+        """Keeps a missed call, as many as requests: two of a source, and strangers' give way first (spec 8.3)."""
+        self._missed.pop(peer, None)
+        same = [each for each in self._missed if source_of(each) == source_of(peer)]
+        strangers = (each for each in self._missed if self._endpoint.framing_of(each) is None)
+        if len(same) >= REQUESTS_OF_A_SOURCE:
+            del self._missed[same[0]]
+        elif len(self._missed) >= PENDING_REQUESTS:
+            del self._missed[next(strangers, next(iter(self._missed)))]
+        self._missed[peer] = (name, now)
 
     def sending_failed(self, peer: Address, why: str) -> None:
         """Tells whoever calls that peer or chats with it."""

@@ -283,6 +283,8 @@ class Endpoint:
         self._timers.set(peer, None if state is State.IDLE else session.get_timer())
         if state is session.filed:
             return
+        if session.filed is State.OPEN:  # what was held back belongs to no later chat
+            self._held.pop(peer, None)
         session.filed = state
         if state is State.IDLE:
             del self._sessions[peer]
