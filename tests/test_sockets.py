@@ -130,3 +130,12 @@ def test_where_a_daemon_has_the_port_everywhere_another_is_taken(
             assert sockets.address(side) != taken
     with pytest.raises(AddressError, match=r"in use: .*; --bind and --stranger choose others"):
         open_sockets(None, taken, None, NOBODY, 0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
+@pytest.mark.parametrize(
+    ("host", "afar"), [("127.0.0.1", False), ("127.0.0.5", False), ("::1", False), ("192.0.2.77", True)]
+)
+def test_a_daemon_is_on_this_host_at_whichever_of_its_addresses(host: str, afar: bool) -> None:
+    with Sockets((host, 7777), free_address(), free_address(), NOBODY, 0.1) as sockets:
+        assert sockets.afar is afar

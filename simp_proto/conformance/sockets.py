@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -161,7 +162,11 @@ class Sockets:
 
     @property
     def afar(self) -> bool:
-        return self.daemon is not None and local_host(self.daemon) != self.daemon[0]
+        try:
+            with bind((self.daemon[0], 0)) if self.daemon else nullcontext():
+                return False
+        except OSError:  # it is no address of this host
+            return True
 
     @property
     def _attached(self) -> Attached:
