@@ -62,7 +62,7 @@ def daemon(
       simp daemon 192.168.1.20
       simp daemon 127.0.0.2 --log-level debug
     """
-    here = address(ip, port, name="IP")
+    here = address(ip, port, name="IP", option="--port")
     if ip_address(here[0]).is_multicast:
         why = f"read {ip!r}, a multicast address, expected an address of this host"
         raise click.BadParameter(why, param_hint="IP")
@@ -85,7 +85,7 @@ def daemon(
         with unblocked_log(), asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run())
     except StartError as error:
-        raise click.ClickException(f"{error} (such as: simp daemon 127.0.0.3; or --port and --client-port)") from None
+        raise click.ClickException(str(error)) from None
 
 
 def _stop_signal() -> asyncio.Event:

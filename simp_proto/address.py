@@ -4,11 +4,15 @@ import re
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Final
 
 from simp_proto.errors import AddressError
 
 Address = tuple[str, int]
 """An IP address in its shortest spelling, and a port from 1 to 65535."""
+
+_INTERFACE: Final = re.compile(r"(?=.{1,15}$)[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*", re.ASCII)
+"""At most 15 characters, as systems allow; `getaddrinfo` refuses an empty part between dots by `UnicodeError`."""
 
 
 def parse_address(text: str, default_port: int) -> Address:
@@ -21,19 +25,22 @@ def parse_address(text: str, default_port: int) -> Address:
         port = rest[1:] if rest else port
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
-    if "%" in host and not re.fullmatch(r"[0-9A-Fa-f:.]+%[0-9A-Za-z_.-]{1,32}", host):
-        raise _refused(text)
+    host, percent, interface = host.partition("%")
+    if percent and ":" in host and not _INTERFACE.fullmatch(interface):
+        raise AddressError(f"read {text!r}, expected an interface's name or number after the %, such as fe80::1%eth0")
     try:
-        ip = ip_address(host)
+        ip = ip_address(host + percent + interface)
     except ValueError:
         raise _refused(text) from None
     host = str(ip)
-    if "%" in host:
-        host = with_interface(host) if ip.is_link_local else host.partition("%")[0]  # elsewhere it means nothing
-    elif ip.version == 6 and ip.is_link_local:
-        raise AddressError(
-            f"read {text!r}, an address that each link has, expected its interface as well, such as {host}%eth0"
-        )
+    if ip.version == 6 and ip.is_link_local:
+        host = with_interface(host)
+        if "%" not in host:  # 0 is none
+            raise AddressError(
+                f"read {text!r}, an address that each link has, expected its interface as well, such as {host}%eth0"
+            )
+    else:
+        host = host.partition("%")[0]  # elsewhere it means nothing
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535):
         raise AddressError(f"read port {port!r} in {text!r}, expected a number from 1 to 65535")
     return host, int(port)
@@ -50,7 +57,7 @@ def with_interface(host: str) -> str:
 
     As it was where there is no such interface, or no longer.
     """
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: not even a name, such as `a..b`
         where = socket.getaddrinfo(host, 0, flags=socket.AI_NUMERICHOST)[0][4]
         return socket.getnameinfo(where, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
     return host

@@ -17,6 +17,8 @@ _IP_PKTINFO: Final = 26 if sys.platform == "darwin" else 8
 """From <netinet/in.h>; Python has no name for it before 3.14. There and back it is struct in_pktinfo."""
 LARGEST: Final = 65_535
 """Bytes that UDP carries at most, and a few."""
+AFAR: Final = (("192.0.2.1", 9), ("2001:db8::1", 9))
+"""Addresses that are nobody's: the route there begins at the one by which others reach this host."""
 _BUFFERED: Final = 4 << 20
 _SO_RCVBUFFORCE: Final = 33
 _INFO_SIZE: Final = 128
@@ -163,9 +165,13 @@ def why_not(error: OSError, address: Address, protocol: str = "UDP") -> str:
     """Why that address can't be used, and what to do."""
     where = f"{protocol} {format_address(address)}"
     if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use: does a daemon run there already? Give another address, or other ports"
+        do = "Give another address, such as 127.0.0.3, or another port"
+        return f"{where} is in use: does a daemon run there already? {do}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}: {address[0]} is not an address of this host"
+        own = "::1" if ":" in address[0] else "127.0.0.1"
+        with suppress(OSError):
+            own = local_host(AFAR[":" in address[0]])
+        return f"{where}: {address[0]} is not an address of this host. Use one of this host's, for example {own}"
     if error.errno == errno.EACCES:
         return f"{where} may not be used by this user; ports from 1024 on may"
     return f"{where} can't be used: {error.strerror or error}"

@@ -1,15 +1,16 @@
 """Addresses as people write them."""
 
 import socket
+from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_proto.address import Address, format_address, parse_address
+from simp_proto.address import Address, format_address, parse_address, with_interface
 from simp_proto.errors import AddressError
-from simp_proto.udp import address_of
+from simp_proto.udp import address_of, resolved
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,16 @@ def test_every_address_is_read_back(host: str, port: int) -> None:
     assert parse_address(format_address((host, port)), 1) == (host, port)
 
 
-@given(st.text(max_size=40))
+NEAR = st.builds(
+    "{}%{}{}".format,
+    st.sampled_from(["fe80::1", "[fe80::1", "fe80:1111:2222:3333:4444:5555:6666:7777", "::1", "1.2.3.4"]),
+    st.text("0ae.-_%:]\0é\ud800\n", max_size=40),
+    st.sampled_from(["", "]", "]:7777"]),
+)
+"""Texts with an interface that may be none."""
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=40) | NEAR)
 def test_any_text_is_an_address_or_an_error(text: str) -> None:
     try:
         host, port = parse_address(text, 7777)
@@ -83,9 +93,23 @@ def test_any_text_is_an_address_or_an_error(text: str) -> None:
         return
     assert 1 <= port <= 65535
     assert host
+    with suppress(OSError):  # there may be no such interface
+        resolved((host, port))
+        assert parse_address(format_address((host, port)), 1) == (host, port)
 
 
-@pytest.mark.parametrize("text", ["fe80::1", "[fe80::1]:7777", "FE80::A", "febf::1"])
+@given(st.text(st.characters(exclude_categories=()), max_size=40) | NEAR)
+def test_any_text_is_without_an_interface_or_with_one(text: str) -> None:
+    assert with_interface(with_interface(text)) == with_interface(text)
+
+
+@pytest.mark.parametrize("text", ["fe80::1%..", "fe80::1%a..b", "[fe80::1%]", "fe80::1%" + 16 * "a", "fe80::1%é"])
+def test_what_is_no_interface_is_refused(text: str) -> None:
+    with pytest.raises(AddressError, match="expected an interface's name or number after the %"):
+        parse_address(text, 7777)
+
+
+@pytest.mark.parametrize("text", ["fe80::1", "[fe80::1]:7777", "FE80::A", "febf::1", "fe80::1%0"])
 def test_an_address_that_each_link_has_wants_its_interface(text: str) -> None:
     with pytest.raises(AddressError, match=r"its interface as well, such as fe[8b][0f]::[1a]%eth0"):
         parse_address(text, 7777)

@@ -90,6 +90,7 @@ def test_its_case_finds_a_fault(fault: Fault) -> None:
     )
     assert result.verdict is Verdict.FAILED
     assert result.expected
+    assert not re.search(r"\bb'", result.expected)  # it is for people
 
 
 @pytest.mark.slow

@@ -228,6 +228,20 @@ def test_nothing_judged_is_no_success(tmp_path: Path) -> None:
     assert b"no case could be judged" in done.stderr
 
 
+def test_the_client_port_that_is_named_is_at_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_hostile.free_address", lambda: ("127.0.0.7", free_address()[1]))
+    daemon = Process()
+    try:
+        assert daemon._listens.wait(PATIENCE)
+        command = [*SIMP, "conformance", format_address(daemon.address), "--case", "busy"]
+        command += ["--bind", format_address(free_address()), "--stranger", format_address(free_address())]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    finally:
+        daemon.end()
+    assert done.returncode == 2
+    assert b"give --client 127.0.0.7:7778, where" in done.stderr
+
+
 def test_ctrl_c_leaves_a_report_of_what_was_judged(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     with Side(tmp_path / "side") as side:

@@ -66,6 +66,33 @@ def test_an_address_has_the_port_that_is_typed_or_else_the_usual_one() -> None:
     assert raised.value.format_message().startswith("Invalid value for --listen: read 'x', expected")
 
 
+@click.command()
+@click.argument("ip")
+@click.option("--client-port", type=PORT, default=7778)
+def attached(ip: str, client_port: int) -> None:
+    click.echo(repr(address(ip, client_port, name="IP", option="--client-port")))
+
+
+@pytest.mark.parametrize(
+    ("typed", "port"),
+    [
+        ("127.0.0.1", 7778),
+        ("127.0.0.1:9", 9),
+        ("127.0.0.1 --client-port 9", 9),
+        ("127.0.0.1:9 --client-port 9", 9),
+        ("127.0.0.1:9 --client-port 7778", None),
+        ("127.0.0.1:9 --client-port 8", None),
+    ],
+)
+def test_two_ports_are_not_one(typed: str, port: int | None) -> None:
+    result = CliRunner().invoke(attached, typed.split())
+    if port:
+        assert result.stdout == f"{('127.0.0.1', port)!r}\n"
+    else:
+        assert result.exit_code == 2
+        assert f"read '127.0.0.1:9' and {typed.partition(' ')[2]}, expected one port" in result.stderr
+
+
 def test_hexadecimal_digits_are_two_a_byte() -> None:
     assert hexadecimal("0x00fF", "--put") == b"\x00\xff"
     for text in ("", "0x", "0", "zz", "00 00"):

@@ -148,8 +148,8 @@ def test_a_failure_as_text() -> None:
 
 def test_where_nothing_came() -> None:
     lines = text_of(report.lines(HEAD, failure(sent(3.0, bare(8, 0)))))
-    assert lines[3:5] == ["  seen      nothing", "  conversation"]
-    assert "Seennothing" in "".join(Page(as_html(HEAD, [failure(sent(3.0, bare(8, 0)))])).text.split())
+    assert lines[3:5] == ["  seen      no datagram", "  conversation"]
+    assert "Seennodatagram" in "".join(Page(as_html(HEAD, [failure(sent(3.0, bare(8, 0)))])).text.split())
 
 
 def test_a_line_for_what_did_not_fail() -> None:
@@ -167,7 +167,9 @@ def test_what_is_long_is_wrapped() -> None:
     lines = text_of(report.lines(HEAD, replace(failure(expected="x y " * 60), case=replace(CASE, rule="word " * 60))))
     details = lines[1:]
     assert max(map(len, details)) <= 100
-    assert " ".join(" ".join(details).split()) == f"rule {'word ' * 60}(4.6, MUST) expected {'x y ' * 60}seen nothing"
+    assert (
+        " ".join(" ".join(details).split()) == f"rule {'word ' * 60}(4.6, MUST) expected {'x y ' * 60}seen no datagram"
+    )
 
 
 def test_the_last_lines() -> None:

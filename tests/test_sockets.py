@@ -1,5 +1,6 @@
 """The tester's wire on real sockets (loopback only), and the commands that act for a person."""
 
+import errno
 import socket
 import sys
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from simp_proto.address import format_address
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.sockets import Sockets, addresses_near, open_sockets
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Control
 from simp_proto.errors import AddressError
+from simp_proto.udp import bind, why_not
 from tests.test_endpoint import packet
 from tests.test_loop import PATIENCE, free_address
 
@@ -130,3 +133,21 @@ def test_where_a_daemon_has_the_port_everywhere_another_is_taken(
             assert sockets.address(side) != taken
     with pytest.raises(AddressError, match=r"in use: .*; --bind and --stranger choose others"):
         open_sockets(None, taken, None, NOBODY, 0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
+@pytest.mark.parametrize(
+    ("host", "afar"), [("127.0.0.1", False), ("127.0.0.5", False), ("::1", False), ("192.0.2.77", True)]
+)
+def test_a_daemon_is_on_this_host_at_whichever_of_its_addresses(host: str, afar: bool) -> None:
+    with Sockets((host, 7777), free_address(), free_address(), NOBODY, 0.1) as sockets:
+        assert sockets.afar is afar
+
+
+@pytest.mark.parametrize("host", ["192.0.2.77", "2001:db8::77"])
+def test_instead_of_an_address_of_another_host_one_of_this_is_named(host: str) -> None:
+    told = why_not(OSError(errno.EADDRNOTAVAIL, ""), (host, 7777))
+    start = f"UDP {format_address((host, 7777))}: {host} is not an address of this host. "
+    assert told.startswith(start)
+    with bind((told.removeprefix(f"{start}Use one of this host's, for example "), 0)):
+        pass

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import DAEMON_PORT, Framing
@@ -56,16 +57,25 @@ def rate(text: str) -> float:
     return rate
 
 
-def address(text: str, default_port: int = DAEMON_PORT, *, name: str | None = None) -> Address:
-    """`IP` or `IP:port`; raises `UsageError`. No Click type, since the default port may be another option's value."""
+def address(
+    text: str, default_port: int = DAEMON_PORT, *, name: str | None = None, option: str | None = None
+) -> Address:
+    """`IP` or `IP:port`; raises `UsageError`. No Click type, since the default port may be the value of `option`."""
     try:
         read = parse_address(text, default_port)
+        if option and read[1] != default_port and _is_typed(option):
+            raise AddressError(f"read {text!r} and {option} {default_port}, expected one port: leave one of them out")
         return address_of(resolved(read)) if "%" in read[0] else read  # with its interface by name
     except AddressError as error:
         why = str(error)
     except OSError:
         why = f"read {text!r}, expected the name or number of an interface of this host after the %"
     raise click.BadParameter(why, param_hint=name) if name else click.UsageError(why)
+
+
+def _is_typed(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option.lstrip("-").replace("-", "_"))
+    return source is not None and source is not ParameterSource.DEFAULT
 
 
 def hexadecimal(text: str, name: str) -> bytes:

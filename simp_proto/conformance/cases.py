@@ -223,17 +223,17 @@ def user_received(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, accepts any bytes"""
     tester.call()
     for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
-        tester.say(b"who am I?", f"a chat whose user is {user!r}", user)
+        tester.say(b"who am I?", f"a chat whose user is {_said(user)}", user)
 
 
 @_case("2.4", Request.ACCEPT)
 def user_of_a_call(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, accepts any bytes"""
     for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
-        accepted = tester.be_accepted(tester.make_syn(user), f"a SYN+ACK after a SYN whose user is {user!r}")
+        accepted = tester.be_accepted(tester.make_syn(user), f"a SYN+ACK after a SYN whose user is {_said(user)}")
         tester.send(tester.make(ACK, accepted.datagram.sequence, user=user))
         tester.send(tester.make(FIN, tester.number, user=user))
-        tester.expect(f"an ACK of a FIN whose user is {user!r}", is_ack)
+        tester.expect(f"an ACK of a FIN whose user is {_said(user)}", is_ack)
         tester.part()
 
 
@@ -2060,9 +2060,10 @@ def silent_partner(tester: Tester) -> None:
 def silent_connection(tester: Tester) -> None:
     """A connection that says nothing for 10 s gets ERROR and is closed."""
     ((early, closed_early),) = tester.wire.converse([b""], 8)
-    tester.judge(not early and not closed_early, f"a silent connection open for 8 s, not {early!r}")
+    tester.judge(not early and not closed_early, f"a silent connection open for 8 s, not {_said(early)}")
     ((heard, closed),) = tester.wire.converse([b""], 12)
-    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of a silent connection, not {heard!r}")
+    told = f"ERROR| and the end of a silent connection, not {_said(heard)}"
+    tester.judge(_words(heard) == ["ERROR"] and closed, told)
 
 
 # -- client.md
@@ -2075,7 +2076,7 @@ def clients_of_this_host(tester: Tester) -> None:
         raise NotApplicableError("the tester is on the daemon's host, whose clients are answered")
     ((heard, closed),) = tester.wire.converse([b"PING|\nCONNECT|eve\n"], _TELL, afar=True)
     kept = _words(heard) in (["ERROR"], []) and closed
-    tester.judge(kept, f"ERROR| and the end of the connection for a client on another host, not {heard!r}")
+    tester.judge(kept, f"ERROR| and the end of the connection for a client on another host, not {_said(heard)}")
 
 
 @_case("client 1.3", Request.SEE)
@@ -2083,8 +2084,9 @@ def eight_connections(tester: Tester) -> None:
     """if all have spoken, the new one gets ERROR and is closed."""
     *others, (heard, closed) = tester.wire.converse([b"PING|\n"] * 8, _TELL)  # beside the one of the client
     kept = all(other == (b"PONG|\n", False) for other in others)
-    tester.judge(kept, f"PONG| on 7 connections beside the client's, not {others}")
-    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of the 9th connection, not {heard!r}")
+    told = f"PONG| on 7 connections beside the client's, not {', '.join(_said(heard) for heard, _ in others)}"
+    tester.judge(kept, told)
+    tester.judge(_words(heard) == ["ERROR"] and closed, f"ERROR| and the end of the 9th connection, not {_said(heard)}")
 
 
 @_case("client 1.3", Request.SEE)
@@ -2103,14 +2105,15 @@ def one_client_at_a_time(tester: Tester) -> None:
     """CONNECT on another connection is answered by ERROR. PING and WHO are answered on every connection."""
     heard, _ = _answer(tester, b"PING|\nCONNECT|eve\nPING|\n")
     told = _words(heard) == ["PONG", "ERROR", "PONG"]
-    tester.judge(told, f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {heard!r}")
+    expected = f"PONG|, ERROR| and PONG| on another connection, to PING|, CONNECT|eve and PING|, not {_said(heard)}"
+    tester.judge(told, expected)
 
 
 @_case("client 2.1", Request.SEE)
 def carriage_return(tester: Tester) -> None:
     """One CR before the LF is dropped."""
     heard, _ = _answer(tester, b"PING|\r\n")
-    tester.judge(heard == b"PONG|\n", f"PONG| to PING| and CR LF, not {heard!r}")
+    tester.judge(heard == b"PONG|\n", f"PONG| to PING| and CR LF, not {_said(heard)}")
 
 
 @_case("client 2.3", Request.SEE)
@@ -2119,7 +2122,8 @@ def wrong_line(tester: Tester) -> None:
     for line in (b"PING", b"CHAT|\xff", b"PONG|", b"CHAT|hello", b"RINGING|bob|192.0.2.9:7777"):
         heard, closed = _answer(tester, b"PING|\n" + line + b"\nPING|\n")
         kept = _words(heard) == ["PONG", "ERROR", "PONG"] and not closed
-        tester.judge(kept, f"PONG|, ERROR|, PONG| and an open connection for {line!r} between two PING|, not {heard!r}")
+        told = f"PONG|, ERROR|, PONG| and an open connection for {_said(line)} between two PING|, not {_said(heard)}"
+        tester.judge(kept, told)
 
 
 @_case("client 2.3", Request.SEE)
@@ -2128,14 +2132,14 @@ def no_operation(tester: Tester) -> None:
     for line in (b"GET / HTTP/1.1\r\n", b"\n", b"PING foo|\n", b"ping|\n"):
         heard, closed = _answer(tester, line + b"PING|\n")
         kept = _words(heard) == ["ERROR"] and closed
-        tester.judge(kept, f"ERROR| and the end of the connection, for a first line {line!r}, not {heard!r}")
+        tester.judge(kept, f"ERROR| and the end of the connection, for a first line {_said(line)}, not {_said(heard)}")
 
 
 @_case("client 2.3", Request.SEE)
 def line_without_end(tester: Tester) -> None:
     """after 64 KiB (65,536 bytes) without a newline"""
     heard, closed = _answer(tester, b"PING|\nCHAT|" + b"x" * 65_600)
-    tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {heard!r}")
+    tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {_said(heard)}")
 
 
 @_case("client 3.1", Request.ACCEPT, Request.SEE)
@@ -2189,9 +2193,10 @@ def before_connect(tester: Tester) -> None:
     """Before CONNECT, everything except PING, WHO, CONNECT and `QUIT|` is answered by ERROR"""
     for line in (b"CHAT|hello", b"QUIT|bob", b"CONNECTED|bob", b"CONNECTING|192.0.2.9"):
         heard, _ = _answer(tester, line + b"\nPING|\n")
-        tester.judge(_words(heard) == ["ERROR", "PONG"], f"ERROR| for {line!r} before CONNECT|, not {heard!r}")
+        told = f"ERROR| for {_said(line)} before CONNECT|, not {_said(heard)}"
+        tester.judge(_words(heard) == ["ERROR", "PONG"], told)
     heard, closed = _answer(tester, b"QUIT|\n")
-    tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {heard!r}")
+    tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {_said(heard)}")
 
 
 @_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
@@ -2217,7 +2222,7 @@ def nothing_acknowledged_early(tester: Tester) -> None:
 def ping_with_a_payload(tester: Tester) -> None:
     """are you there? A payload is ignored"""
     heard, _ = _answer(tester, b"PING|what|ever\n")
-    tester.judge(heard == b"PONG|\n", f"PONG| to PING|what|ever, not {heard!r}")
+    tester.judge(heard == b"PONG|\n", f"PONG| to PING|what|ever, not {_said(heard)}")
 
 
 @_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
@@ -2286,6 +2291,10 @@ def _told_of(tester: Tester, text: str) -> list[str]:
     if trouble and not told:
         raise trouble
     return told
+
+
+def _said(heard: bytes) -> str:
+    return repr(heard.decode("utf-8", "backslashreplace")) if heard else "nothing"
 
 
 def _words(heard: bytes) -> list[str]:
@@ -2422,7 +2431,7 @@ def _be_called_and_ring(tester: Tester) -> Received:
 def _say_fin_of(tester: Tester, user: bytes) -> None:
     for number in (0, 1):
         tester.send(tester.make(FIN, number, user=user))
-        tester.expect(f"ACK {number} of a FIN whose user is {user!r}", _acknowledging(number))
+        tester.expect(f"ACK {number} of a FIN whose user is {_said(user)}", _acknowledging(number))
 
 
 def _chat_like(before: Datagram, payload: bytes) -> bytes:
@@ -2556,4 +2565,4 @@ def _named(tester: Tester, heard: Iterable[Received]) -> None:
         user = received.data[offset("user", Framing.BARE, 0) :][:USER_SIZE]
         name = user.rstrip(b"\0")
         kept = name and all(0x20 <= byte < 0x7F and byte != ord("|") for byte in name) and name == name.strip()
-        tester.judge(kept, f"a user of printable ASCII padded with NULs, not {user!r}")
+        tester.judge(kept, f"a user of printable ASCII padded with NULs, not {_said(user)}")

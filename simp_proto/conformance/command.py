@@ -28,7 +28,7 @@ from simp_proto.constants import CLIENT_PORT, Framing
 from simp_proto.errors import AddressError
 
 _ALONE = (
-    "Somebody has to act at the other side: run this in a terminal, or give --client 127.0.0.1:7778, where the daemon "
+    "Somebody has to act at the other side: run this in a terminal, or give --client {}, where the daemon "
     "takes clients of spec/client.md, or commands, such as --accept-command. "
 )
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -175,7 +175,8 @@ def conformance(
         raise click.exceptions.Exit(ExitStatus.INTERRUPTED)
     if unwritten:
         raise click.ClickException("; ".join(unwritten))
-    _end(report.counts(results), allow_not_run, alone=not (client or hands.actions))
+    do = "" if client or hands.actions else _ALONE.format(format_address((sockets.daemon[0], CLIENT_PORT)))
+    _end(report.counts(results), allow_not_run, do)
 
 
 @contextmanager
@@ -214,11 +215,10 @@ def _announced(cases: Iterable[Case], hands: Hands | Attached) -> Iterable[Case]
         yield case
 
 
-def _end(number: dict[Verdict, int], allow_not_run: bool, *, alone: bool) -> None:
-    """Ends with the status that the verdicts ask for. `alone`: nobody could act for the person."""
+def _end(number: dict[Verdict, int], allow_not_run: bool, do: str) -> None:
+    """Ends with the status that the verdicts ask for. `do`: what helps where nobody could act for the person."""
     if number[Verdict.FAILED]:
         raise click.exceptions.Exit(ExitStatus.FAILURE)
-    do = _ALONE if alone else ""
     if not number[Verdict.PASSED]:
         raise _NothingJudgedError(f"no case could be judged; each says why. {do}".rstrip())
     if number[Verdict.NOT_RUN] and not allow_not_run:

@@ -91,7 +91,7 @@ def _details(head: Head, result: Result) -> str:
         if result.seen:
             seen = _datagrams("Seen instead", entries(head, result, result.seen))
         else:
-            facts["Seen"] = "nothing"
+            facts["Seen"] = "no datagram"
     elif result.why:
         facts[result.verdict.value.capitalize()] = safe(result.why)
     if result.trace:

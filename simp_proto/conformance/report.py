@@ -108,7 +108,7 @@ def _failure(head: Head, result: Result) -> Iterator[str]:
         yield "  seen"
         yield from _table(entries(head, result, result.seen))
     else:
-        yield from _paragraph("  seen", "nothing")
+        yield from _paragraph("  seen", "no datagram")
     if result.trace:
         yield "  conversation"
         yield from _table(entries(head, result, result.trace))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -16,10 +17,8 @@ from simp_proto.conformance.wire import NotRunError, Request, Side
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import AddressError
 from simp_proto.toolkit.reading import Reading
-from simp_proto.udp import address_of, bind, hear_refusals, local_host, refused, why_not
+from simp_proto.udp import AFAR, address_of, bind, hear_refusals, local_host, refused, why_not
 
-_ANYWHERE: Final = ("192.0.2.1", 9)
-"""An address that is nobody's: the route to it begins at the one by which this host is reached."""
 _MOST_WAITING: Final = 4_096
 _MOST_BYTES: Final = 1 << 20
 """Datagrams that wait to be looked at, and their bytes; of a flood, more are dropped."""
@@ -33,7 +32,7 @@ def addresses_near(daemon: Address | None) -> tuple[Address, Address]:
     Raises `OSError` if there is no route to the daemon.
     """
     if daemon is None:
-        local = local_host(_ANYWHERE)
+        local = local_host(AFAR[0])
         return (local, DAEMON_PORT), (local, 0)
     host = daemon[0]
     if ip_address(host.partition("%")[0]) in ip_network("127.0.0.0/8"):
@@ -161,7 +160,11 @@ class Sockets:
 
     @property
     def afar(self) -> bool:
-        return self.daemon is not None and local_host(self.daemon) != self.daemon[0]
+        try:
+            with bind((self.daemon[0], 0)) if self.daemon else nullcontext():
+                return False
+        except OSError:  # it is no address of this host
+            return True
 
     @property
     def _attached(self) -> Attached:
