@@ -20,8 +20,10 @@ _FRESH: Final = 10.0
 """Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
 _SILENT: Final = 50.0
 """Seconds after which whoever is here is asked, while a client is attached (discovery 3.2)."""
+_EACH: Final = 6.0
+"""Seconds of that for each neighbour, where there are many with whom one hasn't chatted."""
 _KNOWN: Final = 300.0
-"""The same for whoever is only known."""
+"""Seconds after which whoever is only known is asked again, at most; at first after fewer."""
 _RATE: Final = 20
 """Questions a second (discovery 3.4)."""
 _PLACES: Final = 1024
@@ -52,6 +54,8 @@ class _Place:
     """When something came from there last; `None` unless somebody is there."""
     tries: int = 0
     """Questions that wait for an answer."""
+    later: float = _FRESH
+    """Seconds until it is asked again, if it doesn't answer."""
 
     @property
     def promised(self) -> bool:
@@ -140,7 +144,7 @@ class Neighbours:
         """That peer has answered, as a person of that name, or as nobody where that is empty."""
         place = self._places.get(peer)
         if place is not None and self._asks:
-            place.name, place.heard, place.tries = name, now, 0
+            place.name, place.heard, place.tries, place.later = name, now, 0, _FRESH
             leaves = self._patience(place) == _FRESH
             self._timers.set(peer, now + self._patience(place) if self._attended or leaves else None)
             self._tell(place.identity or peer, now)
@@ -249,7 +253,9 @@ class Neighbours:
     def _patience(self, place: _Place) -> float:
         """How long it may be silent; whoever has said goodbye, and still answers, may be about to leave."""
         announcement = self._announcements.get(place.identity)
-        return _SILENT if announcement is None or announcement.holds else _FRESH
+        if announcement is not None and not announcement.holds:
+            return _FRESH
+        return _SILENT if place.kept is Source.CHAT else max(_SILENT, _EACH * len(self._places))
 
     def _ask(self, peer: Address, now: float) -> None:
         place = self._places[peer]
@@ -270,7 +276,8 @@ class Neighbours:
     def _give_up(self, peer: Address, place: _Place, now: float) -> None:
         neighbour = place.identity or peer
         place.heard, place.tries = None, 0
-        self._timers.set(peer, now + _KNOWN if self._attended else None)
+        self._timers.set(peer, now + place.later if self._attended else None)
+        place.later = min(2 * place.later, _KNOWN)
         announcement = self._announcements.get(place.identity)
         if announcement is not None and not announcement.holds:
             self._drop(peer)

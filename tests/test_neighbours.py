@@ -293,3 +293,30 @@ def _do(neighbours: Neighbours, step: tuple[object, ...], now: float) -> float:
                 neighbours.handle_timer(now)
             now = until
     return now
+
+
+def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them() -> None:
+    others = {(f"10.0.{number}.1", 7777): "x" for number in range(99)}
+    world = World(bob=(BOB,))
+    world.answering.update(others)
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    for number, peer in enumerate(others):
+        world.announce(f"{number:08}", "x", peer)
+    world.neighbours.met(BOB, "bob", 0.0, ours=True)
+    world.told()
+    world.wait(60.0)
+    world.asked.clear()
+    world.wait(3600.0)
+    asked = Counter(peer for _, peer in world.asked)
+    assert asked[BOB] == 72
+    assert {asked[peer] for peer in others} == {6}
+
+
+def test_who_didn_t_answer_is_asked_again_soon_and_then_seldom() -> None:
+    world = World()
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    world.wait(1000.0)
+    rounds = [at for number, (at, _) in enumerate(world.asked) if number % 3 == 0]
+    assert rounds == [0, 13, 36, 79, 162, 325, 628, 931]
