@@ -18,6 +18,8 @@ from simp_proto.printable import printable
 _MAX_LINE_SIZE: Final = 1024 * 1024
 """More than the largest datagram takes as JSON."""
 
+_MOST_SHOWN: Final = 60
+"""Characters of what is wrong."""
 _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
     operation.label: (kind, operation) for kind, operations in OPERATIONS.items() for operation in operations.values()
 }
@@ -105,18 +107,16 @@ def from_json(read: Any) -> Datagram:
         raise ObjectError("read a refused datagram, which has no fields")
     kind, operation = _OPERATIONS.get(str(read.get("operation")), (None, None))
     if kind is None or operation is None or read.get("type", kind.label) != kind.label:
-        what = f"{_shown(read.get('type'))} {_shown(read.get('operation'))}"
-        raise ObjectError(
-            f"read type and operation {what}, expected an operation of that type: {', '.join(_OPERATIONS)}"
-        )
+        what = f"{_field(read, 'type')} and {_field(read, 'operation')}"
+        raise ObjectError(f"read {what}, expected an operation of that type: {', '.join(_OPERATIONS)}")
     try:
         framing = Framing(read.get("framing"))
     except ValueError:
         names = ", ".join(each.value for each in Framing)
-        raise ObjectError(f"read framing {_shown(read.get('framing'))}, expected {names}") from None
+        raise ObjectError(f"read {_field(read, 'framing')}, expected {names}") from None
     sequence = read.get("sequence")
     if type(sequence) is not int:
-        raise ObjectError(f"read sequence {_shown(sequence)}, expected a number")
+        raise ObjectError(f"read {_field(read, 'sequence')}, expected a number")
     return Datagram(kind, operation, sequence, _bytes(read, "user"), _bytes(read, "payload"), framing)
 
 
@@ -131,8 +131,12 @@ def _bytes(read: dict[str, Any], name: str) -> bytes:
     raise ObjectError(f"read {name} {_shown(digits or text)}, expected text, or hexadecimal in {name}_hex")
 
 
+def _field(read: dict[str, Any], name: str) -> str:
+    return f"{name} {_shown(read[name])}" if name in read else f"no {name}"
+
+
 def _shown(value: Any) -> str:
-    return printable(json.dumps(value))[:60]
+    return printable(json.dumps(value))[:_MOST_SHOWN]
 
 
 def _encode_lines(raw: bool) -> None:
@@ -143,11 +147,19 @@ def _encode_lines(raw: bool) -> None:
         try:
             if len(line) > _MAX_LINE_SIZE:
                 raise ObjectError(f"read more than {_MAX_LINE_SIZE} bytes, expected one datagram")
-            _write(build(from_json(json.loads(line))), raw)
-        except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
+            _write(build(from_json(_parsed(line))), raw)
+        except (ObjectError, DatagramError) as error:
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # also: numbers too long, nested too deep
+        read = repr(line) if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]!r}..."
+        raise ObjectError(f"read {read}, expected a JSON object, as simp decode --json prints it") from None
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
