@@ -118,7 +118,7 @@ def test_each_put_counts_and_the_checksum_may_be_wrong_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "read neither, expected either --operation, or -"),
+        ([], "Error: give either --operation, or -"),
         (["-", "--operation", "SYN"], "read both, expected either --operation, or -"),
         (["nonsense"], "read 'nonsense', expected either --operation, or -"),
         (["SYN", "--user", "alice"], "read SYN without its option: --operation SYN"),
@@ -132,7 +132,7 @@ def test_each_put_counts_and_the_checksum_may_be_wrong_too() -> None:
             "read 2 bytes at offset 40, expected them to fit into the datagram's 41",
         ),
         (["--operation", "SYN", "--put", "99999999999999999999", "00"], "read 1 bytes at offset 99999999999999999999"),
-        (["--operation", "SYN", "--put", "-1", "00"], "-1 is not in the range"),
+        (["--operation", "SYN", "--put", "-1", "00"], "read '-1', expected a whole number from 0 on"),
         (["--operation", "SYN", "--put", "2", ""], "read '', expected hexadecimal digits, two a byte"),
         (["--operation", "SYN", "--put", "2", "0g"], "read '0g', expected hexadecimal digits, two a byte"),
         (["--operation", "SYN", "--put", "2", "012"], "read '012', expected hexadecimal digits, two a byte"),

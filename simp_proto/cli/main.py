@@ -33,6 +33,8 @@ _COMMANDS: Final = {
 }
 """Each command's module, which has it by its name, and what it does."""
 _STANDARD_ERROR: Final = 2
+_TOO_MUCH: Final = "Got unexpected extra argument"
+"""How Click begins to tell of arguments that nothing takes, which follow in parentheses."""
 
 
 class _Lazy(click.Group):
@@ -98,6 +100,11 @@ def _told() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise click.exceptions.Exit(ExitStatus.INTERRUPTED) from None
+    except click.UsageError as error:
+        if not error.message.startswith(_TOO_MUCH):
+            raise
+        words = error.message.partition(" (")[2].removesuffix(")")
+        raise click.UsageError(f"read more than this command takes: {words}", error.ctx) from None
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -14,7 +14,7 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import Number, address, framing_option
+from simp_proto.cli.parameters import Number, Whole, address, framing_option
 from simp_proto.conformance import page, report
 from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
@@ -72,7 +72,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--tries",
-    type=click.IntRange(1, 10),
+    type=Whole(1, 10),
     default=1,
     show_default=True,
     help="Judge a failing case up to this many times, for a network that loses datagrams.",

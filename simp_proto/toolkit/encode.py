@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import framing_option, hexadecimal
+from simp_proto.cli.parameters import Whole, framing_option, hexadecimal
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
@@ -32,15 +32,15 @@ class ObjectError(SimpError, ValueError):
 @click.command()
 @click.argument("source", required=False, metavar="[-]")
 @click.option("--operation", type=click.Choice(list(_OPERATIONS)), help="The operation; MESSAGE for a chat.")
-@click.option("--sequence", type=click.IntRange(0, 255), default=0, show_default=True)
+@click.option("--sequence", type=Whole(0, 255), default=0, show_default=True)
 @click.option("--user", default="", help="The sender's name.")
 @click.option("--payload", default="", help="Text, sent as UTF-8.")
 @framing_option(default=Framing.HEADER)
-@click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Put this length in, whatever the payload's is.")
+@click.option("--length", type=Whole(0, 0xFFFFFFFF), help="Put this length in, whatever the payload's is.")
 @click.option(
     "--put",
     "puts",
-    type=(click.IntRange(0), str),
+    type=(Whole(0), str),
     multiple=True,
     metavar="OFFSET HEX",
     help="Change the bytes from this offset on, before the checksum is computed; may be given several times.",
@@ -80,8 +80,9 @@ def encode(  # one argument an option
     if (source == "-") is (operation is not None) or source not in (None, "-"):
         if source in _OPERATIONS:
             raise click.UsageError(f"read {source} without its option: --operation {source}")
-        read = "neither" if source is None else "both" if source == "-" else f"'{printable(source)}'"
-        raise click.UsageError(f"read {read}, expected either --operation, or - to read JSON from standard input")
+        read = "both" if source == "-" else f"'{printable(source or '')}'"
+        start = "give" if source is None else f"read {read}, expected"
+        raise click.UsageError(f"{start} either --operation, or - to read JSON from standard input")
     if source == "-":
         _encode_lines(raw)
     assert operation is not None
