@@ -204,7 +204,7 @@ def _at_the_client_port(where: Address | None, hands: Hands) -> Iterator[Hands |
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
         needed = [action.option for action in Request if action in case.needs]
-        click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
+        click.echo(f"{report.columns(case)}  {case.level.value:<6}  needs {', '.join(needed) or 'nobody'}")
 
 
 def _announced(cases: Iterable[Case], hands: Hands | Attached) -> Iterable[Case]:
@@ -237,7 +237,7 @@ def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *,
             results.append(result)
             output.show(report.lines(head, result))
     finally:
-        output.show(report.summary(head, results))
+        output.show(report.summary(head, results, time.time() - head.start))
 
 
 def _clear(file: Path) -> None:
