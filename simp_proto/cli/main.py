@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "encode": ("simp_proto.toolkit.encode", "Make the bytes of a datagram."),
     "manual": ("simp_proto.cli.manual", "Print manual pages."),
     "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
-    "proxy": ("simp_proto.toolkit.proxy", "Be a bad network between two daemons."),
+    "proxy": ("simp_proto.toolkit.proxy", "Simulate a bad network between two daemons."),
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
     "who": ("simp_client.who", "Show who is here."),
 }

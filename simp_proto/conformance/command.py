@@ -48,7 +48,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("host", required=False)
 @click.option("--slow", is_flag=True, help="Run the cases that take minutes: giving up, and the age of requests.")
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
-@click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
+@click.option("--should", is_flag=True, help="Also judge what a daemon SHOULD do, not only what it MUST.")
 @click.option(
     "--case",
     "wanted",

@@ -61,7 +61,7 @@ def encode(  # one argument an option
 ) -> None:
     """Make the bytes of a datagram, from options or from the JSON that `simp decode --json` prints.
 
-    With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
+    With - it reads standard input, one JSON object per line, and prints one line of hexadecimal for each; length and
     checksum are computed again, and time and addresses don't matter.
 
     --length, --put and --checksum make wrong datagrams; whatever they change, the checksum is right, unless --checksum

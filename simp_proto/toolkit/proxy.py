@@ -68,7 +68,7 @@ def proxy(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Be a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
+    """Simulate a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
 
     A and B are IP or IP:port. What A sends to the proxy goes on to B, and what B sends goes on to A, both from the
     proxy's own address: each daemon takes the proxy for the other one, and the caller calls the proxy's address. If
