@@ -11,7 +11,27 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Any, Final
 
-from simp_daemon.events import Event, Ignored, MessageAcknowledged, MessageReceived
+from simp_daemon.events import (
+    AnsweredElsewhere,
+    Connected,
+    Ended,
+    ErrorReceived,
+    Event,
+    Gone,
+    Ignored,
+    MessageAcknowledged,
+    MessageReceived,
+    MessageUndelivered,
+    Present,
+    Rang,
+    Refused,
+    RequestReceived,
+    Seen,
+    Silent,
+    Unanswered,
+    Unattended,
+    Why,
+)
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
@@ -26,6 +46,36 @@ _LAST_WORDS: Final = 1.0
 """Seconds in which the last records are written at the end."""
 _QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived)
 """Events that are logged at debug level only."""
+_SENTENCES: Final[dict[type[Event], str]] = {
+    RequestReceived: "{who} calls",
+    Refused: "{who} called while a chat was on, and was told so",
+    Rang: "the call to {who} rings",
+    Unattended: "the call to {where} rings, but nobody is there",
+    AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
+    Connected: "the chat with {who} has begun",
+    MessageReceived: "a message from {who} has arrived",
+    MessageAcknowledged: "message {message} to {where} was delivered",
+    MessageUndelivered: "message {message} to {where} was not delivered",
+    Unanswered: "{who} has not answered for {seconds} s",
+    Silent: "nothing was heard from {who} for {seconds} s",
+    ErrorReceived: "{who} sent an error",
+    Ended: "the call or chat with {who} is over: {why}",
+    Ignored: "a datagram from {where} was ignored: {why}",
+    Present: "{who} answered that it is there",
+    Seen: "{who} is known",
+    Gone: "{who} is gone",
+}
+_ENDS: Final = {
+    Why.FIN: "the other side ended it",
+    Why.ERR: "the other side sent an error",
+    Why.LOST: "the other side stopped answering",
+    Why.RESTARTED: "the other side called again",
+    Why.EXPIRED: "the caller stopped calling",
+    Why.CROWDED: "newer calls took its place",
+    Why.BUSY: "a chat with somebody else was on",
+    Why.QUIT: "this side ended it",
+    Why.UNREACHABLE: "no datagram got there",
+}
 
 
 class _Dropping(QueueHandler):
@@ -78,11 +128,21 @@ def log_event(event: Event) -> None:
     level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
     if not log.isEnabledFor(level):
         return
+    log.log(level, "%s", in_words(event))
+
+
+def in_words(event: Event) -> str:
+    """A sentence, printable, without what people say."""
     details = {field.name: getattr(event, field.name) for field in fields(event)}
-    words = " ".join(
-        f"{key}={getattr(value, 'value', value)!r}" for key, value in details.items() if key not in ("peer", "text")
-    )
-    log.log(level, "%s %s %s", type(event).__name__, format_address(event.peer), printable(words))
+    where, name = format_address(event.peer), details.get("name")
+    details |= {"where": where, "who": f"'{name}' at {where}" if name else where}
+    if isinstance(event, Ended):
+        details["why"] = _ENDS[event.why]
+    elif isinstance(event, AnsweredElsewhere):
+        details["elsewhere"] = format_address(event.elsewhere)
+    elif isinstance(event, Ignored):
+        details["why"] = ": ".join(filter(None, (event.reason.value, event.detail)))
+    return printable(_SENTENCES[type(event)].format(**details))
 
 
 def log_datagram(way: str, peer: Address, data: bytes) -> None:

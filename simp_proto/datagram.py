@@ -41,8 +41,8 @@ class Datagram:
             raise self._refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
         if len(self.user) > USER_SIZE or self.user.endswith(b"\0"):
             raise self._refusal("user", repr(self.user), f"at most {USER_SIZE} bytes without NULs at the end")
-        if len(self.payload) > MAX_PAYLOAD_SIZE:
-            raise self._refusal("length", str(len(self.payload)), f"at most {MAX_PAYLOAD_SIZE}")
+        if len(self.payload) > MAX_PAYLOAD_SIZES[self.framing]:
+            raise self._refusal("length", str(len(self.payload)), f"at most {MAX_PAYLOAD_SIZES[self.framing]}")
 
     def _refusal(self, name: str, read: str, expected: str) -> DatagramError:
         return DatagramError(name, _OFFSETS[name], read, expected, framing=self.framing)
@@ -232,8 +232,8 @@ _LENGTH: Final = struct.Struct(_DECLARATIONS[Framing.BARE].length.fmtstr)
 CHECKSUM_SIZE: Final = 2
 CHECKSUM_SIZES: Final = {Framing.HEADER: CHECKSUM_SIZE, Framing.TRAILER: CHECKSUM_SIZE, Framing.BARE: 0}
 """Bytes of checksum in each framing (spec 2.6)."""
-MAX_PAYLOAD_SIZE: Final = 65_507 - HEAD_SIZE - CHECKSUM_SIZE
-"""Bytes of payload that UDP over IPv4 carries at most, with a checksum."""
+MAX_PAYLOAD_SIZES: Final = {framing: 65_527 - HEAD_SIZE - extra for framing, extra in CHECKSUM_SIZES.items()}
+"""Bytes of payload that UDP carries at most, which is over IPv6 (spec 2.7)."""
 
 
 def _listed(values: dict[int, Any]) -> str:

@@ -271,7 +271,7 @@ def test_only_the_port_asked_for() -> None:
     file = pcap(*(ethernet(ipv4(packet)) for packet in (ours, from_ours, others)), tcp, arp)
     reading = capture(file)
     assert [captured.data for captured in reading] == [b"a", b"b"]
-    assert reading.skipped == {"other than UDP port 7777": 3}
+    assert reading.frames.skipped == {"other than UDP port 7777": 3}
     assert [captured.data for captured in read(file, 10)] == [b"c"]
     assert [captured.data for captured in read(file, 10, 7777)] == [b"a", b"b", b"c"]
 
@@ -303,7 +303,7 @@ PASSED_OVER = {
 def test_what_is_passed_over_is_counted_by_its_reason(link: int, packet: bytes, reason: str) -> None:
     reading = capture(pcap(packet, link=link))
     assert list(reading) == []
-    assert reading.skipped == {reason: 1}
+    assert reading.frames.skipped == {reason: 1}
 
 
 def test_what_the_capture_cut_is_told() -> None:

@@ -178,13 +178,25 @@ def test_equal_bytes_mean_equal_datagrams(one: Datagram, other: Datagram) -> Non
         ("sequence", (Type.CHAT, Chat.MESSAGE, 256, b"", b"", Framing.BARE)),
         ("user", (Type.CHAT, Chat.MESSAGE, 0, b"x" * 33)),
         ("user", (Type.CHAT, Chat.MESSAGE, 0, b"bob\0")),
-        ("length", (Type.CHAT, Chat.MESSAGE, 0, b"bob", b"x" * 65_467)),
+        ("length", (Type.CHAT, Chat.MESSAGE, 0, b"bob", b"x" * 65_487)),
+        ("length", (Type.CHAT, Chat.MESSAGE, 0, b"bob", b"x" * 65_489, Framing.BARE)),
     ],
 )
 def test_a_datagram_that_cannot_be_is_refused(field: str, arguments: Any) -> None:
     with pytest.raises(DatagramError) as refused:
         Datagram(*arguments)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("framing", Framing)
+@pytest.mark.parametrize("size", [65_507, 65_508, 65_526, 65_527])
+def test_whatever_size_udp_carries_is_accepted(framing: Framing, size: int) -> None:
+    """Over IPv4 it carries up to 65,507 bytes, over IPv6 up to 65,527."""
+    payload = b"x" * (size - (39 if framing is Framing.BARE else 41))
+    data = by_hand(framing.value, 2, 1, 1, b"bob", payload)
+    assert len(data) == size
+    assert parse(data, (framing,)) == Datagram(Type.CHAT, Chat.MESSAGE, 1, b"bob", payload, framing)
+    assert build(parse(data, (framing,))) == data
 
 
 def test_names_and_texts_for_people() -> None:

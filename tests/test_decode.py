@@ -244,8 +244,9 @@ def test_what_a_peer_wrote_is_escaped() -> None:
         (["decode", "--compare", "--ladder", SYN, SYN], "give either --compare or --ladder"),
         (["decode", "--json", "--ladder", SYN], "give either --json or --ladder"),
         (["decode", "--ladder", SYN], "--ladder draws only what has addresses"),
-        (["decode", "--port", "0", SYN], "0 is not in the range"),
+        (["decode", "--port", "0", SYN], "read '0', expected a whole number from 1 to 65535"),
         (["nonsense"], "No such command 'nonsense'"),
+        (["completion", "bash", "a", "b"], "Error: read more than this command takes: a b"),
         (["daemon", "nowhere"], "read 'nowhere'"),
     ],
 )

@@ -83,7 +83,7 @@ def test_fragments_without_the_rest_are_counted() -> None:
     tcp = ipv4(LONG, 6, fragment=0x2000)
     reading = capture(pcap(first, third, *elsewhere, V4, tcp, link=101))
     assert len(list(reading)) == 1
-    assert reading.skipped == {ALONE: 2, "other than UDP port 7777": 3}
+    assert reading.frames.skipped == {ALONE: 2, "other than UDP port 7777": 3}
     assert payloads(first, third, second) == [LONG]
 
 
@@ -95,7 +95,7 @@ def test_a_number_that_is_used_again_is_another_datagram() -> None:
     overlapping = ipv4(LONG[:80], fragment=0x2000 | 70)
     reading = capture(pcap(one[0], overlapping, one[1], link=101))
     assert list(reading) == []
-    assert reading.skipped == {ALONE: 3}
+    assert reading.frames.skipped == {ALONE: 3}
 
 
 def test_a_fragment_that_the_capture_cut() -> None:
@@ -121,7 +121,7 @@ def test_a_fragment_that_the_capture_cut() -> None:
 def test_fragments_that_no_datagram_has(packet: bytes) -> None:
     reading = capture(pcap(packet, link=101))
     assert list(reading) == []
-    assert reading.skipped == {"with headers that are cut or broken": 1}
+    assert reading.frames.skipped == {"with headers that are cut or broken": 1}
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")

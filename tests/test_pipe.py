@@ -326,7 +326,7 @@ def test_an_output_that_is_full_is_told() -> None:
         (["nowhere"], "read 'nowhere', expected an IP address"),
         (["--user", "a|b"], "read '|' in the name"),
         (["--call", "192.168.1.256"], "read '192.168.1.256', expected an IP address"),
-        (["--client-port", "0"], "0 is not in the range"),
+        (["--client-port", "0"], "read '0', expected a whole number"),
     ],
 )
 def test_wrong_usage_is_told(options: list[str], words: str) -> None:

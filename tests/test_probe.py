@@ -142,3 +142,8 @@ def test_an_address_that_is_not_ours_is_said() -> None:
     result = CliRunner().invoke(main, ["probe", "127.0.0.1", "--bind", "192.0.2.1"])
     assert result.exit_code == 1
     assert "192.0.2.1 is not an address of this host" in result.output
+
+
+def test_where_nothing_listens_the_next_step_is_told() -> None:
+    told = "nothing listens at that UDP port. Start a daemon there, or give its port: IP:port"
+    assert in_words("192.0.2.9:7777", Findings(refused=True), asked=None) == [f"192.0.2.9:7777: {told}"]

@@ -438,8 +438,8 @@ def failing(*arguments: str) -> tuple[int, str]:
         (["127.0.0.1", "127.0.0.2", "--delay=nan"], "expected a number from 0 to 60"),
         (["127.0.0.1", "127.0.0.2", "--delay=61"], "read '61', expected a number from 0 to 60"),
         (["127.0.0.1", "127.0.0.2", "--delay=1e999"], "read '1e999', expected a number from 0 to 60"),
-        (["127.0.0.1", "127.0.0.2", "--seed=-1"], "-1 is not in the range"),
-        (["127.0.0.1", "127.0.0.2", "--seed=one"], "'one' is not a valid integer"),
+        (["127.0.0.1", "127.0.0.2", "--seed=-1"], "read '-1', expected a whole number from 0 to 1844"),
+        (["127.0.0.1", "127.0.0.2", "--seed=one"], "read 'one', expected a whole number"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from simp_proto.cli.output import Row
 from simp_proto.conformance import report
-from simp_proto.conformance.cases import Case, Level
+from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.page import as_html
 from simp_proto.conformance.run import Result, Verdict
 from simp_proto.conformance.trace import Passage
@@ -28,6 +28,7 @@ from tests.test_conformance import results_of
 HEAD = report.Head("192.0.2.1:7777", "192.0.2.2:7777", Framing.HEADER, None, "0.1.0", 1_800_000_000.5, Level.SHOULD)
 DAEMON = ("192.0.2.1", 7777)
 CASE = Case("busy", "4.6", "One **rule** MUST be `kept`.", Level.MUST, frozenset(), lambda tester: None)
+COLUMNS = f"{'4.6':10}  {'busy':41}  "
 NAMES = [
     None, "busy", "user-received", "malformed-when-idle", "size-received", "rate", "utf-8",
     pytest.param("survival", marks=pytest.mark.slow),
@@ -126,7 +127,7 @@ def test_a_failure_as_text() -> None:
         sent(11.0, bare(4, 1, b"", b"else")),
     )
     assert text_of(report.lines(HEAD, result)) == [
-        "failed          4.6   busy                         One rule MUST be kept.",
+        f"failed          {COLUMNS}One rule MUST be kept.",
         "  rule      One rule MUST be kept. (4.6, MUST)",
         "  expected  ERR 0, then FIN 0",
         "  seen",
@@ -146,6 +147,10 @@ def test_a_failure_as_text() -> None:
     ]
 
 
+def test_every_case_fits_its_columns() -> None:
+    assert len({len(report.columns(case)) for case in (*CASES, *SLOW)}) == 1
+
+
 def test_where_nothing_came() -> None:
     lines = text_of(report.lines(HEAD, failure(sent(3.0, bare(8, 0)))))
     assert lines[3:5] == ["  seen      no datagram", "  conversation"]
@@ -155,12 +160,12 @@ def test_where_nothing_came() -> None:
 def test_a_line_for_what_did_not_fail() -> None:
     passed = Result(replace(CASE, rule="word " * 40), Verdict.PASSED, 0.0, (sent(0, bare(8, 0)),))
     (line,) = report.lines(HEAD, passed)
-    assert line.text == f"passed          4.6   busy                         {('word ' * 40)[:46]}..."
+    assert line.text == f"passed          {COLUMNS}{('word ' * 40)[:26]}..."
     assert line.colour == "green"
     (line,) = report.lines(HEAD, replace(passed, verdict=Verdict.NOT_RUN, why="nobody can accept: " + "say who " * 20))
-    assert line.text == f"not run         4.6   busy                         nobody can accept: {'say who ' * 20}"
+    assert line.text == f"not run         {COLUMNS}nobody can accept: {'say who ' * 20}"
     (line,) = report.lines(HEAD, replace(passed, verdict=Verdict.NOT_APPLICABLE, why="it speaks bare"))
-    assert line == ("not applicable  4.6   busy                         it speaks bare", None)
+    assert line == (f"not applicable  {COLUMNS}it speaks bare", None)
 
 
 def test_what_is_long_is_wrapped() -> None:
@@ -176,15 +181,15 @@ def test_the_last_lines() -> None:
     failed = failure(sent(0, b""))
     should = replace(failed, case=replace(CASE, name="polite", level=Level.SHOULD))
     passed = replace(failed, verdict=Verdict.PASSED)
-    assert report.summary(HEAD, [failed, passed, should, passed]) == [
-        ("failed          4.6   busy", "red"),
-        ("failed          4.6   polite (SHOULD)", "red"),
-        ("192.0.2.1:7777: 4 cases in 5 s: 2 passed, 2 failed, 0 not applicable, 0 not run", "red"),
+    assert report.summary(HEAD, [failed, passed, should, passed], 34.4) == [
+        ("failed          4.6         busy", "red"),
+        ("failed          4.6         polite (SHOULD)", "red"),
+        ("192.0.2.1:7777: 4 cases in 34 s: 2 passed, 2 failed, 0 not applicable, 0 not run", "red"),
     ]
-    assert report.summary(HEAD, [passed]) == [
+    assert report.summary(HEAD, [passed], 1.25) == [
         ("192.0.2.1:7777: 1 case in 1 s: 1 passed, 0 failed, 0 not applicable, 0 not run", "green")
     ]
-    (line,) = report.summary(HEAD, [passed, replace(passed, verdict=Verdict.NOT_RUN)])
+    (line,) = report.summary(HEAD, [passed, replace(passed, verdict=Verdict.NOT_RUN)], 0.0)
     assert line.colour == "yellow"
 
 
@@ -436,7 +441,7 @@ def test_what_a_peer_sent_does_nothing(payload: bytes, user: bytes, raw: bytes, 
     harmless = Page(as_html(HEAD, run_against(b"hello", b"bob", b"hello", "hello")))
     page = Page(as_html(head, results))
     assert page.tags == harmless.tags
-    lines = [*report.opening(head), *report.summary(head, results)]
+    lines = [*report.opening(head), *report.summary(head, results, 0.0)]
     lines += [line for result in results for line in report.lines(head, result)]
     root = ElementTree.fromstring(report.as_junit(head, results))
     junit = [value for each in root.iter() for value in (each.text or "", *each.attrib.values())]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_capture import ipv4, pcap, udp
+from tests.test_capture import ethernet, ipv4, pcap, udp
 from tests.test_decode import CHAT, PACKETS, SYN, simp, written
 from tests.test_frame import fragmented
 
@@ -63,6 +63,7 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert len(set(result.stdout.splitlines())) == 1
     assert len(result.stdout.splitlines()) == 4
+    assert result.stderr == f"{tmp_path / 'empty'}: no datagrams to show\n"
     assert simp("decode", "--json", "-", stdin=bytes.fromhex(SYN)).stdout == result.stdout.splitlines()[0] + "\n"
     result = simp("decode", written(tmp_path / "other", b"\x89PNG\r\n"))
     assert result.exit_code == 1
@@ -116,3 +117,34 @@ def test_packets_that_are_written_down_have_addresses(tmp_path: Path) -> None:
     whole = simp("decode", "--json", written(tmp_path / "b", f"{first.hex()}\n{last.hex()}\n".encode()))
     assert json.loads(whole.stdout)["payload"] == "hello"
     assert simp("decode", "--ladder", ours.hex()).stdout.count("MESSAGE 1 'hello'") == 1
+
+
+def test_where_there_is_nothing_the_ports_that_occur_are_told(tmp_path: Path) -> None:
+    packets = [ethernet(ipv4(udp(bytes.fromhex(CHAT), port, 7777))) for port in (7777, 5000, 7777)]
+    file = written(tmp_path / "a.pcap", pcap(*packets))
+    text = written(tmp_path / "a.txt", "".join(f"{each[14:].hex()}\n\n" for each in packets).encode())
+    for path in (file, text):
+        result = simp("decode", "--port", "9999", "--port", "9998", path)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == (
+            f"{path}: passed over packets: 3 other than UDP port 9999 or 9998\n"
+            f"{path}: no datagrams to show; UDP ports in it, for --port: 7777, 5000\n"
+        )
+        assert simp("decode", "--port", "5000", path).stderr.endswith(
+            "passed over packets: 2 other than UDP port 5000\n"
+        )
+    for options, stdin in ([], b""), (["--json"], b"\n \n"), (["--ladder"], pcap()):
+        result = simp("decode", *options, "-", stdin=stdin)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "standard input: no datagrams to show\n")
+    broken = simp("decode", written(tmp_path / "b.pcap", pcap()[:-1]))
+    assert "no datagrams" not in broken.stderr
+
+
+@pytest.mark.parametrize(
+    "literal", [r'pkt = b"\x02\x01\x01alice"', r'"\x02\x01\x01" "alice"', "{2, 1, 1, 97, 98, 99, 0, 1}"]
+)
+def test_a_literal_that_is_too_short_is_refused_as_what_it_is(tmp_path: Path, literal: str) -> None:
+    for source in (literal, written(tmp_path / "a.py", literal.encode())):
+        result = simp("decode", source)
+        assert result.exit_code == 1
+        assert "read the end after 8 bytes, expected at least 39 bytes" in result.stdout

@@ -27,12 +27,14 @@ _COMMANDS: Final = {
     "encode": ("simp_proto.toolkit.encode", "Make the bytes of a datagram."),
     "manual": ("simp_proto.cli.manual", "Print manual pages."),
     "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
-    "proxy": ("simp_proto.toolkit.proxy", "Be a bad network between two daemons."),
+    "proxy": ("simp_proto.toolkit.proxy", "Simulate a bad network between two daemons."),
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
     "who": ("simp_client.who", "Show who is here."),
 }
 """Each command's module, which has it by its name, and what it does."""
 _STANDARD_ERROR: Final = 2
+_TOO_MUCH: Final = "Got unexpected extra argument"
+"""How Click begins to tell of arguments that nothing takes, which follow in parentheses."""
 
 
 class _Lazy(click.Group):
@@ -98,6 +100,11 @@ def _told() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise click.exceptions.Exit(ExitStatus.INTERRUPTED) from None
+    except click.UsageError as error:
+        if not error.message.startswith(_TOO_MUCH):
+            raise
+        words = error.message.partition(" (")[2].removesuffix(")")
+        raise click.UsageError(f"read more than this command takes: {words}", error.ctx) from None
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -12,7 +12,6 @@ from simp_proto.constants import DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
 from simp_proto.udp import address_of, resolved
 
-PORT: Final = click.IntRange(1, 65_535)
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -28,6 +27,21 @@ class Number(click.FloatRange):
         if not least <= number <= most:
             self.fail(f"read {str(value)!r}, expected a number from {least:g} to {most:g}", param, ctx)
         return number
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number: int = super().convert(value, param, ctx)
+        except click.BadParameter:
+            bounds = f"from {self.min} on" if self.max is None else f"from {self.min} to {self.max}"
+            self.fail(f"read {str(value)!r}, expected a whole number {bounds}", param, ctx)
+        return number
+
+
+PORT: Final = Whole(1, 65_535)
 
 
 class _Framing(click.Choice):  # type: ignore[type-arg]  # not generic before Click 8.2

@@ -14,7 +14,7 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import Number, address, framing_option
+from simp_proto.cli.parameters import Number, Whole, address, framing_option
 from simp_proto.conformance import page, report
 from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
@@ -48,7 +48,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("host", required=False)
 @click.option("--slow", is_flag=True, help="Run the cases that take minutes: giving up, and the age of requests.")
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
-@click.option("--should", is_flag=True, help="Judge also what a daemon SHOULD do, not only what it MUST.")
+@click.option("--should", is_flag=True, help="Also judge what a daemon SHOULD do, not only what it MUST.")
 @click.option(
     "--case",
     "wanted",
@@ -72,7 +72,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--tries",
-    type=click.IntRange(1, 10),
+    type=Whole(1, 10),
     default=1,
     show_default=True,
     help="Judge a failing case up to this many times, for a network that loses datagrams.",
@@ -204,7 +204,7 @@ def _at_the_client_port(where: Address | None, hands: Hands) -> Iterator[Hands |
 def _list(cases: Iterable[Case]) -> None:
     for case in cases:
         needed = [action.option for action in Request if action in case.needs]
-        click.echo(f"{case.section:<4} {case.level.value:<6} {case.name:<27} needs {', '.join(needed) or 'nobody'}")
+        click.echo(f"{report.columns(case)}  {case.level.value:<6}  needs {', '.join(needed) or 'nobody'}")
 
 
 def _announced(cases: Iterable[Case], hands: Hands | Attached) -> Iterable[Case]:
@@ -237,7 +237,7 @@ def _show(head: report.Head, run_of: Iterable[Result], results: list[Result], *,
             results.append(result)
             output.show(report.lines(head, result))
     finally:
-        output.show(report.summary(head, results))
+        output.show(report.summary(head, results, time.time() - head.start))
 
 
 def _clear(file: Path) -> None:

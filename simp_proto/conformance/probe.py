@@ -143,7 +143,7 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
 def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[str]:
     """What was found, for people; `asked` is the framing that the daemon was spoken to in, if one was forced."""
     if findings.refused:
-        return [f"{daemon}: nothing listens at that UDP port"]
+        return [f"{daemon}: nothing listens at that UDP port. Start a daemon there, or give its port: IP:port"]
     if findings.elsewhere and not findings.there:
         return [
             f"{daemon}: a SIMP daemon answered from another address, {findings.elsewhere}: call it there.",

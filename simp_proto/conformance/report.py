@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from simp_proto.address import format_address
 from simp_proto.cli.output import WRONG, Row, counted
-from simp_proto.conformance.cases import Level
+from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.run import Result, Verdict
 from simp_proto.conformance.tester import NAME
 from simp_proto.conformance.trace import Passage
@@ -25,6 +25,8 @@ from simp_proto.printable import printable
 from simp_proto.toolkit.reading import Reading
 
 _COLUMNS: Final = 100
+_SECTION: Final = max(len(case.section) for case in (*CASES, *SLOW))
+_NAME: Final = max(len(case.name) for case in (*CASES, *SLOW))
 _MOST_TEXT: Final = 100
 """Characters of a datagram's text; longer ones are cut."""
 _MOST_ALIKE: Final = 3
@@ -76,21 +78,25 @@ def opening(head: Head) -> list[Row]:
 def lines(head: Head, result: Result) -> list[Row]:
     """A result: one line, and for a failure everything that shows what was wrong."""
     case, verdict = result.case, result.verdict
-    start = f"{verdict.value:<14}  {case.section:<4}  {case.name:<27}  "
+    start = f"{verdict.value:<14}  {columns(case)}  "
     told = start + (result.why or _cut(plain(case.rule), max(_COLUMNS - len(start), 20)))
     details = _failure(head, result) if verdict is Verdict.FAILED else ()
     return [Row(printable(told), _COLOURS[verdict]), *map(Row, details)]
 
 
-def summary(head: Head, results: Sequence[Result]) -> list[Row]:
-    """The last lines: each failure, and how many cases have each verdict."""
+def columns(case: Case) -> str:
+    """Its section and name, as wide as those of all cases."""
+    return f"{case.section:<{_SECTION}}  {case.name:<{_NAME}}"
+
+
+def summary(head: Head, results: Sequence[Result], seconds: float) -> list[Row]:
+    """The last lines: each failure, and how many cases have each verdict; the run took `seconds`."""
     number = counts(results)
     told = ", ".join(f"{count} {verdict.value}" for verdict, count in number.items())
-    seconds = sum(result.seconds for result in results)
     worst = next((verdict for verdict in (Verdict.FAILED, Verdict.NOT_RUN) if number[verdict]), Verdict.PASSED)
     return [
         *(
-            Row(f"{'failed':<14}  {result.case.section:<4}  {_named(result)}", _COLOURS[Verdict.FAILED])
+            Row(f"{'failed':<14}  {result.case.section:<{_SECTION}}  {_named(result)}", _COLOURS[Verdict.FAILED])
             for result in results
             if result.verdict is Verdict.FAILED
         ),

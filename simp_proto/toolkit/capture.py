@@ -9,7 +9,6 @@ it, with the magic number a1b2cd34 and 24 bytes before each packet, which many h
 """
 
 import struct
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final, NamedTuple
@@ -78,17 +77,13 @@ _MAX_SNOOP_PADDING: Final = 4096
 class Capture:
     """The UDP datagrams from or to one of `ports`, one by one as the stream has them.
 
-    Iterating raises `CaptureError`. `skipped` counts the other packets by the reason why they aren't shown.
+    Iterating raises `CaptureError`. `frames` counts the others.
     """
 
     def __init__(self, magic: bytes, stream: BinaryIO, ports: Collection[int]) -> None:
         self._magic = magic
         self._source = _Source(stream, len(magic))
-        self._frames = Frames(ports)
-
-    @property
-    def skipped(self) -> Counter[str]:
-        return self._frames.skipped
+        self.frames = Frames(ports)
 
     def __iter__(self) -> Iterator[Captured]:
         datagram = self._datagram
@@ -97,7 +92,7 @@ class Capture:
                 if captured := datagram(frame):
                     yield captured
         finally:
-            self._frames.end()
+            self.frames.end()
 
     def _read(self) -> Iterator[Frame]:
         if self._magic == _PCAPNG:
@@ -107,7 +102,7 @@ class Capture:
         return _snoop(self._source, self._magic)
 
     def _datagram(self, frame: Frame) -> Captured | None:
-        return self._frames.datagram(frame)
+        return self.frames.datagram(frame)
 
 
 def is_capture(magic: bytes) -> bool:

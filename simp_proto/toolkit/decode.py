@@ -30,7 +30,7 @@ _MAX_LADDERS: Final = 1024
 @click.option(
     "--html", "as_html", is_flag=True, help="Print a page; an argument that ends in .html is where to put it."
 )
-@framing_option("Read it only in this framing; without it, in whichever fits.")
+@framing_option("Read it only in this framing; without it, whichever fits.")
 @click.option(
     "--port",
     "ports",

@@ -172,9 +172,6 @@ local function judged(data, framing)
             return refusal("checksum", at, ("0x%04x"):format(read), ("0x%04x"):format(right))
         end
     end
-    if length > MAX_PAYLOAD_SIZE then
-        return refusal("length", HEAD.length.at, length, "at most " .. MAX_PAYLOAD_SIZE)
-    end
     return nil
 end
 

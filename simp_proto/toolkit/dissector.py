@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
-from simp_proto.datagram import HEAD, HEAD_SIZE, MAX_PAYLOAD_SIZE, Datagram, build, offset
+from simp_proto.datagram import HEAD, HEAD_SIZE, Datagram, build, offset
 from simp_proto.errors import SECTIONS, DatagramError
 from simp_proto.printable import printable
 from simp_proto.toolkit.reading import Reading
@@ -67,7 +67,6 @@ def _tables() -> dict[str, Any]:
     return {
         "PORT": DAEMON_PORT,
         "HEAD_SIZE": HEAD_SIZE,
-        "MAX_PAYLOAD_SIZE": MAX_PAYLOAD_SIZE,
         "NAMES": list(HEAD),
         "HEAD": {name: {"at": start, "size": end - start} for name, start, end in zip(HEAD, starts, ends, strict=True)},
         "TYPES": {kind.value: kind.label for kind in Type},

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import framing_option, hexadecimal
+from simp_proto.cli.parameters import Whole, framing_option, hexadecimal
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
 from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
 from simp_proto.errors import DatagramError, SimpError
@@ -18,6 +18,8 @@ from simp_proto.printable import printable
 _MAX_LINE_SIZE: Final = 1024 * 1024
 """More than the largest datagram takes as JSON."""
 
+_MOST_SHOWN: Final = 60
+"""Characters of what is wrong."""
 _OPERATIONS: Final[dict[str, tuple[Type, Operation]]] = {
     operation.label: (kind, operation) for kind, operations in OPERATIONS.items() for operation in operations.values()
 }
@@ -30,15 +32,15 @@ class ObjectError(SimpError, ValueError):
 @click.command()
 @click.argument("source", required=False, metavar="[-]")
 @click.option("--operation", type=click.Choice(list(_OPERATIONS)), help="The operation; MESSAGE for a chat.")
-@click.option("--sequence", type=click.IntRange(0, 255), default=0, show_default=True)
+@click.option("--sequence", type=Whole(0, 255), default=0, show_default=True)
 @click.option("--user", default="", help="The sender's name.")
 @click.option("--payload", default="", help="Text, sent as UTF-8.")
 @framing_option(default=Framing.HEADER)
-@click.option("--length", type=click.IntRange(0, 0xFFFFFFFF), help="Put this length in, whatever the payload's is.")
+@click.option("--length", type=Whole(0, 0xFFFFFFFF), help="Put this length in, whatever the payload's is.")
 @click.option(
     "--put",
     "puts",
-    type=(click.IntRange(0), str),
+    type=(Whole(0), str),
     multiple=True,
     metavar="OFFSET HEX",
     help="Change the bytes from this offset on, before the checksum is computed; may be given several times.",
@@ -59,7 +61,7 @@ def encode(  # one argument an option
 ) -> None:
     """Make the bytes of a datagram, from options or from the JSON that `simp decode --json` prints.
 
-    With - it reads standard input, one JSON object a line, and prints one line of hexadecimal for each; length and
+    With - it reads standard input, one JSON object per line, and prints one line of hexadecimal for each; length and
     checksum are computed again, and time and addresses don't matter.
 
     --length, --put and --checksum make wrong datagrams; whatever they change, the checksum is right, unless --checksum
@@ -78,8 +80,9 @@ def encode(  # one argument an option
     if (source == "-") is (operation is not None) or source not in (None, "-"):
         if source in _OPERATIONS:
             raise click.UsageError(f"read {source} without its option: --operation {source}")
-        read = "neither" if source is None else "both" if source == "-" else f"'{printable(source)}'"
-        raise click.UsageError(f"read {read}, expected either --operation, or - to read JSON from standard input")
+        read = "both" if source == "-" else f"'{printable(source or '')}'"
+        start = "give" if source is None else f"read {read}, expected"
+        raise click.UsageError(f"{start} either --operation, or - to read JSON from standard input")
     if source == "-":
         _encode_lines(raw)
     assert operation is not None
@@ -105,18 +108,16 @@ def from_json(read: Any) -> Datagram:
         raise ObjectError("read a refused datagram, which has no fields")
     kind, operation = _OPERATIONS.get(str(read.get("operation")), (None, None))
     if kind is None or operation is None or read.get("type", kind.label) != kind.label:
-        what = f"{_shown(read.get('type'))} {_shown(read.get('operation'))}"
-        raise ObjectError(
-            f"read type and operation {what}, expected an operation of that type: {', '.join(_OPERATIONS)}"
-        )
+        what = f"{_field(read, 'type')} and {_field(read, 'operation')}"
+        raise ObjectError(f"read {what}, expected an operation of that type: {', '.join(_OPERATIONS)}")
     try:
         framing = Framing(read.get("framing"))
     except ValueError:
         names = ", ".join(each.value for each in Framing)
-        raise ObjectError(f"read framing {_shown(read.get('framing'))}, expected {names}") from None
+        raise ObjectError(f"read {_field(read, 'framing')}, expected {names}") from None
     sequence = read.get("sequence")
     if type(sequence) is not int:
-        raise ObjectError(f"read sequence {_shown(sequence)}, expected a number")
+        raise ObjectError(f"read {_field(read, 'sequence')}, expected a number")
     return Datagram(kind, operation, sequence, _bytes(read, "user"), _bytes(read, "payload"), framing)
 
 
@@ -131,8 +132,12 @@ def _bytes(read: dict[str, Any], name: str) -> bytes:
     raise ObjectError(f"read {name} {_shown(digits or text)}, expected text, or hexadecimal in {name}_hex")
 
 
+def _field(read: dict[str, Any], name: str) -> str:
+    return f"{name} {_shown(read[name])}" if name in read else f"no {name}"
+
+
 def _shown(value: Any) -> str:
-    return printable(json.dumps(value))[:60]
+    return printable(json.dumps(value))[:_MOST_SHOWN]
 
 
 def _encode_lines(raw: bool) -> None:
@@ -143,11 +148,19 @@ def _encode_lines(raw: bool) -> None:
         try:
             if len(line) > _MAX_LINE_SIZE:
                 raise ObjectError(f"read more than {_MAX_LINE_SIZE} bytes, expected one datagram")
-            _write(build(from_json(json.loads(line))), raw)
-        except (ValueError, RecursionError) as error:  # no JSON, numbers too long, nested too deep; or no datagram
+            _write(build(from_json(_parsed(line))), raw)
+        except (ObjectError, DatagramError) as error:
             failed = True
             click.echo(f"line {number}: {printable(str(error))}", err=True)
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # also: numbers too long, nested too deep
+        read = repr(line) if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]!r}..."
+        raise ObjectError(f"read {read}, expected a JSON object, as simp decode --json prints it") from None
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:

@@ -127,11 +127,12 @@ class _Packet(NamedTuple):
 class Frames:
     """The UDP datagrams from or to one of `ports`, of one frame after another.
 
-    `skipped` counts frames by the reason why they aren't shown.
+    `skipped` counts frames by the reason why they aren't shown, `others` those of other ports by their ports.
     """
 
     def __init__(self, ports: Collection[int]) -> None:
         self.skipped: Counter[str] = Counter()
+        self.others: Counter[int] = Counter()
         self._ports = ports
         self._other = f"other than UDP port {' or '.join(map(str, ports))}"
         self._fragments = Fragments()
@@ -164,6 +165,7 @@ class Frames:
         data, at, end, source, destination, is_cut = packet
         source_port, destination_port, size = _UDP_HEAD.unpack_from(data, at)
         if source_port not in self._ports and destination_port not in self._ports:
+            self.others.update({source_port, destination_port})
             raise Skipped(self._other)
         payload, refused, note = data[at + _UDP_SIZE : at + size], None, ""
         if end is None or at + size != end or end > len(data):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from simp_proto.constants import Type
 from simp_proto.datagram import HEAD_SIZE
 from simp_proto.errors import DatagramError
 
@@ -38,6 +39,7 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 _HEX_OF_SQL: Final = re.compile(r"\\x(?:[0-9a-fA-F]{2}){2,}")
+_TYPES: Final = frozenset(Type)
 _ESCAPED: Final = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11, "e": 27}
 
 
@@ -77,6 +79,8 @@ class Code:
         self._tokens = 0
         self._line = 0
         self._starts: list[int] = []
+        self.short: Found | None = None
+        """At the end, a literal that is too short for a datagram, and begins like one."""
         self._string_line = 0
 
     @property
@@ -167,14 +171,16 @@ class Code:
     def end(self) -> Iterator[Found]:
         """What is long enough for a datagram."""
         self._end_strings()
+        self.short = next((each for each in self._found if each.data and each.data[0] in _TYPES), None)
         yield from (each for each in self._found if len(each.data) >= _LEAST)
 
 
 def literals(text: str) -> list[bytes]:
+    """Those long enough for a datagram; where there are none, one that begins like a datagram."""
     code = Code()
     for number, line in enumerate(text.splitlines()):
         code.add(number, line)
-    return [each.data for each in code.end()]
+    return [each.data for each in code.end()] or ([code.short.data] if code.short else [])
 
 
 def numbers(words: list[str]) -> bytes | None:

@@ -124,6 +124,7 @@ class _Reader:
             for each in self._code.end():
                 self._has_prose = True
                 yield each
+            self._loose = self._loose and (self._code.short or self._loose)
             self._code = None
 
     def _close(self) -> Iterator[Found]:

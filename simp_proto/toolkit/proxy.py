@@ -18,7 +18,7 @@ import click
 
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
-from simp_proto.cli.parameters import Number, address, rate
+from simp_proto.cli.parameters import Number, Whole, address, rate
 from simp_proto.toolkit.capture import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
@@ -53,9 +53,7 @@ _ALTERED: Final = "yellow"
     help="Delay each by up to this long; their order stays.",
 )
 @click.option("--only", type=click.Choice(_WAYS), help="Do all of this in one direction only.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**64 - 1), help="Reproduce the decisions of the run that printed this seed."
-)
+@click.option("--seed", type=Whole(0, 2**64 - 1), help="Reproduce the decisions of the run that printed this seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
 def proxy(
     a: str,
@@ -70,7 +68,7 @@ def proxy(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Be a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
+    """Simulate a bad network between the daemons A and B, until Ctrl-C or SIGTERM.
 
     A and B are IP or IP:port. What A sends to the proxy goes on to B, and what B sends goes on to A, both from the
     proxy's own address: each daemon takes the proxy for the other one, and the caller calls the proxy's address. If

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from string import printable as printable_characters
@@ -38,6 +37,8 @@ _OTHER_CAPTURES: Final = {
 _TEXT_MAGICS: Final = (b"BZh", b"PK")
 """Of compressed files that begin with letters; the others are looked at if they're no text."""
 _TYPES: Final = frozenset(Type)
+_MOST_TOLD: Final = 5
+"""Reasons, and ports."""
 _MOST_SHOWN: Final = 40
 """Characters of an argument that is wrong."""
 
@@ -131,13 +132,14 @@ def _from_stream(
     """The datagrams of a capture, of text, or else the one that the bytes are; `is_again`: in what was compressed."""
     magic = stream.read(MAGIC_SIZE)
     if is_capture(magic):
-        capture = Capture(magic, stream, ports)
+        capture, number = Capture(magic, stream, ports), 0
         try:
-            for captured in capture:
+            for number, captured in enumerate(capture, 1):  # noqa: B007  # counted
                 yield Item(captured.data, "", captured, captured.refused)
         except CaptureError as error:
+            number += 1
             yield SourceError(f"{name}: {error}")
-        _tell_skipped(name, capture.skipped)
+        _tell_rest(name, capture.frames, number)
     elif inner := _unpacked(magic, stream, name):
         if isinstance(inner, SourceError) or is_again:
             yield inner if isinstance(inner, SourceError) else SourceError(f"{name}: it is compressed more than once")
@@ -152,21 +154,28 @@ def _from_stream(
     else:
         from simp_proto.toolkit.notation import found  # noqa: PLC0415  # takes time, and most need it not
 
-        frames = Frames(ports)
+        frames, number = Frames(ports), 0
         for each in found(_lines(magic, stream), _is_whole):
             where = f"{name}, line {each.line}"
-            if each.error:
-                yield Item(b"", where, refused=each.error)
-            elif item := _item(each.data, where, frames):
+            item = Item(b"", where, refused=each.error) if each.error else _item(each.data, where, frames)
+            if item:
+                number += 1
                 yield item
         frames.end()
-        _tell_skipped(name, frames.skipped)
+        _tell_rest(name, frames, number)
 
 
-def _tell_skipped(name: str, skipped: Counter[str]) -> None:
-    if skipped:
-        counts = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common(5))
-        click.echo(f"{printable(name)}: passed over packets: {counts}", err=True)
+def _tell_rest(name: str, frames: Frames, number: int) -> None:
+    """What was passed over, and where there was no other, what would have been shown; `number` was shown."""
+    told = []
+    if frames.skipped:
+        counts = ", ".join(f"{count} {reason}" for reason, count in frames.skipped.most_common(_MOST_TOLD))
+        told.append(f"passed over packets: {counts}")
+    if not number:
+        ports = ", ".join(str(port) for port, _ in frames.others.most_common(_MOST_TOLD))
+        told.append(f"no datagrams to show; UDP ports in it, for --port: {ports}" if ports else "no datagrams to show")
+    for each in told:
+        click.echo(f"{printable(name)}: {each}", err=True)
 
 
 def _unpacked(magic: bytes, stream: BinaryIO, name: str) -> BinaryIO | SourceError | None:

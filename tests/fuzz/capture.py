@@ -25,7 +25,7 @@ def _try(data: bytes) -> None:
         assert str(error).isprintable(), str(error)
         assert 0 <= error.offset <= len(data)
     assert size <= len(data)
-    assert packets + capture.skipped.total() <= len(data) // 12
+    assert packets + capture.frames.skipped.total() <= len(data) // 12
 
 
 TARGET = Target(
