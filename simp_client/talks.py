@@ -52,6 +52,8 @@ class Talks:
         """Who has which number in the last list; `None` where the menu is to begin with another."""
         self.news = ""
         """Who has just come or gone."""
+        self.why = ""
+        """Why what is typed can't be sent any more; empty while it can."""
         self.close_once_attached = False
         self.piped = piped
         self.texts_only = texts_only
@@ -145,13 +147,14 @@ class Talks:
         )
 
     def detach(self) -> None:
-        was = self.state
+        was, chats = self.state, self.attachment.phase is Phase.CHAT
         self.attachment.detach()
         self._follow(was)
-        self.drop_held("the chat is over")
+        self.drop_held(self.why or ("the chat is over" if chats else "no chat is on"))
 
     def drop_held(self, why: str) -> None:
         """Tells what was typed for a chat that won't happen."""
+        self.why = why
         for text, _ in self.held:
             self.unsent(text, why)
         self.held.clear()
@@ -159,7 +162,7 @@ class Talks:
     def _begin(self) -> None:
         self._count += 1
         self.place = Place.MENU  # where its end leads
-        self.listed, self.news = None, ""
+        self.listed, self.news, self.why = None, "", ""
 
     # -- what the daemon says
 
@@ -237,7 +240,8 @@ class Talks:
                 self.drop_held("the chat is over")
                 self._rest()
             case events.Warned(text):
-                if not (text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)):  # `Failed` tells it
+                told = text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)  # by `Failed`
+                if not told and was is not Phase.DETACHING:  # what is about a chat that is over helps nobody
                     self.error(text)
                 if was is Phase.ATTACHING:
                     self.broken = True

@@ -113,6 +113,10 @@ def duration(seconds: int) -> str:
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
+def lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
 def messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
