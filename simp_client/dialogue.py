@@ -132,7 +132,7 @@ class Dialogue:
         """
         ask = ask or self.ask
         word = text.strip()
-        self._talks.news = ""
+        self._talks.news = self._talks.warning = ""
         if self._late:
             self._leave(text)
             return

@@ -21,6 +21,7 @@ _HOW: Final = {
     How.BUSY: "is in another chat",
     How.NOBODY: "didn't answer",
     How.UNREACHABLE: "can't be reached",
+    How.WITHDRAWN: "no longer wants to chat",
 }
 
 
@@ -61,6 +62,8 @@ class Talks:
         self._lost = lost
         self._count = 0
         self._warned = False  # the last event was a warning
+        self.warning = ""
+        """The last one since the person or the partner said something: a daemon may repeat it."""
 
     @property
     def state(self) -> State:
@@ -218,6 +221,7 @@ class Talks:
             case events.Began(other) if was is not Place.CLOSING:
                 self._began(other, called=was in (Phase.CALLING, Phase.ACCEPTING))
             case events.Said(name, text):
+                self.warning = ""
                 self.shown.append(view.said(name, text, self.user))
             case events.Settled(_, text, fate) if fate is not Fate.ACKNOWLEDGED:
                 self.failed = True
@@ -241,8 +245,10 @@ class Talks:
                 self._rest()
             case events.Warned(text):
                 told = text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)  # by `Failed`
-                if not told and was is not Phase.DETACHING:  # what is about a chat that is over helps nobody
+                told |= text == self.warning or was is Phase.DETACHING  # what is about a chat that is over helps nobody
+                if not told:
                     self.error(text)
+                    self.warning = text
                 if was is Phase.ATTACHING:
                     self.broken = True
                     self.detach()

@@ -197,7 +197,7 @@ CHAT: tuple[State, list[str]] = (Phase.CHAT, [])
 MENU: tuple[State, list[str]] = (Place.MENU, [])
 HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
     "NAME": {"QUIT|": GONE},
-    "ATTACHING": {"PONG|": MENU, "QUIT|": GONE, "ERROR|no": END},
+    "ATTACHING": {"QUIT|": GONE, "ERROR|no": END},
     "MENU": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
     "LOOKING": {
         f"CONNECTED|bob|{BOB}": CHAT,
@@ -627,6 +627,25 @@ def test_a_failed_call_fails_a_pipe_only() -> None:
 
 
 # -- no answer
+
+
+def test_a_warning_that_repeats_itself_is_shown_once() -> None:
+    desk = chatting()
+    nothing = f"ERROR|nothing listens at {BOB}"
+    desk.hear(nothing, nothing, "UNANSWERED|bob|30", nothing)
+    assert [text for text in desk.shown if "nothing listens" in text] == [f"! nothing listens at {BOB}"]
+    desk.hear("ERROR|bob stopped answering", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) is gone; the chat is over."
+    desk.type("127.0.0.2", "é")
+    desk.hear(nothing)
+    assert desk.shown[-1] == f"! nothing listens at {BOB}"
+
+
+def test_a_warning_is_shown_again_after_an_answer() -> None:
+    desk = chatting()
+    nothing = f"ERROR|nothing listens at {BOB}"
+    desk.hear(nothing, "CHAT|bob|hi", nothing)
+    assert desk.shown[-3:] == [f"! nothing listens at {BOB}", "bob: hi", f"! nothing listens at {BOB}"]
 
 
 def test_it_is_told_after_each_30_seconds_and_asks_for_nothing() -> None:
