@@ -256,7 +256,10 @@ class Dialogue:
         self._talks.held.append(Held(text, verbatim))
         self._settle()
         if self._talks.held and not self.piped:
-            self._talks.notice(f"Saved until it is asked for: {view.short(text)}")
+            chat = self.state in TALKING
+            self._talks.notice(
+                f"Saved; it {'will be sent when the chat begins' if chat else 'answers what is asked next'}."
+            )
 
     def _take(self, text: str, ask: Ask) -> None:
         """A single line, for what was asked when its typing began."""

@@ -477,7 +477,7 @@ def test_a_call_shows_once_that_it_rings() -> None:
 def test_type_ahead_is_held_for_the_chat_and_shown_beside_its_label() -> None:
     desk = calling()
     assert desk.type("one", "two") == []
-    assert desk.shown[-1] == "* Saved until it is asked for: 'two'"
+    assert desk.shown[-1] == "* Saved; it will be sent when the chat begins."
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|one", "CHAT|two"]
     assert desk.shown[-2:] == ["alice: one", "alice: two"]
 
@@ -526,6 +526,13 @@ def test_a_request_during_a_call_can_be_declined_without_ending_it() -> None:
     desk.at(Phase.CALLING)
     desk.hear("PONG|", "QUIT|bob")
     desk.at(Place.MENU)
+
+
+def test_what_a_terminal_tells_before_it_asks_is_no_question() -> None:
+    assert place("MENU, asked about bob").dialogue.ask.news == f"bob ({BOB}) wants to chat."
+    ask = place("CALLING, asked about carol").dialogue.ask
+    assert ask.news == f"carol ({CAROL}) wants to chat; y ends the call to 127.0.0.2."
+    assert ask.label == f"Accept carol ({CAROL})? (y/n) "
 
 
 def test_a_request_during_a_call_takes_no_other_line() -> None:
