@@ -156,6 +156,8 @@ class Attachment:
 
     def _receive_pong(self, _line: Line) -> None:
         barrier = self._barriers.popleft() if self._barriers else None
+        if barrier is Phase.ATTACHING and not self._answered:
+            return  # whoever says that attaches nobody
         if barrier is self.phase:  # and not of one that has ended otherwise
             self._tell(events.Idle())
             self._begin(Phase.IDLE, NOBODY)
@@ -299,6 +301,8 @@ class Attachment:
             return How.TOLD
         if self._why and self._why.startswith("nothing could be sent"):
             return How.UNREACHABLE
+        if self.phase is Phase.ACCEPTING:
+            return How.WITHDRAWN
         return How.NOBODY if self._unanswered >= (_CLUELESS if self.rang else 1) else How.DECLINED
 
     def _say(self, word: Word, payload: str = "") -> None:

@@ -35,12 +35,14 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     `?` shows help.
 
     If its input or output is not a terminal, or TERM is dumb, it reads and prints line by line: messages go to the
-    standard output, everything else to the standard error stream. Each line of redirected input is a message once a
-    call is wished for; what comes before that answers the questions. At its end the client waits until every message
-    is acknowledged, and with --call it ends when that chat does.
+    standard output, everything else to the standard error stream. Once you have asked for a call, every line of
+    redirected input is sent as a message, including empty lines, `q` and `?`; --commands makes those three work as they
+    do at a terminal. What comes before the call answers the questions; --call needs --user then. At the end of its
+    input the client waits until every message is acknowledged, and with --call it ends when that chat does.
 
     Exit status: 1 when there is no daemon, or it was lost; with redirected input, also when the call failed, a message
-    was not delivered, or a line could not be used; 130 after SIGTERM, as after Ctrl-C.
+    was not delivered, a line could not be used, or the chat ended before the input did; 130 after SIGTERM, as after
+    Ctrl-C.
 
     \b
     Examples, with `simp daemon 192.168.1.10` running on this machine:
@@ -62,6 +64,8 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
         dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=lost(where))
     except SimpError as error:
         raise click.UsageError(str(error)) from None
+    if piped and call and user is None and not commands:
+        raise click.UsageError("give --user: with --call, each line of redirected input is a message, and none a name")
     front: Front
     if piped or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
         from simp_client.pipe import Pipe

@@ -62,6 +62,9 @@ class Dialogue:
         self.attachment = self._talks.attachment
         self.piped = piped
         self._asked: Ask | None = None
+        self._dismissed = False  # by a `q`, after which a program may write what it likes
+        self._left = 0  # lines of a pipe that came too late
+        self._first_left = ""
         if call:
             _check_callee(call)
             self._talks.callee = call
@@ -94,7 +97,7 @@ class Dialogue:
     @property
     def reads(self) -> bool:
         """Whether a pipe may be read on: nothing is held, and the end hasn't come."""
-        return not self._talks.held and not self._over
+        return not self._talks.held and not self._late
 
     @property
     def alone(self) -> bool:
@@ -110,6 +113,16 @@ class Dialogue:
     def _over(self) -> bool:
         return self.state in (Phase.DETACHING, Phase.OVER)
 
+    @property
+    def _late(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._over or (self._one_chat and self._talks.why != "")
+
+    @property
+    def _one_chat(self) -> bool:
+        """Whether all of the input is for one call or chat."""
+        return self._talks.once and self._talks.texts_only
+
     # -- what the person does
 
     def type_line(self, text: str, ask: Ask | None = None) -> None:
@@ -119,8 +132,9 @@ class Dialogue:
         """
         ask = ask or self.ask
         word = text.strip()
-        self._talks.news = ""
-        if self._over:
+        self._talks.news = self._talks.warning = ""
+        if self._late:
+            self._leave(text)
             return
         if self._talks.texts_only and (self.state in TALKING or (self._talks.once and self.state is not Phase.APART)):
             self._hold(text, verbatim=True)
@@ -148,6 +162,24 @@ class Dialogue:
             return
         self._talks.close()
         self._settle()
+
+    def finish(self, *, more: bool) -> None:
+        """All is over: tells what of a pipe's input came too late. `more`: the input itself hasn't ended."""
+        if self._left:
+            first = view.short(self._first_left)
+            follows = " and whatever follows" if more else ""
+            what = first if self._left == 1 and not more else f"{view.lines(self._left)}{follows}, from {first} on"
+            self._talks.failed = True
+            self._talks.error(f"not sent: {what}: {self._talks.why}")
+        elif more and self._one_chat and not self.failed:
+            self._talks.failed = True
+            self._talks.error("The chat ended before the input did; what follows is not sent.")
+
+    def _leave(self, text: str) -> None:
+        """A line has come too late. To whoever drives the client, that is news only where it was to be said."""
+        if self._talks.texts_only or (self.piped and not self._dismissed and text.strip() not in ("", "q", "?")):
+            self._first_left = self._first_left if self._left else text
+            self._left += 1
 
     def give_up(self, seconds: float) -> None:
         """Nobody has answered the call of a pipe for so long."""
@@ -224,7 +256,10 @@ class Dialogue:
         self._talks.held.append(Held(text, verbatim))
         self._settle()
         if self._talks.held and not self.piped:
-            self._talks.notice(f"Saved until it is asked for: {view.short(text)}")
+            chat = self.state in TALKING
+            self._talks.notice(
+                f"Saved; it {'will be sent when the chat begins' if chat else 'answers what is asked next'}."
+            )
 
     def _take(self, text: str, ask: Ask) -> None:
         """A single line, for what was asked when its typing began."""
@@ -318,6 +353,7 @@ class Dialogue:
             self._talks.notice("Nobody was called. Another q ends the program.")
             self._talks.give_up_looking("nobody was called")
         else:
+            self._dismissed = True
             self._talks.close()
 
 

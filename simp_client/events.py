@@ -69,6 +69,7 @@ class How(Enum):
     NOBODY = "nobody answered"
     UNREACHABLE = "nothing gets there"
     TOLD = "as the daemon's ERROR has said"
+    WITHDRAWN = "the request was taken back"
 
 
 @dataclass(frozen=True, slots=True)

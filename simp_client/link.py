@@ -6,12 +6,14 @@ import socket
 from typing import Final, Protocol, Self
 
 from simp_proto.address import Address, format_address
-from simp_proto.constants import CLIENT_PORT, MAX_DAEMON_LINE_SIZE
+from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
-from simp_proto.text import Line, LineBuffer, format_line, parse_line
+from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
 CONNECT_TIMEOUT: Final = 10.0
-"""Seconds that the daemon has to take the connection, and as many again to say its first line."""
+"""Seconds that the daemon has to take the connection, as many to say its first line, and as many to attach us."""
+_ATTACHED: Final = (Word.CONNECTED, Word.PONG)
+"""What answers CONNECT and the PING behind it (client 4.1)."""
 GOODBYE_TIMEOUT: Final = 1.0
 """Seconds that the daemon has to answer the last QUIT."""
 RECEIVED: Final = 16 << 10
@@ -48,7 +50,9 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._buffer = LineBuffer(MAX_DAEMON_LINE_SIZE)
-        self._silent_until: float | None = None  # no daemon has spoken so far
+        self._silent_until: float | None = None  # what is due hasn't been said so far
+        self._due: tuple[Word, ...] = ()  # in this order; any line, where there is none
+        self._spoken = False
 
     @classmethod
     async def open(cls, address: Address, end: End) -> Self:
@@ -61,11 +65,18 @@ class Link:
         except OSError as error:  # `TimeoutError` is one
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
             where = format_address(address)
-            raise NoDaemonError(f"No daemon at {where} ({why}). Start one with: {_start_command(address)}") from None
+            advice = f"Start one with: {_start_command(address)}"
+            if address[1] == DAEMON_PORT:
+                advice = (
+                    f"That is the port between daemons; the one for clients is {CLIENT_PORT} unless told otherwise."
+                )
+            raise NoDaemonError(f"No daemon at {where} ({why}). {advice}") from None
 
     def send(self) -> None:
         for line in self._end.lines_to_send():
             self._writer.write(format_line(line))
+            if line.word is Word.CONNECT:
+                self._due, self._silent_until = _ATTACHED, asyncio.get_running_loop().time() + CONNECT_TIMEOUT
 
     async def drain(self) -> None:
         """Waits while the daemon doesn't take what was written."""
@@ -75,7 +86,7 @@ class Link:
     async def receive(self) -> bool:
         """Waits for what the daemon says next and passes it on; false once the connection has ended.
 
-        Raises `NoDaemonError` where whoever has taken the connection says no line of a daemon.
+        Raises `NoDaemonError` where whoever has taken the connection says no line of a daemon, or doesn't attach us.
         """
         try:
             async with asyncio.timeout_at(self._silent_until):
@@ -83,20 +94,29 @@ class Link:
             self._buffer.feed(data)
             while data and (line := self._buffer.next_line()) is not None:
                 with contextlib.suppress(LineError):  # an operation of a later version, say (client 2.4)
-                    self._end.receive_line(parse_line(line))
-                    self._silent_until = None
+                    self._hear(parse_line(line))
         except (OSError, LineError) as error:
             data = b""
             if self._silent_until is not None and isinstance(error, TimeoutError):
                 self._end.lose()
                 where = format_address(self._writer.get_extra_info("peername")[:2])
+                what = "CONNECT not answered for" if self._spoken else "nothing said for"
                 raise NoDaemonError(
-                    f"No daemon at {where}: the connection was taken, and nothing said for {CONNECT_TIMEOUT:g} s. "
+                    f"No daemon at {where}: the connection was taken, and {what} {CONNECT_TIMEOUT:g} s. "
                     "Is that the port for clients, and does the daemon still run?"
                 ) from None
         if not data:
             self._end.lose()
         return bool(data)
+
+    def _hear(self, line: Line) -> None:
+        self._end.receive_line(line)
+        self._spoken = True
+        if not self._due or (self._due is _ATTACHED and line.word is Word.ERROR):
+            self._due, self._silent_until = (), None
+        elif line.word is self._due[0]:
+            self._due = self._due[1:]
+            self._silent_until = self._silent_until if self._due else None
 
     async def close(self) -> None:
         """Ends the connection, once what was written is sent or a second has passed."""

@@ -1,5 +1,6 @@
 """The client line by line: where its input or output is no terminal, or the terminal can't move its cursor."""
 
+import asyncio
 import contextlib
 import os
 import select
@@ -27,6 +28,10 @@ _TOGETHER: Final = 0.02
 """Seconds between two lines that nobody types so fast."""
 _PASTED: Final = 3
 """So many are no lines typed ahead."""
+_PAUSE: Final = 0.2
+"""Seconds that whoever fills the pipe has for the next line, once all is over and its lines are only counted."""
+_COUNTING: Final = 5.0
+"""Seconds that the counting takes at most."""
 
 
 class Pipe:
@@ -42,6 +47,9 @@ class Pipe:
         self._begun = False  # the person may have typed half a line
         self._turns = threading.Semaphore(0)
         self._reading = False
+        self._over = False
+        self._read_all = False
+        self._news = asyncio.Event()
 
     def show(self, texts: list[Text | Ask]) -> None:
         """Prints them, and lets the next line in if the dialogue can take it. Raises `OSError`."""
@@ -75,25 +83,50 @@ class Pipe:
             print(view.fit(view.plain(text), sys.stderr.encoding), file=sys.stderr, flush=True)
 
     async def run(self, runner: "Runner") -> None:
-        """Starts to read, in a daemon thread: while it blocks on the input, the program can still end."""
+        """Reads until cancelled, in a daemon thread: while it blocks on the input, the program can still end.
+
+        Then what is left of redirected input is counted, as far as it comes.
+        """
         threading.Thread(target=self._read, args=(runner,), name="standard input", daemon=True).start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._dialogue.piped:
+                await self._count()
+                self._dialogue.finish(more=not self._read_all)
+                self.show(self._dialogue.texts_to_show())
+
+    async def _count(self) -> None:
+        self._over = True
+        self._turns.release()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COUNTING):
+                while not self._read_all:
+                    self._news.clear()
+                    await asyncio.wait_for(self._news.wait(), _PAUSE)
 
     def _read(self, runner: "Runner") -> None:
         descriptor = sys.stdin.fileno()
         selects = sys.platform != "win32"  # where only sockets can be waited for
         lines = join_pastes(descriptor) if selects and os.isatty(descriptor) else read_lines(descriptor)
-        while self._turns.acquire():
+        while self._over or self._turns.acquire():
             try:
                 line = next(lines)
             except (StopIteration, OSError):
-                runner.from_thread(runner.end_input)
+                runner.from_thread(partial(self._end, runner))
                 return
             runner.from_thread(partial(self._take, runner, line))
 
     def _take(self, runner: "Runner", line: str) -> None:
         self._reading = False
         self._begun = False
+        self._news.set()
         runner.type_line(line)
+
+    def _end(self, runner: "Runner") -> None:
+        self._read_all = True
+        self._news.set()
+        runner.end_input()
 
 
 def read_lines(descriptor: int) -> Iterator[str]:

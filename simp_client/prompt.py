@@ -53,6 +53,7 @@ HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
     r"\q   sends q in a chat, and \? sends ?",
+    "Ctrl-C  discards a half-typed line; where there is none, it ends the program",
     "Call whom? A name or a number of the list, or an IP address. Enter lists who is here.",
     "What you type during a call is saved for the chat. Lines pasted together are one message.",
 )
@@ -71,6 +72,8 @@ class Ask:
     """The question, where there is one."""
     label: str = field(default="", compare=False)
     """What stands before the line that is being typed, at a terminal."""
+    news: str = field(default="", compare=False)
+    """What is told there when the question comes up."""
     people: tuple[Other, ...] = ()
     """Who has which number in the list, from 1."""
 
@@ -88,9 +91,10 @@ def ask(
     requests, calling = attachment.requests, state is Phase.CALLING
     if requests and (state is Place.MENU or (calling and not texts_only)):
         who = view.title(requests[0], user)
-        instead = f", and end the call to {view.short_title(attachment.partner, user)}" if calling else ""
-        words = f"{who} wants to chat. Accept{instead}? (y/n)"
-        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ")
+        partner = view.short_title(attachment.partner, user)
+        instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
+        words, news = f"{who} wants to chat. Accept{instead}? (y/n)", f"{who} wants to chat{ends}."
+        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ", news)
     if state in QUESTIONS:
         kind, words = QUESTIONS[state]
         return Ask(kind, words=words, label=f"{words} ", people=people if kind is Kind.MENU else ())
@@ -161,14 +165,15 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
     who, short = view.title(attachment.partner, user), view.short_title(attachment.partner, user)
     outstanding = len(attachment.outstanding)
     pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
-    delivery = pending or ("✓ all delivered" if state is Phase.CHAT and attachment.said else "")
+    delivered = state is Phase.CHAT and attachment.said and not pending
+    delivery, tick = ("✓ all delivered", "✓") if delivered else (pending, "")
     calling = "ringing at" if attachment.rang else "calling"
     quiet = f"nothing heard for {view.duration(attachment.silence)}" if attachment.silence else ""
     here = sum(each.here for each in attachment.people)
     menu = ""
     match state:
         case Phase.CHAT:
-            place, brief, leave = f"chat with {who}", short, "q leaves"
+            place, brief, leave = f"chat with {who}", f"with {short}", "q leaves"
         case Phase.CALLING:
             place, brief, leave = f"{calling} {who}", f"{calling} {short}", "q cancels"
         case Place.LOOKING:
@@ -185,8 +190,9 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         (delivery, brief, quiet, news, leave),
         (delivery, brief, quiet, leave, "? helps"),
         (delivery, brief, leave, "? helps"),
-        (pending, brief, leave, "? helps"),
-        (pending, brief, leave),
+        (pending, brief, tick, leave, "? helps"),
+        (pending, brief, tick, leave),
+        (brief, tick, leave),
         (pending, leave),
         (leave,),
     )

@@ -1,9 +1,10 @@
 """Who is here, as a daemon lists them (client 4, discovery 2)."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
-from simp_client.link import Link, NoDaemonError
+from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
 from simp_proto.address import Address, format_address
 from simp_proto.printable import printable
 from simp_proto.text import Line, Word
@@ -34,7 +35,7 @@ class _Roll:
     def __init__(self) -> None:
         self.found: list[Neighbour] = []
         self.complete = False
-        self.why = "it closed the connection"
+        self.why = ""
         self._lines: list[Line] = []
 
     def ask(self) -> None:
@@ -70,9 +71,14 @@ async def call_roll(daemon: Address, wait: float) -> list[Neighbour]:
         for pause in (wait, 0.0):
             roll.ask()
             link.send()
-            while not roll.complete:
-                if not await link.receive():
-                    raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {roll.why}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    while not roll.complete and await link.receive():
+                        pass
+                    roll.why = roll.why or "it closed the connection"
+            if not roll.complete:
+                why = roll.why or f"it didn't come to an end within {CONNECT_TIMEOUT:g} s"
+                raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {why}")
             await asyncio.sleep(pause)
     finally:
         await link.close()

@@ -21,6 +21,7 @@ _HOW: Final = {
     How.BUSY: "is in another chat",
     How.NOBODY: "didn't answer",
     How.UNREACHABLE: "can't be reached",
+    How.WITHDRAWN: "no longer wants to chat",
 }
 
 
@@ -52,6 +53,8 @@ class Talks:
         """Who has which number in the last list; `None` where the menu is to begin with another."""
         self.news = ""
         """Who has just come or gone."""
+        self.why = ""
+        """Why what is typed can't be sent any more; empty while it can."""
         self.close_once_attached = False
         self.piped = piped
         self.texts_only = texts_only
@@ -59,6 +62,8 @@ class Talks:
         self._lost = lost
         self._count = 0
         self._warned = False  # the last event was a warning
+        self.warning = ""
+        """The last one since the person or the partner said something: a daemon may repeat it."""
 
     @property
     def state(self) -> State:
@@ -145,13 +150,14 @@ class Talks:
         )
 
     def detach(self) -> None:
-        was = self.state
+        was, chats = self.state, self.attachment.phase is Phase.CHAT
         self.attachment.detach()
         self._follow(was)
-        self.drop_held("the chat is over")
+        self.drop_held(self.why or ("the chat is over" if chats else "no chat is on"))
 
     def drop_held(self, why: str) -> None:
         """Tells what was typed for a chat that won't happen."""
+        self.why = why
         for text, _ in self.held:
             self.unsent(text, why)
         self.held.clear()
@@ -159,7 +165,7 @@ class Talks:
     def _begin(self) -> None:
         self._count += 1
         self.place = Place.MENU  # where its end leads
-        self.listed, self.news = None, ""
+        self.listed, self.news, self.why = None, "", ""
 
     # -- what the daemon says
 
@@ -215,6 +221,7 @@ class Talks:
             case events.Began(other) if was is not Place.CLOSING:
                 self._began(other, called=was in (Phase.CALLING, Phase.ACCEPTING))
             case events.Said(name, text):
+                self.warning = ""
                 self.shown.append(view.said(name, text, self.user))
             case events.Settled(_, text, fate) if fate is not Fate.ACKNOWLEDGED:
                 self.failed = True
@@ -237,8 +244,11 @@ class Talks:
                 self.drop_held("the chat is over")
                 self._rest()
             case events.Warned(text):
-                if not (text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)):  # `Failed` tells it
+                told = text == BUSY and was in (Phase.CALLING, Phase.ACCEPTING)  # by `Failed`
+                told |= text == self.warning or was is Phase.DETACHING  # what is about a chat that is over helps nobody
+                if not told:
                     self.error(text)
+                    self.warning = text
                 if was is Phase.ATTACHING:
                     self.broken = True
                     self.detach()

@@ -30,7 +30,7 @@ from prompt_toolkit.styles import Style
 
 from simp_client import view
 from simp_client.dialogue import Dialogue
-from simp_client.prompt import Ask, Kind
+from simp_client.prompt import Ask
 from simp_client.view import Text
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ class Terminal:
         for text in texts:
             if not isinstance(text, Ask):
                 self._feed.append(text)
-            elif text.kind is Kind.ACCEPT:
-                self._feed.append(view.notice(text.words))
+            elif text.news:
+                self._feed.append(view.notice(text.news))
         self._app.invalidate()
 
     async def run(self, runner: "Runner") -> None:
@@ -275,6 +275,7 @@ class Terminal:
             if self._buffer.text:
                 self._buffer.reset()
                 self._asked, self._staged = None, ""
+                self._feed.append(view.notice("Discarded. Another Ctrl-C ends the program."))
             elif self._runner:
                 self._runner.interrupt()
 

@@ -113,13 +113,17 @@ def duration(seconds: int) -> str:
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
+def lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
 def messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
 # -- what the person's device can show
 
-_ASCII: Final = {"…": "...", "·": "-", "✓ ": "", "│": "|"}
+_ASCII: Final = {"…": "...", "·": "-", "✓ ": "", "✓": "ok", "│": "|"}
 _INDENTATION: Final = 4
 _FURTHEST: Final = 120
 """Characters from its beginning in which a line shows whose it is."""
@@ -144,8 +148,11 @@ def last_character(text: str) -> int:
 def indent(text: Text, columns: int) -> Text:
     """The text with blanks wherever a terminal of so many columns wraps it just before what looks like a line of ours.
 
-    The terminal still wraps it: what is copied from there has no newlines of ours in it, and links stay whole.
+    The terminal still wraps it: what is copied from there has no newlines of ours in it, and links stay whole. What
+    nobody said is broken at its blanks.
     """
+    if text[0][0] in ("notice", "error"):
+        text = tuple((style, _wrap(words, columns)) for style, words in text)
     whole, indentation = plain(text), " " * min(_INDENTATION, columns // 8)
     at, index, pairs, wide = 0, 0, [], False
     for style, words in text:
@@ -167,6 +174,18 @@ def indent(text: Text, columns: int) -> Text:
             index += 1
         pairs.append((style, "".join(shown)))
     return tuple(pairs)
+
+
+def _wrap(words: str, columns: int) -> str:
+    first, *others = words.split(" ")
+    rows = [first]
+    for word in others:
+        row = f"{rows[-1]} {word}"
+        if width(row) <= columns:
+            rows[-1] = row
+        else:
+            rows.append(f"  {word}")
+    return "\n".join(rows)
 
 
 def fit(text: str, encoding: str) -> str:

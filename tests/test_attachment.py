@@ -211,6 +211,13 @@ def test_a_daemon_that_refuses_leaves_it_apart() -> None:
     assert end.attachment.phase is Phase.APART
 
 
+def test_a_pong_alone_attaches_nobody() -> None:
+    end = End()
+    end.attachment.attach("alice")
+    assert end.hear("PONG|") == []
+    assert end.attachment.phase is Phase.ATTACHING
+
+
 def test_a_call_rings_once_and_begins() -> None:
     end = attached()
     end.attachment.call(" 127.0.0.2 ")
@@ -232,7 +239,7 @@ def test_a_call_that_fails_says_why(peer: str) -> None:
 @pytest.mark.parametrize(("line", "why"), [("QUIT|bob", None), ("ERROR|gone", "gone")])
 def test_an_acceptance_that_fails(line: str, why: str | None) -> None:
     end = accepting()
-    assert end.hear(line)[-1] == events.Failed(BOB, why, How.TOLD if why else How.DECLINED)
+    assert end.hear(line)[-1] == events.Failed(BOB, why, How.TOLD if why else How.WITHDRAWN)
     assert end.attachment.phase is Phase.IDLE
 
 

@@ -197,7 +197,7 @@ CHAT: tuple[State, list[str]] = (Phase.CHAT, [])
 MENU: tuple[State, list[str]] = (Place.MENU, [])
 HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
     "NAME": {"QUIT|": GONE},
-    "ATTACHING": {"PONG|": MENU, "QUIT|": GONE, "ERROR|no": END},
+    "ATTACHING": {"QUIT|": GONE, "ERROR|no": END},
     "MENU": {f"CONNECTED|bob|{BOB}": CHAT, "QUIT|": GONE},
     "LOOKING": {
         f"CONNECTED|bob|{BOB}": CHAT,
@@ -477,7 +477,7 @@ def test_a_call_shows_once_that_it_rings() -> None:
 def test_type_ahead_is_held_for_the_chat_and_shown_beside_its_label() -> None:
     desk = calling()
     assert desk.type("one", "two") == []
-    assert desk.shown[-1] == "* Saved until it is asked for: 'two'"
+    assert desk.shown[-1] == "* Saved; it will be sent when the chat begins."
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|one", "CHAT|two"]
     assert desk.shown[-2:] == ["alice: one", "alice: two"]
 
@@ -526,6 +526,13 @@ def test_a_request_during_a_call_can_be_declined_without_ending_it() -> None:
     desk.at(Phase.CALLING)
     desk.hear("PONG|", "QUIT|bob")
     desk.at(Place.MENU)
+
+
+def test_what_a_terminal_tells_before_it_asks_is_no_question() -> None:
+    assert place("MENU, asked about bob").dialogue.ask.news == f"bob ({BOB}) wants to chat."
+    ask = place("CALLING, asked about carol").dialogue.ask
+    assert ask.news == f"carol ({CAROL}) wants to chat; y ends the call to 127.0.0.2."
+    assert ask.label == f"Accept carol ({CAROL})? (y/n) "
 
 
 def test_a_request_during_a_call_takes_no_other_line() -> None:
@@ -627,6 +634,25 @@ def test_a_failed_call_fails_a_pipe_only() -> None:
 
 
 # -- no answer
+
+
+def test_a_warning_that_repeats_itself_is_shown_once() -> None:
+    desk = chatting()
+    nothing = f"ERROR|nothing listens at {BOB}"
+    desk.hear(nothing, nothing, "UNANSWERED|bob|30", nothing)
+    assert [text for text in desk.shown if "nothing listens" in text] == [f"! nothing listens at {BOB}"]
+    desk.hear("ERROR|bob stopped answering", "QUIT|bob")
+    assert desk.shown[-1] == f"* bob ({BOB}) is gone; the chat is over."
+    desk.type("127.0.0.2", "é")
+    desk.hear(nothing)
+    assert desk.shown[-1] == f"! nothing listens at {BOB}"
+
+
+def test_a_warning_is_shown_again_after_an_answer() -> None:
+    desk = chatting()
+    nothing = f"ERROR|nothing listens at {BOB}"
+    desk.hear(nothing, "CHAT|bob|hi", nothing)
+    assert desk.shown[-3:] == [f"! nothing listens at {BOB}", "bob: hi", f"! nothing listens at {BOB}"]
 
 
 def test_it_is_told_after_each_30_seconds_and_asks_for_nothing() -> None:

@@ -16,9 +16,11 @@ from simp_daemon.loop import Daemon
 from simp_proto.address import format_address
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 from tests.test_api import at_a_daemon, heard, requested, run
+from tests.test_guide import blocks
 from tests.test_loop import free_address
 
 EXAMPLES = Path(__file__).parent.parent / "spec" / "examples"
+GUIDE = EXAMPLES.parent / "guide"
 
 
 @asynccontextmanager
@@ -60,6 +62,30 @@ def test_the_echo_bot_answers_one_caller_after_the_other() -> None:
             process.terminate()
             while not isinstance(event, Ended):
                 event = await alice.next_event()
+
+    run(scenario)
+
+
+def test_the_bot_of_the_guide_survives_whoever_leaves_and_ends_with_a_line() -> None:
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            program = blocks(GUIDE / "scripting.md", "python")[0]
+            program = program.replace('connect("echo")', f'connect("echo", "127.0.0.1:{daemon.port}")')
+            process = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", program, stderr=PIPE)
+            await daemon.attach("echo")
+            call, accepted = "CONNECTING|alice|127.0.0.1:7777", "CONNECTED|127.0.0.1:7777"
+            await daemon.say(call)
+            await daemon.hear(accepted)
+            await daemon.say("QUIT|alice", call)  # she takes it back, and calls again
+            await daemon.hear(accepted)
+            await daemon.say("CONNECTED|alice|127.0.0.1:7777", "CHAT|alice|bye\nQUIT|alice", call)
+            await daemon.hear(accepted)
+            await daemon.say("CONNECTED|alice|127.0.0.1:7777", "CHAT|alice|hello")
+            await daemon.hear("CHAT|hello")
+            await daemon.hang_up()
+            _, errors = await process.communicate()
+            assert errors.decode().splitlines()[0].startswith("The daemon is gone. Start it again with: ")
+            assert (process.returncode, len(errors.splitlines())) == (1, 1)
 
     run(scenario)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client import link as link_module
-from simp_client.attachment import Attachment
+from simp_client.attachment import Attachment, Phase
 from simp_client.link import Link, NoDaemonError, lost
 from simp_proto.constants import MAX_DAEMON_LINE_SIZE
 from simp_proto.text import Line, Word, format_line
@@ -118,6 +118,50 @@ def test_whoever_says_no_line_of_a_daemon_is_none(said: bytes, monkeypatch: pyte
             link.abort()
 
     asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+
+
+@pytest.mark.parametrize("said", [["CHAT|x|y"], ["PONG|"], ["PONG|", "PONG|"], ["CONNECTED|alice"]])
+def test_whoever_does_not_answer_connect_is_no_daemon(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.1)
+
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            attachment = Attachment()
+            attachment.attach("alice")
+            link = await Link.open(("127.0.0.1", daemon.port), attachment)
+            link.send()
+            await daemon.say(*said)
+            with pytest.raises(NoDaemonError, match=r"CONNECT not answered for 0.1 s"):
+                await hear_all(link)
+            assert attachment.phase is Phase.OVER
+            link.abort()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+
+
+@pytest.mark.parametrize("said", [["CONNECTED|alice", "PONG|"], ["ERROR|another client is attached"]])
+def test_a_daemon_that_has_answered_connect_may_be_silent_for_ever(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.1)
+
+    async def scenario() -> None:
+        async with ScriptedDaemon() as daemon:
+            attachment = Attachment()
+            attachment.attach("alice")
+            link = await Link.open(("127.0.0.1", daemon.port), attachment)
+            link.send()
+            await daemon.say(*said)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(hear_all(link), 0.3)
+            link.abort()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+
+
+def test_a_port_for_daemons_is_told_as_such() -> None:
+    with pytest.raises(NoDaemonError, match=r"port between daemons; the one for clients is 7778 unless told otherwise"):
+        asyncio.run(Link.open(("127.0.0.250", 7777), Attachment()))
 
 
 def test_a_daemon_that_has_spoken_may_be_silent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,13 @@ class Client:
             stream = self.errors if line.startswith(("*", "!")) or line.endswith((":", "?", ")")) else self.output
             assert (await asyncio.wait_for(stream.readline(), PATIENCE)).decode().removesuffix(os.linesep) == line
 
+    async def see_unsent(self, first: int, last: int, why: str) -> None:
+        """Fails unless it says that of the lines with these numbers, the first of which it may have read before."""
+        lines = [line for line in (await self.errors.read()).decode().splitlines() if line.startswith("! not sent")]
+        if lines[0] == f"! not sent: '{first}': {why}":
+            first, lines = first + 1, lines[1:]
+        assert lines == [f"! not sent: {last + 1 - first} lines, from '{first}' on: {why}"]
+
     async def status(self) -> int:
         """The exit status, once it has ended and has nothing more to say than where it is."""
         output, errors = [await asyncio.wait_for(stream.read(), PATIENCE) for stream in (self.output, self.errors)]
@@ -184,6 +191,88 @@ def test_a_failed_call_is_a_failure() -> None:
         assert await client.status() == 1
 
     run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_lines_that_the_end_of_the_chat_left_over_are_named_or_counted() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("".join(f"{number}\n" for number in range(1, 501)))
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2.", "* You are in a chat with bob (127.0.0.2:7777).")
+        await daemon.hear(*(f"CHAT|{number}" for number in range(1, WINDOW + 1)))
+        await daemon.say(*(f"ACK|{number}" for number in range(1, 21)))
+        await daemon.hear(*(f"CHAT|{number}" for number in range(WINDOW + 1, WINDOW + 21)))
+        await daemon.say("QUIT|bob", *["ERROR|no chat is on; call somebody first"] * 3)
+        await daemon.end()
+        await client.see(*(f"! not delivered: '{number}'" for number in range(21, WINDOW + 21)))
+        await client.see("* bob (127.0.0.2:7777) left; the chat is over.")
+        await client.see_unsent(WINDOW + 21, 500, "the chat is over")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+@pytest.mark.parametrize("left", ["", "4\n5\n"])
+def test_an_input_that_outlives_its_chat_is_a_failure(left: str) -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("1\n")
+        await daemon.attach("alice")
+        await daemon.take_call("127.0.0.2", "bob")
+        await client.see("* Calling 127.0.0.2.", "* You are in a chat with bob (127.0.0.2:7777).")
+        await daemon.hear("CHAT|1")
+        await daemon.say("ACK|1", "QUIT|bob")
+        await client.see("* bob (127.0.0.2:7777) left; the chat is over.")
+        client.type(left)
+        await daemon.end()
+        counted = "! not sent: 2 lines and whatever follows, from '4' on: the chat is over"
+        await client.see(counted if left else "! The chat ended before the input did; what follows is not sent.")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_what_is_left_when_the_daemon_is_lost_is_counted() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("1\n2\n3\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.hear("CONNECTING|127.0.0.2")
+        await client.see("* Calling 127.0.0.2.")
+        await daemon.hang_up()
+        await client.see_unsent(1, 3, "the daemon is gone")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
+def test_a_call_that_fails_takes_all_of_the_input_along() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        client.type("one\ntwo\nthree\nfour\n")
+        client.input.close()
+        await daemon.attach("alice")
+        await daemon.hear("CONNECTING|127.0.0.2", "QUIT|127.0.0.2", "PING|")
+        await daemon.say("QUIT|127.0.0.2:7777", "PONG|")
+        await daemon.end()
+        await client.see("* Calling 127.0.0.2.")
+        await client.see("! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled (--wait sets how long).")
+        await client.see("! not sent: 'one': nobody answered the call")
+        await client.see("! not sent: 3 lines, from 'two' on: nobody answered the call")
+        assert await client.status() == 1
+
+    run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.2")
+
+
+def test_whoever_drives_the_client_and_quits_leaves_nothing_unsaid() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see(NOBODY, "Call whom?")
+        client.type("q\nq\nwhatever\n")
+        client.input.close()
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--commands")
 
 
 def test_a_name_is_called_when_it_comes() -> None:
@@ -327,6 +416,7 @@ def test_an_output_that_is_full_is_told() -> None:
         (["--user", "a|b"], "read '|' in the name"),
         (["--call", "192.168.1.256"], "read '192.168.1.256', expected an IP address"),
         (["--client-port", "0"], "read '0', expected a whole number"),
+        (["--call", "127.0.0.2"], "give --user"),
     ],
 )
 def test_wrong_usage_is_told(options: list[str], words: str) -> None:

@@ -93,13 +93,31 @@ def test_the_bar_at_the_menu_counts_who_is_here(columns: int, bar: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "bar"),
     [
-        (80, " 1 message not yet delivered · bob · q leaves · ? helps "),
+        (80, " 1 message not yet delivered · with bob · q leaves · ? helps "),
         (90, " 1 message not yet delivered · chat with bob (127.0.0.2:7777) · q leaves · ? helps "),
-        (54, " 1 message not yet delivered · bob · q leaves "),
-        (30, " q leaves "),
+        (54, " 1 message not yet delivered · with bob · q leaves "),
+        (30, " with bob · q leaves "),
+        (20, " q leaves "),
     ],
 )
 def test_the_bar_keeps_the_way_out_longest(columns: int, bar: str) -> None:
     attachment = chatting("bob")
     attachment.say("hi")
+    assert prompt.bar(Phase.CHAT, attachment, "alice", columns) == bar
+
+
+@pytest.mark.parametrize(
+    ("columns", "bar"),
+    [
+        (60, " ✓ all delivered · with bob · q leaves · ? helps "),
+        (40, " ✓ all delivered · with bob · q leaves "),
+        (38, " with bob · ✓ · q leaves · ? helps "),
+        (30, " with bob · ✓ · q leaves "),
+        (24, " q leaves "),
+    ],
+)
+def test_a_narrow_bar_still_says_whose_name_it_is_and_what_has_arrived(columns: int, bar: str) -> None:
+    attachment = chatting("bob")
+    attachment.say("hi")
+    attachment.receive_line(parse_line(b"ACK|1"))
     assert prompt.bar(Phase.CHAT, attachment, "alice", columns) == bar

@@ -309,6 +309,7 @@ def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
         await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
         await daemon.say("CONNECTED|alice", "PONG|", "CONNECTING|bob|127.0.0.2:7777")
         await screen.see("Accept bob (127.0.0.2:7777)? (y/n)")
+        assert sum("(y/n)" in row for row in screen.rows) == 1
         screen.press("y")
         await screen.see("Accept bob (127.0.0.2:7777)? (y/n) y")
         await daemon.say("CONNECTING|bob|127.0.0.66:7777", "QUIT|127.0.0.2:7777")
@@ -464,7 +465,9 @@ def test_ctrl_c_discards_a_draft_and_page_up_brings_none_back() -> None:
         await _hear(daemon, screen, "CHAT|sent")
         screen.press("half a line")
         await screen.see("half a line")
-        screen.press("\x03\x1b[5~next\r")
+        screen.press("\x03")
+        await screen.see("* Discarded. Another Ctrl-C ends the program.")
+        screen.press("\x1b[5~next\r")
         await _hear(daemon, screen, "CHAT|next")
 
     watch(script, *CALL)

@@ -1,6 +1,7 @@
 """What the person reads."""
 
 import inspect
+import re
 import unicodedata
 from collections.abc import Callable
 from itertools import product
@@ -58,6 +59,7 @@ def test_short(text: str, short: str) -> None:
         ("✓ all · é…", "ascii", r"all - \xe9..."),
         ("é", "latin-1", "é"),
         ("é → ✓ 日", "latin-1", r"é \u2192 \u65e5"),
+        ("bob · ✓", "ascii", "bob - ok"),
     ],
 )
 def test_fit(text: str, encoding: str, fitting: str) -> None:
@@ -98,6 +100,15 @@ def test_no_row_of_a_message_but_its_first_looks_like_a_line_of_ours(
         assert view.plain(said).replace(" ", "") == shown.replace(" ", "")
         for row in rows(shown, columns)[1:]:
             assert not row.startswith(("* ", "! ", "? ", "alice: ", "carol ("))
+
+
+@given(st.lists(st.text("ab日*!", min_size=1, max_size=14), min_size=1), st.integers(30, 60))
+def test_a_line_of_ours_is_broken_at_its_blanks(words: list[str], columns: int) -> None:
+    first, *others = view.plain(view.indent(view.notice(" ".join(words)), columns)).split("\n")
+    assert first.startswith("* ")
+    assert all(re.match("  [^ ]", row) for row in others)
+    assert all(view.width(row) <= columns for row in (first, *others))
+    assert [word for row in (first, *others) for word in row.split()][1:] == words
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from simp_client import roll as roll_module
 from simp_client.link import NoDaemonError
 from simp_client.roll import Neighbour, call_roll
 from simp_client.who import rows
@@ -16,8 +17,8 @@ NOBODY = Neighbour("", "192.0.2.3:7777", "announced", 0)
 CAROL = Neighbour("carol", "192.0.2.40:7777", "chat", None)
 
 
-def roll(*answers: list[str | bytes]) -> list[Neighbour]:
-    """What is made of a daemon's answers to one question after the other."""
+def roll(*answers: list[str | bytes], wait: bool = False) -> list[Neighbour]:
+    """What is made of a daemon's answers to one question after the other, after which it hangs up or waits."""
 
     async def scenario() -> list[Neighbour]:
         async with ScriptedDaemon() as daemon:
@@ -27,7 +28,8 @@ def roll(*answers: list[str | bytes]) -> list[Neighbour]:
                 await daemon.say(*answer)
             if answers[-1][-1] == "PONG|":
                 await daemon.hear_end()
-            await daemon.hang_up()
+            if not wait:
+                await daemon.hang_up()
             return await called
 
     return asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
@@ -55,6 +57,12 @@ def test_whatever_a_daemon_says_is_escaped() -> None:
 def test_a_daemon_that_lists_nobody_says_why() -> None:
     with pytest.raises(NoDaemonError, match=r"doesn't list anybody: this daemon answers clients on its own host only"):
         roll(["ERROR|this daemon answers clients on its own host only"])
+
+
+def test_a_list_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_module, "CONNECT_TIMEOUT", 0.1)
+    with pytest.raises(NoDaemonError, match=r"it didn't come to an end within 0.1 s"):
+        roll(["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
 
 
 def test_a_line_for_each() -> None:
