@@ -29,7 +29,6 @@ ELSEWHERE = {
     "simp_daemon.effects": ("test_core", "without rules, each brought about by the core"),
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
-    "simp_daemon.log": ("test_loop", "what it writes is what a daemon does"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
     "simp_daemon.peers.actions": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
