@@ -174,7 +174,7 @@ class Attachment:
             self._tell(events.Missed(Other(name, address), ago))
 
     def _receive_seen(self, line: Line) -> None:
-        name, address, source, seconds = line.fields(4)
+        name, address, source, seconds = line.fields(5)[:4]
         if name and address:
             self._events.extend(self.people.put(address, Person(name, address, source, _number(seconds))))
         else:

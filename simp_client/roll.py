@@ -49,7 +49,7 @@ class _Roll:
 
     def receive_line(self, line: Line) -> None:
         if line.word is Word.SEEN:
-            name, address, source, seconds = line.fields(4)
+            name, address, source, seconds = line.fields(5)[:4]
             number = int(seconds) if seconds.isascii() and seconds.isdigit() else None
             self.found.append(Neighbour(printable(name), printable(address), printable(source), number))
         elif line.word is Word.PONG:

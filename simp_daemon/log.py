@@ -44,7 +44,7 @@ _WAITING: Final = 1000
 """Records that wait to be written. More are dropped: whoever reads the log has stopped reading."""
 _LAST_WORDS: Final = 1.0
 """Seconds in which the last records are written at the end."""
-_QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived)
+_QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived, Present)
 """Events that are logged at debug level only."""
 _SENTENCES: Final[dict[type[Event], str]] = {
     RequestReceived: "{who} calls",

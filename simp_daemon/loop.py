@@ -116,13 +116,13 @@ class Daemon:
 
         assert self._profile is not None
         address = (self.address[0], self._datagrams.port)
-        discovery = Discovery(self._profile.identity, address, self.handle)
+        self._discovery = Discovery(self._profile.identity, address, self.handle)  # clients may come while it starts
         try:
-            await discovery.start()
+            await self._discovery.start()
         except OSError as error:
+            self._discovery = None
             log.warning("nobody is looked for, since multicast can't be had: %s", error)
         else:
-            self._discovery = discovery
             log.info("everybody on this network can see who is here; --discovery off keeps to itself")
 
     async def __aexit__(self, *_: object) -> None:

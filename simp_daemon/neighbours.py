@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon.events import Gone, Seen, Source
-from simp_daemon.peers.strangers import source_of
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
 
@@ -29,7 +28,7 @@ _RATE: Final = 20
 _PLACES: Final = 1024
 _ADDRESSES: Final = 8
 """Of one announcement."""
-_OF_A_SOURCE: Final = 16
+_OF_A_HOST: Final = 16
 
 
 @dataclass(slots=True)
@@ -44,6 +43,8 @@ class _Place:
     """An address at which a neighbour is, or may be."""
 
     name: str
+    given: str = ""
+    """By which name it is known without an announcement."""
     identity: str = ""
     """Whose it is, where it was announced."""
     kept: Source | None = None
@@ -56,11 +57,6 @@ class _Place:
     """Questions that wait for an answer."""
     later: float = _FRESH
     """Seconds until it is asked again, if it doesn't answer."""
-
-    @property
-    def promised(self) -> bool:
-        """Whether it is announced, and no more than that."""
-        return bool(self.identity) and self.kept is None and self.heard is None
 
 
 @dataclass
@@ -86,11 +82,11 @@ class Neighbours:
         self._attended = False
         self._places: dict[Address, _Place] = {}
         self._announcements: dict[str, _Announcement] = {}
-        self._sources: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
         self._told: dict[str | Address, Seen] = {}
         self._timers: Timers[Address] = Timers()
         self._turn = float("-inf")
-        """When a question may be asked; the last second's may be late."""
+        """When the last question was asked, or is to be."""
         self._queued: set[Address] = set()
         """Who waits for a turn."""
 
@@ -112,8 +108,6 @@ class Neighbours:
                 else:
                     announcement.places.append(peer)
                     self._ask(peer, now)
-        if told := self._told.get(identity):  # whoever answers stays where he is: no forger moves him (discovery 5.2)
-            announcement.places.sort(key=lambda peer: peer != told.peer)
         if not announcement.places:
             self._announcements.pop(identity, None)
         for peer in announcement.places:
@@ -134,7 +128,7 @@ class Neighbours:
         """Somebody of that name is, or was, at that address; `ours` says whether it may be asked (discovery 3.4)."""
         place = self._places.get(peer) or self._added(peer, _Place(name))
         if place is not None:
-            place.kept, place.ours = source, place.ours or ours
+            place.given, place.kept, place.ours = name, source, place.ours or ours
             if place.heard is None:
                 self._ask(peer, now)
 
@@ -146,20 +140,20 @@ class Neighbours:
         if place is not None and self._asks:
             place.name, place.heard, place.tries, place.later = name, now, 0, _FRESH
             leaves = self._patience(place) == _FRESH
-            self._timers.set(peer, now + self._patience(place) if self._attended or leaves else None)
+            self._rest(peer, now + self._patience(place) if self._attended or leaves else None)
             self._tell(place.identity or peer, now)
 
     def met(self, peer: Address, name: str, now: float, *, ours: bool) -> None:
         """A chat with that peer, of that name, is on."""
         place = self._places.get(peer) or self._added(peer, _Place(name))
         if place is not None:
-            place.kept, place.ours = Source.CHAT, place.ours or ours
+            place.given, place.kept, place.ours = name, Source.CHAT, place.ours or ours
             self.present(peer, name, now)
 
     def spare(self, peer: Address, now: float) -> None:
         """It isn't asked now: there is a conversation with it."""
         self._places[peer].tries = 0
-        self._timers.set(peer, now + _SILENT if self._attended else None)
+        self._rest(peer, now + _SILENT if self._attended else None)
 
     def heard(self, peer: Address, now: float) -> None:
         """Something else has come from that peer."""
@@ -215,7 +209,7 @@ class Neighbours:
 
     def called(self, name: str, now: float) -> list[Address]:
         """Where those of that name are; where none is here, where they may be (discovery 4.1)."""
-        found = [each for each in self._all(now) if each.name == name]
+        found = [each for each in self._all(now) if name in (each.name, self._places[each.peer].given)]
         return [each.peer for each in found if each.seconds is not None] or [each.peer for each in found]
 
     # -- housekeeping
@@ -227,12 +221,18 @@ class Neighbours:
     def _seen(self, neighbour: str | Address, now: float) -> Seen | None:
         """A neighbour at the best of the places where it is, or else may be."""
         peers = self._announcements[neighbour].places if isinstance(neighbour, str) else [neighbour]
-        peer = next((each for each in peers if self._places[each].heard is not None), next(iter(peers), None))
+        there = [each for each in peers if self._places[each].heard is not None]
+        told = self._told.get(neighbour)
+        if told and told.peer in there:  # whoever answers stays there: no forger moves them (discovery 5.2)
+            there = [told.peer]
+        peer = next(iter(there or peers), None)
         if peer is None:
             return None
         place = self._places[peer]
         source = Source.ANNOUNCED if place.identity else place.kept or Source.CHAT
-        return Seen(peer, place.name, source, None if place.heard is None else int(now - place.heard))
+        if place.heard is None or (place.given and not place.name):  # that person isn't there, whoever else may be
+            return Seen(peer, place.given or place.name, source, None)
+        return Seen(peer, place.name, source, int(now - place.heard))
 
     def _tell(self, neighbour: str | Address, now: float) -> None:
         """Reports what has changed, except for how long ago it was heard."""
@@ -261,12 +261,17 @@ class Neighbours:
         place = self._places[peer]
         if not (place.ours and self._asks) or peer in self._queued:
             return
-        self._turn = max(self._turn, now - 1) + 1 / _RATE
+        self._turn = max(self._turn + 1 / _RATE, now)
         if self._turn > now:
             self._queued.add(peer)
             self._timers.set(peer, self._turn)
         else:
             self._question(peer, now)
+
+    def _rest(self, peer: Address, until: float | None) -> None:
+        """It isn't asked before then; `None`: until somebody wants to know."""
+        self._queued.discard(peer)
+        self._timers.set(peer, until)
 
     def _question(self, peer: Address, now: float) -> None:
         self._places[peer].tries += 1
@@ -276,7 +281,7 @@ class Neighbours:
     def _give_up(self, peer: Address, place: _Place, now: float) -> None:
         neighbour = place.identity or peer
         place.heard, place.tries = None, 0
-        self._timers.set(peer, now + place.later if self._attended else None)
+        self._rest(peer, now + place.later if self._attended else None)
         place.later = min(2 * place.later, _KNOWN)
         announcement = self._announcements.get(place.identity)
         if announcement is not None and not announcement.holds:
@@ -312,23 +317,24 @@ class Neighbours:
         self._unlist(peer, place)
         if place.kept is None:
             del self._places[peer]
-            self._sources[source_of(peer)] -= 1
+            self._hosts[peer[0]] -= 1
             self._timers.set(peer, None)
             self._queued.discard(peer)
 
     def _added(self, peer: Address, place: _Place) -> _Place | None:
         """That place, kept if there is room: one that is announced, and doesn't answer, gives way (discovery 2.4)."""
-        source = source_of(peer)
         crowd: Iterable[Address] = ()
-        if self._sources[source] >= _OF_A_SOURCE:
-            crowd = [each for each in self._places if source_of(each) == source]
+        if self._hosts[peer[0]] >= _OF_A_HOST:
+            crowd = [each for each in self._places if each[0] == peer[0]]
         elif len(self._places) >= _PLACES:
             crowd = self._places
-        displaced = next((each for each in crowd if self._places[each].promised), None)
+        silent = [each for each in crowd if self._places[each].heard is None]
+        displaced = min(silent, key=lambda each: self._places[each].kept is not None, default=None)
         if displaced is not None:
+            self._places[displaced].kept = None
             self._drop(displaced)
         elif crowd:
             return None
         self._places[peer] = place
-        self._sources[source] += 1
+        self._hosts[peer[0]] += 1
         return place

@@ -58,7 +58,7 @@ class Profile:
     def remember(self, chat: Chat) -> None:
         """A chat with that peer is on."""
         peer = chat[0]
-        if self.chats[-1:] == [chat]:
+        if self.chats[-1:] == [chat] or not _is_name(chat[2]):
             return
         self._chats.pop(peer, None)
         self._chats[peer] = chat
@@ -79,10 +79,10 @@ class Profile:
                 return []
             self._hosts_read = changed
             for number, line in _lines(self._hosts):
-                address, _, name = line.partition("#")[0].strip().partition(" ")
+                address, *rest = [*line.partition("#")[0].split(None, 1), ""]
                 try:
                     if address:
-                        found.append((parse_address(address, DAEMON_PORT), check_user(name.strip())))
+                        found.append((parse_address(address, DAEMON_PORT), check_user(rest[0].strip())))
                 except (AddressError, LineError) as error:
                     log.warning("%s, line %d: %s; expected an address and a name", self._hosts, number, error)
         except FileNotFoundError:
@@ -114,6 +114,13 @@ class Profile:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     with suppress(FileNotFoundError):
         yield from enumerate(path.read_text("utf-8").splitlines(), 1)
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(check_user(name))
+    except LineError:
+        return False
 
 
 def _identity() -> str:

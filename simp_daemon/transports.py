@@ -74,6 +74,7 @@ class Datagrams:
         self._unsent: deque[Send] = deque(maxlen=_UNSENT)
         self._expected = 1  # datagrams that may have come when the loop wakes us
         self._alone = 0
+        self._closed = False
         self._reports = Allowance(_REPORTS, _REPORTS)
         udp = bind(address)
         anywhere = ip_address(address[0].partition("%")[0]).is_unspecified
@@ -93,6 +94,8 @@ class Datagrams:
 
     def send(self, datagram: Send) -> None:
         """Now, or as soon as the system has room."""
+        if self._closed:
+            return
         if self._unsent or not self._sent(datagram):
             self._unsent.append(datagram)
             self._loop.add_writer(self._first, self._write)
@@ -119,6 +122,7 @@ class Datagrams:
 
     def close(self) -> None:
         """Gives the address back."""
+        self._closed = True
         for each in (*self._sockets.values(), *self._queues.values()):
             self._loop.remove_reader(each)
             self._loop.remove_writer(each)

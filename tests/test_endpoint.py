@@ -824,3 +824,15 @@ def test_questions_of_strangers_are_bounded() -> None:
     for number in range(1_000):
         endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), (f"10.0.{number >> 8}.{number & 255}", 7777), 0.0)
     assert len(datagrams(endpoint)) == STRANGER_BURST
+
+
+def test_whoever_is_asked_is_a_stranger_in_all_but_the_answer() -> None:
+    endpoint = Endpoint()
+    endpoint.ask(BOB)
+    endpoint.outlet.clear()
+    for _ in range(1_000):
+        endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), BOB, 0.0)
+        endpoint.receive(packet(Control.FIN), BOB, 0.0)
+    assert len(datagrams(endpoint)) <= STRANGER_BURST
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER), BOB, 0.0)
+    assert Present(BOB, "bob") in events(endpoint)

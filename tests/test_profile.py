@@ -67,7 +67,7 @@ def test_hosts_are_read_again_when_they_change(tmp_path: Path, caplog: pytest.Lo
     kept = profile(tmp_path)
     assert kept.hosts() == []  # there is no such file
     hosts = tmp_path / "hosts"
-    hosts.write_text("# the lab\n\n192.0.2.2 bob\n[2001:db8::2]:7778   carol of the lab # upstairs\n192.0.2.4\nx y\n")
+    hosts.write_text("# the lab\n\n192.0.2.2\tbob\n[2001:db8::2]:7778   carol of the lab # upstairs\n192.0.2.4\nx y\n")
     assert kept.hosts() == [(("192.0.2.2", 7777), "bob"), (("2001:db8::2", 7778), "carol of the lab")]
     assert "line 5: read a name of 0 characters" in caplog.text
     assert "line 6: read 'x'" in caplog.text

@@ -77,16 +77,18 @@ class Endpoint:
         session = self._sessions.get(peer)
         state = session.state if session else State.IDLE
         friend = peer in self._known
-        expected = state not in _UNVERIFIED or peer in self._asked
-        if not expected and not self._strangers.admits(peer, now, friend=friend):
+        admitted = state not in _UNVERIFIED or self._strangers.admits(peer, now, friend=friend)
+        if not admitted and peer not in self._asked:
             self._refuse(peer, now)  # before anything is built: it is what a flood costs
             return
         datagram = self._parsed(data, peer, session)
-        if datagram is None or (datagram.payload and self._presence(datagram, peer, state, here)):
+        if datagram is None or (datagram.payload and self._tells_presence(datagram, peer)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
-        if repeats and not self._strangers.admits(peer, now, friend=friend):
+        if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
             self._refuse(peer, now)
+            return
+        if datagram.payload and self._asks_presence(datagram, peer, state, here):
             return
         session = session or self._session(peer, datagram.framing)
         session.record.here = here
@@ -124,19 +126,21 @@ class Endpoint:
             self._reported = now
             self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
-    def _presence(self, datagram: Datagram, peer: Address, state: State, here: str | None) -> bool:
-        """Whether it asks or says that somebody is there, which changes nothing else (spec 4.12)."""
-        if datagram.operation is not Control.ACK or datagram.framing is not Framing.HEADER:
+    def _asks_presence(self, datagram: Datagram, peer: Address, state: State, here: str | None) -> bool:
+        """Whether it asks if we are there, which is answered, and changes nothing else (spec 4.12)."""
+        if not _is_ack_with(datagram, PRESENCE_QUESTION):
             return False
-        if datagram.payload == PRESENCE_QUESTION:
-            self._present(PRESENCE_ANSWER, datagram.sequence, peer, here)
-            if state in _UNVERIFIED:
-                self._strangers.charge(peer, 1, friend=peer in self._known)
-        elif datagram.payload == PRESENCE_ANSWER:
-            if self._asked.pop(peer, None):
-                self.outlet.append(Present(peer, datagram.name if names_person(datagram.name) else ""))
-        else:
+        self._present(PRESENCE_ANSWER, datagram.sequence, peer, here)
+        if state in _UNVERIFIED:
+            self._strangers.charge(peer, 1, friend=peer in self._known)
+        return True
+
+    def _tells_presence(self, datagram: Datagram, peer: Address) -> bool:
+        """Whether it says that somebody is there, which counts where it was asked for, and changes nothing else."""
+        if not _is_ack_with(datagram, PRESENCE_ANSWER):
             return False
+        if self._asked.pop(peer, None):
+            self.outlet.append(Present(peer, datagram.name if names_person(datagram.name) else ""))
         return True
 
     def _present(self, payload: bytes, sequence: int, peer: Address, here: str | None = None) -> None:
@@ -318,6 +322,11 @@ def _answers_a_call(datagram: Datagram) -> bool:
     if datagram.operation is Control.ACK:
         return rings(datagram)
     return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)
+
+
+def _is_ack_with(datagram: Datagram, payload: bytes) -> bool:
+    header = datagram.framing is Framing.HEADER
+    return datagram.operation is Control.ACK and header and datagram.payload == payload
 
 
 def _keep(latest: OrderedDict[Address, T], peer: Address, value: T) -> None:
