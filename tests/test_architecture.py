@@ -142,7 +142,7 @@ TABLE = {
     "simp_client.runner": Row(
         "simp_proto.address simp_proto.cli.exit_status attachment dialogue link prompt view", "", "asyncio signal"
     ),
-    "simp_client.pipe": Row("simp_proto.constants view prompt dialogue runner", "", "os select sys threading"),
+    "simp_client.pipe": Row("simp_proto.constants view prompt dialogue runner", "", "asyncio os select sys threading"),
     "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
         "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
