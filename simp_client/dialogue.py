@@ -16,8 +16,9 @@ The rules for the person:
 - What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
 - Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `talks`.
 
-Redirected input has no person who reacts: once a call is wished for, each of its lines is a message, `q`, `?` and
-empty ones too, unless `commands` says that a program drives the client as a person would.
+Redirected input has no person who reacts: once a call is wished for, each of its lines is a message to that callee,
+`q`, `?` and empty ones too, and what follows that chat is told as not sent, unless `commands` says that a program
+drives the client as a person would.
 """
 
 import re

@@ -108,6 +108,7 @@ class Talks:
     def call(self, whom: str) -> None:
         """Calls them; raises `AddressError` where that is nobody, or several."""
         self.attachment.call(whom)
+        self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self._begin()
         self.notice(f"Calling {self.who(self.attachment.partner)}.{'' if self.texts_only else ' q cancels.'}")
 

@@ -1070,6 +1070,18 @@ def test_redirected_input_answers_the_questions_before_a_call() -> None:
     assert desk.type("q") == ["CHAT|q"]
 
 
+@pytest.mark.parametrize("line", ["", "?", "1", "127.0.0.9", "hello"])
+def test_what_follows_in_a_pipe_that_called_somebody_is_for_nobody_else(line: str) -> None:
+    desk = chatting(piped=True)
+    desk.hear(BOTH[0])
+    assert desk.hear("QUIT|bob") == ["QUIT|"]
+    assert desk.type(line) == []
+    desk.dialogue.finish(more=False)
+    desk.flush()
+    assert desk.shown[-1] == f"! not sent: '{line}': the chat is over"
+    assert desk.dialogue.failed
+
+
 def test_what_redirected_input_says_to_no_question_is_a_failure() -> None:
     desk = at_menu(piped=True)
     desk.type("hello")
