@@ -23,8 +23,10 @@ _EACH: Final = 6.0
 """Seconds of that for each neighbour, where there are many with whom one hasn't chatted."""
 _KNOWN: Final = 300.0
 """Seconds after which whoever is only known is asked again, at most; at first after fewer."""
-_RATE: Final = 20
-"""Questions a second (discovery 3.4)."""
+_RATES: Final = {True: 12, False: 4}
+"""Questions a second to those who are announced, and to others, of whom there may be a thousand (discovery 3.4)."""
+_BURST: Final = 4
+"""As many announced ones are asked at the same time."""
 _PLACES: Final = 1024
 _ADDRESSES: Final = 8
 """Of one announcement."""
@@ -85,7 +87,7 @@ class Neighbours:
         self._hosts: Counter[str] = Counter()
         self._told: dict[str | Address, Seen] = {}
         self._timers: Timers[Address] = Timers()
-        self._turn = float("-inf")
+        self._turns = dict.fromkeys(_RATES, float("-inf"))
         """When the last question was asked, or is to be."""
         self._queued: set[Address] = set()
         """Who waits for a turn."""
@@ -236,9 +238,8 @@ class Neighbours:
 
     def _tell(self, neighbour: str | Address, now: float) -> None:
         """Reports what has changed, except for how long ago it was heard."""
-        before, seen = self._told.pop(neighbour, None), None
-        if neighbour in self._announcements or neighbour in self._places:
-            seen = self._seen(neighbour, now)
+        seen = self._seen(neighbour, now) if neighbour in self._announcements or neighbour in self._places else None
+        before = self._told.pop(neighbour, None)
         if before and (seen is None or seen.seconds is None or seen.peer != before.peer):
             self.outlet.append(Gone(before.peer, before.name))
         if seen is None:
@@ -261,10 +262,12 @@ class Neighbours:
         place = self._places[peer]
         if not (place.ours and self._asks) or peer in self._queued:
             return
-        self._turn = max(self._turn + 1 / _RATE, now)
-        if self._turn > now:
+        lane = bool(place.identity)
+        pause = 1 / _RATES[lane]
+        self._turns[lane] = turn = max(self._turns[lane] + pause, now - (_BURST - 1) * pause if lane else now)
+        if turn > now:
             self._queued.add(peer)
-            self._timers.set(peer, self._turn)
+            self._timers.set(peer, turn)
         else:
             self._question(peer, now)
 

@@ -82,7 +82,7 @@ TABLE = {
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
-    "simp_daemon.neighbours": Row("simp_proto.address events peers.strangers peers.timers"),
+    "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.endpoint peers.strangers"
