@@ -133,6 +133,7 @@ class Neighbours:
             place.given, place.kept, place.ours = name, source, place.ours or ours
             if place.heard is None:
                 self._ask(peer, now)
+            self._tell(place.identity or peer, now)
 
     # -- whether they are there
 
