@@ -110,8 +110,9 @@ class Neighbours:
                 else:
                     announcement.places.append(peer)
                     self._ask(peer, now)
-        if not announcement.places:
-            self._announcements.pop(identity, None)
+        self._announcements.pop(identity, None)
+        if announcement.places:  # one may have had to give way to the next, and taken the record along
+            self._announcements[identity] = announcement
         for peer in announcement.places:
             place = self._places[peer]
             if not place.tries and (place.heard is None or place.name != name):
@@ -142,6 +143,7 @@ class Neighbours:
         place = self._places.get(peer)
         if place is not None and self._asks:
             place.name, place.heard, place.tries, place.later = name, now, 0, _FRESH
+            self._ask_where_it_was(place, peer, now)
             leaves = self._patience(place) == _FRESH
             self._rest(peer, now + self._patience(place) if self._attended or leaves else None)
             self._tell(place.identity or peer, now)
@@ -265,12 +267,23 @@ class Neighbours:
             return
         lane = bool(place.identity)
         pause = 1 / _RATES[lane]
-        self._turns[lane] = turn = max(self._turns[lane] + pause, now - (_BURST - 1) * pause if lane else now)
+        turn = max(self._turns[lane] + pause, now - (_BURST - 1) * pause if lane else now)
+        if turn > now + _FRESH:  # so many are invented that the queue is left to those who are in it
+            self._timers.set(peer, turn)
+            return
+        self._turns[lane] = turn
         if turn > now:
             self._queued.add(peer)
             self._timers.set(peer, turn)
         else:
             self._question(peer, now)
+
+    def _ask_where_it_was(self, place: _Place, peer: Address, now: float) -> None:
+        """It answers at one address, and may have left the one that was told."""
+        told = self._told.get(place.identity)
+        other = self._places.get(told.peer) if told and told.peer != peer else None
+        if told and other and not other.tries and other.heard is not None and now >= other.heard + _RETRY:
+            self._ask(told.peer, now)
 
     def _rest(self, peer: Address, until: float | None) -> None:
         """It isn't asked before then; `None`: until somebody wants to know."""

@@ -74,8 +74,7 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
                     bobs.write(b"CONNECTED|alice\n")
                     await lines(reader, "CONNECTED|bob|")
                     bobs.close()
-                    await lines(reader, "SEEN||127.0.0.3:")
-                await lines(reader, "GONE||127.0.0.3:")
+                    await lines(reader, "GONE|bob|127.0.0.3:")
                 writer.close()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:

@@ -359,3 +359,38 @@ def test_who_waits_for_a_turn_and_is_heard_meanwhile_is_asked_later() -> None:
     world.neighbours.met(late, "x", 0.0, ours=True)
     world.wait(60.0)
     assert late in {peer for _, peer in world.asked}
+
+
+def test_an_announcement_that_has_to_give_way_to_itself_harms_nobody() -> None:
+    here = {("192.0.2.9", port): "x" for port in range(1, 16)}
+    world = World(x=tuple(here))
+    for number, peer in enumerate(here):
+        world.announce(f"{number:08}", "x", peer)
+        world.wait(1.0)
+    world.announce(ID, "bob", ("192.0.2.9", 100), ("192.0.2.9", 101))
+    assert len(world.list()) == 16
+    world.neighbours.withdrawn(ID, f"bob {ID}", world.now)
+    world.wait(10.0)
+    assert len(world.list()) == 15
+
+
+def test_who_is_announced_behind_a_flood_is_asked_all_the_same() -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    for number in range(5_000):
+        world.now = number / 1_000
+        world.announce(
+            f"{number % 2_000:08}", f"x{number}", (f"10.{number >> 12}.{number >> 6 & 63}.{number & 63}", 7777)
+        )
+    world.announce()
+    assert "seen bob 192.0.2.2 announced" in [each.partition(" ")[2] for each in world.wait(400.0)]
+
+
+def test_whoever_moves_is_found_at_the_new_address_within_seconds() -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    world.wait(20.0)
+    world.answering = {BOB_TOO: "bob"}
+    world.announce(ID, "bob", BOB, BOB_TOO)
+    assert world.wait(10.0) == ["23 gone bob 192.0.2.2", "23 seen bob 198.51.100.2 announced"]
