@@ -23,10 +23,9 @@ _EACH: Final = 6.0
 """Seconds of that for each neighbour, where there are many with whom one hasn't chatted."""
 _KNOWN: Final = 300.0
 """Seconds after which whoever is only known is asked again, at most; at first after fewer."""
-_RATES: Final = {True: 12, False: 4}
-"""Questions a second to those who are announced, and to others, of whom there may be a thousand (discovery 3.4)."""
+_PAUSE: Final = 1 / 16
+"""Seconds between questions; with those that may be asked at the same time, 20 in any second (discovery 3.4)."""
 _BURST: Final = 4
-"""As many announced ones are asked at the same time."""
 _PLACES: Final = 1024
 _ADDRESSES: Final = 8
 """Of one announcement."""
@@ -87,10 +86,10 @@ class Neighbours:
         self._hosts: Counter[str] = Counter()
         self._told: dict[str | Address, Seen] = {}
         self._timers: Timers[Address] = Timers()
-        self._turns = dict.fromkeys(_RATES, float("-inf"))
-        """When the last question was asked, or is to be."""
-        self._queued: set[Address] = set()
-        """Who waits for a turn."""
+        self._queue: dict[Address, None] = {}
+        """Who is to be asked as soon as the rate allows it."""
+        self._next = float("-inf")
+        """When it does."""
 
     # -- how they are found
 
@@ -182,17 +181,15 @@ class Neighbours:
         """Whether a client is attached."""
         self._attended = attended
         for peer, place in self._places.items():
-            if not place.tries and peer not in self._queued:
+            if not place.tries and peer not in self._queue:
                 self._timers.set(peer, now if attended else None)
 
     def handle_timer(self, now: float) -> None:
         """Asks whoever it is time for, and gives up whoever hasn't answered. Early or repeated calls do nothing."""
+        self._serve(now)
         for peer in self._timers.due(now):
             place = self._places[peer]
-            if peer in self._queued:
-                self._queued.discard(peer)
-                self._question(peer, now)
-            elif place.tries >= _TRIES:
+            if place.tries >= _TRIES:
                 self._give_up(peer, place, now)
             elif not place.tries and place.heard is not None and now < (due := place.heard + self._patience(place)):
                 self._timers.set(peer, due)
@@ -201,7 +198,10 @@ class Neighbours:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
-        return self._timers.first()
+        timer = self._timers.first()
+        if not self._queue:
+            return timer
+        return self._next if timer is None else min(timer, self._next)
 
     # -- who wants to know
 
@@ -263,20 +263,21 @@ class Neighbours:
 
     def _ask(self, peer: Address, now: float) -> None:
         place = self._places[peer]
-        if not (place.ours and self._asks) or peer in self._queued:
+        if not (place.ours and self._asks) or peer in self._queue:
             return
-        lane = bool(place.identity)
-        pause = 1 / _RATES[lane]
-        turn = max(self._turns[lane] + pause, now - (_BURST - 1) * pause if lane else now)
-        if turn > now + _FRESH:  # so many are invented that the queue is left to those who are in it
-            self._timers.set(peer, turn)
-            return
-        self._turns[lane] = turn
-        if turn > now:
-            self._queued.add(peer)
-            self._timers.set(peer, turn)
-        else:
-            self._question(peer, now)
+        self._timers.set(peer, None)
+        self._queue[peer] = None
+        self._serve(now)
+
+    def _serve(self, now: float) -> None:
+        """Asks whose turn it is: those who are announced before others, of whom there may be a thousand."""
+        while self._queue and now >= self._next:
+            peer = next((each for each in self._queue if self._places[each].identity), next(iter(self._queue)))
+            del self._queue[peer]
+            self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
+            self._places[peer].tries += 1
+            self.outlet.append(Ask(peer))
+            self._timers.set(peer, now + _RETRY)
 
     def _ask_where_it_was(self, place: _Place, peer: Address, now: float) -> None:
         """It answers at one address, and may have left the one that was told."""
@@ -287,13 +288,8 @@ class Neighbours:
 
     def _rest(self, peer: Address, until: float | None) -> None:
         """It isn't asked before then; `None`: until somebody wants to know."""
-        self._queued.discard(peer)
+        self._queue.pop(peer, None)
         self._timers.set(peer, until)
-
-    def _question(self, peer: Address, now: float) -> None:
-        self._places[peer].tries += 1
-        self.outlet.append(Ask(peer))
-        self._timers.set(peer, now + _RETRY)
 
     def _give_up(self, peer: Address, place: _Place, now: float) -> None:
         neighbour = place.identity or peer
@@ -336,7 +332,7 @@ class Neighbours:
             del self._places[peer]
             self._hosts[peer[0]] -= 1
             self._timers.set(peer, None)
-            self._queued.discard(peer)
+            self._queue.pop(peer, None)
 
     def _added(self, peer: Address, place: _Place) -> _Place | None:
         """That place, kept if there is room: one that is announced, and doesn't answer, gives way (discovery 2.4)."""
