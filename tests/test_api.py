@@ -182,6 +182,7 @@ async def _said(client: Client, count: int) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_read_holds_its_partner_back_and_loses_nothing() -> None:
     async def scenario() -> None:
         async with at_a_daemon("alice") as (alice, _), at_a_daemon("bob") as (bob, here):

@@ -57,6 +57,7 @@ def daemon() -> Iterator[Daemon]:
     daemon.end()
 
 
+@pytest.mark.slow
 def test_it_acts_by_lines(daemon: Daemon) -> None:
     daemon.answers[b"CONNECT|"] += b"CONNECTING|tester|127.0.0.2:7777\n"
     daemon.answers[b"CONNECTED|"] = b"CONNECTED|tester|127.0.0.2:7777\n"
@@ -101,6 +102,7 @@ def test_an_error_is_told(daemon: Daemon) -> None:
         Attached(daemon.address, NOBODY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [b"CHAT|x|" + b"y" * 60_000, b"CONNECTING|x|127.0.0.1:%d", b"\xff|", b"ACK|1"])
 def test_a_flood_of_lines_takes_no_memory(daemon: Daemon, line: bytes) -> None:
     daemon.answers[b"CHAT|"] = b"".join((line % at if b"%d" in line else line) + b"\n" for at in range(1, 2_001))

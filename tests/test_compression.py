@@ -62,6 +62,7 @@ def test_what_is_cut_or_corrupt_is_told(name: str, tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, "Error: standard input: it is compressed more than once\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_memory_is_bounded(name: str) -> None:
     """However much a few bytes become."""

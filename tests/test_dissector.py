@@ -127,6 +127,7 @@ def compare(shown: dict[str, Any], data: bytes, framings: tuple[Framing, ...]) -
     assert got == want, data.hex()
 
 
+@pytest.mark.slow
 @needs_tshark
 @pytest.mark.parametrize("framing", [None, *Framing], ids=lambda framing: framing.value if framing else "any")
 def test_every_golden_packet_is_shown_as_decode_shows_it(tshark: Tshark, framing: Framing | None) -> None:
@@ -144,6 +145,7 @@ def test_every_golden_packet_is_shown_as_decode_shows_it(tshark: Tshark, framing
             assert read["_ws.expert.message"].startswith(f"{packet['field']} at offset {packet['offset']}: read ")
 
 
+@pytest.mark.slow
 @needs_tshark
 @pytest.mark.parametrize("framing", [None, *Framing], ids=lambda framing: framing.value if framing else "any")
 def test_the_columns(tshark: Tshark, framing: Framing | None) -> None:

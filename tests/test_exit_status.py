@@ -68,6 +68,7 @@ def test_no_command_ends_with_a_bare_number(path: Path) -> None:
             assert not numbers, f"{ast.unparse(node)}: expected an ExitStatus"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [

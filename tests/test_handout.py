@@ -89,6 +89,7 @@ def test_the_page_needs_nothing_and_does_nothing() -> None:
     html.encode("utf-8")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.binary(max_size=100), st.binary(max_size=32))
 def test_whatever_is_said_is_text(name: str, data: bytes, user: bytes) -> None:
     made = Handout([name])

@@ -213,6 +213,7 @@ def test_status_0_after_sigterm_and_ctrl_c(number: signal.Signals) -> None:
     assert b"Traceback" not in b"".join(daemon.log)
 
 
+@pytest.mark.slow
 def test_that_no_descriptor_is_left_is_one_line_in_the_log() -> None:
     daemon = Process("info", "ulimit -n 16;")
     daemon.client().close()

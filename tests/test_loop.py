@@ -161,6 +161,7 @@ def test_a_client_that_vanishes_ends_the_chat() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_a_daemon_that_ends_says_fin() -> None:
     async def scenario() -> None:
         async with pair() as (one, _, _, bob):
@@ -171,6 +172,7 @@ def test_a_daemon_that_ends_says_fin() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
 def test_a_partner_has_a_queue_of_its_own() -> None:
     async def scenario() -> None:
@@ -223,6 +225,7 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
     run(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells of an end behind unread bytes")
 @pytest.mark.parametrize("count", [140, 1000], ids=["its end has come", "its end waits behind what isn't read"])
 def test_a_client_that_dies_while_it_is_held_back_lets_the_next_one_in(count: int) -> None:
@@ -283,6 +286,7 @@ def test_a_call_that_cannot_be_sent_is_told() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_a_callee_that_answers_from_another_address_is_named() -> None:
     """spec 4.11: as a daemon on all addresses of its host does, which sends from the first of them."""
 
@@ -305,6 +309,7 @@ def test_a_callee_that_answers_from_another_address_is_named() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_the_log_has_a_line_a_datagram_at_debug_level_and_escapes_what_peers_wrote(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -212,6 +212,7 @@ def test_questions_are_no_flood() -> None:
     assert len({peer for _, peer in world.asked}) == 200
 
 
+@pytest.mark.slow
 def test_invented_services_are_bounded_and_push_nobody_out() -> None:
     world = World(bob=(BOB,), carol=(CAROL,))
     world.announce()
@@ -375,6 +376,7 @@ def test_an_announcement_that_has_to_give_way_to_itself_harms_nobody() -> None:
     assert len(world.list()) == 15
 
 
+@pytest.mark.slow
 def test_who_is_announced_behind_a_flood_is_asked_all_the_same() -> None:
     world = World(bob=(BOB,))
     world.neighbours.attend(True, 0.0)

@@ -19,6 +19,7 @@ TAGS = {
 ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "id", "open", "href", "scope", "aria-hidden"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_needs_nothing_and_does_nothing(name: str | None) -> None:
     results, page = suite(name), page_of(name)

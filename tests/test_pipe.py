@@ -316,6 +316,7 @@ def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
     run(script, "--user", "alice")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals to send to a process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_politely(number: signal.Signals) -> None:

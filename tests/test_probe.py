@@ -117,6 +117,7 @@ def test_addresses_that_cannot_meet_are_said(bound: str, told: str) -> None:
     assert told in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
 def test_a_daemon_that_answers_from_another_address_is_named() -> None:
     kind = socket.AF_INET, socket.SOCK_DGRAM

@@ -310,6 +310,7 @@ def test_what_cannot_be_read_is_told_with_what_may_have_caused_it() -> None:
 # -- what a run finds is in every report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_failures_are_told_whole(name: str | None) -> None:
     results = suite(name)
@@ -334,6 +335,7 @@ def test_failures_are_told_whole(name: str | None) -> None:
         assert result.case.name in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_json_has_every_byte(name: str | None) -> None:
     results = suite(name)

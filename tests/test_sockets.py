@@ -71,6 +71,7 @@ def test_who_calls_first_is_the_daemon(daemon: socket.socket) -> None:
         assert sockets.daemon == daemon.getsockname()
 
 
+@pytest.mark.slow
 def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     hands = Hands({Request.CALL: f'echo "$SIMP_HOST:$SIMP_PORT" >> "{seen}"'}, terminal=False)
@@ -84,6 +85,7 @@ def test_the_unknown_side_has_a_new_address_each_time(daemon: socket.socket, tmp
     assert called[2] == f"{own[0]}:{own[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [8, 60_000])
 def test_a_flood_takes_no_memory(daemon: socket.socket, size: int) -> None:
     with wire(daemon) as sockets:
@@ -135,6 +137,7 @@ def test_where_a_daemon_has_the_port_everywhere_another_is_taken(
         open_sockets(None, taken, None, NOBODY, 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have a single loopback address")
 @pytest.mark.parametrize(
     ("host", "afar"), [("127.0.0.1", False), ("127.0.0.5", False), ("::1", False), ("192.0.2.77", True)]

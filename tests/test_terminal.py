@@ -136,6 +136,7 @@ def test_pasted_lines_are_one_message() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "status"), [("\x03", 130), ("\x04", 0)])
 def test_ctrl_c_and_ctrl_d_leave_politely(key: str, status: int) -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
@@ -369,6 +370,7 @@ def test_the_bar_fits_and_names_the_way_out(columns: int) -> None:
     watch(script, *CALL, size=(columns, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["\u00a0" * 73, "x" * 73, "\u3000" * 37, "日" * 37, "ab " * 25])
 def test_no_row_of_a_peer_looks_like_ours(padding: str) -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
