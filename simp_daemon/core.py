@@ -119,6 +119,8 @@ class Core:
                 self._neighbours.present(peer, printable_name(name), now)
             case Ended(peer, _, Why.LOST):
                 self._neighbours.lost(peer, now)
+            case Ended(peer, _, Why.UNREACHABLE):
+                self._neighbours.doubt(peer, now)
             case Connected(peer, name):
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
                 self._neighbours.met(peer, printable_name(name), now, ours=framing is Framing.HEADER)

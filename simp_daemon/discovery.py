@@ -10,6 +10,7 @@ from typing import Final
 
 import ifaddr
 from zeroconf import (
+    BadTypeInNameException,
     IPVersion,
     NonUniqueNameException,
     RecordUpdate,
@@ -202,7 +203,10 @@ class Discovery(RecordUpdateListener):
             if not alive:
                 self._handle(Withdrawn(identity, full))
                 continue
-            info = AsyncServiceInfo(SERVICE, full)
+            try:
+                info = AsyncServiceInfo(SERVICE, full)
+            except BadTypeInNameException:  # nobody's name can have such characters
+                continue
             if info.load_from_cache(self._zeroconf.zeroconf):
                 self._report(identity, info)
             elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:

@@ -100,7 +100,7 @@ class Neighbours:
         announcement.record, announcement.holds = record, True
         self._announcements[identity] = announcement
         for peer in addresses[:_ADDRESSES]:
-            if self._take(peer, identity, name):
+            if self._take(peer, identity, name, len(addresses), now):
                 announcement.places.append(peer)
         for peer in before:
             if peer not in announcement.places and (place := self._places.get(peer)):
@@ -177,6 +177,11 @@ class Neighbours:
         if place is not None and place.tries:
             self._give_up(peer, place, now)
 
+    def doubt(self, peer: Address, now: float) -> None:
+        """A call to it got nowhere."""
+        if peer in self._places and not self._places[peer].tries:
+            self._ask(peer, now)
+
     def attend(self, attended: bool, now: float) -> None:
         """Whether a client is attached."""
         self._attended = attended
@@ -234,6 +239,8 @@ class Neighbours:
         if peer is None:
             return None
         place = self._places[peer]
+        if place.heard is None and not self._lasts(place):
+            return None
         source = Source.ANNOUNCED if place.identity else place.kept or Source.CHAT
         if place.heard is None or (place.given and not place.name):  # that person isn't there, whoever else may be
             return Seen(peer, place.given or place.name, source, None)
@@ -254,10 +261,14 @@ class Neighbours:
         elif before:
             self.outlet.append(seen)
 
+    def _lasts(self, place: _Place) -> bool:
+        """Whether it is known for another reason than an announcement that has been taken back."""
+        announcement = self._announcements.get(place.identity)
+        return announcement is None or announcement.holds or place.kept is not None
+
     def _patience(self, place: _Place) -> float:
         """How long it may be silent; whoever has said goodbye, and still answers, may be about to leave."""
-        announcement = self._announcements.get(place.identity)
-        if announcement is not None and not announcement.holds:
+        if not self._lasts(place):
             return _FRESH
         return _SILENT if place.kept is Source.CHAT else max(_SILENT, _EACH * len(self._places))
 
@@ -293,21 +304,30 @@ class Neighbours:
 
     def _give_up(self, peer: Address, place: _Place, now: float) -> None:
         neighbour = place.identity or peer
-        place.heard, place.tries = None, 0
+        gone, place.heard, place.tries = place.heard is not None, None, 0
         self._rest(peer, now + place.later if self._attended else None)
         place.later = min(2 * place.later, _KNOWN)
-        announcement = self._announcements.get(place.identity)
-        if announcement is not None and not announcement.holds:
-            self._drop(peer)
+        if not self._lasts(place):
+            if gone:  # it is asked once more: a goodbye and a refusal can both be made up
+                self._rest(peer, now + _RETRY)
+            else:
+                self._drop(peer)
         self._tell(neighbour, now)
 
-    def _take(self, peer: Address, identity: str, name: str) -> bool:
-        """Makes a place that of an announcement, unless somebody else who is there was announced with it before."""
+    def _take(self, peer: Address, identity: str, name: str, claims: int, now: float) -> bool:
+        """Makes a place that of an announcement, unless somebody else who is there was announced with it before, and
+        claims no more places: whoever adds another's to its own doesn't stand in for them (discovery 5.2).
+        """
         place = self._places.get(peer) or self._added(peer, _Place(name))
-        if place is None or (place.heard is not None and place.identity not in ("", identity)):
+        if place is None:
             return False
-        if place.identity != identity:
+        owner = self._announcements.get(place.identity) if place.identity != identity else None
+        if owner is not None and place.heard is not None and len(owner.places) <= claims:
+            return False
+        if owner is not None:
+            before = place.identity
             self._unlist(peer, place)
+            self._tell(before, now)
         if peer in self._told:
             self._told[identity] = self._told.pop(peer)
         place.identity, place.ours = identity, True

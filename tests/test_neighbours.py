@@ -397,3 +397,33 @@ def test_whoever_moves_is_found_at_the_new_address_within_seconds() -> None:
     world.answering = {BOB_TOO: "bob"}
     world.announce(ID, "bob", BOB, BOB_TOO)
     assert world.wait(10.0) == ["23 gone bob 192.0.2.2", "23 seen bob 198.51.100.2 announced"]
+
+
+def test_whoever_adds_another_s_address_to_its_own_doesn_t_stand_in_for_them() -> None:
+    world = World(bob=(BOB,), eve=(CAROL,))
+    world.announce(OTHER_ID, "bob", CAROL, BOB)
+    world.wait(5.0)
+    world.announce(ID, "bob", BOB)
+    world.wait(5.0)
+    assert world.neighbours.called("bob", world.now) == [BOB]
+    world.announce(OTHER_ID, "bob", CAROL, BOB)
+    world.wait(5.0)
+    assert world.neighbours.called("bob", world.now) == [BOB]
+
+
+def test_a_goodbye_and_a_refusal_that_are_made_up_hide_nobody_for_long() -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    world.neighbours.withdrawn(ID, f"bob {ID}", 5.0)
+    world.neighbours.unreachable(BOB, 5.0)
+    world.now = 5.0
+    assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced"]
+
+
+def test_a_call_that_gets_nowhere_has_its_callee_asked() -> None:
+    world = World(bob=(BOB,))
+    world.announce()
+    world.answering.clear()
+    world.neighbours.doubt(BOB, 20.0)
+    world.neighbours.unreachable(BOB, 20.1)
+    assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced known"]
