@@ -772,7 +772,7 @@ def test_an_answer_is_told_once_if_it_was_asked_for_and_changes_nothing(state: s
     endpoint = Endpoint()
     IN_EVERY_STATE[state](endpoint)
     if asked:
-        endpoint._asked[BOB] = True  # before that conversation began
+        endpoint._presence._asked[BOB] = None  # before that conversation began
     before = look(endpoint)
     endpoint.outlet.clear()
     for _ in range(2):

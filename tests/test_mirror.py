@@ -28,6 +28,7 @@ ELSEWHERE = {
     "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),
     "simp_daemon.effects": ("test_core", "without rules, each brought about by the core"),
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
+    "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
     "simp_daemon.peers.actions": ("test_states", "each cell of the table is tried with what its actions do"),

@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from simp_daemon.effects import Send
-from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Present, Reason, Why
+from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Why
 from simp_daemon.peers.policy import OneChat, Policy
+from simp_daemon.peers.presence import Presence
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.session import Session, rings
 from simp_daemon.peers.states import State
@@ -14,21 +15,10 @@ from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
-from simp_proto.constants import (
-    HANDSHAKE_SEQUENCE,
-    KNOWN_PEERS,
-    LEAVING_SESSIONS,
-    PRESENCE_ANSWER,
-    PRESENCE_QUESTION,
-    Control,
-    Framing,
-    Type,
-)
-from simp_proto.datagram import Datagram, build, parse, reading_order
+from simp_proto.constants import KNOWN_PEERS, LEAVING_SESSIONS, Control, Framing, Type
+from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import DatagramError, NotNowError
-from simp_proto.printable import NOBODY, names_person
-
-T = TypeVar("T")
+from simp_proto.printable import NOBODY
 
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
@@ -59,7 +49,7 @@ class Endpoint:
         self._ending: dict[Address, Session] = {}
         self._held: dict[Address, tuple[bytes, str | None] | None] = {}
         self._known: OrderedDict[Address, Framing] = OrderedDict()
-        self._asked: OrderedDict[Address, bool] = OrderedDict()
+        self._presence = Presence(self.outlet, self._user)
         self._timers: Timers[Address] = Timers()
         self._strangers = Strangers()
         self._refused = 0
@@ -78,17 +68,18 @@ class Endpoint:
         state = session.state if session else State.IDLE
         friend = peer in self._known
         admitted = state not in _UNVERIFIED or self._strangers.admits(peer, now, friend=friend)
-        if not admitted and peer not in self._asked:
+        if not admitted and not self._presence.expects(peer):
             self._refuse(peer, now)  # before anything is built: it is what a flood costs
             return
         datagram = self._parsed(data, peer, session)
-        if datagram is None or (datagram.payload and self._tells_presence(datagram, peer)):
+        if datagram is None or (datagram.payload and self._presence.tells(datagram, peer)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
             self._refuse(peer, now)
             return
-        if datagram.payload and self._asks_presence(datagram, peer, state, here):
+        if datagram.payload and self._presence.asks(datagram, peer, here):
+            self._strangers.charge(peer, int(state in _UNVERIFIED), friend=friend)
             return
         session = session or self._session(peer, datagram.framing)
         session.record.here = here
@@ -126,35 +117,11 @@ class Endpoint:
             self._reported = now
             self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
-    def _asks_presence(self, datagram: Datagram, peer: Address, state: State, here: str | None) -> bool:
-        """Whether it asks if we are there, which is answered, and changes nothing else (spec 4.12)."""
-        if not _is_ack_with(datagram, PRESENCE_QUESTION):
-            return False
-        self._present(PRESENCE_ANSWER, datagram.sequence, peer, here)
-        if state in _UNVERIFIED:
-            self._strangers.charge(peer, 1, friend=peer in self._known)
-        return True
-
-    def _tells_presence(self, datagram: Datagram, peer: Address) -> bool:
-        """Whether it says that somebody is there, which counts where it was asked for, and changes nothing else."""
-        if not _is_ack_with(datagram, PRESENCE_ANSWER):
-            return False
-        if self._asked.pop(peer, None):
-            self.outlet.append(Present(peer, datagram.name if names_person(datagram.name) else ""))
-        return True
-
-    def _present(self, payload: bytes, sequence: int, peer: Address, here: str | None = None) -> None:
-        ack = Datagram(Type.CONTROL, Control.ACK, sequence, self._user(), payload, Framing.HEADER)
-        self.outlet.append(Send(build(ack), peer, here))
-
     def ask(self, peer: Address) -> bool:
-        """Asks a peer that speaks `header` whether it is there; `Present` says so. Not during a conversation with it,
-        which shows as much (spec 4.12); whether it was asked.
-        """
+        """Asks a peer whether it is there; whether it was asked, as it isn't during a conversation (spec 4.12)."""
         if peer in self._sessions:
             return False
-        _keep(self._asked, peer, True)
-        self._present(PRESENCE_QUESTION, HANDSHAKE_SEQUENCE, peer)
+        self._presence.ask(peer)
         return True
 
     def framing_of(self, peer: Address) -> Framing | None:
@@ -279,7 +246,10 @@ class Endpoint:
 
     def learn(self, peer: Address, framing: Framing) -> None:
         """Remembers what a peer speaks (spec 4.2)."""
-        _keep(self._known, peer, framing)
+        self._known[peer] = framing
+        self._known.move_to_end(peer)
+        if len(self._known) > KNOWN_PEERS:
+            self._known.popitem(last=False)
 
     def _file(self, session: Session) -> None:
         """Puts a session to which something has happened where its state belongs."""
@@ -322,16 +292,3 @@ def _answers_a_call(datagram: Datagram) -> bool:
     if datagram.operation is Control.ACK:
         return rings(datagram)
     return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)
-
-
-def _is_ack_with(datagram: Datagram, payload: bytes) -> bool:
-    header = datagram.framing is Framing.HEADER
-    return datagram.operation is Control.ACK and header and datagram.payload == payload
-
-
-def _keep(latest: OrderedDict[Address, T], peer: Address, value: T) -> None:
-    """As the latest; the oldest gives way (spec 8.3)."""
-    latest[peer] = value
-    latest.move_to_end(peer)
-    if len(latest) > KNOWN_PEERS:
-        latest.popitem(last=False)
