@@ -5,15 +5,14 @@ In go wishes (`attach`, `call`, `say` ...) and the lines that the daemon says (`
 no line of a daemon raises anything (client 2.4).
 """
 
-import re
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, unique
 from typing import Final
 
 from simp_client import events
-from simp_client.events import NOBODY, Event, Fate, How, Other, Person
-from simp_client.people import People
+from simp_client.events import NOBODY, Event, Fate, How, Other
+from simp_client.people import People, number, read_seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import LineError, NotNowError
@@ -170,13 +169,13 @@ class Attachment:
 
     def _receive_missed(self, line: Line) -> None:
         name, address, seconds = line.fields(3)
-        if (ago := _number(seconds)) is not None and (name or address):
+        if (ago := number(seconds)) is not None and (name or address):
             self._tell(events.Missed(Other(name, address), ago))
 
     def _receive_seen(self, line: Line) -> None:
-        name, address, source, seconds = line.fields(5)[:4]
-        if name and address:
-            self._events.extend(self.people.put(address, Person(name, address, source, _number(seconds))))
+        person = read_seen(line)
+        if person.name and person.address:
+            self._events.extend(self.people.put(person.address, person))
         else:
             self._receive_gone(line)  # nobody is at that daemon
 
@@ -223,21 +222,21 @@ class Attachment:
 
     def _receive_ack(self, line: Line) -> None:
         self.silence = self._unanswered = 0
-        self._settle(_number(line.payload), Fate.ACKNOWLEDGED)
+        self._settle(number(line.payload), Fate.ACKNOWLEDGED)
 
     def _receive_undelivered(self, line: Line) -> None:
-        self._settle(_number(line.payload), Fate.UNDELIVERED)
+        self._settle(number(line.payload), Fate.UNDELIVERED)
 
     def _receive_unanswered(self, line: Line) -> None:
         _, seconds = line.fields(2)
         if self.phase in (Phase.CALLING, Phase.CHAT):
-            self._unanswered = _number(seconds) or 30
+            self._unanswered = number(seconds) or 30
             self._tell(events.Unanswered(self.partner, self._unanswered))
 
     def _receive_silent(self, line: Line) -> None:
         peer, seconds = line.fields(2)
         if self.phase is Phase.CHAT and self.partner.goes_by(peer):
-            first, self.silence = not self.silence, _number(seconds) or 0
+            first, self.silence = not self.silence, number(seconds) or 0
             if first:
                 self._tell(events.Silent(self.partner, self.silence))
 
@@ -322,8 +321,8 @@ class Attachment:
             self._tell(events.Settled(number, self.outstanding.pop(number), fate))
 
     def _settle_all(self, fate: Fate) -> None:
-        for number in list(self.outstanding):
-            self._settle(number, fate)
+        for each in list(self.outstanding):
+            self._settle(each, fate)
 
     def _take(self, request: Other) -> None:
         if request not in self.requests:
@@ -356,10 +355,6 @@ class Attachment:
         Word.QUIT: _receive_quit,
         Word.ERROR: _receive_error,
     }
-
-
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _check_message(line: Line) -> None:

@@ -8,15 +8,12 @@ import sys
 import click
 
 from simp_proto.cli.exit_status import ExitStatus
-from simp_proto.cli.parameters import PORT, Number, address
-from simp_proto.constants import CLIENT_PORT
+from simp_proto.cli.parameters import Number, address, client_port_option
 
 
 @click.command()
 @click.argument("ip", default="127.0.0.1", metavar="[IP]")
-@click.option(
-    "--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="The daemon's TCP port for clients."
-)
+@client_port_option("The daemon's TCP port for clients.")
 @click.option("--user", metavar="NAME", help="Your name; without it you are asked.")
 @click.option("--call", metavar="NAME", help="Call this name, as soon as it is here, or this IP or IP:port.")
 @click.option(

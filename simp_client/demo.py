@@ -21,7 +21,7 @@ from simp_client.events import Ended, Requested, Said, Seen
 from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.profile import Profile
 from simp_proto.address import Address, format_address
-from simp_proto.cli.parameters import Number
+from simp_proto.cli.parameters import Number, discovery_option
 from simp_proto.constants import PRESENCE_ANSWER
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
@@ -45,14 +45,7 @@ _SIGHT: Final = 3.0
 
 @click.command()
 @click.option("--pause", type=Number(0, 10), default=0.5, show_default=True, help="Seconds between two acts.")
-@click.option(
-    "--discovery",
-    type=click.Choice(["everyone", "off"]),
-    default="everyone",
-    show_default=True,
-    envvar="SIMP_DISCOVERY",
-    help="Whether the two find each other; off: Alice has Bob's address.",
-)
+@discovery_option("Whether the two find each other; off: Alice has Bob's address.")
 def demo(pause: float, discovery: str) -> None:
     """Watch two people find each other and chat, datagram by datagram.
 

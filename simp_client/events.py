@@ -44,7 +44,8 @@ class Person:
 
     @property
     def here(self) -> bool:
-        return self.seconds is not None
+        """Whether somebody is there who can be called; the name is empty where nobody is at that daemon."""
+        return bool(self.name) and self.seconds is not None
 
     @property
     def other(self) -> Other:

@@ -1,13 +1,14 @@
 """Who is here, and who is known, as far as the daemon has told (discovery). Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from simp_client.events import Event, Gone, Person, Seen
 from simp_proto.address import parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import AddressError
+from simp_proto.text import Line
 
 MOST_PEOPLE: Final = 1024
 """As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
@@ -16,6 +17,23 @@ MOST_PEOPLE: Final = 1024
 def may_come(whom: str) -> bool:
     """Whether a person who wrote that, which is no address, meant a name."""
     return ":" not in whom and re.search("[A-Za-z]", whom) is not None
+
+
+def read_seen(line: Line) -> Person:
+    """Whom a SEEN is about; further fields are a later daemon's (client 2.2)."""
+    name, address, source, seconds = line.fields(5)[:4]
+    return Person(name, address, source, number(seconds))
+
+
+def number(text: str) -> int | None:
+    """A number of at most nine digits."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def called(everybody: Iterable[Person], name: str) -> list[Person]:
+    """Those of exactly that name who are here; where none is, those who are only known (discovery 4.1)."""
+    named = [each for each in everybody if each.name == name]
+    return [each for each in named if each.here] or named
 
 
 class People:
@@ -32,9 +50,8 @@ class People:
         return self._people.get(address)
 
     def named(self, name: str) -> list[str]:
-        """Where those with exactly that name are; where none is here, where they may be (discovery 4.1)."""
-        named = [each for each in self if each.name == name.strip()]
-        return [each.address for each in named if each.here] or [each.address for each in named]
+        """Where those of that name are, or may be."""
+        return [each.address for each in called(self, name.strip())]
 
     def find(self, whom: str) -> str:
         """The address that this is, or that of the only one with this name; raises `AddressError` (discovery 4.1)."""

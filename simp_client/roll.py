@@ -2,38 +2,20 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 
+from simp_client.events import Person
 from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
+from simp_client.people import read_seen
 from simp_proto.address import Address, format_address
 from simp_proto.printable import printable
 from simp_proto.text import Line, Word
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """One of its lines SEEN."""
-
-    name: str
-    """Whoever is there; empty where nobody is."""
-    address: str
-    """`IP:port`."""
-    source: str
-    """`announced`, `chat` or `hosts`."""
-    seconds: int | None
-    """How long ago the daemon was heard; `None` where it doesn't answer."""
-
-    @property
-    def here(self) -> bool:
-        """Whether somebody is there who can be called."""
-        return bool(self.name) and self.seconds is not None
 
 
 class _Roll:
     """Our end of a connection that asks for the list."""
 
     def __init__(self) -> None:
-        self.found: list[Neighbour] = []
+        self.found: list[Person] = []
         self.complete = False
         self.why = ""
         self._lines: list[Line] = []
@@ -49,9 +31,9 @@ class _Roll:
 
     def receive_line(self, line: Line) -> None:
         if line.word is Word.SEEN:
-            name, address, source, seconds = line.fields(5)[:4]
-            number = int(seconds) if seconds.isascii() and seconds.isdigit() else None
-            self.found.append(Neighbour(printable(name), printable(address), printable(source), number))
+            person = read_seen(line)
+            words = printable(person.name), printable(person.address), printable(person.source)
+            self.found.append(Person(*words, person.seconds))
         elif line.word is Word.PONG:
             self.complete = True
         elif line.word is Word.ERROR:
@@ -60,7 +42,7 @@ class _Roll:
     def lose(self) -> None: ...
 
 
-async def call_roll(daemon: Address, wait: float) -> list[Neighbour]:
+async def call_roll(daemon: Address, wait: float) -> list[Person]:
     """Asks the daemon whose client port that is, and again after so many seconds: meanwhile others can answer it.
 
     People who are here come first, then daemons where nobody is, then whoever doesn't answer. Raises `NoDaemonError`.

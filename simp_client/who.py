@@ -11,20 +11,17 @@ import click
 
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import echo
-from simp_proto.cli.parameters import PORT, Number, address
-from simp_proto.constants import CLIENT_PORT
+from simp_proto.cli.parameters import Number, address, client_port_option
 
 if TYPE_CHECKING:
-    from simp_client.roll import Neighbour
+    from simp_client.events import Person
 
 _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "hosts file"}
 
 
 @click.command()
 @click.argument("ip", default="127.0.0.1", metavar="[IP]")
-@click.option(
-    "--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="The daemon's TCP port for clients."
-)
+@client_port_option("The daemon's TCP port for clients.")
 @click.option(
     "--wait",
     type=Number(0, 60),
@@ -71,7 +68,7 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
         sys.exit(ExitStatus.NOBODY)
 
 
-def rows(found: list["Neighbour"]) -> list[str]:
+def rows(found: list["Person"]) -> list[str]:
     """A line for each."""
     names, addresses = ([*column, ""] for column in ([each.name or "-" for each in found], [e.address for e in found]))
     wide, long = max(map(len, names)), max(map(len, addresses))
@@ -81,7 +78,7 @@ def rows(found: list["Neighbour"]) -> list[str]:
     ]
 
 
-def _heard(neighbour: "Neighbour") -> str:
+def _heard(neighbour: "Person") -> str:
     if neighbour.seconds is None:
         return "known, doesn't answer"
     nobody = "" if neighbour.name else "; nobody is at that daemon"

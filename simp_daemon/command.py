@@ -11,24 +11,17 @@ import click
 from simp_daemon.log import log_complaints, unblocked_log
 from simp_daemon.loop import Daemon, StartError, new_loop
 from simp_daemon.profile import Profile, hosts_file, state_directory
-from simp_proto.cli.parameters import PORT, address, framing_option
-from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
+from simp_proto.cli.parameters import PORT, address, client_port_option, discovery_option, framing_option
+from simp_proto.constants import DAEMON_PORT, Framing
 
 
 @click.command()
 @click.argument("ip", default="0.0.0.0")
 @click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="UDP port, for daemons.")
-@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="TCP port, for the client.")
+@client_port_option("TCP port, for the client.")
 @framing_option("Force one framing for all calls; without it the daemon detects what each peer speaks.")
 @click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
-@click.option(
-    "--discovery",
-    type=click.Choice(["everyone", "off"]),
-    default="everyone",
-    show_default=True,
-    envvar="SIMP_DISCOVERY",
-    help="Who on this network may see that you are here; off: nobody, and you see nobody.",
-)
+@discovery_option("Who on this network may see that you are here; off: nobody, and you see nobody.")
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),

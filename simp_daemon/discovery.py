@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,13 +25,12 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from simp_daemon.log import log
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
-from simp_daemon.profile import IDENTITY
 from simp_proto.address import Address, with_interface
+from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
 from simp_proto.printable import printable
 from simp_proto.text import check_user
 
-SERVICE: Final = "_simp._udp.local."
 _AGAIN: Final = 60.0
 """Seconds until a clash is tried again (discovery 1.5)."""
 _LOOK: Final = 15.0
@@ -198,7 +198,7 @@ class Discovery(RecordUpdateListener):
         touched, self._touched = self._touched, {}
         for full, alive in touched.items():
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
-            if not IDENTITY.fullmatch(identity) or identity == self._identity:
+            if not re.fullmatch(IDENTITY, identity) or identity == self._identity:
                 continue
             if not alive:
                 self._handle(Withdrawn(identity, full))

@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
-from typing import Final
 
 from platformdirs import user_config_path, user_state_path
 
 from simp_daemon.log import log
 from simp_proto.address import Address, format_address, parse_address
-from simp_proto.constants import DAEMON_PORT, KNOWN_PEERS, Framing
+from simp_proto.constants import DAEMON_PORT, IDENTITY, KNOWN_PEERS, Framing
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import check_user
-
-IDENTITY: Final = re.compile("[a-z2-7]{8}")
-"""40 bits in base32 (discovery 1.2)."""
 
 Chat = tuple[Address, Framing, str]
 """Where an earlier chat was, how its peer speaks, and its name."""
@@ -95,7 +91,7 @@ class Profile:
         path = self._directory / "identity"
         with suppress(FileNotFoundError):
             kept = path.read_text("ascii", "replace").strip()
-            if IDENTITY.fullmatch(kept):
+            if re.fullmatch(IDENTITY, kept):
                 return kept
             log.warning("%s has no identity, which is 8 characters of base32; a new one is made", path)
         _write(path, self.identity + "\n")

@@ -12,6 +12,12 @@ DAEMON_PORT: Final = 7777
 CLIENT_PORT: Final = 7778
 """TCP, between a client and its own daemon."""
 
+# -- discovery (discovery 1)
+SERVICE: Final = "_simp._udp.local."
+"""What a daemon announces itself as."""
+IDENTITY: Final = "[a-z2-7]{8}"
+"""The pattern of a daemon's identity: 40 bits in base32."""
+
 
 # -- the datagram (spec 2)
 @unique

@@ -105,7 +105,8 @@ TABLE = {
         "os pathlib secrets",
     ),
     "simp_daemon.discovery": Row(
-        "simp_proto.address simp_proto.errors simp_proto.printable simp_proto.text log occurrences profile",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log "
+        "occurrences",
         "ifaddr zeroconf",
         "asyncio logging",
     ),
@@ -121,7 +122,7 @@ TABLE = {
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row(),
-    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors events"),
+    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
@@ -145,16 +146,18 @@ TABLE = {
     "simp_client.pipe": Row("simp_proto.constants view prompt dialogue runner", "", "asyncio os select sys threading"),
     "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
-        "simp_proto.constants simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
+        "simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
         "click",
         "asyncio os sys",
     ),
-    "simp_client.roll": Row("simp_proto.address simp_proto.printable simp_proto.text link", "", "asyncio"),
-    "simp_client.who": Row("simp_proto.constants simp_proto.cli link roll", "click", "asyncio sys"),
-    "simp_client.doctor": Row("simp_proto.address roll"),
-    "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors"),
+    "simp_client.roll": Row(
+        "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
+    ),
+    "simp_client.who": Row("simp_proto.cli events link roll", "click", "asyncio sys"),
+    "simp_client.doctor": Row("simp_proto.address events"),
+    "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors people"),
     "simp_client.doctor.probing": Row(
-        "simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link",
+        "simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link roll",
         "ifaddr zeroconf",
         "asyncio concurrent pathlib platform select socket subprocess time",
     ),

@@ -1,6 +1,7 @@
 """What a daemon keeps: read back as it was written, whatever else is in the files."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.profile import IDENTITY, Profile, state_directory
-from simp_proto.constants import KNOWN_PEERS, Framing
+from simp_daemon.profile import Profile, state_directory
+from simp_proto.constants import IDENTITY, KNOWN_PEERS, Framing
 
 BOB = (("192.0.2.2", 7777), Framing.HEADER, "bob")
 CAROL = (("2001:db8::2", 7778), Framing.BARE, "carol of the lab")
@@ -21,7 +22,7 @@ def profile(tmp_path: Path) -> Profile:
 
 def test_an_identity_is_made_once(tmp_path: Path) -> None:
     identity = profile(tmp_path).identity
-    assert IDENTITY.fullmatch(identity)
+    assert re.fullmatch(IDENTITY, identity)
     assert profile(tmp_path).identity == identity
     assert Profile(tmp_path / "two", tmp_path / "hosts").identity != identity
     kept = tmp_path / "state" / "one" / "identity"
@@ -80,7 +81,7 @@ def test_hosts_are_read_again_when_they_change(tmp_path: Path, caplog: pytest.Lo
 def test_what_can_t_be_kept_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "state").write_text("a file where a directory belongs")
     kept = profile(tmp_path)
-    assert IDENTITY.fullmatch(kept.identity)
+    assert re.fullmatch(IDENTITY, kept.identity)
     kept.remember(BOB)
     assert kept.chats == [BOB]
     assert "nothing is kept in" in caplog.text

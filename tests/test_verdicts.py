@@ -7,13 +7,13 @@ import pytest
 
 from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
 from simp_client.doctor.verdicts import Verdict, allow, entries, examine
-from simp_client.roll import Neighbour
+from simp_client.events import Person
 
 OK, WARN, FAIL, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 ETHERNET = Interface("eth0", ("192.0.2.1/24",))
 MINE = Announcement("aaaaaaaa", frozenset({"192.0.2.1"}), 7777)
 BOBS = Announcement("bbbbbbbb", frozenset({"192.0.2.2"}), 7777)
-BOB = Neighbour("bob", "192.0.2.2:7777", "announced", 3)
+BOB = Person("bob", "192.0.2.2:7777", "announced", 3)
 ABSENT_BOB = replace(BOB, seconds=None)
 AT = ("192.0.2.2", 7777)
 WELL = Facts(
@@ -87,7 +87,7 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("one is gone", replace(WELL, neighbours=(BOB, replace(ABSENT_BOB, address="192.0.2.3:7777"))), "names", OK, ""),
     (
         "two where nobody is",
-        replace(WELL, neighbours=(replace(BOB, name=""), Neighbour("", "192.0.2.3:7777", "announced", 1))),
+        replace(WELL, neighbours=(replace(BOB, name=""), Person("", "192.0.2.3:7777", "announced", 1))),
         "names",
         OK,
         "",

@@ -7,20 +7,21 @@ import sys
 import pytest
 
 from simp_client import roll as roll_module
+from simp_client.events import Person
 from simp_client.link import NoDaemonError
-from simp_client.roll import Neighbour, call_roll
+from simp_client.roll import call_roll
 from simp_client.who import rows
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
-BOB = Neighbour("bob", "192.0.2.2:7777", "announced", 3)
-NOBODY = Neighbour("", "192.0.2.3:7777", "announced", 0)
-CAROL = Neighbour("carol", "192.0.2.40:7777", "chat", None)
+BOB = Person("bob", "192.0.2.2:7777", "announced", 3)
+NOBODY = Person("", "192.0.2.3:7777", "announced", 0)
+CAROL = Person("carol", "192.0.2.40:7777", "chat", None)
 
 
-def roll(*answers: list[str | bytes], wait: bool = False) -> list[Neighbour]:
+def roll(*answers: list[str | bytes], wait: bool = False) -> list[Person]:
     """What is made of a daemon's answers to one question after the other, after which it hangs up or waits."""
 
-    async def scenario() -> list[Neighbour]:
+    async def scenario() -> list[Person]:
         async with ScriptedDaemon() as daemon:
             called = asyncio.create_task(call_roll(("127.0.0.1", daemon.port), 0))
             for answer in answers:
@@ -50,7 +51,7 @@ def test_the_second_list_counts_and_people_come_first() -> None:
 def test_whatever_a_daemon_says_is_escaped() -> None:
     hostile: list[str | bytes] = [rb"SEEN|\x1b[2J|192.0.2.2:7777|\x07|-3", "PONG|"]
     (neighbour,) = roll(["PONG|"], hostile)
-    assert neighbour == Neighbour(r"\x1b[2J", "192.0.2.2:7777", r"\x07", None)
+    assert neighbour == Person(r"\x1b[2J", "192.0.2.2:7777", r"\x07", None)
     assert not neighbour.here
 
 

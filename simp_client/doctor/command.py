@@ -10,8 +10,8 @@ import click
 
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import NOTE, WRONG, echo
-from simp_proto.cli.parameters import PORT, address
-from simp_proto.constants import CLIENT_PORT, DAEMON_PORT
+from simp_proto.cli.parameters import PORT, address, client_port_option
+from simp_proto.constants import DAEMON_PORT
 
 
 @click.command()
@@ -19,7 +19,7 @@ from simp_proto.constants import CLIENT_PORT, DAEMON_PORT
 @click.option(
     "--daemon", "ip", default="127.0.0.1", show_default=True, metavar="IP", help="Where your daemon is, as for client."
 )
-@click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help="Its TCP port for clients.")
+@client_port_option("Its TCP port for clients.")
 @click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="Its UDP port for daemons.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(whom: str | None, ip: str, client_port: int, port: int, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from ipaddress import ip_interface
 
-from simp_client.roll import Neighbour
+from simp_client.events import Person
 from simp_proto.address import Address
 
 
@@ -83,7 +83,7 @@ class Facts:
     port: int
     no_daemon: str | None = None
     """Why this machine's daemon can't be asked, if it can't."""
-    neighbours: tuple[Neighbour, ...] = ()
+    neighbours: tuple[Person, ...] = ()
     itself: Reply = Reply.UNASKED
     """What comes of a question to its own UDP port, at this machine's address."""
     port_taken: bool = True

@@ -24,21 +24,29 @@ from simp_client.doctor.verdicts import entries
 from simp_client.link import NoDaemonError
 from simp_client.roll import call_roll
 from simp_proto.address import Address, parse_address
-from simp_proto.constants import DAEMON_PORT, PRESENCE_ANSWER, PRESENCE_QUESTION, Control, Framing, Type
+from simp_proto.constants import (
+    DAEMON_PORT,
+    IDENTITY,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
+    SERVICE,
+    Control,
+    Framing,
+    Type,
+)
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import AddressError, DatagramError
-from simp_proto.printable import printable
-from simp_proto.udp import LARGEST, bind, local_host, resolved
+from simp_proto.printable import NOBODY, names_person, printable
+from simp_proto.udp import AFAR, LARGEST, bind, local_host, resolved
 
-_QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, b"daemon", PRESENCE_QUESTION, Framing.HEADER))
+_QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, NOBODY.encode(), PRESENCE_QUESTION, Framing.HEADER))
 _TRIES: Final = 3
 """A second each (discovery 3.3)."""
 _ROLL: Final = 3.5
 """Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
 _LISTEN: Final = 2.5
 _GROUP: Final = ("224.0.0.251", 5353)
-_SERVICE: Final = "_simp._udp.local."
-_INSTANCE: Final = re.compile(rf"(?:.+ )?([a-z2-7]{{8}})\.{re.escape(_SERVICE)}$")
+_INSTANCE: Final = re.compile(rf"(?:.+ )?({IDENTITY})\.{re.escape(SERVICE)}$")
 _UP, _TUNNEL, _MULTICAST = 0x1, 0x10, 0x1000
 """From <linux/if.h>."""
 _SETTLED: Final = 9.0
@@ -124,7 +132,7 @@ def _ask(address: Address, question: bytes = _QUESTION, tries: int = _TRIES) -> 
                     with suppress(DatagramError):
                         answer = parse(udp.recv(LARGEST))
                         if answer.payload == PRESENCE_ANSWER:
-                            return Reply.PRESENT, "" if answer.name.lower() == "daemon" else printable(answer.name)
+                            return Reply.PRESENT, printable(answer.name) if names_person(answer.name) else ""
             except TimeoutError:
                 continue
             except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows
@@ -177,7 +185,7 @@ def _interfaces() -> tuple[Interface, ...]:
 
 def _source() -> str | None:
     with suppress(OSError):
-        return local_host(("192.0.2.1", _DISCARD))  # an address for examples (RFC 5737), which nothing is sent to
+        return local_host(AFAR[0])  # an address for examples (RFC 5737), which nothing is sent to
     return None
 
 
@@ -226,7 +234,7 @@ def _listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], set[Announceme
     from zeroconf._protocol.outgoing import DNSOutgoing  # noqa: PLC0415
 
     out = DNSOutgoing(const._FLAGS_QR_QUERY)
-    for name in (_SERVICE, "_services._dns-sd._udp.local."):
+    for name in (SERVICE, "_services._dns-sd._udp.local."):
         out.add_question(DNSQuestion(name, const._TYPE_PTR, const._CLASS_IN))
     (question,) = out.packets()
     echoes: dict[str, Echo] = {}

@@ -8,7 +8,8 @@ from itertools import combinations
 from typing import Final
 
 from simp_client.doctor.facts import Echo, Facts, Link, Peer, Reply
-from simp_client.roll import Neighbour
+from simp_client.events import Person
+from simp_client.people import called
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import AddressError
@@ -55,13 +56,12 @@ def allow(firewall: str, port: int) -> str:
     return _ALLOW.get(firewall, "let UDP {} in and out at the firewall").format(port)
 
 
-def entries(neighbours: tuple[Neighbour, ...], wanted: str) -> list[Neighbour]:
+def entries(neighbours: tuple[Person, ...], wanted: str) -> list[Person]:
     """Those that have that name or address; of a name, whoever is here before whoever is only known."""
     with suppress(AddressError):
         address = format_address(parse_address(wanted, DAEMON_PORT))
         return [each for each in neighbours if each.address == address]
-    named = [each for each in neighbours if each.name == wanted]
-    return [each for each in named if each.here] or named
+    return called(neighbours, wanted)
 
 
 # -- this machine

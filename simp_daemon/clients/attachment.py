@@ -151,10 +151,7 @@ class Attachment:
             found = list(dict.fromkeys(asking + self._neighbours.called(payload, now)))
             if not found:
                 raise AddressError(f"{error}, or the name of somebody who is here") from None
-        if len(found) > 1:
-            addresses = ", ".join(map(format_address, found))
-            raise NotNowError(f"{len(found)} are called {payload!r}; say which: {addresses}")
-        return found[0], payload
+        return _only(found, payload), payload
 
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
@@ -189,9 +186,7 @@ class Attachment:
         if not found:
             names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
-        if len(found) > 1:
-            addresses = ", ".join(format_address(each.peer) for each in found)
-            raise NotNowError(f"{len(found)} are called {who!r}; say which: {addresses}")
+        _only([each.peer for each in found], who)
         return found[0]
 
     # -- what it is told
@@ -262,6 +257,13 @@ class Attachment:
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(peer, name)
+
+
+def _only(found: list[Address], name: str) -> Address:
+    """The one of that name; raises `NotNowError` where there are more."""
+    if len(found) > 1:
+        raise NotNowError(f"{len(found)} are called {name!r}; say which: {', '.join(map(format_address, found))}")
+    return found[0]
 
 
 def describe(seen: Seen) -> str:

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from simp_proto.address import Address, parse_address
-from simp_proto.constants import DAEMON_PORT, Framing
+from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, Framing
 from simp_proto.errors import AddressError
 from simp_proto.udp import address_of, resolved
 
@@ -58,6 +58,23 @@ def framing_option(help_text: str | None = None, default: Framing | None = None)
     """`--framing`, as a `Framing`."""
     told = default and default.value
     return click.option("--framing", type=_Framing(), default=told, show_default=bool(told), help=help_text)
+
+
+def client_port_option(help_text: str) -> Callable[[_Command], _Command]:
+    """`--client-port`."""
+    return click.option("--client-port", type=PORT, default=CLIENT_PORT, show_default=True, help=help_text)
+
+
+def discovery_option(help_text: str) -> Callable[[_Command], _Command]:
+    """`--discovery`, which the environment can set for all commands."""
+    return click.option(
+        "--discovery",
+        type=click.Choice(["everyone", "off"]),
+        default="everyone",
+        show_default=True,
+        envvar="SIMP_DISCOVERY",
+        help=help_text,
+    )
 
 
 def rate(text: str) -> float:
