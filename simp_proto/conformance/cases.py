@@ -105,25 +105,22 @@ def _case(
     *needs: Request,
     level: Level = Level.MUST,
     only: Iterable[Framing] = tuple(Framing),
-    throughout: bool = True,
     slow: bool = False,
 ) -> Callable[[_Judge], _Judge]:
-    """Registers what judges the rule that its docstring quotes.
+    """Registers what judges the rule that its docstring quotes; without one, that of the case above it.
 
-    `only`: the framings in which it can be judged; `throughout`: even where the daemon changes to another.
+    `only`: the framings in which it can be judged.
     """
-    framings = tuple(only)
 
     def register(judge: _Judge) -> _Judge:
         def judge_if_applicable(tester: Tester) -> None:
-            tester.apply_to(*framings)
-            if not throughout:
-                tester.apply_to(*Framing)
+            tester.apply_to(*only)
             judge(tester)
 
+        cases = SLOW if slow else CASES
         name = judge.__name__.replace("_", "-")
-        rule = " ".join((judge.__doc__ or "").split())
-        (SLOW if slow else CASES).append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable, slow))
+        rule = " ".join(judge.__doc__.split()) if judge.__doc__ else cases[-1].rule
+        cases.append(Case(name, section, rule, level, frozenset(needs), judge_if_applicable, slow))
         return judge
 
     return register
@@ -207,13 +204,11 @@ def user_sent(tester: Tester) -> None:
 
 @_case("2.4", Request.CALL, Request.LEAVE)
 def user_sent_in_a_call(tester: Tester) -> None:
-    """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
     _named(tester, [tester.be_called(), _be_left(tester)])
 
 
 @_case("2.4")
 def user_sent_to_a_stranger(tester: Tester) -> None:
-    """1 to 32 printable ASCII characters without `|`, padded with NUL to 32 bytes."""
     tester.send(tester.make(FIN, 1), Side.STRANGER)
     _named(tester, tester.collect(side=Side.STRANGER))
 
@@ -228,7 +223,6 @@ def user_received(tester: Tester) -> None:
 
 @_case("2.4", Request.ACCEPT)
 def user_of_a_call(tester: Tester) -> None:
-    """A reader strips NULs and blanks at both ends, accepts any bytes"""
     for user in (b"", b"\xff\xfe\x80|\x1b[2J"):
         accepted = tester.be_accepted(tester.make_syn(user), f"a SYN+ACK after a SYN whose user is {_said(user)}")
         tester.send(tester.make(ACK, accepted.datagram.sequence, user=user))
@@ -270,7 +264,6 @@ def wrong_length(tester: Tester) -> None:
 
 @_case("2.5", Request.ACCEPT)
 def length_is_four_bytes(tester: Tester) -> None:
-    """**Length** is the number of payload bytes, big-endian; exactly that many MUST follow."""
     tester.call()
     chat = tester.chat(b"length")
     for bit in (8, 15, 16, 23, 24, 31):
@@ -291,7 +284,6 @@ def payload_ignored(tester: Tester) -> None:
 
 @_case("2.5", Request.ACCEPT, Request.TYPE)
 def payload_of_an_ack(tester: Tester) -> None:
-    """otherwise it SHOULD be empty and MUST be ignored."""
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
@@ -301,7 +293,6 @@ def payload_of_an_ack(tester: Tester) -> None:
 
 @_case("2.5", Request.CALL)
 def payload_of_a_syn_ack(tester: Tester) -> None:
-    """otherwise it SHOULD be empty and MUST be ignored."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number, b"welcome"))
     tester.expect("an ACK of a SYN+ACK with a payload", lambda datagram: is_ack(datagram) or is_message(datagram))
@@ -327,7 +318,6 @@ def wrong_checksum(tester: Tester) -> None:
 
 @_case("2.6", Request.ACCEPT, only=_CHECKED)
 def wrong_checksum_of_a_fin(tester: Tester) -> None:
-    """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
     fin = tester.make(FIN, tester.number)
     _ignored(tester, fin[:HEAD_SIZE] + bytes((fin[HEAD_SIZE] ^ 0x55, fin[HEAD_SIZE + 1])), "a FIN whose sum is wrong")
@@ -335,7 +325,6 @@ def wrong_checksum_of_a_fin(tester: Tester) -> None:
 
 @_case("2.6", Request.ACCEPT, only=[Framing.HEADER])
 def checksum_zero(tester: Tester) -> None:
-    """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
     end = HEAD_SIZE + CHECKSUM_SIZE
     unfilled = tester.chat(b"z\0\0")  # one byte, so that the two after it are a word of the sum
@@ -347,7 +336,6 @@ def checksum_zero(tester: Tester) -> None:
 
 @_case("2.6", Request.ACCEPT, only=_CHECKED)
 def checksum_carries(tester: Tester) -> None:
-    """A checksum is right only if it equals the computed one bit for bit."""
     tester.call()
     for length in (16, 17, 400, 401, 8_000, 8_001):  # with both numbers, and an odd and an even number of bytes
         for order in _ORDERS:
@@ -359,7 +347,6 @@ def checksum_carries(tester: Tester) -> None:
 
 @_case("2.6", Request.ACCEPT, only=_CHECKED)
 def checksum_of_controls(tester: Tester) -> None:
-    """A checksum is right only if it equals the computed one bit for bit."""
     for order in _ORDERS:
         for number in (0, 1):
             user = _carrying(tester, lambda user, it=number: tester.make(FIN, it, user=user), USER_SIZE, order)  # type: ignore[misc]
@@ -390,9 +377,6 @@ def checksum_sent(tester: Tester) -> None:
 
 @_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def checksum_sent_carries(tester: Tester) -> None:
-    """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
-    number of bytes), big-endian
-    """
     tester.call()
     for length, order in product((900, 901), _ORDERS):
         before = tester.hear("one").datagram  # which shows the name, and the number that comes next
@@ -416,7 +400,6 @@ def size_sent(tester: Tester) -> None:
 
 @_case("2.7", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def size_in_bytes(tester: Tester) -> None:
-    """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
     tester.call()
     for received in _whole(tester, "文" * _LONG):
         _judge_size(tester, received)
@@ -452,7 +435,6 @@ def malformed_when_idle(tester: Tester) -> None:
 
 @_case("2.8", Request.ACCEPT)
 def malformed_controls(tester: Tester) -> None:
-    """It MUST be ignored, in every state, and never answered."""
     more = bytes(3)
     tester.send(tester.make_syn() + more)
     tester.silence("no answer to a SYN with bytes too many")
@@ -493,36 +475,24 @@ def fin_acknowledged(tester: Tester) -> None:
 
 @_case("3.2")
 def fin_of_a_stranger(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for number in (0, 1):
         _say_fin(tester, FIN, number, Side.STRANGER)
 
 
 @_case("3.2", Request.ACCEPT)
 def err_fin_acknowledged(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     tester.call()
     _say_fin(tester, Control.ERR_FIN, tester.number)
 
 
 @_case("3.2")
 def err_fin_of_a_stranger(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for number in (0, 1):
         _say_fin(tester, Control.ERR_FIN, number, Side.STRANGER)
 
 
 @_case("3.2")
 def fin_of_a_waiting_caller(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         tester.say_syn()
         tester.collect(within=min(tester.wire.wait, 0.3))
@@ -531,9 +501,6 @@ def fin_of_a_waiting_caller(tester: Tester) -> None:
 
 @_case("3.2", Request.CALL)
 def fin_of_a_callee(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         tester.be_called()
         _say_fin(tester, operation, number)
@@ -541,9 +508,6 @@ def fin_of_a_callee(tester: Tester) -> None:
 
 @_case("3.2", Request.CALL, only=[Framing.HEADER])
 def fin_of_a_callee_that_rang(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         _be_called_and_ring(tester)
         _say_fin(tester, operation, number)
@@ -551,9 +515,6 @@ def fin_of_a_callee_that_rang(tester: Tester) -> None:
 
 @_case("3.2", Request.ACCEPT)
 def fin_of_an_accepted_caller(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         tester.be_accepted()
         _say_fin(tester, operation, number)
@@ -561,9 +522,6 @@ def fin_of_an_accepted_caller(tester: Tester) -> None:
 
 @_case("3.2", Request.ACCEPT, Request.LEAVE)
 def fin_of_a_partner_who_is_left(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         if operation is not Control.FIN_ACK:  # which is an ACK there
             tester.call()
@@ -573,9 +531,6 @@ def fin_of_a_partner_who_is_left(tester: Tester) -> None:
 
 @_case("3.2", Request.DECLINE)
 def fin_of_a_declined_caller(tester: Tester) -> None:
-    """Every FIN, including a stranger's and including an ERR+FIN, MUST be acknowledged by an ACK with its sequence
-    number.
-    """
     for operation, number in _FINS:
         if operation is not Control.FIN_ACK:
             _be_declined(tester)
@@ -592,7 +547,6 @@ def fin_ends(tester: Tester) -> None:
 
 @_case("3.2", Request.ACCEPT)
 def fin_ack_ends(tester: Tester) -> None:
-    """A FIN+ACK ends the conversation as a FIN does"""
     tester.call()
     _end(tester, Control.FIN_ACK, tester.number, "FIN+ACK")
 
@@ -609,7 +563,6 @@ def fin_ack_of_its_fin(tester: Tester) -> None:
 
 @_case("3.2", Request.ACCEPT, Request.LEAVE)
 def fin_ack_of_a_fin_that_leaves(tester: Tester) -> None:
-    """if the receiver has a FIN outstanding, the FIN+ACK counts as the ACK of that FIN, and is not acknowledged."""
     tester.call()
     fin = _be_left(tester)
     tester.send(tester.make(Control.FIN_ACK, fin.datagram.sequence))
@@ -625,7 +578,6 @@ def stranger_when_idle(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT)
 def stranger_in_a_chat(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     _be_strange(tester)
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
@@ -637,7 +589,6 @@ def stranger_in_a_chat(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT)
 def handshake_ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence), Side.STRANGER)
     tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
@@ -646,7 +597,6 @@ def handshake_ack_of_a_stranger(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT, Request.TYPE)
 def ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     first = tester.hear("one")
     for number in (0, 1):
@@ -656,19 +606,16 @@ def ack_of_a_stranger(tester: Tester) -> None:
 
 @_case("3.3", Request.CALL)
 def strangers_when_calling(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     _judge_call_goes_on(tester, tester.be_called())
 
 
 @_case("3.3", Request.CALL, only=[Framing.HEADER])
 def strangers_when_it_rings(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     _judge_call_goes_on(tester, _be_called_and_ring(tester))
 
 
 @_case("3.3", Request.ACCEPT)
 def strangers_before_the_answer(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.say_syn()
     tester.collect(within=min(tester.wire.wait, 0.3))
     _let_strangers_speak(tester)
@@ -679,7 +626,6 @@ def strangers_before_the_answer(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT)
 def strangers_when_accepting(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     accepted = tester.be_accepted()
     _let_strangers_speak(tester, but=ACK)
     tester.say_syn()  # which is answered that way immediately, if the ACK is still outstanding (spec 4.5)
@@ -690,7 +636,6 @@ def strangers_when_accepting(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT)
 def double_in_a_chat(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     _be_strange(tester, Side.DOUBLE)
     told = "no answer to an ACK, SYN+ACK, chat or ERR from another port of the partner's address"
@@ -704,21 +649,18 @@ def double_in_a_chat(tester: Tester) -> None:
 
 @_case("3.3", Request.CALL, Request.SEE)
 def strangers_unseen_in_a_call(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.be_called()
     _judge_unseen(tester, "whose call is out")
 
 
 @_case("3.3", Request.ACCEPT, Request.SEE)
 def strangers_unseen_in_a_chat(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     _judge_unseen(tester, "who is in a chat")
 
 
 @_case("3.3", Request.ACCEPT, Request.TYPE)
 def ack_of_a_double(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     first = tester.hear("one")
     for number in (0, 1):
@@ -728,7 +670,6 @@ def ack_of_a_double(tester: Tester) -> None:
 
 @_case("3.3", Request.DECLINE)
 def strangers_when_declining(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     _be_declined(tester)
     _let_strangers_speak(tester)
     tester.say_syn()
@@ -737,7 +678,6 @@ def strangers_when_declining(tester: Tester) -> None:
 
 @_case("3.3", Request.ACCEPT, Request.LEAVE)
 def strangers_when_leaving(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     tester.call()
     _be_left(tester)
     _let_strangers_speak(tester)
@@ -746,7 +686,6 @@ def strangers_when_leaving(tester: Tester) -> None:
 
 @_case("3.3", Request.CALL)
 def syn_ack_of_a_stranger(tester: Tester) -> None:
-    """Anything else from a stranger, except a SYN, MUST be ignored."""
     number = tester.be_called().datagram.sequence
     tester.send(tester.make(Control.SYN_ACK, number), Side.STRANGER)
     tester.silence("no answer to a stranger's SYN+ACK", side=Side.STRANGER)
@@ -765,7 +704,6 @@ def handshake(tester: Tester) -> None:
 
 @_case("4.1", Request.ACCEPT, only=[Framing.HEADER])
 def handshake_numbered_1(tester: Tester) -> None:
-    """the callee sends a SYN+ACK with the SYN's sequence number"""
     accepted = tester.be_accepted(tester.make(SYN, 1, OFFER), "a SYN+ACK, to a SYN numbered 1")
     tester.judge(accepted.datagram.sequence == 1, "a SYN+ACK numbered 1, as the SYN")
     tester.send(tester.make(ACK, 1))
@@ -799,7 +737,6 @@ def ack_of_the_syn_ack(tester: Tester) -> None:
 
 @_case("4.1", Request.CALL, only=[Framing.HEADER])
 def ack_of_the_syn_ack_numbered_1(tester: Tester) -> None:
-    """the caller answers with an ACK that has the SYN+ACK's sequence number."""
     tester.be_called()
     tester.send(tester.make(Control.SYN_ACK, 1))
     tester.expect("ACK 1, of a SYN+ACK numbered 1", _acknowledging(1))
@@ -865,7 +802,6 @@ def other_framing_in_a_chat(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
 def other_framing_of_a_fin(tester: Tester) -> None:
-    """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
     tester.call()
     tester.say(b"hello")  # a chat in header, so that no doubt about the framing is left
     _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
@@ -873,16 +809,16 @@ def other_framing_of_a_fin(tester: Tester) -> None:
 
 @_case("4.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def other_framing_of_an_ack(tester: Tester) -> None:
-    """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
     tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
     _still_waiting(tester, first, "no other chat before the first is acknowledged in header: only bare was used")
 
 
-@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER], throughout=False)
+@_case("4.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def stays_in_header(tester: Tester) -> None:
     """A daemon that understands it MUST answer in `header`, and both then stay in `header`."""
+    tester.apply_to(*Framing)  # whatever comes after the offer is judged
     heard = [tester.call(), tester.say(b"hello"), tester.hear("hello")]
     tester.acknowledge(heard[-1])
     heard.append(_be_left(tester))
@@ -919,9 +855,10 @@ def offer_in_header(tester: Tester) -> None:
     tester.judge(kept, f"a SYN with the payload {OFFER.decode()!r}")
 
 
-@_case("4.2", Request.CALL, only=[Framing.HEADER], throughout=False)
+@_case("4.2", Request.CALL, only=[Framing.HEADER])
 def framing_of_the_syn_ack(tester: Tester) -> None:
     """The framing of the SYN+ACK is that of the chat"""
+    tester.apply_to(*Framing)  # the chat will be in bare
     syn = _be_called_and_ring(tester)
     tester.send(tester.make(Control.SYN_ACK, syn.datagram.sequence, framing=Framing.BARE))
     acknowledged = tester.expect("the ACK of a SYN+ACK in bare, after ringing in header", _answering_a_syn_ack)
@@ -973,7 +910,6 @@ def ringing_without_an_offer(tester: Tester) -> None:
 
 @_case("4.3", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
 def ringing_for_a_partner_who_is_left(tester: Tester) -> None:
-    """A callee MUST immediately answer each SYN that is in `header` or carries an offer by an ACK in `header`"""
     tester.call()
     _be_left(tester)
     tester.say_syn()
@@ -1032,7 +968,6 @@ def syn_while_it_rings(tester: Tester) -> None:
 
 @_case("4.4", Request.CALL, only=[Framing.HEADER])
 def syn_while_it_rings_numbered_1(tester: Tester) -> None:
-    """every 30 s once the call rings."""
     _be_called_as_known(tester)
     tester.send(tester.make(ACK, 1, RINGING))  # whose number isn't looked at (spec 4.3)
     tester.silence("no other SYN for 30 s", within=RETRANSMISSION_INTERVAL + 1.5)
@@ -1181,7 +1116,6 @@ def busy_answer_taken(tester: Tester) -> None:
 
 @_case("4.6", Request.CALL)
 def fin_answer_taken(tester: Tester) -> None:
-    """The caller takes either of them as the end of its call."""
     _refuse_call(tester, FIN, b"")
 
 
@@ -1231,7 +1165,6 @@ def leaving(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE)
 def leaving_unsaid(tester: Tester) -> None:
-    """afterwards it is the one that the next chat would have."""
     _judge_numbers(tester)
     tester.call()
     for text in (b"one", b"two", b"three"):  # which count for the tester alone
@@ -1243,7 +1176,6 @@ def leaving_unsaid(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def leaving_after_two(tester: Tester) -> None:
-    """afterwards it is the one that the next chat would have."""
     _judge_numbers(tester)
     tester.call()
     for text in ("one", "two"):
@@ -1263,7 +1195,6 @@ def leaving_repeated(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
 def clock_of_a_fin_that_leaves(tester: Tester) -> None:
-    """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
     fin = _be_left(tester)
     _make_noise(tester, fin, ACK, MESSAGE, ERR, Control.SYN_ACK)
@@ -1272,7 +1203,6 @@ def clock_of_a_fin_that_leaves(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
 def leaving_once_acknowledged(tester: Tester) -> None:
-    """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.call()
     tester.acknowledge(_be_left(tester))
     _judge_end(tester, "no FIN again once it is acknowledged")
@@ -1280,7 +1210,6 @@ def leaving_once_acknowledged(tester: Tester) -> None:
 
 @_case("4.7", Request.CALL, Request.LEAVE)
 def cancelling_repeated(tester: Tester) -> None:
-    """It is repeated like a chat (6.2) until it is acknowledged."""
     tester.be_called()
     fin = _be_left(tester)
     for nth in ("second", "third"):
@@ -1300,7 +1229,6 @@ def unheard(tester: Tester) -> None:
 
 @_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
 def unheard_before_the_fin(tester: Tester) -> None:
-    """A message that arrives after the receiving person has left MUST NOT be acknowledged"""
     tester.call()
     tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
@@ -1332,9 +1260,6 @@ def crossed_calls(tester: Tester) -> None:
 
 @_case("4.8", Request.CALL, only=[Framing.HEADER])
 def crossed_calls_while_it_rings(tester: Tester) -> None:
-    """A daemon that calls a peer and receives that peer's SYN MUST take it for an accepted request, and answer with a
-    SYN+ACK.
-    """
     for number in (0, 1):
         _be_called_and_ring(tester)
         tester.send(tester.make(SYN, number, OFFER))
@@ -1419,7 +1344,6 @@ def wrong_handshake_ack(tester: Tester) -> None:
 
 @_case("5.1", Request.ACCEPT, only=[Framing.HEADER])
 def wrong_ack_of_a_handshake_numbered_1(tester: Tester) -> None:
-    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     accepted = tester.be_accepted(tester.make(SYN, 1, OFFER))
     tester.send(tester.make(ACK, _other(accepted)))
     told = "the SYN+ACK again, since the ACK had another number"
@@ -1428,7 +1352,6 @@ def wrong_ack_of_a_handshake_numbered_1(tester: Tester) -> None:
 
 @_case("5.1", Request.DECLINE)
 def wrong_ack_of_a_fin(tester: Tester) -> None:
-    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     _judge_numbers(tester)
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, _other(fin)))
@@ -1438,7 +1361,6 @@ def wrong_ack_of_a_fin(tester: Tester) -> None:
 
 @_case("5.1", Request.DECLINE, only=[Framing.HEADER])
 def wrong_ack_of_a_fin_numbered_1(tester: Tester) -> None:
-    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     tester.send(tester.make(SYN, 1, OFFER))
     tester.collect(within=min(tester.wire.wait, 0.3))
     tester.ask(Request.DECLINE)
@@ -1449,7 +1371,6 @@ def wrong_ack_of_a_fin_numbered_1(tester: Tester) -> None:
 
 @_case("5.1", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
 def wrong_ack_of_a_fin_that_leaves(tester: Tester) -> None:
-    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     tester.call()
     fin = _be_left(tester)
     tester.send(tester.make(ACK, _other(fin)))
@@ -1459,7 +1380,6 @@ def wrong_ack_of_a_fin_that_leaves(tester: Tester) -> None:
 
 @_case("5.1", Request.CALL, Request.LEAVE, only=[Framing.HEADER])
 def wrong_ack_of_a_fin_that_cancels(tester: Tester) -> None:
-    """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
     tester.be_called()
     fin = _be_left(tester)
     tester.send(tester.make(ACK, _other(fin)))
@@ -1493,7 +1413,6 @@ def first_number_of_a_caller(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def first_number_of_a_second_chat(tester: Tester) -> None:
-    """The first chat has number 1"""
     for nth in ("first", "second", "third"):
         tester.call()
         first = tester.hear(f"the {nth} chat")
@@ -1505,7 +1424,6 @@ def first_number_of_a_second_chat(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def first_number_after_a_new_start(tester: Tester) -> None:
-    """The first chat has number 1"""
     tester.call()
     tester.acknowledge(tester.hear("before"))
     tester.call()  # without a FIN (spec 4.9)
@@ -1515,7 +1433,6 @@ def first_number_after_a_new_start(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def first_number_after_leaving(tester: Tester) -> None:
-    """The first chat has number 1"""
     tester.call()
     tester.acknowledge(tester.hear("before"))
     tester.acknowledge(_be_left(tester))
@@ -1552,7 +1469,6 @@ def counter_of_each_direction(tester: Tester) -> None:
 
 @_case("5.2", Request.ACCEPT, Request.TYPE)
 def counter_of_the_partner(tester: Tester) -> None:
-    """Each direction has a counter of its own."""
     _judge_numbers(tester)
     tester.call()
     heard = tester.hear("one")
@@ -1598,7 +1514,6 @@ def wrong_ack(tester: Tester) -> None:
 
 @_case("5.4", Request.ACCEPT, Request.TYPE)
 def wrong_ack_of_a_second_chat(tester: Tester) -> None:
-    """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
     _judge_numbers(tester)
     tester.call()
     tester.acknowledge(tester.hear("one"))
@@ -1620,7 +1535,6 @@ def repeat_acknowledged(tester: Tester) -> None:
 
 @_case("5.5", Request.ACCEPT)
 def repeat_with_other_words_acknowledged(tester: Tester) -> None:
-    """A chat from the partner MUST be acknowledged each time it arrives"""
     _judge_numbers(tester)
     tester.call()
     tester.say(b"as it was")
@@ -1644,7 +1558,6 @@ def repeat_shown_once(tester: Tester) -> None:
 
 @_case("5.5", Request.ACCEPT, Request.SEE)
 def repeat_with_other_words(tester: Tester) -> None:
-    """and delivered to the person the first time: when its number differs from that of the chat before it."""
     _judge_numbers(tester)
     tester.call()
     tester.shown()
@@ -1666,7 +1579,6 @@ def first_chat_shown(tester: Tester) -> None:
 
 @_case("5.5", Request.ACCEPT)
 def either_first_number(tester: Tester) -> None:
-    """The first chat that arrives may have either number."""
     for number in (0, 1):
         tester.call()
         tester.send(tester.chat(b"first", number))
@@ -1683,7 +1595,6 @@ def not_utf_8(tester: Tester) -> None:
 
 @_case("5.6", Request.ACCEPT, Request.SEE)
 def not_utf_8_shown(tester: Tester) -> None:
-    r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
     tester.call()
     tester.shown()
     tester.say(b"na\xefve \xc3\xa9 \xff\xfe \xc3")
@@ -1753,7 +1664,6 @@ def chat_repeated(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def clock_of_a_chat(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.call()
     heard = tester.hear("is it lost?")
     _make_noise(tester, heard, ACK, MESSAGE, ERR, Control.SYN_ACK)
@@ -1762,7 +1672,6 @@ def clock_of_a_chat(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def chat_once_acknowledged(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.call()
     tester.acknowledge(tester.hear("it is there"))
     _judge_end(tester, "no chat again once it is acknowledged")
@@ -1770,7 +1679,6 @@ def chat_once_acknowledged(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def chat_after_the_partner_left(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.call()
     tester.hear("are you there?")
     _say_fin(tester, FIN, 1)
@@ -1779,7 +1687,6 @@ def chat_after_the_partner_left(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def last_words_repeated(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
@@ -1790,7 +1697,6 @@ def last_words_repeated(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
 def clock_of_a_syn_ack(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
     _make_noise(tester, accepted, ACK)
     tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
@@ -1798,7 +1704,6 @@ def clock_of_a_syn_ack(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
 def syn_ack_once_acknowledged(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted(tester.make_syn(b"patient"))
     tester.acknowledge(accepted)
     _judge_end(tester, "no SYN+ACK again once it is acknowledged")
@@ -1806,7 +1711,6 @@ def syn_ack_once_acknowledged(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT, only=[Framing.HEADER])
 def syn_ack_after_the_caller_left(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.be_accepted(tester.make_syn(b"hasty"))
     _say_fin(tester, FIN, 0)
     _judge_end(tester, "no SYN+ACK again, since the caller's FIN has ended the conversation")
@@ -1814,21 +1718,18 @@ def syn_ack_after_the_caller_left(tester: Tester) -> None:
 
 @_case("6.2", Request.ACCEPT)
 def syn_ack_repeated(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     accepted = tester.be_accepted()
     _unchanged(tester, accepted, tester.expect_again("the SYN+ACK", accepted, is_syn_ack))
 
 
 @_case("6.2", Request.DECLINE)
 def fin_repeated(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
     _unchanged(tester, fin, tester.expect_again("the FIN", fin, is_fin))
 
 
 @_case("6.2", Request.DECLINE, only=[Framing.HEADER])
 def clock_of_a_fin(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     fin = _be_declined(tester)
     _make_noise(tester, fin, ACK, MESSAGE, Control.SYN_ACK)
     tester.expect_again("the FIN", fin, is_fin)
@@ -1836,7 +1737,6 @@ def clock_of_a_fin(tester: Tester) -> None:
 
 @_case("6.2", Request.DECLINE, only=[Framing.HEADER])
 def fin_once_acknowledged(tester: Tester) -> None:
-    """What is not acknowledged within 5 s is sent again."""
     tester.acknowledge(_be_declined(tester))
     _judge_end(tester, "no FIN again once it is acknowledged")
 
@@ -1854,14 +1754,12 @@ def out_of_place_before_the_answer(tester: Tester) -> None:
 
 @_case("7", Request.CALL, only=[Framing.HEADER])
 def out_of_place_when_calling(tester: Tester) -> None:
-    """whose table says what each input does."""
     tester.be_called()
     _judge_out_of_place(tester, "who is called", MESSAGE, ACK)
 
 
 @_case("7", Request.DECLINE, only=[Framing.HEADER])
 def out_of_place_when_declining(tester: Tester) -> None:
-    """whose table says what each input does."""
     fin = _be_declined(tester)
     _judge_out_of_place(tester, "who was declined", MESSAGE, Control.SYN_ACK)
     tester.acknowledge(fin)
@@ -1869,7 +1767,6 @@ def out_of_place_when_declining(tester: Tester) -> None:
 
 @_case("7", Request.ACCEPT, Request.LEAVE, only=[Framing.HEADER])
 def out_of_place_when_leaving(tester: Tester) -> None:
-    """whose table says what each input does."""
     tester.call()
     fin = _be_left(tester)
     _judge_out_of_place(tester, "who was left", Control.SYN_ACK)
@@ -1878,7 +1775,6 @@ def out_of_place_when_leaving(tester: Tester) -> None:
 
 @_case("7", Request.ACCEPT, only=[Framing.HEADER])
 def err_of_an_accepted_caller(tester: Tester) -> None:
-    """whose table says what each input does."""
     tester.be_accepted()
     tester.send(tester.make(ERR, 0, b"sorry"))
     kept = not any(is_syn_ack(each.datagram) for each in tester.collect(within=RETRANSMISSION_INTERVAL + 1.5))
@@ -1912,7 +1808,6 @@ def amplification(tester: Tester) -> None:
 
 @_case("8.2")
 def amplification_when_idle(tester: Tester) -> None:
-    """An answer to it MUST NOT be larger than three times the datagram that it answers"""
     _judge_answers_to_a_syn(tester)
 
 
@@ -1929,7 +1824,6 @@ def rate(tester: Tester) -> None:
 
 @_case("8.2")
 def rate_of_all_strangers(tester: Tester) -> None:
-    """all such answers together MUST NOT be more than 100 in any second."""
     fin = tester.make(FIN, 1)
     answers = []
     for gap in (_GAP, 2.4 - _GAP) * 3:  # whenever the clock's seconds begin, one does in one of the shorter gaps
@@ -2037,9 +1931,6 @@ def unanswered_call(tester: Tester) -> None:
 
 @_case("6.4", Request.ACCEPT, Request.TYPE, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
 def unanswered_message(tester: Tester) -> None:
-    """After every 30 s without an answer to a call or to the oldest message, the person SHOULD be asked whether to keep
-    waiting.
-    """
     tester.call()
     tester.hear("are you thinking?")
     _judge_unanswered(tester, UNANSWERED_INTERVAL)
@@ -2156,9 +2047,6 @@ def escapes_told(tester: Tester) -> None:
 
 @_case("client 3.1", Request.ACCEPT, Request.TYPE, Request.SEE)
 def escapes_read(tester: Tester) -> None:
-    r"""In a payload, a backslash and every control character (Unicode category Cc) travel escaped, and arrive
-    unchanged
-    """
     tester.call()
     text = "a\nb\tc\\n|e\x1b"
     tester.judge(tester.hear(text).datagram.payload == text.encode(), f"the characters {text!r}")
@@ -2211,7 +2099,6 @@ def messages_counted(tester: Tester) -> None:
 
 @_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
 def nothing_acknowledged_early(tester: Tester) -> None:
-    """`ACK\\|n` once the partner's daemon has acknowledged the n-th CHAT line of this chat"""
     tester.call()
     tester.shown()
     tester.hear("is it there?")
