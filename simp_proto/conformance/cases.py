@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, unique
+from functools import partial
 from itertools import product
 from string import ascii_letters
 from typing import Final, Literal
@@ -107,27 +108,38 @@ def _case(
     *needs: Request,
     level: Level = Level.MUST,
     only: Iterable[Framing] = tuple(Framing),
+    ours: bool = False,
     slow: bool = False,
+    chat: bool = False,
     name: str = "",
 ) -> Callable[[_Judge], _Judge]:
     """Registers what judges the rule that its docstring quotes; without one, that of the case above it.
 
-    `only`: the framings in which it can be judged. `name`: the case's, if it isn't the function's.
+    `only`: the framings in which it can be judged; `ours`: only where the tester is no foreign peer. `chat`: it begins
+    in one: the daemon's person has accepted the tester's call. `name`: the case's, if it isn't the function's.
     """
 
     def register(judge: _Judge) -> _Judge:
         def judge_if_applicable(tester: Tester) -> None:
             tester.apply_to(*only)
+            if ours and tester.foreign:
+                told = "without an offer the tester is a foreign peer, towards which numbers are guesses (9)"
+                raise NotApplicableError(told)
+            if chat:
+                tester.call()
             judge(tester)
 
         cases = SLOW if slow else CASES
         named = name or judge.__name__.replace("_", "-")
         rule = " ".join(judge.__doc__.split()) if judge.__doc__ else cases[-1].rule
-        cases.append(Case(named, section, rule, level, frozenset(needs), judge_if_applicable, slow))
+        needed = frozenset(needs) | ({Request.ACCEPT} if chat else frozenset())
+        cases.append(Case(named, section, rule, level, needed, judge_if_applicable, slow))
         return judge
 
     return register
 
+
+_in_a_chat: Final = partial(_case, chat=True)
 
 _ORDERS: Final[tuple[Literal["big", "little"], ...]] = ("big", "little")
 _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
@@ -200,26 +212,23 @@ def answers_from_its_port(tester: Tester) -> None:
         tester.judge(received.source == tester.wire.daemon, "every datagram from the port that was called")
 
 
-@_case("2.1", Request.ACCEPT)
+@_in_a_chat("2.1")
 def unknown_type(tester: Tester) -> None:
     """**Type** is `01` control or `02` chat."""
-    tester.call()
     for kind in (0x00, 0x03, 0xFF):
         _ignored(tester, _changed(tester, tester.chat(b"type"), "type", bytes((kind,))))
 
 
-@_case("2.2", Request.ACCEPT)
+@_in_a_chat("2.2")
 def unknown_chat_operation(tester: Tester) -> None:
     """**Operation** of a chat is `01`, MESSAGE."""
-    tester.call()
     for operation in (0x00, 0x02, 0x81):
         _ignored(tester, _changed(tester, tester.chat(b"operation"), "operation", bytes((operation,))))
 
 
-@_case("2.2", Request.ACCEPT)
+@_in_a_chat("2.2")
 def unknown_control_operation(tester: Tester) -> None:
     """MUST be one of ERR `01`, SYN `02`, ACK `04`, SYN+ACK `06`, FIN `08`."""
-    tester.call()
     for operation in (0x00, 0x0A, 0x10, 0x18, 0x88):  # of which some have FIN's bit, and none is a FIN
         _ignored(tester, _changed(tester, tester.make(FIN, tester.number), "operation", bytes((operation,))))
 
@@ -234,18 +243,16 @@ def sent_operations(tester: Tester) -> None:
     tester.judge(kept, "FIN 08, both to decline and to leave")
 
 
-@_case("2.3", Request.ACCEPT, only=_CHECKED)
+@_in_a_chat("2.3", only=_CHECKED)
 def unknown_sequence(tester: Tester) -> None:
     """**Sequence** is `00` or `01`."""
-    tester.call()
     for number in (0x02, 0x03, 0xFF):
         _ignored(tester, _changed(tester, tester.chat(b"sequence"), "sequence", bytes((number,))))
 
 
-@_case("2.3", Request.ACCEPT, only=[Framing.BARE])
+@_in_a_chat("2.3", only=[Framing.BARE])
 def sequence_beyond_one(tester: Tester) -> None:
     """In `bare`, 0 to 255 MUST be understood (9.2)"""
-    tester.call()
     tester.say(b"one")
     for number in (2, 0xFF):
         tester.send(tester.chat(b"two", number))
@@ -272,10 +279,9 @@ def user_sent_to_a_stranger(tester: Tester) -> None:
     _named(tester, tester.collect(side=Side.STRANGER))
 
 
-@_case("2.4", Request.ACCEPT)
+@_in_a_chat("2.4")
 def user_received(tester: Tester) -> None:
     """A reader strips NULs and blanks at both ends, accepts any bytes"""
-    tester.call()
     for user in (b"tester".ljust(USER_SIZE), b"\xff\xfe\x80|\x1b[2J", b"", b"x" * USER_SIZE):
         tester.say(b"who am I?", f"a chat whose user is {_said(user)}", user)
 
@@ -311,19 +317,17 @@ def user_who_has_a_name(tester: Tester) -> None:
     _judge_shown(tester, "CHAT|", told, "both chats as carol's, whose name was the first")
 
 
-@_case("2.5", Request.ACCEPT)
+@_in_a_chat("2.5")
 def wrong_length(tester: Tester) -> None:
     """**Length** is the number of payload bytes, big-endian; exactly that many MUST follow."""
-    tester.call()
     chat = tester.chat(b"length")
     for length in (0, 5, 7, 6 << 24, 0xFFFF_FFFF):  # 6 << 24: six, little-endian
         _ignored(tester, _changed(tester, chat, "length", length.to_bytes(4, "big")))
     _ignored(tester, sealed(chat + b"\0", tester.framing or Framing.BARE))
 
 
-@_case("2.5", Request.ACCEPT)
+@_in_a_chat("2.5")
 def length_is_four_bytes(tester: Tester) -> None:
-    tester.call()
     chat = tester.chat(b"length")
     for bit in (8, 15, 16, 23, 24, 31):
         wrong = _changed(tester, chat, "length", (6 | 1 << bit).to_bytes(4, "big"))
@@ -341,9 +345,8 @@ def payload_ignored(tester: Tester) -> None:
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
 
-@_case("2.5", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("2.5", Request.TYPE)
 def payload_of_an_ack(tester: Tester) -> None:
-    tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, b"received"))
     kept = tester.hear("two").datagram.payload != first.datagram.payload
@@ -363,10 +366,9 @@ def payload_empty(tester: Tester) -> None:
     tester.judge(kept, "a SYN+ACK and an ACK without a payload")
 
 
-@_case("2.6", Request.ACCEPT, only=_CHECKED)
+@_in_a_chat("2.6", only=_CHECKED)
 def wrong_checksum(tester: Tester) -> None:
     """A checksum is right only if it equals the computed one bit for bit."""
-    tester.call()
     chat = tester.chat(b"checksum")
     at = offset("checksum", tester.framing or Framing.HEADER, 8)
     right = int.from_bytes(chat[at : at + CHECKSUM_SIZE], "big")
@@ -374,16 +376,14 @@ def wrong_checksum(tester: Tester) -> None:
         _ignored(tester, chat[:at] + wrong.to_bytes(CHECKSUM_SIZE, "big") + chat[at + CHECKSUM_SIZE :])
 
 
-@_case("2.6", Request.ACCEPT, only=_CHECKED)
+@_in_a_chat("2.6", only=_CHECKED)
 def wrong_checksum_of_a_fin(tester: Tester) -> None:
-    tester.call()
     fin = tester.make(FIN, tester.number)
     _ignored(tester, fin[:HEAD_SIZE] + bytes((fin[HEAD_SIZE] ^ 0x55, fin[HEAD_SIZE + 1])), "a FIN whose sum is wrong")
 
 
-@_case("2.6", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("2.6", only=[Framing.HEADER])
 def checksum_zero(tester: Tester) -> None:
-    tester.call()
     end = HEAD_SIZE + CHECKSUM_SIZE
     unfilled = tester.chat(b"z\0\0")  # one byte, so that the two after it are a word of the sum
     zero = tester.chat(b"z" + unfilled[HEAD_SIZE:end])
@@ -392,9 +392,8 @@ def checksum_zero(tester: Tester) -> None:
     _ignored(tester, chat[:HEAD_SIZE] + b"\0\0" + chat[end:], "the checksum 0000, which says 'none' in UDP alone")
 
 
-@_case("2.6", Request.ACCEPT, only=_CHECKED)
+@_in_a_chat("2.6", only=_CHECKED)
 def checksum_carries(tester: Tester) -> None:
-    tester.call()
     for length in (16, 17, 400, 401, 8_000, 8_001):  # with both numbers, and an odd and an even number of bytes
         for order in _ORDERS:
             payload = _carrying(tester, tester.chat, length, order)
@@ -413,29 +412,26 @@ def checksum_of_controls(tester: Tester) -> None:
         _say_fin_of(tester, user)
 
 
-@_case("2.6", Request.ACCEPT, only=_CHECKED)
+@_in_a_chat("2.6", only=_CHECKED)
 def checksum_swapped(tester: Tester) -> None:
     """big-endian"""
-    tester.call()
     chat = tester.chat(b"checksums")  # an odd number, with which a swapped one isn't right at the end either
     at = offset("checksum", tester.framing or Framing.HEADER, 9)
     low, high = chat[at : at + CHECKSUM_SIZE]
     _ignored(tester, chat[:at] + bytes((high, low)) + chat[at + CHECKSUM_SIZE :], "a checksum with its bytes swapped")
 
 
-@_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("2.6", Request.TYPE, only=[Framing.HEADER])
 def checksum_sent(tester: Tester) -> None:
     """the checksum of RFC 1071 over the whole datagram with these two bytes zero (and one zero byte after an odd
     number of bytes), big-endian
     """
-    tester.call()
     for text in ("four", "seven"):  # with 41 bytes around them, odd and even
         tester.acknowledge(tester.hear(text))
 
 
-@_case("2.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("2.6", Request.TYPE, only=[Framing.HEADER])
 def checksum_sent_carries(tester: Tester) -> None:
-    tester.call()
     for length, order in product((900, 901), _ORDERS):
         before = tester.hear("one").datagram  # which shows the name, and the number that comes next
         tester.send(tester.make(ACK, before.sequence))
@@ -445,10 +441,9 @@ def checksum_sent_carries(tester: Tester) -> None:
         tester.judge(heard.datagram.payload == text.encode(), f"a chat with the {length} characters that were typed")
 
 
-@_case("2.7", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("2.7", Request.TYPE)
 def size_sent(tester: Tester) -> None:
     """A daemon MUST NOT send more than 1,200 bytes in one datagram"""
-    tester.call()
     received: Received | None = tester.hear(_DIGITS)
     while received:  # whether all of it comes is another rule (5.6)
         _judge_size(tester, received)
@@ -456,25 +451,22 @@ def size_sent(tester: Tester) -> None:
         received = tester.find(is_message)
 
 
-@_case("2.7", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("2.7", Request.TYPE, only=[Framing.HEADER])
 def size_in_bytes(tester: Tester) -> None:
-    tester.call()
     for received in _whole(tester, "文" * _LONG):
         _judge_size(tester, received)
 
 
-@_case("2.7", Request.ACCEPT)
+@_in_a_chat("2.7")
 def size_received(tester: Tester) -> None:
     """so that no path fragments it, and MUST accept any size that UDP carries."""
-    tester.call()
     for length in (257, 1_100, _MOST_PAYLOAD, 60_000):
         tester.say(b"x" * length, f"a chat with {length} bytes of payload")
 
 
-@_case("2.7", Request.ACCEPT)
+@_in_a_chat("2.7")
 def size_boundaries(tester: Tester) -> None:
     """MUST accept any size that UDP carries."""
-    tester.call()
     for length in (0, 1, 2, 127, 128, 255, 256, 511, 512, 1023, 1024, 32_767, 32_768, _MOST_PAYLOAD - 1, _MOST_PAYLOAD):
         tester.say(b"x" * length, f"a chat with {length} bytes of payload")
 
@@ -535,9 +527,8 @@ def fin_of_a_stranger(tester: Tester) -> None:
         _say_fin(tester, FIN, number, Side.STRANGER)
 
 
-@_case("3.2", Request.ACCEPT)
+@_in_a_chat("3.2")
 def err_fin_acknowledged(tester: Tester) -> None:
-    tester.call()
     _say_fin(tester, Control.ERR_FIN, tester.number)
 
 
@@ -581,9 +572,8 @@ def fin_ends(tester: Tester) -> None:
         _end(tester, FIN, number, f"FIN {number}")
 
 
-@_case("3.2", Request.ACCEPT)
+@_in_a_chat("3.2")
 def fin_ack_ends(tester: Tester) -> None:
-    tester.call()
     _end(tester, Control.FIN_ACK, tester.number, "FIN+ACK")
 
 
@@ -611,9 +601,8 @@ def stranger_when_idle(tester: Tester) -> None:
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR", side=Side.STRANGER)
 
 
-@_case("3.3", Request.ACCEPT)
+@_in_a_chat("3.3")
 def stranger_in_a_chat(tester: Tester) -> None:
-    tester.call()
     _be_strange(tester)
     tester.silence("no answer to a stranger's ACK, SYN+ACK, chat or ERR during a chat", side=Side.STRANGER)
     tester.send(tester.make(FIN, 1), Side.STRANGER)
@@ -662,9 +651,8 @@ def strangers_when_accepting(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
-@_case("3.3", Request.ACCEPT)
+@_in_a_chat("3.3")
 def double_in_a_chat(tester: Tester) -> None:
-    tester.call()
     _be_strange(tester, Side.DOUBLE)
     told = "no answer to an ACK, SYN+ACK, chat or ERR from another port of the partner's address"
     tester.silence(told, side=Side.DOUBLE)
@@ -681,9 +669,8 @@ def strangers_unseen_in_a_call(tester: Tester) -> None:
     _judge_unseen(tester, "whose call is out")
 
 
-@_case("3.3", Request.ACCEPT, Request.SEE)
+@_in_a_chat("3.3", Request.SEE)
 def strangers_unseen_in_a_chat(tester: Tester) -> None:
-    tester.call()
     _judge_unseen(tester, "who is in a chat")
 
 
@@ -811,24 +798,21 @@ def any_framing_until_the_chat(tester: Tester) -> None:
     tester.say(b"hello")
 
 
-@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("4.2", only=[Framing.HEADER])
 def other_framing_in_a_chat(tester: Tester) -> None:
     """In the chat, a datagram in a framing other than the chat's MUST be ignored, except a SYN."""
-    tester.call()
     for framing in (Framing.BARE, Framing.TRAILER):
         _ignored(tester, tester.make(MESSAGE, tester.number, b"framing", framing=framing), f"a chat in {framing.value}")
 
 
-@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("4.2", only=[Framing.HEADER])
 def other_framing_of_a_fin(tester: Tester) -> None:
-    tester.call()
     tester.say(b"hello")  # a chat in header, so that no doubt about the framing is left
     _ignored(tester, tester.make(FIN, tester.number, framing=Framing.BARE), "a FIN in bare")
 
 
-@_case("4.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("4.2", Request.TYPE, only=[Framing.HEADER])
 def other_framing_of_an_ack(tester: Tester) -> None:
-    tester.call()
     first = tester.hear("one")
     tester.send(tester.make(ACK, first.datagram.sequence, framing=Framing.BARE))
     _still_waiting(tester, first, "no other chat before the first is acknowledged in header: only bare was used")
@@ -845,10 +829,9 @@ def stays_in_header(tester: Tester) -> None:
     tester.judge(kept, "SYN+ACK, ACK, chat and FIN, all in header")
 
 
-@_case("4.2", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("4.2", only=[Framing.HEADER])
 def busy_in_header(tester: Tester) -> None:
     """A daemon that understands it MUST answer in `header`"""
-    tester.call()
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE), Side.STRANGER)
     answers = tester.collect(side=Side.STRANGER)
     kept = answers and all(received.datagram.framing is Framing.HEADER for received in answers)
@@ -1068,12 +1051,11 @@ def request_taken_back_shown(tester: Tester) -> None:
         _judge_shown(tester, "QUIT|", ["QUIT|"], f"the end of the request, after {operation.label}")
 
 
-@_case("4.6", Request.ACCEPT)
+@_in_a_chat("4.6")
 def busy(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR with the text
     `User already in another chat`, then a FIN, both with the SYN's sequence number.
     """
-    tester.call()
     tester.say_syn(Side.STRANGER)
     received = [each.datagram for each in tester.collect(side=Side.STRANGER)]
     answers = [(each.operation, each.sequence, each.text if each.operation is ERR else "") for each in received]
@@ -1090,19 +1072,17 @@ def busy_while_accepting(tester: Tester) -> None:
     tester.judge(kept, "ERR, then FIN, to a caller while the ACK of a SYN+ACK to another is missing")
 
 
-@_case("4.6", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("4.6", only=[Framing.HEADER])
 def busy_numbered_1(tester: Tester) -> None:
     """both with the SYN's sequence number."""
-    tester.call()
     tester.send(tester.make(SYN, 1, OFFER), Side.STRANGER)
     answers = [(each.datagram.operation, each.datagram.sequence) for each in tester.collect(side=Side.STRANGER)]
     tester.judge(answers == [(ERR, 1), (FIN, 1)], "ERR 1, then FIN 1, to a SYN numbered 1")
 
 
-@_case("4.6", Request.ACCEPT)
+@_in_a_chat("4.6")
 def busy_each_time(tester: Tester) -> None:
     """A SYN from one peer, while a chat with another is on or being accepted, MUST be answered by an ERR"""
-    tester.call()
     for side, nth in product((Side.STRANGER, Side.DOUBLE), ("first", "second", "third")):
         tester.say_syn(side)
         kept = [each.datagram.operation for each in tester.collect(side=side)] == [ERR, FIN]
@@ -1151,11 +1131,9 @@ def cancelling_while_it_rings(tester: Tester) -> None:
     tester.acknowledge(fin)
 
 
-@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
+@_in_a_chat("4.7", Request.TYPE, Request.LEAVE, ours=True)
 def leaving(tester: Tester) -> None:
     """afterwards it is the one that the next chat would have."""
-    _judge_numbers(tester)
-    tester.call()
     heard = tester.hear("goodbye")
     tester.acknowledge(heard)
     fin = _be_left(tester)
@@ -1163,10 +1141,8 @@ def leaving(tester: Tester) -> None:
     tester.judge(kept, "a FIN with the number that comes after the chat's")
 
 
-@_case("4.7", Request.ACCEPT, Request.LEAVE)
+@_in_a_chat("4.7", Request.LEAVE, ours=True)
 def leaving_unsaid(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     for text in (b"one", b"two", b"three"):  # which count for the tester alone
         tester.say(text)
     fin = _be_left(tester)
@@ -1174,10 +1150,8 @@ def leaving_unsaid(tester: Tester) -> None:
     tester.acknowledge(fin)
 
 
-@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
+@_in_a_chat("4.7", Request.TYPE, Request.LEAVE, ours=True)
 def leaving_after_two(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     for text in ("one", "two"):
         tester.acknowledge(tester.hear(text))
     fin = _be_left(tester)
@@ -1223,19 +1197,17 @@ def unheard(tester: Tester) -> None:
     _judge_unheard(tester)
 
 
-@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE)
+@_in_a_chat("4.7", Request.TYPE, Request.LEAVE)
 def unheard_before_the_fin(tester: Tester) -> None:
-    tester.call()
     tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
     tester.collect()  # nothing shows when the person is gone: the FIN may wait for the ACK of that word
     _judge_unheard(tester)
 
 
-@_case("4.7", Request.ACCEPT, Request.TYPE, Request.LEAVE, level=Level.SHOULD)
+@_in_a_chat("4.7", Request.TYPE, Request.LEAVE, level=Level.SHOULD)
 def leaving_after_the_last_word(tester: Tester) -> None:
     """a daemon SHOULD wait until everything its person said is acknowledged"""
-    tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
     tester.expect_none("no FIN before the last message is acknowledged", is_fin)
@@ -1274,21 +1246,19 @@ def crossed_answers(tester: Tester) -> None:
     tester.accept(syn.datagram.sequence, "the ACK of the tester's own SYN+ACK")  # as the daemon, so the tester
 
 
-@_case("4.9", Request.ACCEPT)
+@_in_a_chat("4.9")
 def new_start(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over, and the SYN is a
     new request.
     """
-    tester.call()
     tester.say(b"hello")
     tester.call()
     tester.say(b"hello again")
 
 
-@_case("4.9", Request.ACCEPT, only=[Framing.HEADER])
+@_in_a_chat("4.9", only=[Framing.HEADER])
 def new_start_with_an_offer(tester: Tester) -> None:
     """A SYN from the partner of a chat means that the partner has forgotten it: the chat is over"""
-    tester.call()
     tester.say(b"hello")
     tester.send(tester.make(SYN, 0, OFFER, framing=Framing.BARE))  # it has forgotten the framing, too
     tester.judge(not tester.find(is_syn_ack), "no SYN+ACK before anybody has accepted the new request")
@@ -1325,10 +1295,9 @@ def _ask_and_tell(tester: Tester, outstanding: Received) -> None:
 # -- 5: messages
 
 
-@_case("5.1", Request.ACCEPT)
+@_case("5.1", Request.ACCEPT, ours=True)
 def wrong_handshake_ack(tester: Tester) -> None:
     """an ACK counts only if it has the sequence number of the outstanding SYN+ACK or FIN."""
-    _judge_numbers(tester)
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, _other(accepted)))
     tester.expect_again("the SYN+ACK", accepted, is_syn_ack)
@@ -1341,9 +1310,8 @@ def wrong_ack_of_a_handshake_numbered_1(tester: Tester) -> None:
     _expect_still(tester, "SYN+ACK", is_syn_ack, "the ACK had another number")
 
 
-@_case("5.1", Request.DECLINE)
+@_case("5.1", Request.DECLINE, ours=True)
 def wrong_ack_of_a_fin(tester: Tester) -> None:
-    _judge_numbers(tester)
     fin = _be_declined(tester)
     tester.send(tester.make(ACK, _other(fin)))
     tester.say_syn()  # to which the FIN is repeated immediately, if it is still outstanding (spec 4.5)
@@ -1372,11 +1340,9 @@ def wrong_ack_of_a_fin_that_cancels(tester: Tester) -> None:
     tester.acknowledge(_expect_still(tester, "FIN", is_fin, "the ACK had another number"))
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.2", Request.TYPE, ours=True)
 def first_number(tester: Tester) -> None:
     """The first chat has number 1"""
-    _judge_numbers(tester)
-    tester.call()
     tester.judge(tester.hear("first").datagram.sequence == 1, "a first chat numbered 1")
 
 
@@ -1407,18 +1373,16 @@ def first_number_of_a_second_chat(tester: Tester) -> None:
         tester.part()
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("5.2", Request.TYPE, only=[Framing.HEADER])
 def first_number_after_a_new_start(tester: Tester) -> None:
-    tester.call()
     tester.acknowledge(tester.hear("before"))
     tester.call()  # without a FIN (spec 4.9)
     first = tester.hear("after a new start")
     tester.judge(first.datagram.sequence == 1, "a first chat numbered 1 after a new start, too")
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+@_in_a_chat("5.2", Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def first_number_after_leaving(tester: Tester) -> None:
-    tester.call()
     tester.acknowledge(tester.hear("before"))
     tester.acknowledge(_be_left(tester))
     tester.call()
@@ -1426,10 +1390,9 @@ def first_number_after_leaving(tester: Tester) -> None:
     tester.judge(first.datagram.sequence == 1, "a first chat numbered 1 after the person has left and returned, too")
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.2", Request.TYPE)
 def next_number(tester: Tester) -> None:
     """After its ACK, the next chat, or the FIN, carries the other number."""
-    tester.call()
     numbers = []
     for text in ("one", "two", "three"):
         heard = tester.hear(text)
@@ -1439,11 +1402,9 @@ def next_number(tester: Tester) -> None:
     tester.judge(kept, f"numbers that alternate, not {numbers}")
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.2", Request.TYPE, ours=True)
 def counter_of_each_direction(tester: Tester) -> None:
     """Each direction has a counter of its own."""
-    _judge_numbers(tester)
-    tester.call()
     first = tester.hear("one")
     tester.acknowledge(first)
     tester.say(b"a word of mine between")
@@ -1452,10 +1413,8 @@ def counter_of_each_direction(tester: Tester) -> None:
     tester.judge(kept, "the other number for the second chat: the tester's chat between them doesn't count")
 
 
-@_case("5.2", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.2", Request.TYPE, ours=True)
 def counter_of_the_partner(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     heard = tester.hear("one")
     tester.acknowledge(heard)
     same = heard.datagram.sequence & 1
@@ -1464,11 +1423,9 @@ def counter_of_the_partner(tester: Tester) -> None:
         tester.expect(f"an ACK of a chat {number}, which the daemon's own chat {same} has nothing to do with", is_ack)
 
 
-@_case("5.3", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.3", Request.TYPE, ours=True)
 def repeat_is_the_same(tester: Tester) -> None:
     """**A repeat** has the same number and the same bytes."""
-    _judge_numbers(tester)
-    tester.call()
     heard = tester.hear("once more")
     repeat = tester.find(is_message, within=RETRANSMISSION_INTERVAL + 2)
     if repeat is None:
@@ -1476,10 +1433,9 @@ def repeat_is_the_same(tester: Tester) -> None:
     tester.judge(repeat.data == heard.data, "the same bytes again")
 
 
-@_case("5.4", Request.ACCEPT)
+@_in_a_chat("5.4")
 def ack_number(tester: Tester) -> None:
     """**An ACK** carries the number of what it acknowledges, and no payload."""
-    tester.call()
     for text in (b"one", b"two", b"three"):
         acknowledged = tester.say(text).datagram
         expected = 1 - tester.number
@@ -1487,30 +1443,25 @@ def ack_number(tester: Tester) -> None:
         tester.judge(kept, f"ACK {expected}, without a payload")
 
 
-@_case("5.4", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.4", Request.TYPE, ours=True)
 def wrong_ack(tester: Tester) -> None:
     """Only an ACK with the number of the outstanding datagram counts; others are ignored."""
-    _judge_numbers(tester)
-    tester.call()
     heard = tester.hear("one")
     tester.send(tester.make(ACK, _other(heard)))
     _still_waiting(tester, heard, "no other chat before the first is acknowledged with its number")
 
 
-@_case("5.4", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.4", Request.TYPE, ours=True)
 def wrong_ack_of_a_second_chat(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     tester.acknowledge(tester.hear("one"))
     heard = tester.hear("another")
     tester.send(tester.make(ACK, _other(heard)))
     _still_waiting(tester, heard, "no other chat before the second is acknowledged with its number")
 
 
-@_case("5.5", Request.ACCEPT)
+@_in_a_chat("5.5")
 def repeat_acknowledged(tester: Tester) -> None:
     """A chat from the partner MUST be acknowledged each time it arrives"""
-    tester.call()
     tester.say(b"once more")
     for nth in ("first", "second", "third"):
         number = 1 - tester.number
@@ -1518,20 +1469,17 @@ def repeat_acknowledged(tester: Tester) -> None:
         tester.expect(f"ACK {number} of the {nth} repeat", _acknowledging(number))
 
 
-@_case("5.5", Request.ACCEPT)
+@_in_a_chat("5.5", ours=True)
 def repeat_with_other_words_acknowledged(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     tester.say(b"as it was")
     number = 1 - tester.number
     tester.send(tester.chat(b"as it wasn't", number))
     tester.expect(f"ACK {number} of a chat with the number of the one before it", _acknowledging(number))
 
 
-@_case("5.5", Request.ACCEPT, Request.SEE)
+@_in_a_chat("5.5", Request.SEE)
 def repeat_shown_once(tester: Tester) -> None:
     """and delivered to the person the first time: when its number differs from that of the chat before it."""
-    tester.call()
     tester.shown()
     for text in (b"one", b"one", b"two"):
         tester.say(text)
@@ -1541,10 +1489,8 @@ def repeat_shown_once(tester: Tester) -> None:
     _judge_shown(tester, "CHAT|", told, "'one', 'one' again with the other number, and 'two', without their repeats")
 
 
-@_case("5.5", Request.ACCEPT, Request.SEE)
+@_in_a_chat("5.5", Request.SEE, ours=True)
 def repeat_with_other_words(tester: Tester) -> None:
-    _judge_numbers(tester)
-    tester.call()
     tester.shown()
     tester.say(b"some words")
     tester.send(tester.chat(b"other words", 1 - tester.number))
@@ -1571,41 +1517,36 @@ def either_first_number(tester: Tester) -> None:
         tester.part()
 
 
-@_case("5.6", Request.ACCEPT)
+@_in_a_chat("5.6")
 def not_utf_8(tester: Tester) -> None:
     r"""Bytes that are not UTF-8 are shown as `\xHH`, never dropped."""
-    tester.call()
     tester.say(b"caf\xe9 \xff\xfe \xc3")
 
 
-@_case("5.6", Request.ACCEPT, Request.SEE)
+@_in_a_chat("5.6", Request.SEE)
 def not_utf_8_shown(tester: Tester) -> None:
-    tester.call()
     tester.shown()
     tester.say(b"na\xefve \xc3\xa9 \xff\xfe \xc3")
     told = rf"CHAT|{_ME}|na\\xefve é \\xff\\xfe \\xc3"
     _judge_shown(tester, "CHAT|", [told], r"the text with \xef, \xff\xfe and \xc3 where it isn't UTF-8")
 
 
-@_case("5.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("5.6", Request.TYPE, only=[Framing.HEADER])
 def utf_8(tester: Tester) -> None:
     """**Text** is UTF-8 where `header` is spoken."""
-    tester.call()
     text = "café → ☕"
     tester.judge(tester.hear(text).datagram.payload == text.encode(), f"a chat with {text!r} in UTF-8")
 
 
-@_case("5.6", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("5.6", Request.TYPE)
 def long_message(tester: Tester) -> None:
     """A message that is too long for one datagram is sent as several chats"""
-    tester.call()
     _whole(tester, _DIGITS)
 
 
-@_case("5.6", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("5.6", Request.TYPE, only=[Framing.HEADER])
 def cut_between_characters(tester: Tester) -> None:
     """cut between characters"""
-    tester.call()
     for received in _whole(tester, "é" * _LONG):
         try:
             received.datagram.payload.decode("utf-8")
@@ -1613,10 +1554,9 @@ def cut_between_characters(tester: Tester) -> None:
             raise tester.failure("payloads that are each UTF-8") from None
 
 
-@_case("5.6", Request.ACCEPT, Request.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
+@_in_a_chat("5.6", Request.TYPE, level=Level.SHOULD, only=[Framing.HEADER])
 def cut_after_a_blank(tester: Tester) -> None:
     """where possible, after a blank."""
-    tester.call()
     *cut, _ = _whole(tester, ("twelve chars " * _LONG)[:_LONG])
     kept = all(received.datagram.payload.endswith(b" ") for received in cut)
     tester.judge(kept, "payloads that are cut after a blank")
@@ -1625,54 +1565,48 @@ def cut_after_a_blank(tester: Tester) -> None:
 # -- 6: time
 
 
-@_case("6.1", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("6.1", Request.TYPE)
 def stop_and_wait(tester: Tester) -> None:
     """One SYN+ACK, chat or FIN is outstanding at a time in each direction of a conversation; the next is sent when
     it is acknowledged.
     """
-    tester.call()
     first = tester.hear("one")
     _still_waiting(tester, first, "no other chat before the first is acknowledged")
     tester.acknowledge(first)
     tester.expect("the next chat, after the ACK", _saying_more_than(first))
 
 
-@_case("6.2", Request.ACCEPT, Request.TYPE)
+@_in_a_chat("6.2", Request.TYPE)
 def chat_repeated(tester: Tester) -> None:
     """What is not acknowledged within 5 s is sent again."""
-    tester.call()
     heard = tester.hear("is it lost?")
     payload = heard.datagram.payload
     for nth in ("second", "third"):
         heard = tester.expect_again("the chat", heard, lambda datagram: datagram.payload == payload, nth)
 
 
-@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("6.2", Request.TYPE, only=[Framing.HEADER])
 def clock_of_a_chat(tester: Tester) -> None:
-    tester.call()
     heard = tester.hear("is it lost?")
     _make_noise(tester, heard, ACK, MESSAGE, ERR, Control.SYN_ACK)
     tester.expect_again("the chat", heard, lambda datagram: datagram.payload == heard.datagram.payload)
 
 
-@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("6.2", Request.TYPE, only=[Framing.HEADER])
 def chat_once_acknowledged(tester: Tester) -> None:
-    tester.call()
     tester.acknowledge(tester.hear("it is there"))
     _judge_end(tester, "no chat again once it is acknowledged")
 
 
-@_case("6.2", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
+@_in_a_chat("6.2", Request.TYPE, only=[Framing.HEADER])
 def chat_after_the_partner_left(tester: Tester) -> None:
-    tester.call()
     tester.hear("are you there?")
     _say_fin(tester, FIN, 1)
     _judge_end(tester, "no chat again, since the partner's FIN has ended the conversation")
 
 
-@_case("6.2", Request.ACCEPT, Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
+@_in_a_chat("6.2", Request.TYPE, Request.LEAVE, only=[Framing.HEADER])
 def last_words_repeated(tester: Tester) -> None:
-    tester.call()
     heard = tester.hear("one last word")
     tester.ask(Request.LEAVE, quiet=True)
     if any(is_fin(each.datagram) for each in tester.collect(within=min(tester.wire.wait, 0.5))):
@@ -1782,10 +1716,9 @@ def survival(tester: Tester) -> None:
     tester.say(b"we are still here")
 
 
-@_case("8.2", Request.ACCEPT)
+@_in_a_chat("8.2")
 def amplification(tester: Tester) -> None:
     """An answer to it MUST NOT be larger than three times the datagram that it answers"""
-    tester.call()
     _judge_answers_to_a_syn(tester)
 
 
@@ -1822,10 +1755,9 @@ def rate_of_all_strangers(tester: Tester) -> None:
     tester.judge(most <= _MOST, f"at most {_MOST} answers in a second, not {most} to FINs of two strangers")
 
 
-@_case("8.3", Request.ACCEPT, Request.SEE)
+@_in_a_chat("8.3", Request.SEE)
 def error_text_cut(tester: Tester) -> None:
     """At most 500 characters of an ERR's text are shown."""
-    tester.call()
     tester.shown()
     tester.send(tester.make(ERR, tester.number, b"z" * 1_000))
     told = [line.count("z") for line in tester.shown() if line.startswith("ERROR|")]
@@ -1865,10 +1797,9 @@ def call_given_up(tester: Tester) -> None:
     tester.judge(any(is_fin(each) and each.sequence == 0 for each in received), "FIN 0 after that")
 
 
-@_case("6.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER], slow=True)
+@_in_a_chat("6.3", Request.TYPE, only=[Framing.HEADER], slow=True)
 def given_up(tester: Tester) -> None:
     """After 12 tries without an answer the peer is lost"""
-    tester.call()
     heard = [tester.hear("is anybody there?")]
     fins: list[Received] = []
     for received in tester.collect(within=(TRIES + 2) * RETRANSMISSION_INTERVAL):
@@ -1908,9 +1839,8 @@ def unanswered_call(tester: Tester) -> None:
     _judge_unanswered(tester, 2 * UNANSWERED_INTERVAL)
 
 
-@_case("6.4", Request.ACCEPT, Request.TYPE, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
+@_in_a_chat("6.4", Request.TYPE, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER], slow=True)
 def unanswered_message(tester: Tester) -> None:
-    tester.call()
     tester.hear("are you thinking?")
     _judge_unanswered(tester, UNANSWERED_INTERVAL)
 
@@ -2012,39 +1942,35 @@ def line_without_end(tester: Tester) -> None:
     tester.judge(closed, f"the end of the connection, after 65,605 bytes without a newline, not {_said(heard)}")
 
 
-@_case("client 3.1", Request.ACCEPT, Request.SEE)
+@_in_a_chat("client 3.1", Request.SEE)
 def escapes_told(tester: Tester) -> None:
     r"""In a payload, a backslash and every control character (Unicode category Cc) travel escaped, and arrive
     unchanged
     """
-    tester.call()
     tester.shown()
     tester.say(b"a\nb\tc\\d|e\x1b\x7f\0")
     told = rf"CHAT|{_ME}|a\nb\tc\\d|e\x1b\x7f\x00"
     _judge_shown(tester, "CHAT|", [told], "the text with its escapes, on one line")
 
 
-@_case("client 3.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 3.1", Request.TYPE, Request.SEE)
 def escapes_read(tester: Tester) -> None:
-    tester.call()
     text = "a\nb\tc\\n|e\x1b"
     tester.judge(tester.hear(text).datagram.payload == text.encode(), f"the characters {text!r}")
 
 
-@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 3.2", Request.TYPE, Request.SEE)
 def longest_message(tester: Tester) -> None:
     """A message is up to 60,000 bytes of UTF-8"""
-    tester.call()
     _whole(tester, "x" * MAX_MESSAGE_SIZE)
     tester.shown()
     told = _told_of(tester, "x" * (MAX_MESSAGE_SIZE + 1))
     tester.judge(told[:1] == ["ERROR"], f"ERROR| for a message of {MAX_MESSAGE_SIZE + 1:,} bytes, not {told}")
 
 
-@_case("client 3.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 3.2", Request.TYPE, Request.SEE)
 def acknowledged_when_all_is(tester: Tester) -> None:
     """the message's ACK says that all of them were acknowledged."""
-    tester.call()
     tester.shown()
     parts = [tester.hear("letters " * (_LONG // 8))]
     while sum(part.datagram.length for part in parts) < _LONG:
@@ -2066,19 +1992,17 @@ def before_connect(tester: Tester) -> None:
     tester.judge(heard == b"QUIT|\n" and closed, f"QUIT| and the end, for QUIT| before CONNECT|, not {_said(heard)}")
 
 
-@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 4.1", Request.TYPE, Request.SEE)
 def messages_counted(tester: Tester) -> None:
     """`ACK\\|n` once the partner's daemon has acknowledged the n-th CHAT line of this chat"""
-    tester.call()
     tester.shown()
     for text in ("one", "two", "three"):
         tester.acknowledge(tester.hear(text))
     _judge_shown(tester, "ACK|", ["ACK|1", "ACK|2", "ACK|3"], "ACK|1, ACK|2 and ACK|3")
 
 
-@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 4.1", Request.TYPE, Request.SEE)
 def nothing_acknowledged_early(tester: Tester) -> None:
-    tester.call()
     tester.shown()
     tester.hear("is it there?")
     _judge_shown(tester, "ACK|", [], "no ACK| before the partner has acknowledged anything")
@@ -2091,20 +2015,18 @@ def ping_with_a_payload(tester: Tester) -> None:
     tester.judge(heard == b"PONG|\n", f"PONG| to PING|what|ever, not {_said(heard)}")
 
 
-@_case("client 4.1", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 4.1", Request.TYPE, Request.SEE)
 def message_without_a_chat(tester: Tester) -> None:
     """A line that is answered by ERROR, as one outside a chat is, is counted too, and its UNDELIVERED follows."""
-    tester.call()
     tester.part()
     tester.shown()
     told = _told_of(tester, "to nobody")
     tester.judge(told == ["ERROR", "UNDELIVERED"], f"ERROR| and UNDELIVERED| for a CHAT after its end, not {told}")
 
 
-@_case("client 4.2", Request.ACCEPT, Request.TYPE, Request.SEE)
+@_in_a_chat("client 4.2", Request.TYPE, Request.SEE)
 def undelivered_before_the_end(tester: Tester) -> None:
     """UNDELIVERED comes before the QUIT of its chat"""
-    tester.call()
     tester.shown()
     tester.hear("are you gone?")
     tester.send(tester.make(FIN, tester.number))
@@ -2192,12 +2114,6 @@ def _judge_unseen(tester: Tester, who: str) -> None:
             tester.send(tester.make(operation, number, RINGING if operation is ACK else b"unasked"), side)
     lines = [line for line in tester.shown() if not line.startswith("ELSEWHERE|")]  # which quotes nobody (4.11)
     tester.judge(not lines, f"nothing to a person {who} for what strangers said, not {lines}")
-
-
-def _judge_numbers(tester: Tester) -> None:
-    """Towards a foreign peer a daemon's numbers are guesses (spec 9)."""
-    if tester.foreign:
-        raise NotApplicableError("without an offer the tester is a foreign peer, towards which numbers are guesses (9)")
 
 
 def _judge_size(tester: Tester, received: Received) -> None:
