@@ -340,7 +340,7 @@ def payload_ignored(tester: Tester) -> None:
     accepted = tester.be_accepted(
         tester.make(SYN, 0, b"hello there"), "a SYN+ACK after a SYN with a payload that is no offer"
     )
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.acknowledge(accepted)
     tester.send(tester.make(FIN, tester.number, b"goodbye"))
     tester.expect("an ACK of a FIN with a payload", is_ack)
 
@@ -491,7 +491,7 @@ def malformed_controls(tester: Tester) -> None:
     accepted = tester.be_accepted()
     tester.send(tester.make(ACK, accepted.datagram.sequence) + more)
     _expect_syn_ack_still(tester, "the ACK had bytes too many")
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.acknowledge(accepted)
     for operation in (SYN, FIN, Control.ERR_FIN, Control.FIN_ACK):
         _ignored(tester, tester.make(operation, tester.number) + more, f"{operation.label} with bytes too many")
 
@@ -647,7 +647,7 @@ def strangers_when_accepting(tester: Tester) -> None:
     accepted = tester.be_accepted()
     _let_strangers_speak(tester, but=ACK)
     _expect_syn_ack_still(tester, "only strangers sent an ACK")
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.acknowledge(accepted)
     tester.say(b"we are still here")
 
 
@@ -927,13 +927,7 @@ def ringing_exactly(tester: Tester) -> None:
 @_case("4.3", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def ringing_acknowledges_nothing(tester: Tester) -> None:
     """and acknowledges nothing."""
-    accepted = tester.be_accepted()
-    tester.send(tester.make(ACK, accepted.datagram.sequence, RINGING))
-    _expect_syn_ack_still(tester, "'ringing' is no ACK of it")
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
-    first = tester.hear("does it ring?")
-    tester.send(tester.make(ACK, first.datagram.sequence, RINGING))
-    _still_waiting(tester, first, "no other chat before the first is acknowledged: only 'ringing' came")
+    _judge_no_acks(tester, "does it ring?", RINGING)
 
 
 @_case("4.3", Request.CALL, Request.SEE, level=Level.SHOULD, only=[Framing.HEADER])
@@ -991,7 +985,7 @@ def repeated_syn(tester: Tester) -> None:
     accepted = tester.be_accepted()
     told = "one SYN+ACK for a SYN that was repeated before it was accepted"
     tester.expect_none(told, is_syn_ack, within=min(tester.wire.wait, RETRANSMISSION_INTERVAL - 1))
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
+    tester.acknowledge(accepted)
     tester.say(b"hello")
 
 
@@ -1278,18 +1272,7 @@ def presence(tester: Tester) -> None:
 @_case("4.12", Request.ACCEPT, Request.TYPE, only=[Framing.HEADER])
 def presence_acknowledges_nothing(tester: Tester) -> None:
     """It acknowledges nothing and changes nothing, in any state."""
-    accepted = tester.be_accepted()
-    _ask_and_tell(tester, accepted)
-    _expect_syn_ack_still(tester, "'present?' is no ACK of it")
-    tester.send(tester.make(ACK, accepted.datagram.sequence))
-    first = tester.hear("who is there?")
-    _ask_and_tell(tester, first)
-    _still_waiting(tester, first, "no other chat before the first is acknowledged: only 'present?' came")
-
-
-def _ask_and_tell(tester: Tester, outstanding: Received) -> None:
-    for payload in (PRESENCE_QUESTION, PRESENCE_ANSWER):
-        tester.send(tester.make(ACK, outstanding.datagram.sequence, payload))
+    _judge_no_acks(tester, "who is there?", PRESENCE_QUESTION, PRESENCE_ANSWER)
 
 
 # -- 5: messages
@@ -2152,6 +2135,20 @@ def _judge_ack_of(tester: Tester, side: Side, who: str) -> None:
     for number in (0, 1):
         tester.send(tester.make(ACK, number), side)
     _still_waiting(tester, first, f"no other chat before the partner acknowledges the first: only {who} did")
+
+
+def _judge_no_acks(tester: Tester, text: str, *payloads: bytes) -> None:
+    """An ACK with any of these payloads acknowledges neither a SYN+ACK nor a chat."""
+    said = f"'{payloads[0].decode()}'"
+    accepted = tester.be_accepted()
+    for payload in payloads:
+        tester.send(tester.make(ACK, accepted.datagram.sequence, payload))
+    _expect_syn_ack_still(tester, f"{said} is no ACK of it")
+    tester.acknowledge(accepted)
+    first = tester.hear(text)
+    for payload in payloads:
+        tester.send(tester.make(ACK, first.datagram.sequence, payload))
+    _still_waiting(tester, first, f"no other chat before the first is acknowledged: only {said} came")
 
 
 def _judge_out_of_place(tester: Tester, whose: str, *operations: Operation) -> None:

@@ -339,11 +339,8 @@ class Tester:
         except NotRunError:
             self.say(b"your turn")
             self.ask(Request.TYPE, text)
-        return self.expect(
-            f"a chat with {text!r}" if len(text) < 40 else "a chat",
-            is_message,
-            within=PATIENCE,
-        )
+        expected = f"a chat with {text!r}" if len(text) < 40 else "a chat"
+        return self.expect(expected, is_message, within=PATIENCE)
 
     def acknowledge(self, received: Received, side: Side = Side.TESTER) -> None:
         """The ACK that the daemon expects of what it sent."""

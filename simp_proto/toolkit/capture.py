@@ -16,8 +16,6 @@ from typing import BinaryIO, Final, NamedTuple
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.frame import ETHERNET, IPNET, Captured, Frame, Frames
 
-__all__ = ["MAGIC_SIZE", "Capture", "CaptureError", "Captured", "is_capture"]
-
 
 class CaptureError(SimpError, ValueError):
     """A capture that is cut or corrupt from some byte on; what came before it has been read."""
