@@ -125,6 +125,7 @@ def _case(
 
 
 _in_a_chat: Final = partial(_case, chat=True)
+"""Registers what judges a rule in a chat, which has begun."""
 
 _ORDERS: Final[tuple[Literal["big", "little"], ...]] = ("big", "little")
 _CHECKED: Final = (Framing.HEADER, Framing.TRAILER)
@@ -537,6 +538,7 @@ def _acknowledges_fins(begin: Callable[[Tester], object], *fins: Control) -> _Ju
 _FINS: Final = (FIN, Control.ERR_FIN, Control.FIN_ACK)
 _ONLY_FINS: Final = (FIN, Control.ERR_FIN)
 """Where a FIN is outstanding, FIN+ACK is an ACK."""
+
 _case("3.2", name="fin-of-a-waiting-caller")(_acknowledges_fins(_ring, *_FINS))
 _case("3.2", Request.CALL, name="fin-of-a-callee")(_acknowledges_fins(Tester.be_called, *_FINS))
 _case("3.2", Request.CALL, only=[Framing.HEADER], name="fin-of-a-callee-that-rang")(
