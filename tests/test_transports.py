@@ -134,8 +134,8 @@ def test_at_all_addresses_an_answer_leaves_from_the_one_that_was_called(
 ) -> None:
     """spec 1.4, with and without a system that tells of the destination."""
     if not told:
-        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
-        monkeypatch.setattr("simp_daemon.transports.addresses_here", lambda family: sorted({called, other}))
+        monkeypatch.setattr("simp_proto.udp.hear_destinations", lambda udp: False)
+        monkeypatch.setattr("simp_proto.udp.addresses_here", lambda family: sorted({called, other}))
 
     async def scenario() -> None:
         heard = Heard()
@@ -174,7 +174,7 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["packet info", "a socket for each"])
 def test_where_an_address_is_ours_no_longer_the_system_chooses(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
     if not told:
-        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
+        monkeypatch.setattr("simp_proto.udp.hear_destinations", lambda udp: False)
 
     async def scenario() -> None:
         heard = Heard()
