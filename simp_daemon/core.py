@@ -35,7 +35,7 @@ class Core:
         self._perform = perform
         self._endpoint = Endpoint(framing, own=own)
         self._neighbours = Neighbours(asks=asks)
-        self._connections = Connections(self._endpoint, self._neighbours, own, perform)
+        self._connections = Connections(self._endpoint, self._neighbours, perform)
 
     def handle(self, occurrence: Occurrence, now: float) -> None:  # noqa: PLR0912  a case for each occurrence
         """Takes what has happened, and performs what follows. Nothing makes it raise; `perform` must not call it."""

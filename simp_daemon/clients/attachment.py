@@ -1,6 +1,6 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,26 +34,20 @@ class _Other:
 
 
 class Attachment:
-    """One attached client. `now` is the endpoint's clock, `own` the daemon's address, which isn't called."""
+    """One attached client. `now` is the endpoint's clock."""
 
     def __init__(
         self,
         client: Client,
         name: str,
-        own: Address | None,
         endpoint: Endpoint,
         neighbours: Neighbours,
         outbox: Outbox,
-        missed: dict[Address, tuple[str, int]],
         emit: Callable[[Write], None],
     ) -> None:
-        """`missed`: who called while nobody was there, by name, and how many seconds ago they gave up.
-
-        Raises `LineError` for a name that isn't one (client 3.3).
-        """
+        """Raises `LineError` for a name that isn't one (client 3.3)."""
         endpoint.user = check_user(name)
         self.client = client
-        self._own = own
         self._endpoint = endpoint
         self._neighbours = neighbours
         self.watching = False
@@ -71,8 +65,11 @@ class Attachment:
             Word.CHAT: self._say,
             Word.QUIT: self._quit,
         }
+
+    def greet(self, name: str, missed: Iterable[tuple[Address, str, int]]) -> None:
+        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now."""
         self._write(Word.CONNECTED, name)
-        for peer, (caller, seconds) in missed.items():
+        for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
@@ -124,8 +121,6 @@ class Attachment:
 
     def _call(self, payload: str, now: float) -> None:
         peer, name = self._whom(payload, now)
-        if peer == self._own:
-            raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
         (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
         self._partner = self._requests.pop(peer, _Other(peer, name))
 
