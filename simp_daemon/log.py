@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any, Final
 
 from simp_daemon import events
-from simp_daemon.events import Event, Why
+from simp_daemon.events import Event
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
@@ -45,17 +45,6 @@ _SENTENCES: Final[dict[type[Event], str]] = {
     events.Present: "{who} answered that it is there",
     events.Seen: "{who} is known",
     events.Gone: "{who} is gone",
-}
-_ENDS: Final = {
-    Why.FIN: "the other side ended it",
-    Why.ERR: "the other side sent an error",
-    Why.LOST: "the other side stopped answering",
-    Why.RESTARTED: "the other side called again",
-    Why.EXPIRED: "the caller stopped calling",
-    Why.CROWDED: "newer calls took its place",
-    Why.BUSY: "a chat with somebody else was on",
-    Why.QUIT: "this side ended it",
-    Why.UNREACHABLE: "no datagram got there",
 }
 
 
@@ -118,7 +107,7 @@ def in_words(event: Event) -> str:
     where, name = format_address(event.peer), details.get("name")
     details |= {"where": where, "who": f"'{name}' at {where}" if name else where}
     if isinstance(event, events.Ended):
-        details["why"] = _ENDS[event.why]
+        details["why"] = event.why.value
     elif isinstance(event, events.AnsweredElsewhere):
         details["elsewhere"] = format_address(event.elsewhere)
     elif isinstance(event, events.Ignored):

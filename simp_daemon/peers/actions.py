@@ -6,17 +6,8 @@ from simp_daemon import events
 from simp_daemon.events import Why
 from simp_daemon.peers.delivery import Transmission
 from simp_daemon.peers.record import Record
-from simp_proto.constants import (
-    BUSY,
-    ERROR_SIZE,
-    HANDSHAKE_SEQUENCE,
-    OFFER,
-    RETRANSMISSION_INTERVAL,
-    RINGING,
-    UNKNOWN_SYN_INTERVAL,
-    Control,
-    Framing,
-)
+from simp_proto import constants
+from simp_proto.constants import Control, Framing
 from simp_proto.datagram import Datagram
 from simp_proto.printable import NOBODY
 
@@ -49,9 +40,10 @@ def call(record: Record, happening: Happening) -> None:
     record.refreshed = happening.now
     record.elsewhere = None
     offers = record.framing is not Framing.TRAILER and record.forced is not Framing.BARE
+    offer = constants.OFFER if offers else b""
     known = record.framing is Framing.HEADER
-    interval = RETRANSMISSION_INTERVAL if known else UNKNOWN_SYN_INTERVAL
-    record.delivery.put(Transmission(Control.SYN, OFFER if offers else b"", HANDSHAKE_SEQUENCE, interval))
+    interval = constants.RETRANSMISSION_INTERVAL if known else constants.UNKNOWN_SYN_INTERVAL
+    record.delivery.put(Transmission(Control.SYN, offer, constants.HANDSHAKE_SEQUENCE, interval))
 
 
 def cross(record: Record, happening: Happening) -> None:
@@ -72,14 +64,14 @@ def ring(record: Record, happening: Happening) -> None:
     record.syn_sequence = syn.sequence
     record.refreshed = happening.now
     if record.framing is Framing.HEADER:
-        record.send(Control.ACK, syn.sequence, RINGING)
+        record.send(Control.ACK, syn.sequence, constants.RINGING)
 
 
 def refuse(record: Record, happening: Happening) -> None:
     syn = happening.heard
     record.speak(record.answer_framing(syn))
     record.outlet.append(events.Refused(record.peer, syn.name))
-    record.send(Control.ERR, syn.sequence, BUSY.encode("ascii"))
+    record.send(Control.ERR, syn.sequence, constants.BUSY.encode("ascii"))
     record.send(Control.FIN, syn.sequence)
 
 
@@ -95,7 +87,7 @@ def note_ringing(record: Record, happening: Happening) -> None:
 
 
 def postpone(record: Record, happening: Happening) -> None:
-    record.delivery.postpone(happening.now, UNKNOWN_SYN_INTERVAL)
+    record.delivery.postpone(happening.now, constants.UNKNOWN_SYN_INTERVAL)
 
 
 def accept(record: Record, _: Happening) -> None:
@@ -142,7 +134,8 @@ def acknowledge(record: Record, happening: Happening) -> None:
 def report(record: Record, happening: Happening) -> None:
     datagram = happening.heard
     record.learn_name(datagram)
-    text = datagram.text if len(datagram.text) <= ERROR_SIZE else f"{datagram.text[:ERROR_SIZE]}..."
+    most = constants.ERROR_SIZE
+    text = datagram.text if len(datagram.text) <= most else f"{datagram.text[:most]}..."
     if datagram.framing is Framing.TRAILER and record.framing is not Framing.TRAILER:
         text += _TRAILER_HINT
     record.outlet.append(events.ErrorReceived(record.peer, record.name, text))
@@ -165,7 +158,7 @@ def quit(record: Record, _: Happening) -> None:
 
 
 def cancel(record: Record, _: Happening) -> None:
-    record.delivery.put(Transmission(Control.FIN, number=HANDSHAKE_SEQUENCE))
+    record.delivery.put(Transmission(Control.FIN, number=constants.HANDSHAKE_SEQUENCE))
 
 
 def decline(record: Record, _: Happening) -> None:
