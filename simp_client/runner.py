@@ -56,7 +56,6 @@ class Runner:
         self._pump()
 
     def end_input(self) -> None:
-        """The person has no more to say."""
         self._dialogue.end_input()
         self._pump()
 

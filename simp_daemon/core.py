@@ -121,5 +121,4 @@ class Core:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is going on with any peer."""
         return self._endpoint.idle

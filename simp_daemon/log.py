@@ -94,7 +94,6 @@ def log_complaints() -> Callable[[AbstractEventLoop, dict[str, Any]], None]:
 
 
 def log_event(event: Event) -> None:
-    """A line for what has happened with a peer."""
     level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
     if not log.isEnabledFor(level):
         return

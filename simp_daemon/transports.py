@@ -101,7 +101,6 @@ class Datagrams:
             oldest.close()
 
     def close(self) -> None:
-        """Gives the address back."""
         self._closed = True
         for each in (*self._sockets.values(), *self._queues.values()):
             self._loop.remove_reader(each)
@@ -272,5 +271,4 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.abort()
 
     def abort(self) -> None:
-        """Now."""
         self._transport.abort()

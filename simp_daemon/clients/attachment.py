@@ -101,7 +101,6 @@ class Attachment:
     # -- what it wishes
 
     def handle(self, line: Line, now: float) -> None:
-        """A line of the client's."""
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")

@@ -91,7 +91,6 @@ class Connections:
             self._open[client].slow = slow
 
     def closed(self, client: Client, now: float) -> None:
-        """A connection has ended."""
         connection = self._open.pop(client, None)
         self._ending.pop(client, None)
         if connection and connection.attachment:
@@ -101,7 +100,6 @@ class Connections:
             self._emit(Announce(""))
 
     def stop(self, now: float) -> None:
-        """Ends all connections."""
         for client in list(self._open):
             self._close(client, now)
 

@@ -43,7 +43,6 @@ class Endpoint:
         self.outlet: list[Send | Event] = []
         self._framing = framing
         self._own = own
-        self._port = own[1] if own else 0
         self._policy = policy or OneChat()
         self._sessions: dict[Address, Session] = {}
         self._requests: dict[Address, Session] = {}
@@ -63,7 +62,7 @@ class Endpoint:
         if not peer[1]:
             self.outlet.append(Ignored(peer, Reason.MALFORMED, "it came from port 0, which no answer reaches"))
             return
-        if here is not None and self.fail((here, self._port), _ITSELF.format(here), now):
+        if here is not None and self._own and self.fail((here, self._own[1]), _ITSELF.format(here), now):
             return  # it is our own call
         session = self._sessions.get(peer)
         state = session.state if session else State.IDLE

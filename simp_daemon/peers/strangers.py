@@ -47,7 +47,6 @@ class Strangers:
         return (self._friends if friend else self._all).left(now) and self._of(peer).left(now)
 
     def charge(self, peer: Address, count: int, *, friend: bool) -> None:
-        """So many answers went to that peer."""
         (self._friends if friend else self._all).spend(count)
         self._of(peer).spend(count)
 
