@@ -74,23 +74,23 @@ class Core:
         self._drain(now)
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
-        self._connections.settle(now)
+        self._connections.control_flow(now)
         if self._endpoint.outlet or self._neighbours.outlet:
             self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
-        self._greet(now)
+        self._drain_neighbours(now)
         outlet = self._endpoint.outlet
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
             if not isinstance(each, Send):
-                self._meet(each, now)
-                self._greet(now)
+                self._tell_neighbours(each, now)
+                self._drain_neighbours(now)
                 self._connections.happened(each, now)
 
-    def _greet(self, now: float) -> None:
+    def _drain_neighbours(self, now: float) -> None:
         """Asks whom it is time to ask, and tells who has come and gone."""
         while self._neighbours.outlet:
             each = self._neighbours.outlet.pop(0)
@@ -100,7 +100,7 @@ class Core:
             elif not self._endpoint.ask(each.peer):
                 self._neighbours.spare(each.peer, now)
 
-    def _meet(self, event: Event, now: float) -> None:
+    def _tell_neighbours(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""
         match event:
             case events.Present(peer, name):

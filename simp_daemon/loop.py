@@ -197,7 +197,7 @@ class Daemon:
                     self._discovery.rename(name)
             case _:
                 if isinstance(effect, Connected):
-                    self._datagrams.attend(effect.peer, effect.here)
+                    self._datagrams.reserve_queue(effect.peer, effect.here)
                 log_event(effect)
 
     def _read_hosts(self) -> None:

@@ -85,7 +85,7 @@ class Datagrams:
         """That of its sockets, also where any free one was wanted."""
         return int(self._first.getsockname()[1])
 
-    def attend(self, peer: Address, here: str | None) -> None:
+    def reserve_queue(self, peer: Address, here: str | None) -> None:
         """Gives a peer that reaches us there a queue of its own, which strangers can't fill (spec 8.2), if possible."""
         if peer in self._queues:
             self._queues.move_to_end(peer)
@@ -112,9 +112,9 @@ class Datagrams:
         for number in range(self._expected):
             try:
                 if self._hears:
-                    data, source, here = udp.receive(sock)
+                    data, sender, here = udp.receive(sock)
                 else:
-                    data, source = sock.recvfrom(udp.LARGEST)
+                    data, sender = sock.recvfrom(udp.LARGEST)
             except BlockingIOError:
                 self._expected, self._alone = 1, _ALONE
                 if not number:  # we were woken for something else
@@ -124,7 +124,7 @@ class Datagrams:
                 self._failed(sock, here)
                 continue
             # Its answer waits for no other.
-            self._handle(occurrences.DatagramReceived(data, udp.address_of(source), here))
+            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
         if self._alone:
             self._alone -= 1
         else:
@@ -132,11 +132,11 @@ class Datagrams:
 
     def _read_one(self, sock: socket.socket, here: str | None) -> None:
         try:
-            data, source = sock.recvfrom(udp.LARGEST)
+            data, sender = sock.recvfrom(udp.LARGEST)
         except OSError:
             self._failed(sock, here)
         else:
-            self._handle(occurrences.DatagramReceived(data, udp.address_of(source), here))
+            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
     def _failed(self, sock: socket.socket, here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""

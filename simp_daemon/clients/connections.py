@@ -158,7 +158,7 @@ class Connections:
                 connection.unread = False
         return False
 
-    def settle(self, now: float) -> None:
+    def control_flow(self, now: float) -> None:
         """Holds back whoever says, or doesn't take, too much."""
         if self._attachment is None:
             return
