@@ -17,7 +17,7 @@ from simp_proto.printable import printable_name
 from simp_proto.text import Line, Word, check_user, format_line, parse_line
 
 _HEARD: Final = (events.MessageReceived, events.MessageAcknowledged, events.Connected, events.Rang)
-"""Events by which the partner shows that something gets to it."""
+"""Events that only come from a partner whom something of ours reaches, or who reaches us."""
 
 
 @dataclass(frozen=True, slots=True)
