@@ -7,11 +7,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
+from zeroconf import const
+from zeroconf._dns import DNSAddress, DNSPointer, DNSService
+from zeroconf._protocol.outgoing import DNSOutgoing
 
 from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.constants import SERVICE
 from tests.namespaces import Machine, machines, needs_namespaces
 
 pytestmark = [needs_namespaces, pytest.mark.slow]
@@ -230,6 +234,33 @@ def test_whom_the_daemon_has_found_is_another(three: list[Machine]) -> None:
     alice.hear(r"SEEN\|bob\|.*\|\d+", 10)
     other.filter("output udp dport 5353 drop")
     assert seen(one.simp("doctor", "--json"), "others")[0] == "ok"
+
+
+def test_what_another_machine_says_of_it_proves_nothing(three: list[Machine]) -> None:
+    one, _, mallory = three
+    one.daemon()
+    packet = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+    packet.add_answer_at_time(DNSPointer(SERVICE, const._TYPE_PTR, 1, 120, f"bob abcdefgh.{SERVICE}"), 0)
+    packet.add_answer_at_time(DNSService(f"bob abcdefgh.{SERVICE}", const._TYPE_SRV, 1, 120, 0, 0, 7777, "b.local."), 0)
+    packet.add_answer_at_time(DNSAddress("b.local.", const._TYPE_A, 1, 120, socket.inet_aton("10.77.0.99")), 0)
+    with mallory.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(mallory.address))
+    udp.bind((mallory.address, 5353))
+    over = Event()
+
+    def forge() -> None:
+        while not over.wait(0.1):
+            udp.sendto(packet.packets()[0], ("224.0.0.251", 5353))
+
+    with udp:
+        thread = Thread(target=forge)
+        thread.start()
+        done = one.simp("doctor", "10.77.0.99", "--json")
+        over.set()
+        thread.join()
+    told = json.loads(done.stdout)["conclusion"]
+    assert re.fullmatch(r"The machine of 10\.77\.0\.99:7777 is off or gone, or .*", told)
 
 
 @pytest.fixture

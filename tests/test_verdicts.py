@@ -14,7 +14,7 @@ from simp_proto.address import parse_address
 OK, WARN, FAIL, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 ETHERNET = Interface("eth0", ("192.0.2.1/24",))
 LINK = Interface("eth0", ("fe80::1%eth0/64",))
-MINE = Announcement("aaaaaaaa", frozenset({"192.0.2.1"}), 7777)
+MINE = Announcement("aaaaaaaa", frozenset({"192.0.2.1"}), 7777, "alice")
 BOBS = Announcement("bbbbbbbb", frozenset({"192.0.2.2"}), 7777, "bob")
 BOB = Person("bob", "192.0.2.2:7777", "announced", 3)
 ABSENT_BOB = replace(BOB, seconds=None)
@@ -159,6 +159,7 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("announced", WELL, "visible", OK, ""),
     ("at another port", replace(WELL, port=8777), "visible", WARN, "--discovery"),
     ("off", OFF, "visible", WARN, "--discovery"),
+    ("with another port than told", replace(itself(Reply.REFUSED), port=8777), "visible", OK, ""),
     ("not announced", replace(WELL, announcements=frozenset({BOBS})), "visible", WARN, "--discovery"),
     ("mute", replace(WELL, echoes={"192.0.2.1": Echo.BLOCKED}), "visible", FAIL, "multicast"),
     ("deaf", replace(NOBODY, echoes={"192.0.2.1": Echo.LOST}, announcements=frozenset()), "visible", UNKNOWN, "who"),
@@ -232,6 +233,7 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
     ),
     ("mistyped", sought("bbo"), {"peer": FAIL}, "Nobody called bbo is known .*, but bob is."),
     ("in other letters", sought("BOB"), {"peer": FAIL}, "Nobody called BOB is known .*, but bob is."),
+    ("oneself", sought("alice"), {"peer": FAIL}, "alice is whoever is at this machine itself."),
     ("unlike", sought("zebra"), {"peer": FAIL}, "Nobody called zebra is known on this network."),
     ("no list", sought("zoe", STOPPED), {"peer": UNKNOWN}, ".* can't be told, .* isn't running .* simp daemon.*"),
     ("no cable", sought("zoe", DOWN), {"peer": UNKNOWN}, ".* can't be told, .* eth0 is off, or its cable is out."),
@@ -439,6 +441,14 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         f"No daemon is announced at {PERSON}: .*",
     ),
     ("not asked, off", seeking(Reply.UNASKED, Link.ABSENT, runs=False), {"machine": FAIL}, ".* off or gone, .*"),
+    (
+        "another daemon",
+        replace(
+            seeking(Reply.REFUSED, Link.THERE), announcements=frozenset({MINE, replace(BOBS, port=8777, name="carol")})
+        ),
+        {"answer": FAIL},
+        f"{MACHINE} is there, but no daemon runs at UDP 7777; one is at 192.0.2.2:8777.",
+    ),
     (
         "at another port",
         replace(seeking(Reply.UNASKED, Link.THERE), announcements=frozenset({MINE, replace(BOBS, port=8777)})),

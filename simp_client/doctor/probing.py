@@ -134,11 +134,10 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
     peer = Peer(wanted, address=where, source=_source(where[0]))
     person = listed(facts, where)
     told: frozenset[Announcement] = frozenset()
-    speaks = facts.announced(where) or (person and (person.source == "announced" or person.seconds is not None))
-    if not speaks:
+    if not facts.announced(where) and not (person and person.source == "announced"):
         told = _unicast(facts, where[0])
         facts = replace(facts, announcements=facts.announcements | told)
-    if facts.announced(where) or speaks:
+    if facts.announced(where) or (person and person.source == "announced"):
         reply, name = _present(where)
         peer = replace(peer, reply=reply, name=name or "")
     if peer.reply is Reply.PRESENT:
@@ -147,15 +146,16 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
     if peer.reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
         told = told or _unicast(facts, where[0])
         facts = replace(facts, announcements=_listen(hosts)[2] | told)
-    peer = replace(peer, told=told)
-    if peer.reply is Reply.REFUSED:
-        return replace(facts, peer=replace(peer, link=Link.THERE))
-    if peer.reply is not Reply.BLOCKED:
+    link, reply = Link.THERE, peer.reply
+    if not told and reply not in (Reply.REFUSED, Reply.BLOCKED):
         link, reply = _link(facts, where[0], began, _LOOKED_FOR if facts.announced(where) else _TRUSTED)
-        peer = replace(peer, link=link, reply=reply if reply is Reply.NO_ROUTE else peer.reply)
-    others = [parse_address(each.address, DAEMON_PORT) for each in facts.neighbours if each.here and each != person]
-    answers = bool(told) or any(_present(each)[0] is Reply.PRESENT for each in others[:2])
-    return replace(facts, peer=replace(peer, answers=answers))
+        reply = reply if reply is Reply.NO_ROUTE else peer.reply
+    others = [each for each in facts.neighbours if each.seconds is not None and each.source == "announced"]
+    elsewhere = [parse_address(each.address, DAEMON_PORT) for each in others if each != person]
+    answers = bool(told)
+    if reply is Reply.SILENT and not told:  # does this machine let in what answers it?
+        answers = any(_present(each)[0] is Reply.PRESENT for each in elsewhere[:2])
+    return replace(facts, peer=replace(peer, reply=reply, link=link, told=told, answers=answers))
 
 
 def _no_interface(host: str) -> str:
@@ -362,7 +362,12 @@ def _listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Anno
                         echoes[source] = Echo.HEARD
                     elif (found := _records(data)) is not None:
                         records.setdefault((source, sockets[udp].partition("%")[2]), []).extend(found)
-    announcements = {each for (_, interface), said in records.items() for each in _announced(said, interface)}
+    announcements = {
+        each
+        for (source, interface), said in records.items()
+        for each in _announced(said, interface)
+        if source in each.hosts  # what one machine says of another proves nothing
+    }
     return echoes, {source for source, _ in records}, frozenset(announcements)
 
 

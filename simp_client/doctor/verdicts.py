@@ -1,7 +1,7 @@
 """What facts mean: a verdict and the next thing to do for each check, and a sentence for an administrator. Pure."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum, unique
 from ipaddress import IPv6Address, ip_address, ip_interface
@@ -236,7 +236,8 @@ def _hosts(person: Person) -> set[str]:
 def _visible(facts: Facts) -> Said:
     if Echo.BLOCKED in facts.echoes.values():
         return FAIL, "nobody can see you, since no multicast gets out", "see multicast"
-    if any(each.port == facts.port and each.hosts & facts.own for each in facts.announcements):
+    ports = {each.port for each in facts.announcements if each.hosts & facts.own}
+    if facts.port in ports or (ports and _port(facts)[0] is WARN):
         return OK, "your daemon announces itself", ""
     if facts.no_daemon or _multicast(facts)[0] is not OK:
         return UNKNOWN, "whether others see you can't be told from here", "run simp who on the other machine"
@@ -326,21 +327,20 @@ def _unaddressed(facts: Facts, peer: Peer) -> tuple[Finding, str]:
     if not may_come(wanted) or wanted[0] in "[0123456789":
         sentence = f"{wanted} is nobody's name here, and no address that can be asked: {peer.mistake}"
         return Finding("peer", FAIL, peer.mistake, "simp who lists who is here, with addresses"), sentence
+    if any(each.name == wanted for each in facts.announcements):
+        seen = f"{wanted} is whoever is at this machine itself"
+        return Finding("peer", FAIL, seen, "give the name of somebody else, such as simp who lists"), seen
     seen = f"nobody called {wanted} is known"
     names = {each.name for each in facts.neighbours} | {each.name for each in facts.announcements}
     alike = {each.casefold(): each for each in sorted(names) if each}
     for near in get_close_matches(wanted.casefold(), alike, 1):
         sentence = f"Nobody called {wanted} is known on this network, but {alike[near]} is"
         return Finding("peer", FAIL, seen, f"if that is meant: simp doctor {alike[near]}"), sentence
-    for check in ("interfaces", "daemon", "inbound", "multicast"):
+    for check in ("interfaces", "daemon", "inbound", "multicast", "visible"):
         verdict, why, do = _CHECKS[check](facts)
-        if verdict is FAIL:
-            return Finding(
-                "peer", UNKNOWN, seen, do
-            ), f"Whether anybody called {wanted} is here can't be told, since {why}"
-    verdict, why, do = _visible(facts)
-    if verdict is WARN:
-        return Finding("peer", UNKNOWN, seen, do), f"Whether anybody called {wanted} is here can't be told, since {why}"
+        if verdict is FAIL or (verdict is WARN and check == "visible"):
+            sentence = f"Whether anybody called {wanted} is here can't be told, since {why}"
+            return Finding("peer", UNKNOWN, seen, do), sentence
     ask = "ask for the IP address, and give that to simp doctor"
     return Finding("peer", FAIL, seen, ask), f"Nobody called {wanted} is known on this network"
 
@@ -360,10 +360,8 @@ def _reached(facts: Facts, peer: Peer, address: Address, who: str, person: Perso
     if _visible(facts)[0] is WARN:
         return f"{who} can be reached by its address, but {_visible(facts)[1]}"
     if person is not None and person.source == "announced":
-        drops = (
-            f"{who} answers, but this machine's own firewall drops what others send to its UDP {facts.port}, it seems"
-        )
-        return f"{drops}: this command gets an answer, and the daemon doesn't"
+        drops = f"this machine's own firewall drops what others send to its UDP {facts.port}, it seems"
+        return f"{who} answers, but {drops}: this command gets an answer, and the daemon doesn't"
     unfound = f"{who} can be reached by its address, but this machine's own daemon hasn't found it"
     return f"{unfound}: the network filters multicast, it seems"
 
@@ -375,16 +373,15 @@ def _unreached(facts: Facts, peer: Peer, address: Address, who: str) -> tuple[Fi
     reply, link, runs = peer.reply, peer.link, facts.announced(address)
     said = peer.told | {each for each in facts.announcements if host in each.hosts}
     others = sorted({format_address((host if host in each.hosts else min(each.hosts), each.port)) for each in said})
+    where = " and ".join(others[:5])
     let_in = f"over there, let {port} in, such as: {allow('ufw', number)}"
     if reply is not Reply.REFUSED and (out := _out(facts, host, peer.source)):
         found = Finding("route", FAIL, out, "put the cable in, join the Wi-Fi, or switch it on")
         return found, f"Nothing gets from this machine to {who}, since {out}"
     if reply is Reply.NO_ROUTE and runs:
         found = Finding("route", FAIL, f"no way leads to {host}", "give both machines addresses of one network")
-        return (
-            found,
-            f"This machine has no route to {who}, which it hears: the two have addresses of different networks",
-        )
+        why = "the two have addresses of different networks"
+        return found, f"This machine has no route to {who}, which it hears: {why}"
     if reply is Reply.NO_ROUTE:
         version = ip_address(host).version
         own = [ip_interface(each) for one in facts.interfaces if one.up for each in one.addresses]
@@ -396,18 +393,15 @@ def _unreached(facts: Facts, peer: Peer, address: Address, who: str) -> tuple[Fi
         found = Finding("route", FAIL, f"no way leads from this machine to {host}", do)
         return found, f"This machine has no route to {who}: {within}"
     if reply is Reply.BLOCKED:
-        found = Finding("outgoing", FAIL, f"this machine's own firewall drops {port} on its way out")
-        found = replace(found, next=allow(facts.firewall, number))
-        return found, f"This machine's own firewall drops {port} on its way out to {who}"
-    if others and not runs:
-        where = " and ".join(others[:5])
-        found = Finding("answer", FAIL, f"no daemon is announced there, but at {where}", f"simp doctor {others[0]}")
+        seen = f"this machine's own firewall drops {port} on its way out"
+        return Finding("outgoing", FAIL, seen, allow(facts.firewall, number)), f"T{seen[1:]} to {who}"
+    if reply is Reply.UNASKED and others:
+        found = Finding("answer", FAIL, f"a daemon is announced at {where} instead", f"simp doctor {others[0]}")
         return found, f"{machine} is there, but its daemon is at {where}"
     if reply is Reply.REFUSED and not runs:
-        found = Finding(
-            "answer", FAIL, f"nothing listens at {port}", f"over there, start it: {_start(6 if ':' in host else 4)}"
-        )
-        return found, f"{machine} is there, but no daemon runs at {port}"
+        start = f"over there, start it: {_start(6 if ':' in host else 4)}"
+        found = Finding("answer", FAIL, f"nothing listens at {port}", start)
+        return found, f"{machine} is there, but no daemon runs at {port}{f'; one is at {where}' if others else ''}"
     if reply is Reply.REFUSED or (reply is Reply.PROHIBITED and (runs or link is Link.THERE)):
         found = Finding("answer", FAIL, f"a firewall rejects {port}", let_in)
         return found, f"{machine} is there, but something rejects {port} to it: its firewall"
@@ -426,20 +420,14 @@ def _unreached(facts: Facts, peer: Peer, address: Address, who: str) -> tuple[Fi
                 return found, f"Nothing comes back from {who}, which can't be judged as long as {why}"
     if reply is Reply.SILENT and (runs or link is Link.THERE):
         found = Finding("answer", FAIL, "nothing comes back, though the machine is there", let_in)
-        unless = "" if runs else ", unless its daemon hangs"
-        unless = (
-            unless
-            if peer.answers
-            else f"{unless or ', unless'} {'or ' * (not runs)}this machine's own lets no answers in"
-        )
+        doubts = ["its daemon hangs"] * (not runs) + ["this machine's own lets no answers in"] * (not peer.answers)
+        unless = f", unless {' or '.join(doubts)}" if doubts else ""
         return found, f"{machine} is there, but something drops {port} to it: its firewall{unless}"
     if reply in (Reply.SILENT, Reply.PROHIBITED):
         found = Finding("answer", FAIL, "nothing comes back", "run simp doctor over there")
         return found, f"Nothing comes back from {who}: it is off, or a firewall drops {port}"
-    found = Finding(
-        "answer", UNKNOWN, "no daemon is announced there, and one that isn't might not understand a question"
-    )
-    found = replace(found, next=f"simp probe {format_address(address)}, which rings")
+    seen = "no daemon is announced there, and one that isn't might not understand a question"
+    found = Finding("answer", UNKNOWN, seen, f"simp probe {format_address(address)}, which rings")
     none = f"{machine} is there, but announces no daemon" if link is Link.THERE else f"No daemon is announced at {who}"
     return found, f"{none}: whether one runs at {port} shows only a call, or simp probe"
 
@@ -450,8 +438,7 @@ def _out(facts: Facts, host: str, source: str | None) -> str:
         return ""
     if not any(each.up for each in facts.interfaces):
         return _interfaces(facts)[1]
-    mine = [each for each in facts.interfaces if source in each.hosts] or [
-        each for each in facts.interfaces if each.joins(host)
-    ]
+    mine = [each for each in facts.interfaces if source in each.hosts]
+    mine = mine or [each for each in facts.interfaces if each.joins(host)]
     off = [each.name for each in mine if not each.up]
     return f"this machine's own {off[0]} is off, or its cable is out" if off and len(off) == len(mine) else ""
