@@ -154,14 +154,14 @@ TABLE = {
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.who": Row("simp_proto.cli events link roll", "click", "asyncio sys"),
-    "simp_client.doctor": Row("simp_proto.address events"),
-    "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors people"),
+    "simp_client.doctor": Row("simp_proto.address simp_proto.constants events"),
+    "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.probing": Row(
-        "simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link roll",
+        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link roll",
         "ifaddr zeroconf",
         "asyncio concurrent pathlib platform select socket subprocess time",
     ),
-    "simp_client.doctor.command": Row("simp_proto.constants simp_proto.cli", "click", "sys"),
+    "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder "
         "simp_daemon.loop simp_daemon.profile api events",
