@@ -97,7 +97,7 @@ def _peer(facts: Facts, wanted: str) -> Peer:
         if len(listed) != 1:
             return Peer(wanted)
         where = parse_address(listed[0].address, DAEMON_PORT)
-    if facts.announced(where) or any(each.source == "announced" or each.seconds is not None for each in listed):
+    if facts.announced(where) or any(each.source == "announced" for each in listed):
         reply, name = _ask(where)
         machine = reply
     else:
