@@ -21,7 +21,7 @@ from simp_proto.text import Line, Word, check_user, format_line
 
 MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
-_UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE)
+_UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
@@ -56,6 +56,8 @@ class Attachment:
         self.people = People()
         self.watches = True
         """Whether the daemon tells who is here, as far as known."""
+        self.looks = True
+        """Whether it looks for anybody, as far as told."""
         self.said = 0
         """Messages of this chat so far."""
         self.outstanding: dict[int, str] = {}
@@ -174,13 +176,16 @@ class Attachment:
 
     def _receive_seen(self, line: Line) -> None:
         person = read_seen(line)
-        if person.name and person.address:
+        if person and person.name:
             self._events.extend(self.people.put(person.address, person))
         else:
             self._receive_gone(line)  # nobody is at that daemon
 
     def _receive_gone(self, line: Line) -> None:
         self._events.extend(self.people.put(line.fields(3)[1], None))
+
+    def _receive_discovery(self, line: Line) -> None:
+        self.looks = line.payload != "off"
 
     def _receive_ringing(self, line: Line) -> None:
         name, address = line.fields(2)
@@ -343,6 +348,7 @@ class Attachment:
         Word.MISSED: _receive_missed,
         Word.SEEN: _receive_seen,
         Word.GONE: _receive_gone,
+        Word.DISCOVERY: _receive_discovery,
         Word.RINGING: _receive_ringing,
         Word.AWAY: _receive_away,
         Word.ELSEWHERE: _receive_elsewhere,

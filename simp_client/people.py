@@ -6,12 +6,14 @@ from typing import Final
 
 from simp_client.events import Event, Gone, Person, Seen
 from simp_proto.address import parse_address
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
 from simp_proto.text import Line
 
 MOST_PEOPLE: Final = 1024
 """As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
+_LONGEST: Final = 4 * USER_SIZE
+"""Characters of a name, each of whose bytes may be told as `\\xHH` (client 3.4)."""
 
 
 def may_come(whom: str) -> bool:
@@ -19,10 +21,14 @@ def may_come(whom: str) -> bool:
     return ":" not in whom and re.search("[A-Za-z]", whom) is not None
 
 
-def read_seen(line: Line) -> Person:
-    """Whom a SEEN is about; further fields are a later daemon's (client 2.2)."""
+def read_seen(line: Line) -> Person | None:
+    """Whom a SEEN is about, if it has an address; further fields are a later daemon's (client 2.2)."""
     name, address, source, seconds = line.fields(5)[:4]
-    return Person(name, address, source, number(seconds))
+    try:
+        parse_address(address, DAEMON_PORT)
+    except AddressError:
+        return None
+    return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds))
 
 
 def number(text: str) -> int | None:
@@ -71,11 +77,7 @@ class People:
         return found[0]
 
     def put(self, address: str, person: Person | None) -> list[Event]:
-        """That is the person there now, or nobody is; returns what has happened. Where that is no address, nothing."""
-        try:
-            parse_address(address, DAEMON_PORT)
-        except AddressError:
-            return []
+        """That is the person there now, or nobody is; returns what has happened."""
         before = self._people.pop(address, None)
         if person and len(self._people) < MOST_PEOPLE:
             self._people[address] = person

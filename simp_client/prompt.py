@@ -118,11 +118,14 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
     if absent := sorted(known - {each.name for each in people}, key=str.casefold):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not heard now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+    whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
+    elif attachment.looks:
+        lines.append(f"Nobody is here now. Wait, or call {whom}; `simp doctor` finds out why.")
     else:
-        lines.append("Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why.")
+        lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
 
 
@@ -179,7 +182,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         case Place.LOOKING:
             place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
         case Place.MENU if attachment.watches:
-            count = f"{here} here" if here else "nobody here"
+            count = f"{here} here" if here else "nobody here" if attachment.looks else "discovery is off"
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"

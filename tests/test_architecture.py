@@ -153,7 +153,7 @@ TABLE = {
     "simp_client.roll": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
-    "simp_client.who": Row("simp_proto.cli events link roll", "click", "asyncio sys"),
+    "simp_client.who": Row("simp_proto.cli events link roll view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address events"),
     "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors people"),
     "simp_client.doctor.probing": Row(

@@ -95,7 +95,9 @@ def _closing() -> Desk:
 
 REQUEST = f"CONNECTING|bob|{BOB}"
 NOBODY = ["* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."]
-LIST = re.compile(r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|Call by|Call somebody)")
+LIST = re.compile(
+    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|This daemon|To see who|Call (?:by|somebody|an?) )"
+)
 """The lines of a list at the menu."""
 BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]
 PLACES: dict[str, Callable[[], Desk]] = {
@@ -348,7 +350,16 @@ def test_call_skips_the_menu() -> None:
         (["SEEN||127.0.0.4:7777|announced|1", f"SEEN|bob|{BOB}|announced|"], NOBODY),
         (
             [BOTH[0], "SEEN|carol|127.0.0.4:7777|chat|", "SEEN|ed|127.0.0.5:7777|hosts|", f"SEEN|bob|{BOB}|chat|"],
-            ["*    1 carol", "* Known, but not here now: bob, ed"],
+            ["*    1 carol", "* Known, but not heard now: bob, ed"],
+        ),
+        (
+            ["DISCOVERY|off", f"SEEN|bob|{BOB}|hosts|"],
+            [
+                "* Known, but not heard now: bob",
+                "* This daemon runs with --discovery off: it looks for nobody, and nobody sees you here.",
+                "* To see who is here, start it without that option, and without SIMP_DISCOVERY=off.",
+                "* Call a name or an IP address, or wait to be called.",
+            ],
         ),
         (["ERROR|read 'WHO|', expected PING|"], ["* Call somebody by IP address, or wait to be called."]),
         (

@@ -67,7 +67,7 @@ def gather(client: Address, port: int, wanted: str | None) -> Facts:
         listening = pool.submit(_listen, [host for host in here if ":" not in host])
         no_daemon, neighbours = None, []
         try:
-            neighbours = asyncio.run(call_roll(client, _ROLL))
+            neighbours = asyncio.run(call_roll(client, _ROLL)).people
         except NoDaemonError as error:
             no_daemon = str(error)
         echoes, heard, announcements = listening.result()

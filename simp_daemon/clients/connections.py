@@ -211,6 +211,8 @@ class Connections:
         if line.word is Word.PING:
             self._write(client, Word.PONG)
         elif line.word is Word.WHO:
+            if not self._neighbours.asks:
+                self._write(client, Word.DISCOVERY, "off")
             for seen in self._neighbours.look(now):
                 self._write(client, Word.SEEN, describe(seen))
             if attached and self._attachment:
