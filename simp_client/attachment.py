@@ -64,6 +64,8 @@ class Attachment:
         """The messages whose fate is unknown, by their number."""
         self.silence = 0
         """For how many seconds nothing has been heard of the partner, as far as told."""
+        self.doubted = ""
+        """Where somebody was here who hasn't answered a call, until the daemon has said more of them."""
         self._answered = False  # CONNECT is
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
@@ -177,12 +179,25 @@ class Attachment:
     def _receive_seen(self, line: Line) -> None:
         person = read_seen(line)
         if person and person.name:
-            self._events.extend(self.people.put(person.address, person))
+            if person.address == self.doubted and person.here:
+                self._tell(events.LastHeard(person))
+            self._put(person.address, person)
         else:
             self._receive_gone(line)  # nobody is at that daemon
 
     def _receive_gone(self, line: Line) -> None:
-        self._events.extend(self.people.put(line.fields(3)[1], None))
+        self._put(line.fields(3)[1], None)
+
+    def _put(self, address: str, person: events.Person | None) -> None:
+        self._events.extend(self.people.put(address, person))
+        self.doubted = "" if address == self.doubted else self.doubted
+
+    def _doubt(self) -> None:
+        """Whoever is called may have vanished: the daemon knows when it heard them last."""
+        person = self.people.at(self._called)
+        if person and person.here:
+            self.doubted = person.address
+            self._say(Word.WHO)
 
     def _receive_discovery(self, line: Line) -> None:
         self.looks = line.payload != "off"
@@ -237,6 +252,8 @@ class Attachment:
         if self.phase in (Phase.CALLING, Phase.CHAT):
             self._unanswered = number(seconds) or 30
             self._tell(events.Unanswered(self.partner, self._unanswered))
+            if self.phase is Phase.CALLING and not self.rang:
+                self._doubt()
 
     def _receive_silent(self, line: Line) -> None:
         peer, seconds = line.fields(2)
@@ -294,7 +311,10 @@ class Attachment:
             self._settle_all(Fate.UNDELIVERED)
             self._tell(events.Ended(self.partner, lost=self._unanswered > 0))
         else:
-            self._tell(events.Failed(self.partner, self._why, self._how()))
+            how = self._how()
+            self._tell(events.Failed(self.partner, self._why, how))
+            if self.phase is Phase.CALLING and how not in (How.DECLINED, How.BUSY):
+                self._doubt()
         self._begin(Phase.IDLE, NOBODY)
 
     def _how(self) -> How:

@@ -177,6 +177,13 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class LastHeard:
+    """Somebody who doesn't answer a call was here so many `seconds` ago, and may have vanished since."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The partner of the chat left, or is `lost`: it had stopped answering."""
 
@@ -209,5 +216,5 @@ class Over:
 
 Event = (
     Idle | Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
-    | Unanswered | Silent | Ended | Failed | Warned | Over
+    | Unanswered | Silent | LastHeard | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -376,6 +376,18 @@ def test_the_menu_lists_who_is_here(seen: list[str], listed: list[str]) -> None:
     assert desk.shown == []
 
 
+def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> None:
+    desk = at_menu()
+    desk.hear(*BOTH)
+    desk.type("bob")
+    desk.hear(f"ERROR|nothing listens at {BOB}", f"QUIT|{BOB}")
+    assert "*    1 bob, who hasn't answered" in desk.listed
+    desk.hear(BOTH[1])
+    desk.type("")
+    assert desk.listed[-2:-1] == ["*    2 carol"]
+    assert desk.listed[-3] == "*    1 bob"
+
+
 def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:
     desk = at_menu()
     assert "nobody here" in desk.dialogue.bar(80)

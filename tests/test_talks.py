@@ -206,3 +206,18 @@ def test_whoever_declines_is_there(street: Street) -> None:
     call(street)
     street.type(BOB, "n")
     assert street.read(ALICE)[-3] == "* bob (127.0.0.2:7777) declined."
+
+
+def test_of_whoever_was_here_and_does_not_answer_it_is_told_when_they_were_heard(street: Street) -> None:
+    chat(street)
+    street.type(BOB, "q")
+    street.type(BOB, "q")
+    street.dead.add(BOB)
+    street.wait(5.0)
+    street.type(ALICE, "bob")
+    street.read(ALICE)
+    street.wait(31.0)
+    assert street.read(ALICE) == [
+        "* Still no answer from bob: keep waiting, or q to quit",
+        "* bob was last heard 35 s ago.",
+    ]
