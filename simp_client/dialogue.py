@@ -8,7 +8,8 @@ The rules for the person:
 - A line counts for what was asked when its typing began (`Ask`), and for nothing else: where that is over, the line is
   told as not sent or not used. So neither does a draft become an answer, nor an answer somebody else's.
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
-  immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes.
+  immediately. At the menu so do other programs' words for them, unless somebody has that name. In a chat `\\q` sends
+  q, `\\?` sends ?, and so on for more backslashes.
 - At the menu a name, a number or an address calls. A number is that of the list which was there when its typing began;
   another list is printed on a return to the menu, by `?` and by an empty line, and not because somebody comes. In a
   chat an empty line does nothing.
@@ -16,9 +17,9 @@ The rules for the person:
 - What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
 - Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `talks`.
 
-Redirected input has no person who reacts: once a call is wished for, each of its lines is a message to that callee,
-`q`, `?` and empty ones too, and what follows that chat is told as not sent, unless `commands` says that a program
-drives the client as a person would.
+Redirected input has no person who reacts: once a call is wished for or accepted, each of its lines is a message to that
+partner, `q`, `?` and empty ones too, and what follows that chat is told as not sent, unless `commands` says that a
+program drives the client as a person would.
 """
 
 import re
@@ -38,6 +39,8 @@ from simp_proto.text import Line, check_user
 WINDOW: Final = 32
 """The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
+_LIKE: Final = {**dict.fromkeys(("q", "quit", "exit", "bye"), "q"), **dict.fromkeys(("?", "help", "h"), "?")}
+"""What people type at the menu, after a `/` or `:` perhaps."""
 _YES: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -133,6 +136,8 @@ class Dialogue:
         """
         ask = ask or self.ask
         word = text.strip()
+        if ask.kind is Kind.MENU and not self.attachment.people.named(word):
+            word = _LIKE.get(word.lower().lstrip("/:"), word)
         self._talks.news = self._talks.warning = ""
         if self._late:
             self._leave(text)
@@ -217,8 +222,8 @@ class Dialogue:
         self._talks.receive_line(line)
         self._settle()
 
-    def lose(self) -> None:
-        self._talks.lose()
+    def lose(self, why: str = "") -> None:
+        self._talks.lose(why)
 
     # -- how it asks
 

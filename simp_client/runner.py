@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from simp_client.attachment import Phase
 from simp_client.dialogue import Dialogue
-from simp_client.link import GOODBYE_TIMEOUT, Link
+from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError
 from simp_client.prompt import Ask, Glance
 from simp_client.view import Text
 from simp_proto.address import Address
@@ -105,8 +105,11 @@ class Runner:
             self._pump()
 
     async def _listen(self) -> None:
-        while await self._link.receive():
-            self._pump()
+        try:
+            while await self._link.receive():
+                self._pump()
+        except NoDaemonError as error:
+            self._dialogue.lose(str(error))
         self._pump()
 
     async def run(self) -> ExitStatus:

@@ -111,7 +111,6 @@ class Talks:
     def call(self, whom: str) -> None:
         """Calls them; raises `AddressError` where that is nobody, or several."""
         self.attachment.call(whom)
-        self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self._begin()
         self.notice(f"Calling {self.who(self.attachment.partner)}.{'' if self.texts_only else ' q cancels.'}")
 
@@ -168,6 +167,7 @@ class Talks:
 
     def _begin(self) -> None:
         self._count += 1
+        self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self.place = Place.MENU  # where its end leads
         self.listed, self.news, self.why = None, "", ""
 
@@ -180,8 +180,10 @@ class Talks:
         if self.state is Place.CLOSING and not self.attachment.outstanding:
             self.detach()
 
-    def lose(self) -> None:
+    def lose(self, why: str = "") -> None:
+        """The daemon is gone, or why there was none."""
         was = self.state
+        self._lost = why or self._lost
         self.attachment.lose()
         self._follow(was)
 

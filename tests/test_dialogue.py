@@ -388,6 +388,43 @@ def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> 
     assert desk.listed[-3] == "*    1 bob"
 
 
+@pytest.mark.parametrize("word", ["quit", "EXIT", "bye", "/quit", ":q"])
+def test_other_programs_words_for_the_end_end_it_at_the_menu(word: str) -> None:
+    desk = at_menu()
+    assert desk.type(word) == ["QUIT|"]
+
+
+@pytest.mark.parametrize("word", ["help", "/help", "h", "/?"])
+def test_other_programs_words_for_help_help_at_the_menu(word: str) -> None:
+    desk = at_menu()
+    assert desk.type(word) == []
+    assert desk.shown == [f"* {line}" for line in HELP]
+
+
+@pytest.mark.parametrize("word", ["quit", "help", "q"])
+def test_such_a_word_is_a_person_s_where_somebody_has_it_and_text_in_a_chat(word: str) -> None:
+    desk = at_menu()
+    desk.hear(f"SEEN|{word}|{CAROL}|announced|3")
+    assert desk.type(word) == ([f"CONNECTING|{CAROL}"] if word != "q" else ["QUIT|"])
+    if word != "q":
+        desk.hear(f"CONNECTED|{word}|{CAROL}")
+        assert desk.type(word) == [f"CHAT|{word}"]
+
+
+def test_what_follows_a_chat_that_a_pipe_has_accepted_is_for_nobody_else() -> None:
+    desk = at_menu(piped=True)
+    desk.hear(REQUEST)
+    desk.type("y")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.type("hi", "q") == ["CHAT|hi", "CHAT|q"]
+    desk.hear("ACK|1", "ACK|2", "QUIT|bob")
+    assert desk.type("carol", "y") == []
+    desk.dialogue.finish(more=False)
+    desk.flush()
+    assert desk.shown[-1] == "! not sent: 2 lines, from 'carol' on: the chat is over"
+    assert desk.dialogue.failed
+
+
 def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:
     desk = at_menu()
     assert "nobody here" in desk.dialogue.bar(80)
