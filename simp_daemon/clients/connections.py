@@ -219,8 +219,8 @@ class Connections:
                 self._attachment.watching = True
         elif line.word is Word.CONNECT:
             if self._attachment is not None:
-                who = "you are connected already" if attached else "another client is connected to this daemon"
-                raise NotNowError(who)
+                other = "another client is connected to this daemon, which takes one at a time: close that one first"
+                raise NotNowError("you are connected already" if attached else other)
             missed = {peer: (name, round(now - at)) for peer, (name, at) in self._missed.items()}
             self._attachment = Attachment(
                 client, line.payload, self._own, self._endpoint, self._neighbours, self._outbox, missed, self._emit
