@@ -70,7 +70,8 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
             echo(row)
     if not any(each.here for each in roll.people):
         why = "What may be in the way: simp doctor" if roll.looks else f"{OFF} {ON_AGAIN}"
-        click.echo(f"Nobody is here. {why}", err=True)
+        columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+        click.echo("\n".join(wrap(f"Nobody is here. {why}", columns, break_on_hyphens=False)), err=True)
         sys.exit(ExitStatus.NOBODY)
 
 
