@@ -55,21 +55,21 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     import asyncio
 
     from simp_client.link import NoDaemonError
-    from simp_client.roll import call_roll
+    from simp_client.listing import list_neighbours
     from simp_client.view import OFF, ON_AGAIN
 
     try:
-        roll = asyncio.run(call_roll(address(ip, client_port), wait))
+        listing = asyncio.run(list_neighbours(address(ip, client_port), wait))
     except NoDaemonError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        for each in roll.people:
+        for each in listing.people:
             click.echo(json.dumps(asdict(each) | {"name": each.name or None, "here": each.here}))
     else:
-        for row in rows(roll.people, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+        for row in rows(listing.people, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
             echo(row)
-    if not any(each.here for each in roll.people):
-        why = "What may be in the way: simp doctor" if roll.looks else f"{OFF} {ON_AGAIN}"
+    if not any(each.here for each in listing.people):
+        why = "What may be in the way: simp doctor" if listing.looks else f"{OFF} {ON_AGAIN}"
         columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
         click.echo("\n".join(wrap(f"Nobody is here. {why}", columns, break_on_hyphens=False)), err=True)
         sys.exit(ExitStatus.NOBODY)

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from simp_client import roll as roll_module
+from simp_client import listing as listing_module
 from simp_client import view
 from simp_client.events import Person
 from simp_client.link import NoDaemonError
-from simp_client.roll import Roll, call_roll
+from simp_client.listing import Listing, list_neighbours
 from simp_client.who import rows
 from simp_proto.text import escape
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
@@ -20,12 +20,12 @@ NOBODY = Person("", "192.0.2.3:7777", "announced", 0)
 CAROL = Person("carol", "192.0.2.40:7777", "chat", None)
 
 
-def roll(*answers: list[str | bytes], wait: bool = False) -> Roll:
+def listing(*answers: list[str | bytes], wait: bool = False) -> Listing:
     """What is made of a daemon's answers to one question after the other, after which it hangs up or waits."""
 
-    async def scenario() -> Roll:
+    async def scenario() -> Listing:
         async with ScriptedDaemon() as daemon:
-            called = asyncio.create_task(call_roll(("127.0.0.1", daemon.port), 0))
+            called = asyncio.create_task(list_neighbours(("127.0.0.1", daemon.port), 0))
             for answer in answers:
                 await daemon.hear("WHO|", "PING|")
                 await daemon.say(*answer)
@@ -47,48 +47,48 @@ def test_the_second_list_counts_and_people_come_first() -> None:
         "SEEN|bob|192.0.2.2:7777|announced|3",
         "PONG|",
     ]
-    called = roll(first, second)
+    called = listing(first, second)
     assert called.people == [BOB, NOBODY, CAROL]
     assert called.looks
 
 
 def test_a_daemon_that_looks_for_nobody_says_so() -> None:
-    assert not roll(["PONG|"], ["DISCOVERY|off", "PONG|"]).looks
+    assert not listing(["PONG|"], ["DISCOVERY|off", "PONG|"]).looks
 
 
 def test_whatever_a_daemon_says_is_escaped() -> None:
     hostile: list[str | bytes] = [rb"SEEN|\x1b[2J|192.0.2.2:7777|\x07|-3", "PONG|"]
-    (neighbour,) = roll(["PONG|"], hostile).people
+    (neighbour,) = listing(["PONG|"], hostile).people
     assert neighbour == Person(r"\x1b[2J", "192.0.2.2:7777", r"\x07", None)
     assert not neighbour.here
 
 
 def test_a_daemon_that_lists_nobody_says_why() -> None:
     with pytest.raises(NoDaemonError, match=r"doesn't list anybody: this daemon answers clients on its own host only"):
-        roll(["ERROR|this daemon answers clients on its own host only"])
+        listing(["ERROR|this daemon answers clients on its own host only"])
 
 
 def test_a_list_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll_module, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(listing_module, "CONNECT_TIMEOUT", 0.1)
     with pytest.raises(NoDaemonError, match=r"its list didn't come to an end within 0.1 s"):
-        roll(["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
+        listing(["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
 
 
 def test_a_list_of_more_than_anybody_has_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll_module, "_MOST", 2)
+    monkeypatch.setattr(listing_module, "_MOST", 2)
     with pytest.raises(NoDaemonError, match=r"its list has more than 2 lines"):
-        roll([f"SEEN|bob|192.0.2.{number}:7777|announced|3" for number in range(3)])
+        listing([f"SEEN|bob|192.0.2.{number}:7777|announced|3" for number in range(3)])
 
 
 def test_the_time_for_all_lists_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll_module, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(listing_module, "CONNECT_TIMEOUT", 0.1)
     with pytest.raises(NoDaemonError, match=r"within 0.1 s"):
-        roll(["PONG|"], ["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
+        listing(["PONG|"], ["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
 
 
 def test_whatever_has_no_address_is_left_out() -> None:
     wrong: list[str | bytes] = ["SEEN|", "SEEN|bob", "SEEN|bob|" + "9" * 10_000, "SEEN|bob|example.org:7777|hosts|"]
-    assert roll(["PONG|"], [*wrong, "PONG|"]).people == []
+    assert listing(["PONG|"], [*wrong, "PONG|"]).people == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_whatever_has_no_address_is_left_out() -> None:
     ],
 )
 def test_a_hostile_name_stays_in_its_column(name: str, shown: str) -> None:
-    called = roll(["PONG|"], [f"SEEN|{escape(name)}|192.0.2.9:7777|announced by a forger|3", "PONG|"])
+    called = listing(["PONG|"], [f"SEEN|{escape(name)}|192.0.2.9:7777|announced by a forger|3", "PONG|"])
     hostile, bob = rows([*called.people, BOB])
     assert hostile.partition("  192.")[0].rstrip() == shown
     assert view.width(hostile.partition("  192.")[0]) == bob.index("  192.") <= 32
@@ -134,6 +134,6 @@ def test_a_line_for_each() -> None:
 
 
 def test_nothing_loads_zeroconf_before_it_listens() -> None:
-    modules = "simp_client.who, simp_client.roll, simp_client.doctor.command, simp_client.doctor.probing"
+    modules = "simp_client.who, simp_client.listing, simp_client.doctor.command, simp_client.doctor.probing"
     code = f"import sys, {modules}; print('zeroconf' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"

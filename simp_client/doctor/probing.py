@@ -22,7 +22,7 @@ import ifaddr
 from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
 from simp_client.doctor.verdicts import entries
 from simp_client.link import NoDaemonError
-from simp_client.roll import call_roll
+from simp_client.listing import list_neighbours
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import (
     DAEMON_PORT,
@@ -42,7 +42,7 @@ from simp_proto.udp import AFAR, LARGEST, bind, local_host, resolved
 _QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, NOBODY.encode(), PRESENCE_QUESTION, Framing.HEADER))
 _TRIES: Final = 3
 """A second each (discovery 3.3)."""
-_ROLL: Final = 3.5
+_LISTING: Final = 3.5
 """Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
 _LISTEN: Final = 2.5
 _GROUP: Final = ("224.0.0.251", 5353)
@@ -67,7 +67,7 @@ def gather(client: Address, port: int, wanted: str | None) -> Facts:
         listening = pool.submit(_listen, [host for host in here if ":" not in host])
         no_daemon, neighbours = None, []
         try:
-            neighbours = asyncio.run(call_roll(client, _ROLL)).people
+            neighbours = asyncio.run(list_neighbours(client, _LISTING)).people
         except NoDaemonError as error:
             no_daemon = str(error)
         echoes, heard, announcements = listening.result()

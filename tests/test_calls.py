@@ -102,7 +102,7 @@ class Street:
                 house.read += [text.words if isinstance(text, Ask) else view.plain(text) for text in texts]
                 said = b"".join(map(format_line, house.person.lines_to_send()))
                 if said:
-                    name = house.person._talks.user
+                    name = house.person._calls.user
                     self._underway.append((house, ClientSaid(name, said)))
 
 

@@ -31,7 +31,7 @@ class Held(NamedTuple):
     """It is a message, whatever it looks like."""
 
 
-class Talks:
+class Calls:
     """`piped` and `lost` are the dialogue's.
 
     `texts_only`: nobody can answer what is shown. `once`: the end of the first call or chat is the end of all.

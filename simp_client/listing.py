@@ -14,7 +14,7 @@ _MOST: Final = 50_000
 """As many may be listed; a daemon has at most 1,024 neighbours (discovery 2.4)."""
 
 
-class Roll:
+class Listing:
     """Our end of a connection that asks for the list, and what it has found."""
 
     def __init__(self) -> None:
@@ -53,29 +53,29 @@ class Roll:
         self.why = self.why or "it closed the connection"
 
 
-async def call_roll(daemon: Address, wait: float) -> Roll:
+async def list_neighbours(daemon: Address, wait: float) -> Listing:
     """Asks the daemon whose client port that is, and again after so many seconds: meanwhile others can answer it.
 
     People who are here come first, then daemons where nobody is, then whoever doesn't answer. Raises `NoDaemonError`
     where there is no daemon, or no end of its list within 10 s besides.
     """
-    roll = Roll()
-    link = await Link.open(daemon, roll)
+    listing = Listing()
+    link = await Link.open(daemon, listing)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT + wait):
             for pause in (wait, 0.0):
-                roll.ask()
+                listing.ask()
                 link.send()
-                while not roll.complete and not roll.why:
+                while not listing.complete and not listing.why:
                     await link.receive()
-                if roll.why:
+                if listing.why:
                     break
                 await asyncio.sleep(pause)
     except TimeoutError:
-        roll.why = f"its list didn't come to an end within {CONNECT_TIMEOUT:g} s"
+        listing.why = f"its list didn't come to an end within {CONNECT_TIMEOUT:g} s"
     finally:
         await link.close()
-    if roll.why:
-        raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {roll.why}")
-    roll.people.sort(key=lambda each: (not each.here, each.seconds is None, each.name, each.address))
-    return roll
+    if listing.why:
+        raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {listing.why}")
+    listing.people.sort(key=lambda each: (not each.here, each.seconds is None, each.name, each.address))
+    return listing
