@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
+from simp_proto.printable import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Other:
@@ -41,6 +43,10 @@ class Person:
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
     """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+
+    def __str__(self) -> str:
+        """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""
+        return printable(f"{self.other.title}, {'known' if self.seconds is None else f'heard {self.seconds} s ago'}")
 
     @property
     def here(self) -> bool:

@@ -121,7 +121,7 @@ TABLE = {
     ),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
-    "simp_client.events": Row(),
+    "simp_client.events": Row("simp_proto.printable"),
     "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
