@@ -95,12 +95,7 @@ class Calls:
         self.error(f"not sent: {view.short(text)}: {why}")
 
     def who(self, other: Other) -> str:
-        return view.title(self._known(other), self.user)
-
-    def _known(self, other: Other) -> Other:
-        """With the name by which that address is known, where there is no other."""
-        person = None if other.name else self.attachment.people.at(other.address)
-        return person.other if person else other
+        return view.title(self.attachment.people.known(other), self.user)
 
     # -- what the person wishes
 
@@ -234,7 +229,7 @@ class Calls:
                 what = "not delivered" if fate is Fate.UNDELIVERED else "may not have arrived"
                 self.error(f"{what}: {view.short(text)}")
             case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
-                self._unanswered(view.short_title(self._known(other), self.user), seconds)
+                self._unanswered(view.short_title(self.attachment.people.known(other), self.user), seconds)
             case events.Silent(other, seconds) if was is Phase.CHAT:
                 heard = f"Nothing heard from {view.short_title(other, self.user)} for {view.duration(seconds)}"
                 self.notice(f"{heard}; its daemon doesn't tell whether it is still there.")

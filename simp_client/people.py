@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from simp_client.events import Event, Gone, Person, Seen
+from simp_client.events import Event, Gone, Other, Person, Seen
 from simp_proto.address import parse_address
 from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
@@ -54,6 +54,11 @@ class People:
 
     def at(self, address: str) -> Person | None:
         return self._people.get(address)
+
+    def known(self, other: Other) -> Other:
+        """With the name by which that address is known, where there is no other."""
+        person = None if other.name else self.at(other.address)
+        return person.other if person else other
 
     def named(self, name: str) -> list[str]:
         """Where those of that name are, or may be."""

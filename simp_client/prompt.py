@@ -91,7 +91,7 @@ def ask(
     requests, calling = attachment.requests, state is Phase.CALLING
     if requests and (state is Place.MENU or (calling and not texts_only)):
         who = view.title(requests[0], user)
-        partner = view.short_title(attachment.partner, user)
+        partner = view.short_title(attachment.people.known(attachment.partner), user)
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
         words, news = f"{who} wants to chat. Accept{instead}? (y/n)", f"{who} wants to chat{ends}."
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ", news)
@@ -166,7 +166,8 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
 
     `news` is who has just come or gone.
     """
-    who, short = view.title(attachment.partner, user), view.short_title(attachment.partner, user)
+    partner = attachment.people.known(attachment.partner)
+    who, short = view.title(partner, user), view.short_title(partner, user)
     outstanding = len(attachment.outstanding)
     pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
     delivered = state is Phase.CHAT and attachment.said and not pending

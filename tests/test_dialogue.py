@@ -380,6 +380,7 @@ def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> 
     desk = at_menu()
     desk.hear(*BOTH)
     desk.type("bob")
+    assert desk.dialogue.bar(40) == " calling bob · q cancels · ? helps "
     desk.hear(f"ERROR|nothing listens at {BOB}", f"QUIT|{BOB}")
     assert "*    1 bob, who hasn't answered" in desk.listed
     desk.hear(BOTH[1])
