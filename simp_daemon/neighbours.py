@@ -78,7 +78,7 @@ class Neighbours:
 
     def __init__(self, *, asks: bool = True) -> None:
         """Where it doesn't ask, nobody is ever here (discovery 5.1)."""
-        self._asks = asks
+        self.asks = asks
         self.outlet: list[Ask | Seen | Gone] = []
         self._attended = False
         self._places: dict[Address, _Place] = {}
@@ -140,7 +140,7 @@ class Neighbours:
     def present(self, peer: Address, name: str, now: float) -> None:
         """That peer has answered, as a person of that name, or as nobody where that is empty."""
         place = self._places.get(peer)
-        if place is not None and self._asks:
+        if place is not None and self.asks:
             place.name, place.heard, place.tries, place.later = name, now, 0, _FRESH
             self._ask_where_it_was(place, peer, now)
             leaves = self._patience(place) == _FRESH
@@ -274,7 +274,7 @@ class Neighbours:
 
     def _ask(self, peer: Address, now: float) -> None:
         place = self._places[peer]
-        if not (place.ours and self._asks) or peer in self._queue:
+        if not (place.ours and self.asks) or peer in self._queue:
             return
         self._timers.set(peer, None)
         self._queue[peer] = None

@@ -35,10 +35,9 @@ ELSEWHERE = {
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
     "simp_daemon.peers.delivery": ("test_stop_and_wait", "a seam, which SIMP/1's delivery fills"),
     "simp_daemon.peers.session": ("test_states", "each cell of the table is tried through a session"),
-    "simp_client.roll": ("test_who", "what a daemon lists is what who shows"),
+    "simp_client.listing": ("test_who", "what a daemon lists is what who shows"),
     "simp_client.doctor.command": ("test_doctor_live", "what it prints is about a network"),
     "simp_client.doctor.facts": ("test_verdicts", "facts without rules, each judged by a verdict"),
-    "simp_client.doctor.probing": ("test_doctor_live", "what it sees is a network"),
     "simp_client.events": ("test_attachment", "facts without rules, each told by the attachment"),
 }
 """Modules without a test module of their name: the one that tests them, and why."""

@@ -22,9 +22,8 @@ import ifaddr
 
 from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
 from simp_client.doctor.verdicts import listed, nobodys, places
-from simp_client.events import Person
 from simp_client.link import NoDaemonError
-from simp_client.roll import call_roll
+from simp_client.listing import list_neighbours
 from simp_proto.address import Address, parse_address, with_interface
 from simp_proto.constants import (
     DAEMON_PORT,
@@ -44,10 +43,8 @@ from simp_proto.udp import AFAR, LARGEST, address_of, bind, local_host, resolved
 _QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, NOBODY.encode(), PRESENCE_QUESTION, Framing.HEADER))
 _TRIES: Final = 3
 """A second each (discovery 3.3)."""
-_ROLL: Final = 3.5
+_LISTING: Final = 3.5
 """Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
-_LONGEST: Final = 15.0
-"""Seconds for all of it, whatever is at that port."""
 _LISTEN: Final = 2.5
 _MDNS: Final = 5353
 _GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
@@ -80,7 +77,7 @@ def gather(client: Address | None, client_port: int, port: int, wanted: str | No
     facts = replace(facts, source=_source(AFAR[0][0]), firewall=_firewall())
     with ThreadPoolExecutor() as pool:
         listening = pool.submit(_listen, [*hosts, *([facts.client[0]] if facts.client[0].startswith("127.") else [])])
-        facts = _roll(facts)
+        facts = _listing(facts)
         echoes, heard, announcements = listening.result()
         if facts.no_daemon:
             host = "0.0.0.0" if ip_address(facts.client[0]).is_loopback else facts.client[0]
@@ -100,23 +97,13 @@ def _accepts(client: Address) -> bool:
     return False
 
 
-def _roll(facts: Facts) -> Facts:
-    """With the daemon's list, without what has no address."""
-
-    async def roll() -> list[Person]:
-        return await asyncio.wait_for(call_roll(facts.client, _ROLL), _LONGEST)
-
-    def has_address(person: Person) -> bool:
-        with suppress(AddressError):
-            return bool(parse_address(person.address, DAEMON_PORT))
-        return False
-
+def _listing(facts: Facts) -> Facts:
+    """With the daemon's list."""
     try:
-        return replace(facts, neighbours=tuple(filter(has_address, asyncio.run(roll()))))
+        listing = asyncio.run(list_neighbours(facts.client, _LISTING))
     except NoDaemonError as error:
         return replace(facts, no_daemon=str(error))
-    except TimeoutError:
-        return replace(facts, no_daemon=f"Whatever is at TCP {facts.client[1]} doesn't come to an end")
+    return replace(facts, neighbours=tuple(listing.people))
 
 
 def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
@@ -142,7 +129,7 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
         peer = replace(peer, reply=reply, name=name or "")
     if peer.reply is Reply.PRESENT:
         stale = not facts.no_daemon and (person is None or person.seconds is None)
-        return replace(_roll(facts) if stale else facts, peer=replace(peer, link=Link.THERE))
+        return replace(_listing(facts) if stale else facts, peer=replace(peer, link=Link.THERE))
     if peer.reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
         told = told or _unicast(facts, where[0])
         facts = replace(facts, announcements=_listen(hosts)[2] | told)
