@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Effect, Remember, Send
-from simp_daemon.events import Connected, Ended, Event, Present, Why
-from simp_daemon.neighbours import Ask, Neighbours
+from simp_daemon.events import Connected, Ended, Event, MessageAcknowledged, MessageReceived, Present
+from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import (
     Announced,
     ClientClosed,
@@ -16,6 +16,7 @@ from simp_daemon.occurrences import (
     ClientSaid,
     ClientSlow,
     DatagramReceived,
+    HostsRead,
     Known,
     Occurrence,
     SendingFailed,
@@ -24,6 +25,7 @@ from simp_daemon.occurrences import (
     Withdrawn,
 )
 from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.questions import Ask
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.printable import printable_name
@@ -54,7 +56,6 @@ class Core:
         match occurrence:
             case DatagramReceived(data, peer, here):
                 self._endpoint.receive(data, peer, now, here)
-                self._neighbours.heard(peer, now)
             case ClientSaid(client, data):
                 self._connections.received(client, data)
             case TimerFired():
@@ -71,14 +72,16 @@ class Core:
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why)
-            case Announced(identity, record, name, addresses):
-                self._neighbours.announced(identity, record, name, addresses, now)
-            case Withdrawn(identity, record):
-                self._neighbours.withdrawn(identity, record, now)
-            case Known(source, name, peer, framing):
-                if framing:
-                    self._endpoint.learn(peer, framing)
-                self._neighbours.known(source, name, peer, now, ours=framing is Framing.HEADER)
+            case Announced():
+                self._neighbours.announced(occurrence, now)
+            case Withdrawn():
+                self._neighbours.withdrawn(occurrence, now)
+            case Known():
+                if occurrence.framing:
+                    self._endpoint.learn(occurrence.peer, occurrence.framing)
+                self._neighbours.known(occurrence, now)
+            case HostsRead():
+                self._neighbours.listed(occurrence, now)
             case Stopped():
                 self._endpoint.shutdown(now)
                 self._drain(now)
@@ -110,20 +113,20 @@ class Core:
                 self._perform(each)
                 self._connections.happened(each, now)
             elif not self._endpoint.ask(each.peer):
-                self._neighbours.spare(each.peer, now)
+                self._neighbours.converses(each.peer, now)
 
     def _meet(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""
         match event:
             case Present(peer, name):
                 self._neighbours.present(peer, printable_name(name), now)
-            case Ended(peer, _, Why.LOST):
-                self._neighbours.lost(peer, now)
-            case Ended(peer, _, Why.UNREACHABLE):
-                self._neighbours.doubt(peer, now)
+            case MessageReceived() | MessageAcknowledged():
+                self._neighbours.heard(event.peer, now)
+            case Ended():
+                self._neighbours.ended(event.peer, event.why, now)
             case Connected(peer, name):
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
-                self._neighbours.met(peer, printable_name(name), now, ours=framing is Framing.HEADER)
+                self._neighbours.chats(peer, printable_name(name), framing, now)
                 self._perform(Remember(peer, framing, printable_name(name)))
 
     def get_timer(self) -> float | None:

@@ -13,7 +13,9 @@ from simp_daemon.log import log, log_datagram, log_event
 from simp_daemon.occurrences import (
     ClientClosed,
     ClientConnected,
+    ClientSaid,
     DatagramReceived,
+    HostsRead,
     Known,
     Occurrence,
     SendingFailed,
@@ -174,8 +176,9 @@ class Daemon:
                     self._tap(self._now, peer, self.address, data)
             case SendingFailed(_, why):
                 log.info("%s", why)
-            case ClientConnected(client):
+            case ClientSaid():
                 self._read_hosts()
+            case ClientConnected(client):
                 for each in self._connections:
                     each.look()
                 self._connections.add(_connection(client))
@@ -209,9 +212,10 @@ class Daemon:
                 log_event(effect)
 
     def _read_hosts(self) -> None:
-        """Again, whenever somebody may want to know."""
-        for peer, name in self._profile.hosts() if self._profile else []:
-            self._occurred.append(Known(Source.HOSTS, name, peer))
+        """If they have changed, whenever somebody may want to know."""
+        hosts = self._profile.hosts() if self._profile else None
+        if hosts is not None:
+            self._core.handle(HostsRead(hosts), self._now)  # before the line that asks
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""

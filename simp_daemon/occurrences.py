@@ -97,6 +97,13 @@ class Known:
     framing: Framing | None = None
 
 
+@dataclass(slots=True)
+class HostsRead:
+    """The person's list of addresses and names is new, or has changed: all that it has."""
+
+    hosts: list[tuple[Address, str]]
+
+
 Occurrence = (
     DatagramReceived
     | SendingFailed
@@ -109,4 +116,5 @@ Occurrence = (
     | Announced
     | Withdrawn
     | Known
+    | HostsRead
 )

@@ -79,3 +79,21 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())
+
+
+def test_hosts_are_read_again_when_a_client_says_something(tmp_path: Path) -> None:
+    """discovery 2.3"""
+
+    async def run() -> None:
+        hosts = tmp_path / "hosts"
+        async with asyncio.timeout(30), Daemon(("127.0.0.2", 0), 0, profile=Profile(tmp_path / "a", hosts)) as daemon:
+            reader, writer = await asyncio.open_connection(*daemon.client_address)
+            for names in (["bob"], ["bobby", "carol"], []):
+                hosts.write_text("".join(f"127.0.0.{at} {name}\n" for at, name in enumerate(names, 3)))
+                writer.write(b"WHO|\nPING|\n")
+                told = (await reader.readuntil(b"PONG|\n")).decode().splitlines()
+                assert told == [f"SEEN|{name}|127.0.0.{at}:7777|hosts|" for at, name in enumerate(names, 3)] + ["PONG|"]
+            writer.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
