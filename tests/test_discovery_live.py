@@ -4,7 +4,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,6 +31,14 @@ def seen(name: str, address: str, source: str = "announced") -> str:
     return rf"SEEN\|{name}\|{re.escape(address)}:7777\|{source}\|\d+"
 
 
+def packets_of(*records: DNSRecord) -> list[bytes]:
+    """An answer of multicast DNS."""
+    out = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+    for record in records:
+        out.add_answer_at_time(record, 0)
+    return out.packets()
+
+
 @contextmanager
 def forging(machine: Machine) -> Iterator[Callable[..., None]]:
     """Sends records as an answer, as anybody on the network can."""
@@ -38,10 +46,7 @@ def forging(machine: Machine) -> Iterator[Callable[..., None]]:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def send(*records: DNSRecord) -> None:
-        out = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
-        for record in records:
-            out.add_answer_at_time(record, 0)
-        for packet in out.packets():
+        for packet in packets_of(*records):
             udp.sendto(packet, MULTICAST)
 
     with udp:
@@ -52,10 +57,12 @@ def forging(machine: Machine) -> Iterator[Callable[..., None]]:
         yield send
 
 
-def records_of(name: str, identity: str, address: str, port: int = 7777, ttl: int = 120) -> list[DNSRecord]:
+def records_of(
+    name: str, identity: str, address: str, port: int = 7777, ttl: int = 120, more: Iterable[bytes] = ()
+) -> list[DNSRecord]:
     instance, host = f"{name} {identity}.{SERVICE}", f"simp-{identity}.local."
     unique = const._CLASS_IN | const._CLASS_UNIQUE
-    text = b"".join(bytes([len(each)]) + each for each in (b"txtvers=1", b"v=1", b"n=" + name.encode()))
+    text = b"".join(bytes([len(each)]) + each for each in (b"txtvers=1", b"v=1", b"n=" + name.encode(), *more))
     return [
         DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, ttl, instance),
         DNSService(instance, const._TYPE_SRV, unique, ttl, 0, 0, port, host),
@@ -263,7 +270,7 @@ def memory(daemon: Running) -> float:
 
 def test_ten_thousand_invented_services_cost_little_and_end_nothing(three: list[Machine]) -> None:
     one, other, forger = three
-    one.ip("route add 10.99.0.0/16 dev eth0")
+    one.ip("addr add 10.99.255.254/16 dev eth0")
     forger.ip("route add local 10.99.0.0/16 dev lo")  # it is all of them
     with forger.inside():
         victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
