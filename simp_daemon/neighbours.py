@@ -211,7 +211,7 @@ class Neighbours:
             if other.told and other is not place and other.heard is not None and now >= other.heard + RETRY:
                 self._ask(other, now)
         patience = self._patience(place)
-        again = place.askable and (self._attended or patience == _FRESH)
+        again = self._attended or patience == _FRESH
         self._questions.rest(place.peer, now + patience if again else None)
         self._tell(place.neighbour, now)
 

@@ -8,6 +8,7 @@ from simp_daemon.effects import Effect, Remember, Send, Write
 from simp_daemon.events import Gone, Seen, Source
 from simp_daemon.occurrences import (
     Announced,
+    ClientClosed,
     ClientConnected,
     ClientSaid,
     DatagramReceived,
@@ -135,15 +136,16 @@ def test_a_list_asks_whoever_was_not_heard_for_ten_seconds() -> None:
     assert [at for at, _ in core.asked] == [0, 11]
 
 
-def test_whoever_says_goodbye_and_answers_is_asked_every_ten_seconds() -> None:
+@pytest.mark.parametrize("attached", [True, False])
+def test_whoever_says_goodbye_and_answers_is_asked_every_ten_seconds(attached: bool) -> None:
     """discovery 3.2"""
-    core = Core()
+    core = Core(attached=attached)
     core.answering[BOB] = b"bob"
     core.announce()
     core.do(Withdrawn(ID, f"bob {ID}"))
     core.wait(35)
     assert [at for at, _ in core.asked] == [0, 0, 10, 20, 30]
-    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
+    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"] * attached
 
 
 def test_whoever_is_gone_is_asked_once_more_a_second_later() -> None:
@@ -351,7 +353,7 @@ def test_no_more_than_twenty_questions_in_any_second() -> None:
     core.say("WHO|")
     core.wait(60)
     times = [at for at, _ in core.asked]
-    assert max(sum(1 for at in times if start <= at < start + 1) for start in times) <= 20
+    assert max(sum(1 for at in times if start <= at <= start + 1) for start in times) <= 20
     assert Counter(peer for _, peer in core.asked).keys() == {
         (f"10.0.{net}.{number}", 7777) for net in (0, 1) for number in range(100)
     }
@@ -446,3 +448,143 @@ def test_the_name_that_answers_is_shown_escaped_and_nobody_s_is_empty(name: byte
     core.announce()
     (line,) = core.told()
     assert line.split("|")[1].replace("\\\\", "\\") == shown
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"b\xf6b", r"b\\xf6b"), (b"a|b", r"a\\x7cb"), (b"b\x1bb", r"b\\x1bb")])
+def test_a_name_is_called_as_it_is_shown(name: bytes, shown: str) -> None:
+    """spec 2.4, discovery 4.1"""
+    core = Core()
+    core.answering[BOB] = name
+    core.announce()
+    assert core.told() == [f"SEEN|{shown}|192.0.2.2:7777|announced|0"]
+    core.say(f"CONNECTING|{shown}")
+    assert core.sent == [("SYN", BOB)]
+
+
+def test_eight_addresses_of_an_announcement_count() -> None:
+    """discovery 2.4"""
+    core = Core()
+    core.do(Announced(ID, f"bob {ID}", "bob", [(f"192.0.2.{host}", 7777) for host in range(10, 30)]))
+    core.wait(60)
+    assert {peer for _, peer in core.asked} == {(f"192.0.2.{host}", 7777) for host in range(10, 18)}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_one_ip_address_has_sixteen_places(here: bool) -> None:
+    """discovery 2.4"""
+    core = Core()
+    peers = [(BOB[0], port) for port in range(8000, 8020)]
+    core.answering = dict.fromkeys(peers, b"x") if here else {}
+    for number, peer in enumerate(peers):
+        core.announce(peer, "x", f"{number:08}")
+        core.wait(1)
+    core.told()
+    core.say("WHO|")
+    listed = [line.split("|")[2] for line in core.told()]
+    kept = peers[:16] if here else peers[-16:]
+    assert listed == [f"{host}:{port}" for host, port in kept]
+
+
+def test_no_announcement_takes_the_place_of_whoever_is_listed() -> None:
+    """discovery 2.4"""
+    core = Core()
+    core.do(HostsRead([((BOB[0], port), "x") for port in range(8000, 8016)]))
+    core.announce((BOB[0], 9000))
+    core.say("WHO|")
+    told = core.told()
+    assert len(told) == 16
+    assert "SEEN|bob|192.0.2.2:9000|announced|" not in told
+
+
+def test_whoever_is_here_is_asked_first() -> None:
+    """discovery 3.4"""
+    core = Core()
+    core.answering[BOB] = b"bob"
+    core.do(Known(Source.CHAT, "bob", BOB, Framing.HEADER))
+    core.wait(49.9)
+    for number in range(100):
+        core.announce((f"10.0.0.{number}", 7777), identity=f"{number:08}")
+    core.wait(0.3)
+    assert [round(at) for at, peer in core.asked if peer == BOB] == [0, 50]
+
+
+def test_two_addresses_that_answer_are_asked_once_each() -> None:
+    core = Core()
+    core.answering = {BOB: b"bob", BOB_TOO: b"bob"}
+    core.do(Announced(ID, f"bob {ID}", "bob", [BOB, BOB_TOO]))
+    core.wait(40)
+    assert [peer for _, peer in core.asked] == [BOB, BOB_TOO]
+
+
+def test_an_earlier_chat_that_is_listed_is_asked_all_the_same() -> None:
+    core = Core()
+    core.do(Known(Source.CHAT, "bob", BOB, Framing.HEADER))
+    core.do(HostsRead([(BOB, "boss")]))
+    core.wait(60)
+    assert len(core.asked) > 3
+    core.told()
+    core.say("WHO|")
+    assert core.told() == ["SEEN|boss|192.0.2.2:7777|hosts|"]
+
+
+def test_the_best_address_is_the_one_that_is_announced_first() -> None:
+    """discovery 2.1"""
+    core = Core()
+    for addresses in ([BOB, BOB_TOO], [BOB_TOO, BOB]):
+        core.do(Announced(ID, f"bob {ID}", "bob", addresses))
+    core.say("WHO|")
+    assert core.told() == ["SEEN|bob|192.0.2.22:7777|announced|"]
+
+
+def test_an_earlier_chat_s_address_that_is_announced_no_longer_is_known_by_itself() -> None:
+    core = Core()
+    core.do(Known(Source.CHAT, "bob", BOB, Framing.HEADER))
+    core.do(Announced(OTHER_ID, f"carol {OTHER_ID}", "carol", [CAROL, BOB]))
+    core.do(Announced(OTHER_ID, f"carol {OTHER_ID}", "carol", [CAROL]))
+    core.say("WHO|")
+    assert sorted(core.told()) == ["SEEN|bob|192.0.2.2:7777|chat|", "SEEN|carol|192.0.2.3:7777|announced|"]
+
+
+def test_a_client_that_comes_or_goes_begins_no_round_again_and_ends_none() -> None:
+    """discovery 3.3"""
+    core = Core(attached=False)
+    core.announce()
+    core.wait(0.5)
+    core.do(ClientConnected("client", local=True))
+    core.say("CONNECT|alice")
+    core.wait(8)
+    assert [at for at, _ in core.asked] == [0, 1, 2]
+    for number in range(30):
+        core.announce((f"10.0.0.{number}", 7777), identity=f"{number:08}")
+    core.do(ClientClosed("client"))
+    core.wait(8)
+    assert len({peer for _, peer in core.asked}) == 31
+
+
+def test_a_list_begins_no_round_again() -> None:
+    """discovery 3.3"""
+    core = Core()
+    core.announce()
+    for _ in range(8):
+        core.say("WHO|", "WHO|")
+        core.wait(0.25)
+    assert [at for at, _ in core.asked] == [0, 1, 2]
+
+
+def test_an_alias_leads_to_where_its_person_is() -> None:
+    core = Core()
+    core.answering[CAROL] = b"boss"
+    core.do(HostsRead([(BOB, "boss")]))
+    core.do(Announced(ID, f"boss {ID}", "boss", [BOB, CAROL]))
+    core.say("CONNECTING|boss")
+    assert core.sent == [("SYN", CAROL)]
+
+
+def test_whoever_was_here_by_another_address_is_told_gone_when_it_turns_out_to_be_the_same() -> None:
+    core = Core()
+    core.answering = {BOB: b"bob", BOB_TOO: b"bob"}
+    core.announce()
+    core.do(Known(Source.CHAT, "bob", BOB_TOO, Framing.HEADER))
+    core.told()
+    core.do(Announced(ID, f"bob {ID}", "bob", [BOB, BOB_TOO]))
+    assert core.told() == ["GONE|bob|192.0.2.22:7777"]

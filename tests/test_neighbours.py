@@ -1,7 +1,6 @@
 """Who is here, by rules alone: a world of daemons that answer or don't, and what a hostile network can do to it."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbours import Neighbours
-from simp_daemon.occurrences import Announced, Known, Withdrawn
+from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
 from simp_daemon.questions import Ask
 from simp_proto.address import Address
 from simp_proto.constants import Framing
@@ -128,6 +127,7 @@ def test_the_goodbye_of_an_earlier_record_is_none() -> None:
     world.announce(record=ID, name="")
     world.announce()
     world.neighbours.withdrawn(Withdrawn(ID, ID), world.now)
+    assert world.told() == []
     assert len(world.asked) == 1
     world.answering[BOB] = ""
     assert world.announce(ID, "", BOB, record=ID) == ["seen  192.0.2.2 announced"]
@@ -236,7 +236,9 @@ STEPS = st.one_of(
     st.tuples(st.just("announced"), IDENTITIES, st.lists(PEERS, max_size=10, unique=True), st.sampled_from(["x", "y"])),
     st.tuples(st.just("withdrawn"), IDENTITIES, st.sampled_from(["x", "y"])),
     st.tuples(st.just("known"), PEERS, st.booleans()),
-    st.tuples(st.just("present"), PEERS, st.sampled_from(["", "x", "y"])),
+    st.tuples(st.just("answer"), st.integers(0, 20), st.sampled_from(["", "x", "y"])),
+    st.tuples(st.just("chats"), PEERS, st.booleans()),
+    st.tuples(st.just("listed"), st.lists(PEERS, max_size=3, unique=True)),
     st.tuples(st.just("unreachable"), PEERS),
     st.tuples(st.just("attend"), st.booleans()),
     st.tuples(st.just("look")),
@@ -249,10 +251,14 @@ STEPS = st.one_of(
 def test_whatever_the_network_says_the_list_is_what_was_told(steps: list[tuple[object, ...]]) -> None:
     """Whoever only listens to what is reported knows exactly who is here."""
     neighbours, now, listed = Neighbours(), 0.0, dict[Address, str]()
+    asked: list[Address] = []
     for step in steps:
-        now = _do(neighbours, step, now)
-        for each in _taken(neighbours):
-            if isinstance(each, Gone):
+        now = _do(neighbours, step, now, asked)
+        while neighbours.outlet:
+            each = neighbours.outlet.pop(0)
+            if isinstance(each, Ask):
+                asked.append(each.peer)
+            elif isinstance(each, Gone):
                 del listed[each.peer]
             else:
                 listed.update({each.peer: each.name} if each.seconds is not None else {})
@@ -269,18 +275,11 @@ def test_whatever_the_network_says_the_list_is_what_was_told(steps: list[tuple[o
         assert timer is None or timer > now - 1e-9
 
 
-def _taken(neighbours: Neighbours) -> Iterator[Seen | Gone]:
-    while neighbours.outlet:
-        each = neighbours.outlet.pop(0)
-        if not isinstance(each, Ask):
-            yield each
-
-
 def _seen(neighbours: Neighbours, now: float) -> list[Seen]:
     return [seen for each in neighbours._all() if (seen := each.seen(now))]
 
 
-def _do(neighbours: Neighbours, step: tuple[object, ...], now: float) -> float:
+def _do(neighbours: Neighbours, step: tuple[object, ...], now: float, asked: list[Address]) -> float:
     match step:
         case ("announced", str(identity), list(peers), str(name)):
             neighbours.announced(Announced(identity, f"{name} {identity}", name, peers), now)
@@ -288,8 +287,12 @@ def _do(neighbours: Neighbours, step: tuple[object, ...], now: float) -> float:
             neighbours.withdrawn(Withdrawn(identity, f"{name} {identity}"), now)
         case ("known", (str(host), int(port)), bool(ours)):
             neighbours.known(Known(Source.CHAT, "k", (host, port), Framing.HEADER if ours else None), now)
-        case ("present", (str(host), int(port)), str(name)):
-            neighbours.present((host, port), name, now)
+        case ("answer", int(back), str(name)) if back < len(asked):
+            neighbours.present(asked[-1 - back], name, now)
+        case ("chats", (str(host), int(port)), bool(ours)):
+            neighbours.chats((host, port), "k", Framing.HEADER if ours else Framing.BARE, now)
+        case ("listed", list(peers)):
+            neighbours.listed(HostsRead([(peer, "h") for peer in peers]), now)
         case ("unreachable", (str(host), int(port))):
             neighbours.unreachable((host, port), now)
         case ("attend", bool(attended)):
