@@ -82,14 +82,16 @@ TABLE = {
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
-    "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address peers.timers"),
+    "simp_daemon.neighbour": Row("simp_proto.address events"),
+    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.endpoint peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "peers.endpoint clients"
+        "peers.endpoint questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
