@@ -204,9 +204,7 @@ def test_whoever_keeps_to_himself_has_no_firewall_invented(three: list[Machine])
     other.daemon()
     other.attach("bob")
     done = one.simp("doctor", "bob", "--json")
-    sentence = (
-        rf"{BOB} can be reached by its address, but .* isn't announced on this network, as with --discovery off\."
-    )
+    sentence = rf"{BOB} can be reached by its address, but discovery is off at this machine's own daemon\."
     assert re.fullmatch(sentence, json.loads(done.stdout)["conclusion"])
     assert "firewall" not in json.loads(done.stdout)["conclusion"]
     assert done.returncode == ExitStatus.SUCCESS
@@ -320,7 +318,7 @@ def test_a_daemon_on_ipv4_is_told_of_ipv6_alone(linked: list[Machine]) -> None:
     other.daemon("::", client=("::1", 7778))
     other.attach("bob")
     done = one.simp("doctor", "bob", "--json")
-    assert seen(done, "inbound") == ("fail", "start it anew with: simp daemon ::")
+    assert seen(done, "inbound") == ("fail", "start it again with: simp daemon ::")
     told = json.loads(done.stdout)["conclusion"]
     assert re.fullmatch(
         rf"{BOB6} answers, but .* on IPv4, and its network has only IPv6 \(.*: simp daemon ::\)\.", told

@@ -19,9 +19,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Address]:
         asked.append(address)
         return Reply.SILENT, None
 
-    monkeypatch.setattr(probing, "_present", present)
-    monkeypatch.setattr(probing, "_unicast", lambda *_: frozenset())
-    monkeypatch.setattr(probing, "_listen", lambda _: ({}, set(), frozenset()))
+    monkeypatch.setattr(probing, "present", present)
+    monkeypatch.setattr(probing, "announced_at", lambda *_: frozenset())
+    monkeypatch.setattr(probing, "listen", lambda _: ({}, set(), frozenset()))
     monkeypatch.setattr(probing, "_link", lambda *_: (Link.UNKNOWN, Reply.SILENT))
     return asked
 
