@@ -48,40 +48,42 @@ def allow(firewall: str, port: int) -> str:
     return _ALLOW.get(firewall, "let UDP {} in and out at the firewall").format(port)
 
 
-def _daemon(facts: Facts) -> Said:
-    where = format_address(facts.client)
+def start_command(version: int) -> str:
+    return "simp daemon" if version == 4 else "simp daemon ::"
+
+
+def daemon(facts: Facts) -> Said:
+    ip, port = facts.client
     if facts.no_daemon and facts.stranger:
-        seen = f"whatever has TCP {facts.client[1]} at {facts.client[0]} doesn't answer as this machine's daemon does"
+        seen = f"whatever has TCP {port} at {ip} doesn't answer as this machine's daemon does"
         return FAIL, seen, "see what it is, and end it; or say where your daemon is: --daemon IP --client-port N"
     if facts.no_daemon:
-        only6 = facts.client[0] == "127.0.0.1" and facts.version == 6
+        only6 = ip == "127.0.0.1" and facts.version == 6
         start = f"Start one with: {start_command(6)}" if only6 else facts.no_daemon.partition(". ")[2]
-        how = f"doesn't answer at {where}"
-        if not facts.port_taken:
-            how = f"isn't running (start it with: {start.rpartition(': ')[2]})"
-        return FAIL, f"this machine's own daemon {how}", start
+        why = f"isn't running (start it with: {start.rpartition(': ')[2]})"
+        why = f"doesn't answer at {format_address(facts.client)}" if facts.port_taken else why
+        return FAIL, f"this machine's own daemon {why}", start
     if facts.elsewhere:
-        return WARN, f"it runs at {facts.client[0]}, which is another machine", "run simp doctor there"
-    return OK, f"it runs, and answers its clients at {where}", ""
+        return WARN, f"it runs at {ip}, which is another machine", "run simp doctor there"
+    return OK, f"it runs, and answers its clients at {format_address(facts.client)}", ""
 
 
-def _port(facts: Facts) -> Said:
-    port = f"UDP {facts.port}"
+def port(facts: Facts) -> Said:
     if facts.no_daemon and facts.port_taken:
-        seen = f"{port} of this machine is held by {facts.holder or 'another program'}"
+        seen = f"UDP {facts.port} of this machine is held by {facts.holder or 'another program'}"
         return FAIL, seen, "if that is your daemon: simp doctor --daemon IP; if not, end it"
     if facts.no_daemon:
-        return OK, f"{port} is free for your daemon", ""
+        return OK, f"UDP {facts.port} is free for your daemon", ""
     if facts.elsewhere:
-        return UNKNOWN, "the daemon is on another machine", ""
+        return UNKNOWN, "your daemon is on another machine", ""
     if set(facts.itself.values()) - {Reply.REFUSED}:
-        return OK, f"{port} is in use, as it is while your daemon runs", ""
+        return OK, f"UDP {facts.port} is in use, as it is while your daemon runs", ""
     ports = sorted({each.port for each in facts.announcements if each.hosts & facts.own})
     do = f"simp doctor --port {ports[0]}" if ports else "give it with --port"
-    return WARN, f"nothing is at {port}: your daemon has another port", do
+    return WARN, f"nothing is at UDP {facts.port}: your daemon has another port", do
 
 
-def _interfaces(facts: Facts) -> Said:
+def interfaces(facts: Facts) -> Said:
     up = [each for each in facts.interfaces if each.up and each.addresses]
     off = [f"{each.name} is off, or its cable is out" for each in facts.interfaces if not each.up]
     usable = [f"{each.name} {' '.join(each.addresses)}" for each in up if each.multicast]
@@ -93,15 +95,13 @@ def _interfaces(facts: Facts) -> Said:
     return OK, ", ".join(usable + off), ""
 
 
-def _addresses(facts: Facts) -> Said:
+def addresses(facts: Facts) -> Said:
     up = [(each, ip_interface(text)) for each in facts.interfaces if each.up for text in each.addresses]
     for one, ip in up:
         if ip.version == 4 and ip.is_link_local:
-            seen = f"{one.name} has {ip.ip}: the network gave it no address"
-            return WARN, seen, "look at the cable, the Wi-Fi's password, and the router"
+            return WARN, f"{one.name} has {ip.ip}: no router gave it an address", "look at the cable and the router"
         if one.tunnel and str(ip.ip) == facts.source:
-            seen = f"everything beyond this network goes through {one.name}, a VPN"
-            return WARN, seen, "try again without it; some keep the local network out"
+            return WARN, f"what leaves this network goes through {one.name}, a VPN", "try again without it"
     for (one, ip), (other, second) in combinations(up, 2):
         if one != other and ip.network == second.network and not ip.is_link_local:
             return WARN, f"{one.name} and {other.name} are both in {ip.network}", "switch one of them off"
@@ -109,86 +109,77 @@ def _addresses(facts: Facts) -> Said:
     return OK, way, ""
 
 
-def _inbound(facts: Facts) -> Said:
+def inbound(facts: Facts) -> Said:
     here = {facts.itself[host] for host in facts.hosts(facts.version) if host in facts.itself}
-    port, other = f"UDP {facts.port}", 10 - facts.version
     if here & {Reply.SILENT, Reply.PROHIBITED, Reply.BLOCKED}:
-        what = f"{port} on its way out" if Reply.BLOCKED in here else f"what comes to its {port}"
-        return FAIL, f"this machine's own firewall drops {what}", allow(facts.firewall, facts.port)
+        what = "UDP {} on its way out" if Reply.BLOCKED in here else "what comes to its UDP {}"
+        return FAIL, f"this machine's own firewall drops {what.format(facts.port)}", allow(facts.firewall, facts.port)
     if Reply.PRESENT in here:
-        return OK, f"your daemon answers at {port}, asked from this machine", ""
+        return OK, f"your daemon answers at UDP {facts.port}, asked from this machine", ""
     if Reply.PRESENT not in facts.itself.values():
-        return UNKNOWN, f"there is no daemon to ask at {port}", ""
+        return UNKNOWN, f"there is no daemon to ask at UDP {facts.port}", ""
+    version = facts.version if here else 10 - facts.version
+    again = f"start it again with: {start_command(version)}"
     if here:
-        again = f"start it again with: {start_command(facts.version)}"
         return WARN, f"your daemon is at {facts.client[0]}, for this machine alone", again
-    if facts.hosts(other):
-        again = f"start it again with: {start_command(other)}"
-        seen = f"this machine's own daemon is on IPv{facts.version}, and its network has only IPv{other}"
+    if facts.hosts(version):
+        seen = f"this machine's own daemon is on IPv{facts.version}, and its network has only IPv{version}"
         return FAIL, f"{seen} ({again})", again
     return UNKNOWN, "there is no address in a network to ask it at", ""
 
 
-def start_command(version: int) -> str:
-    return "simp daemon" if version == 4 else "simp daemon ::"
-
-
-def _multicast(facts: Facts) -> Said:
+def multicast(facts: Facts) -> Said:
     echoes = {facts.echoes[host]: host for host in facts.hosts(facts.version) if host in facts.echoes}
     for echo, way in ((Echo.LOST, "incoming"), (Echo.BLOCKED, "outgoing")):
         if host := echoes.get(echo):
             seen = f"this machine's own firewall drops {way} UDP {_MDNS} (at {host}), by which people are found"
             return FAIL, seen, allow(facts.firewall, _MDNS)
     if Echo.UNHEARD in echoes:
-        seen = f"another program keeps UDP {_MDNS} for itself, so that nobody is found"
-        return WARN, seen, f"see which one, and end it: ss -ulpn | grep {_MDNS}"
+        return WARN, f"another program keeps UDP {_MDNS} for itself", f"end it; to see which: ss -ulpn | grep {_MDNS}"
     if not echoes:
         return UNKNOWN, f"there is no IPv{facts.version} address in a network to try it from", ""
     return OK, "what this machine sends comes back to it", ""
 
 
-def _others(facts: Facts) -> Said:
-    if facts.heard:
-        return OK, f"mDNS is heard from {', '.join(sorted(facts.heard)[:5])}", ""
+def others(facts: Facts) -> Said:
     own = facts.own | {facts.client[0]}
     heard = [each for each in facts.neighbours if each.seconds is not None]
     heard = [each for each in heard if parse_address(each.address, DAEMON_PORT)[0] not in own]
-    if found := [each.name or each.address for each in heard if each.source == "announced"]:
+    found = [each.name or each.address for each in heard if each.source == "announced"]
+    if facts.heard:
+        return OK, f"mDNS is heard from {', '.join(sorted(facts.heard)[:5])}", ""
+    if found:
         return OK, f"your daemon has found {', '.join(found[:5])}", ""
-    if _multicast(facts)[0] is not OK:
+    if multicast(facts)[0] is not OK:
         return UNKNOWN, "nobody's mDNS is heard, for the reason above", ""
     if heard:
-        seen = "somebody answers, but nobody's mDNS is heard: the network filters it, or they don't announce themselves"
+        seen = "somebody answers, but nobody's mDNS is heard: nobody announces anything, or the network filters it"
         return WARN, seen, "ask for multicast on the access point and between its networks"
-    seen = "nobody's mDNS is heard: no other machine announces anything, or the network filters multicast"
+    seen = "nobody's mDNS is heard: no other machine announces anything, or the network filters it"
     return UNKNOWN, seen, "run simp doctor on the other machine, too"
 
 
-def _visible(facts: Facts) -> Said:
+def visible(facts: Facts) -> Said:
     ports = {each.port for each in facts.announcements if each.hosts & facts.own}
     if not facts.looks:
         return WARN, "discovery is off at this machine's own daemon", "start it again without --discovery off"
     if Echo.BLOCKED in facts.echoes.values():
         return FAIL, "nobody can see you, since no multicast gets out", "see multicast"
-    if facts.port in ports or (ports and _port(facts)[0] is WARN):
+    if facts.port in ports or (ports and port(facts)[0] is WARN):
         return OK, "your daemon announces itself", ""
-    if facts.no_daemon or _multicast(facts)[0] is not OK:
+    if facts.no_daemon or multicast(facts)[0] is not OK:
         return UNKNOWN, "whether others see you can't be told from here", "run simp who on the other machine"
-    return (
-        WARN,
-        "this machine's own daemon isn't announced on this network",
-        f"start it again with: {start_command(facts.version)}, and read what it says",
-    )
+    do = f"start it again with: {start_command(facts.version)}, and read what it says"
+    return WARN, "this machine's own daemon isn't announced on this network", do
 
 
-def _names(facts: Facts) -> Said:
+def names(facts: Facts) -> Said:
     first: dict[str, frozenset[str]] = {}
     for each in sorted(facts.announcements, key=lambda each: sorted(each.hosts)):
         hosts = first.setdefault(each.identity, each.hosts)
         if not hosts & each.hosts:
-            seen = f"the daemons at {min(hosts)} and {min(each.hosts)} have one identity, {each.identity}"
-            do = "at the copy, delete the file identity in its state directory"
-            return WARN, f"{seen}: one is a copy, or a forgery", do
+            seen = f"the daemons at {min(hosts)} and {min(each.hosts)} have one identity: one is a copy, or a forgery"
+            return WARN, seen, "at the copy, delete the file identity in its state directory"
     here = Counter(name for name, _ in {(each.name, each.address) for each in facts.neighbours if each.here})
     for name, number in here.most_common(1):
         if number > 1:
@@ -198,14 +189,6 @@ def _names(facts: Facts) -> Said:
     return OK, "everybody here has a name of their own", ""
 
 
-CHECKS: Final = {
-    "daemon": _daemon,
-    "port": _port,
-    "interfaces": _interfaces,
-    "addresses": _addresses,
-    "inbound": _inbound,
-    "multicast": _multicast,
-    "others": _others,
-    "visible": _visible,
-    "names": _names,
-}
+_EVERY: Final = (daemon, port, interfaces, addresses, inbound, multicast, others, visible, names)
+CHECKS: Final = {each.__name__: each for each in _EVERY}
+"""By what each is called in a line."""
