@@ -82,39 +82,38 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
             return replace(facts, peer=Peer(wanted, "" if found else str(error)))
         where = found[0]
     host = where[0]
-    if mistake := nobodys(facts, where) or _no_interface(host):
-        return replace(facts, peer=Peer(wanted, mistake, where))
+    mistake = nobodys(facts, where)
+    try:
+        resolved(where)
+    except OSError:
+        mistake = f"an address at an interface that this machine doesn't have, {host.rpartition('%')[2]}"
+    peer = Peer(wanted, mistake, where, system.source(host), link=Link.THERE)
+    if mistake:
+        return replace(facts, peer=peer)
     began = time.monotonic()
     person = listed(facts, where)
-    understands = person is not None and person.source == "announced"
+    listed_so = person is not None and person.source == "announced"
     interface = next((each.name for each in facts.interfaces if each.joins(host)), "")
-    told = frozenset() if understands or facts.announced(where) else announced_at(host, interface)
+    told = frozenset() if listed_so or facts.announced(where) else announced_at(host, interface)
     facts = replace(facts, announcements=facts.announcements | told)
-    reply, name = present(where) if understands or facts.announced(where) else (Reply.UNASKED, None)
-    peer = Peer(wanted, "", where, system.source(host), reply, name or "", Link.THERE)
-    if reply is Reply.PRESENT:
+    if listed_so or facts.announced(where):
+        reply, name = present(where)
+        peer = replace(peer, reply=reply, name=name or "")
+    if peer.reply is Reply.PRESENT:
         stale = not facts.no_daemon and (person is None or person.seconds is None)
         return replace(_listing(facts) if stale else facts, peer=peer)
-    if reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
+    if peer.reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
         told = told or announced_at(host, interface)
         facts = replace(facts, announcements=listen(hosts)[2] | told)
-    if not told and reply not in (Reply.REFUSED, Reply.BLOCKED):
-        link, touched = _link(facts, host, began, _LOOKED_FOR if facts.announced(where) else _TRUSTED)
-        peer = replace(peer, link=link, reply=touched if touched is Reply.NO_ROUTE else reply)
+    if not told and peer.reply not in (Reply.REFUSED, Reply.BLOCKED):
+        link, reply = _link(facts, host, began, _LOOKED_FOR if facts.announced(where) else _TRUSTED)
+        peer = replace(peer, link=link, reply=reply if reply is Reply.NO_ROUTE else peer.reply)
     others = [each for each in facts.neighbours if each.seconds is not None and each.source == "announced"]
-    elsewhere = [parse_address(each.address, DAEMON_PORT) for each in others if each != person]
     answers = bool(told)
     if peer.reply is Reply.SILENT and not told:  # does this machine let in what answers it?
-        answers = any(present(each)[0] is Reply.PRESENT for each in elsewhere[:2])
+        asked = [parse_address(each.address, DAEMON_PORT) for each in others if each != person][:2]
+        answers = any(present(each)[0] is Reply.PRESENT for each in asked)
     return replace(facts, peer=replace(peer, told=told, answers=answers))
-
-
-def _no_interface(host: str) -> str:
-    try:
-        resolved((host, 0))
-    except OSError:
-        return f"an address at an interface that this machine doesn't have, {host.rpartition('%')[2]}"
-    return ""
 
 
 def _link(facts: Facts, host: str, began: float, patience: float) -> tuple[Link, Reply]:

@@ -30,11 +30,10 @@ _GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
 _INSTANCE: Final = re.compile(rf"(?:(.+) )?({IDENTITY})\.{re.escape(SERVICE)}$")
 
 _Answer = TypeVar("_Answer")
+_Read = Callable[[bytes], _Answer | None]
 
 
-def ask(
-    address: Address, question: bytes, read: Callable[[bytes], _Answer | None], tries: int
-) -> tuple[Reply, _Answer | None]:
+def ask(address: Address, question: bytes, read: _Read[_Answer], tries: int) -> tuple[Reply, _Answer | None]:
     """What comes back within a second for each try, and what was read in it."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
         try:

@@ -88,28 +88,26 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     """Why that leads to nobody's address."""
     wanted, found = peer.wanted, [format_address(each) for each in places(facts, peer.wanted)]
     names = {each.name for each in facts.neighbours} | {each.name for each in facts.announcements}
+    nobody, choose = f"Nobody called {wanted} is known on this network", "choose somebody whom simp who lists"
     if len(found) > 1:
         seen = f"{len(found)} people are called {wanted}, so that the name alone leads to nobody"
         return "", Finding("peer", FAIL, seen, f"choose one: simp doctor {' or '.join(found[:5])}")
     if peer.address:
-        do = "give the address of another machine, such as simp who lists"
-        return f"{wanted} is ", Finding("peer", FAIL, peer.mistake, do)
+        return f"{wanted} is ", Finding("peer", FAIL, peer.mistake, choose)
     if not may_come(wanted) or wanted[0] in "[0123456789":
         start = f"{wanted} is nobody's name here, and no address that can be asked: "
-        return start, Finding("peer", FAIL, peer.mistake, "simp who lists who is here, with addresses")
+        return start, Finding("peer", FAIL, peer.mistake, choose)
     if wanted in names:
-        do = "give the name of somebody else, such as simp who lists"
-        return f"{wanted} is ", Finding("peer", FAIL, "whoever is at this machine itself", do)
-    seen = f"Nobody called {wanted} is known on this network"
+        return f"{wanted} is ", Finding("peer", FAIL, "whoever is at this machine itself", choose)
     alike = {each.casefold(): each for each in sorted(names) if each}
     for near in get_close_matches(wanted.casefold(), alike, 1):
-        do = f"if that is meant: simp doctor {alike[near]}"
-        return "", Finding("peer", FAIL, f"{seen}, but {alike[near]} is", do)
+        seen = f"{nobody}, but {alike[near]} is"
+        return "", Finding("peer", FAIL, seen, f"if that is meant: simp doctor {alike[near]}")
     for each in (own[name] for name in ("interfaces", "daemon", "inbound", "multicast", "visible")):
         if each.verdict is FAIL or (each.verdict is WARN and each.check == "visible"):
             start = f"Whether anybody called {wanted} is here can't be told, since "
             return start, replace(each, check="peer", verdict=UNKNOWN)
-    return "", Finding("peer", FAIL, seen, "ask for the IP address, and give that to simp doctor")
+    return "", Finding("peer", FAIL, nobody, "ask for the IP address, and give that to simp doctor")
 
 
 def _reached(facts: Facts, own: dict[str, Finding], peer: Peer, host: str, person: Person | None) -> str:
