@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from difflib import get_close_matches
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 
 from simp_client.doctor.checks import CHECKS, FAIL, OK, UNKNOWN, WARN, Finding, allow, start_command
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
@@ -141,18 +141,12 @@ def _held(facts: Facts, own: dict[str, Finding], peer: Peer, address: Address, w
         seen = own["interfaces"].seen if own["interfaces"].verdict is FAIL else off
         do = "put the cable in, join the Wi-Fi, or switch it on"
         return f"Nothing gets from this machine to {who}, since ", Finding("route", FAIL, seen, do)
-    if peer.reply is Reply.NO_ROUTE and facts.announced(address):
-        start = f"This machine has no route to {who}, which it hears: "
-        seen = "the two have addresses of different networks"
-        return start, Finding("route", FAIL, seen, "give both machines addresses of one network")
     if peer.reply is Reply.NO_ROUTE:
-        ips = [ip_interface(each) for one in facts.interfaces if one.up for each in one.addresses]
+        start = f"This machine has no route to {who}{', which it hears' if facts.announced(address) else ''}: "
         version = ip_address(host).version
-        networks = sorted({str(each.network) for each in ips if each.version == version and not each.is_link_local})
-        within = f"it is in {' and '.join(networks)}, and no router joins the two networks"
-        seen = within if networks else f"it has no IPv{version} address in a network"
-        do = "join the same network, or have a router join the two"
-        return f"This machine has no route to {who}: ", Finding("route", FAIL, seen, do)
+        joined = any(not ip_address(each).is_link_local for each in facts.hosts(version))
+        seen = "no router joins their networks" if joined else f"it has no IPv{version} address in a network"
+        return start, Finding("route", FAIL, seen, "give both addresses of one network, or have a router join the two")
     if peer.reply is Reply.BLOCKED:
         seen = f"This machine's own firewall drops UDP {port} on its way out to {who}"
         return "", Finding("outgoing", FAIL, seen, allow(facts.firewall, port))
