@@ -159,7 +159,7 @@ TABLE = {
     "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),
-    "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess"),
+    "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(
         "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
         "zeroconf",

@@ -11,7 +11,7 @@ from typing import Final
 
 from simp_client.doctor import system
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
-from simp_client.doctor.questions import announced_at, ask, listen, present
+from simp_client.doctor.questions import announced_at, listen, present
 from simp_client.doctor.verdicts import listed, nobodys, places
 from simp_client.link import NoDaemonError
 from simp_client.listing import list_neighbours
@@ -24,10 +24,6 @@ from simp_proto.udp import AFAR, resolved
 
 _LISTING: Final = 3.5
 """Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
-_LOOKED_FOR: Final = 4.0
-"""Seconds after which the system knows that nobody has an address on the link."""
-_TRUSTED: Final = 60.0
-"""Seconds after which it has asked again whoever it knew: it trusts an answer for at most 45, and asks for 8."""
 
 
 def gather(client: Address | None, client_port: int, port: int, wanted: str | None) -> Facts:
@@ -105,8 +101,10 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
     if peer.reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
         told = told or announced_at(host, interface)
         facts = replace(facts, announcements=listen(hosts)[2] | told)
-    if not told and peer.reply not in (Reply.REFUSED, Reply.BLOCKED):
-        link, reply = _link(facts, host, began, _LOOKED_FOR if facts.announced(where) else _TRUSTED)
+    local = host in facts.own or ip_address(host).is_loopback
+    if not (told or local) and peer.reply not in (Reply.REFUSED, Reply.BLOCKED):
+        patience = system.LOOKED_FOR if facts.announced(where) else system.TRUSTED
+        link, reply = system.link(host, bool(interface), began, patience)
         peer = replace(peer, link=link, reply=reply if reply is Reply.NO_ROUTE else peer.reply)
     others = [each for each in facts.neighbours if each.seconds is not None and each.source == "announced"]
     answers = bool(told)
@@ -114,28 +112,3 @@ def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
         asked = [parse_address(each.address, DAEMON_PORT) for each in others if each != person][:2]
         answers = any(present(each)[0] is Reply.PRESENT for each in asked)
     return replace(facts, peer=replace(peer, told=told, answers=answers))
-
-
-def _link(facts: Facts, host: str, began: float, patience: float) -> tuple[Link, Reply]:
-    """Whether a machine that has been sent something since then is there, by the system's table of neighbours.
-
-    What that knew before proves nothing: it keeps whoever has answered for a while.
-    """
-    if ip_address(host).is_loopback or host in facts.own:
-        return Link.THERE, Reply.SILENT
-    local = any(each.joins(host) for each in facts.interfaces)
-    while True:
-        reply, _ = ask((host, system.DISCARD), b"", lambda _: None, 1)  # makes the system look for the machine
-        if reply is Reply.REFUSED:
-            return Link.THERE, reply
-        if not local or reply is Reply.NO_ROUTE:
-            return Link.BEYOND, reply
-        proved, absent = system.proof(host)
-        passed = time.monotonic() - began
-        if proved is not None and proved + 1 < passed:
-            return Link.THERE, reply
-        if absent and passed > _LOOKED_FOR:
-            return Link.ABSENT, reply
-        if passed > (_LOOKED_FOR if proved is None else patience):
-            return Link.UNKNOWN, reply
-        time.sleep(0.3)
