@@ -332,7 +332,7 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         "not for the daemon",
         seeking(Reply.PRESENT, Link.THERE, person=ABSENT_BOB),
         {"peer": WARN, "answer": OK},
-        f"{PERSON} answers, but this machine's own firewall drops .*, it seems: .*",
+        f"{PERSON} answers this command, but your daemon hasn't heard it; if simp who says so in 10 s, too, .*",
     ),
     (
         "off, there",

@@ -124,8 +124,8 @@ def _reached(facts: Facts, own: dict[str, Finding], peer: Peer, host: str, perso
     if own["visible"].verdict is WARN:
         return f"can be reached by its address, but {own['visible'].seen}"
     if person is not None and person.source == "announced":
-        drops = f"this machine's own firewall drops what others send to its UDP {facts.port}, it seems"
-        return f"answers, but {drops}: this command gets an answer, and the daemon doesn't"
+        still = f"if simp who says so in 10 s, too, let UDP {facts.port} in at this machine's own firewall"
+        return f"answers this command, but your daemon hasn't heard it; {still}"
     unfound = "this machine's own daemon hasn't found it: the network filters multicast, it seems"
     return f"can be reached by its address, but {unfound}"
 
