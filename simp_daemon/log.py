@@ -14,6 +14,7 @@ from typing import Any, Final
 from simp_daemon import events
 from simp_daemon.events import Event
 from simp_proto.address import Address, format_address
+from simp_proto.constants import BUSY
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
 from simp_proto.printable import printable
@@ -109,6 +110,8 @@ def in_words(event: Event) -> str:
         details["why"] = event.why.value
     elif isinstance(event, events.AnsweredElsewhere):
         details["elsewhere"] = format_address(event.elsewhere)
+    elif isinstance(event, events.ErrorReceived) and event.text == BUSY:
+        return printable("{who} is in another chat".format(**details))
     elif isinstance(event, events.Ignored):
         details["why"] = ": ".join(filter(None, (event.reason.value, event.detail)))
     return printable(_SENTENCES[type(event)].format(**details))

@@ -95,7 +95,7 @@ TABLE = {
         "peers.endpoint questions clients"
     ),
     "simp_daemon.log": Row(
-        "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
+        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
         "",
         "asyncio logging os threading",
     ),

@@ -5,8 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from simp_daemon.events import Ended, Event, Ignored, Reason, Source, Why
+from simp_daemon.events import Ended, ErrorReceived, Event, Ignored, Reason, Source, Why
 from simp_daemon.log import in_words
+from simp_proto.constants import BUSY
 
 PEER = ("192.0.2.2", 7777)
 VALUES: dict[str, Any] = {
@@ -43,3 +44,7 @@ def test_who_has_a_name_is_called_by_it() -> None:
 def test_every_end_and_every_reason_has_words() -> None:
     assert len({in_words(Ended(PEER, "bob", why)) for why in Why}) == len(Why)
     assert len({in_words(Ignored(PEER, reason)) for reason in Reason}) == len(Reason)
+
+
+def test_a_callee_s_busy_answer_is_told_as_that() -> None:
+    assert in_words(ErrorReceived(PEER, "bob", BUSY)) == "'bob' at 192.0.2.2:7777 is in another chat"
