@@ -47,8 +47,6 @@ _STYLE: Final = Style.from_dict(
 )
 _REDRAW_INTERVAL: Final = 0.025
 """Seconds in which any number of changes are one redraw."""
-_CONFIRMED_LINES: Final = 5
-"""A text of more lines is sent by a second Enter."""
 _MOST_ROWS: Final = 5
 _REWRAPS: Final = not (os.environ.get("XTERM_VERSION") or os.environ.get("STY") or os.environ.get("TERM") == "linux")
 """Whether the terminal wraps its rows anew when its width changes; xterm, GNU screen and the Linux console don't."""
@@ -145,7 +143,6 @@ class Terminal:
         self._feed: deque[Text] = deque()
         self._seen = dialogue.ask  # what is drawn before the line
         self._asked: Ask | None = None  # the same, when the typing of what stands there began
-        self._staged = ""  # a long text for which Enter was pressed once
         self._pasting = False
         self._runner: Runner | None = None
         self._out = SynchronizedOutput(create_output())
@@ -197,8 +194,7 @@ class Terminal:
         columns = self._out.get_size().columns
         words = self._dialogue.bar(columns)
         if others := self._buffer.text.strip("\n").count("\n"):
-            again = " again" if self._staged else ""
-            words = f" Enter{again} sends {others + 1} lines as one message · Ctrl-C discards them "
+            words = f" Enter sends {others + 1} lines as one message · Ctrl-C discards them "
         return FormattedText([("class:bar", self._fit(words)[: columns - 1])])
 
     def _print(self) -> None:
@@ -229,7 +225,6 @@ class Terminal:
 
     def _typed(self, buffer: Buffer) -> None:
         """The draft has changed; a line is for what was asked when its typing began."""
-        self._staged = ""
         if not buffer.text:
             self._asked = None
         elif self._asked is None and self._runner:
@@ -237,12 +232,9 @@ class Terminal:
 
     def _accept(self, buffer: Buffer) -> bool:
         text = buffer.text
-        if text.count("\n") >= _CONFIRMED_LINES and self._staged != text:
-            self._staged = text
-            return True
         assert self._runner
         ask = self._asked or self._runner.meant(self._seen)
-        self._asked, self._staged = None, ""  # emptying the buffer tells nobody
+        self._asked = None  # emptying the buffer tells nobody
         if text.strip():
             self._feed.append(view.typed(ask.label, text.removesuffix("\n")))
         self._runner.type_line(text, ask)
@@ -274,7 +266,7 @@ class Terminal:
             """Discards the draft; where there is none, it is the end."""
             if self._buffer.text:
                 self._buffer.reset()
-                self._asked, self._staged = None, ""
+                self._asked = None
                 self._feed.append(view.notice("Discarded. Another Ctrl-C ends the program."))
             elif self._runner:
                 self._runner.interrupt()
