@@ -32,12 +32,12 @@ class Held(NamedTuple):
 
 
 class Calls:
-    """`piped` and `lost` are the dialogue's.
+    """`piped`, `lost` and `wait` are the dialogue's.
 
     `texts_only`: nobody can answer what is shown. `once`: the end of the first call or chat is the end of all.
     """
 
-    def __init__(self, *, piped: bool, texts_only: bool, once: bool, lost: str) -> None:
+    def __init__(self, *, piped: bool, texts_only: bool, once: bool, lost: str, wait: float) -> None:
         self.attachment = Attachment()
         self.place = Place.MENU
         self.user = ""
@@ -60,6 +60,7 @@ class Calls:
         self.texts_only = texts_only
         self.once = once
         self._lost = lost
+        self._wait = wait
         self._count = 0
         self._warned = False  # the last event was a warning
         self.warning = ""
@@ -211,7 +212,7 @@ class Calls:
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
                     self._put_off(other)
             case events.Withdrawn(other):
-                self.notice(f"Missed call: {self.who(other)} no longer wants to chat.")
+                self.notice(f"Missed call: {self.who(other)} called, and gave up.")
             case events.Ringing(other) if was is Phase.CALLING:
                 self.notice(f"Ringing at {self.who(other)}.")
             case events.Away(other) if was is Phase.CALLING:
@@ -229,7 +230,8 @@ class Calls:
                 what = "not delivered" if fate is Fate.UNDELIVERED else "may not have arrived"
                 self.error(f"{what}: {view.short(text)}")
             case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
-                self._unanswered(view.short_title(self.attachment.people.known(other), self.user), seconds)
+                who = view.short_title(self.attachment.people.known(other), self.user)
+                self._unanswered(who, seconds, "q leaves" if was is Phase.CHAT else "q cancels")
             case events.Silent(other, seconds) if was is Phase.CHAT:
                 heard = f"Nothing heard from {view.short_title(other, self.user)} for {view.duration(seconds)}"
                 self.notice(f"{heard}; its daemon doesn't tell whether it is still there.")
@@ -272,7 +274,10 @@ class Calls:
                 self.give_up_looking("nobody was called")
             elif self.place is not Place.LOOKING:
                 self.place = Place.LOOKING
-                self.notice(f"{view.named(callee)} isn't here yet, and will be called then. `simp who` lists who is.")
+                within = f", within {self._wait:g} s" if self.piped else ""
+                self.notice(
+                    f"{view.named(callee)} isn't here yet; will be called on arrival{within}. `simp who` lists who is."
+                )
 
     def _put_off(self, request: Other) -> None:
         self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")
@@ -287,13 +292,13 @@ class Calls:
         if not self.piped:
             self.shown += (view.said(self.user, held.text.strip("\n")) for held in self.held)
 
-    def _unanswered(self, who: str, seconds: int) -> None:
+    def _unanswered(self, who: str, seconds: int, instead: str) -> None:
         """Where somebody can answer it, it is asked, in a line that takes no answer (client 4.2, UNANSWERED)."""
         if self.texts_only:
             self.notice(f"Still no answer from {who} after {seconds} s.")
         else:
             since = f" ({seconds} s)" if seconds > UNANSWERED_INTERVAL else ""
-            self.notice(f"Still no answer from {who}: keep waiting, or q to quit{since}")
+            self.notice(f"Still no answer from {who}: keep waiting, or {instead}{since}")
 
     def _rest(self) -> None:
         if self.once and self.place is not Place.CLOSING:

@@ -59,7 +59,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     where = address(ip, client_port)
     piped = not sys.stdin.isatty()
     try:
-        dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=lost(where))
+        dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=lost(where), wait=wait)
     except SimpError as error:
         raise click.UsageError(str(error)) from None
     if piped and call and user is None and not commands:

@@ -36,6 +36,8 @@ from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import AddressError, LineError
 from simp_proto.text import Line, check_user
 
+DEFAULT_WAIT: Final = 60.0
+"""Seconds after which the call of a pipe is taken back."""
 WINDOW: Final = 32
 """The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
@@ -50,7 +52,8 @@ class Dialogue:
     `user` and `call` are answers given beforehand. `piped`: the input is no terminal; at most `WINDOW` messages are in
     flight then, and with `call` the program ends when that call or chat does, since what follows in the pipe is
     meant for nobody else. `commands`: who writes into the pipe drives the client as a person would. `lost` is
-    what is told where the daemon is gone. Raises `LineError` or `AddressError` where the answers are wrong.
+    what is told where the daemon is gone; `wait` is for how many seconds a pipe's call is tried. Raises `LineError` or
+    `AddressError` where the answers are wrong.
     """
 
     def __init__(
@@ -61,8 +64,11 @@ class Dialogue:
         piped: bool = False,
         commands: bool = False,
         lost: str = "The daemon is gone.",
+        wait: float = DEFAULT_WAIT,
     ) -> None:
-        self._calls = Calls(piped=piped, texts_only=piped and not commands, once=piped and call is not None, lost=lost)
+        self._calls = Calls(
+            piped=piped, texts_only=piped and not commands, once=piped and call is not None, lost=lost, wait=wait
+        )
         self.attachment = self._calls.attachment
         self.piped = piped
         self._asked: Ask | None = None
@@ -321,7 +327,8 @@ class Dialogue:
         else:
             numbered = {str(number): other.address for number, other in enumerate(ask.people, 1)}
             if word.isdecimal() and word not in numbered:
-                self._wrong(word, "a number of the list, a name or an IP address")
+                self._refuse(f"There was no {view.short(word)} in the list that you saw. This is the list now:")
+                self._calls.listed = None
                 return
             try:
                 self._calls.call(numbered.get(word, word))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from simp_client.events import Event, Gone, Other, Person, Seen
@@ -73,13 +74,17 @@ class People:
             if not found:
                 if not may_come(whom):
                     raise
-                expected = "the name of somebody who is here, or an IP address such as 192.168.1.20"
-                raise AddressError(f"read {whom!r}, expected {expected}") from None
+                raise AddressError(f"There is nobody called {whom.strip()!r} here{self._but_like(whom)}.") from None
         else:
             return whom.strip()
         if len(found) > 1:
             raise AddressError(f"{len(found)} are called {whom.strip()!r}; say which: {', '.join(found)}")
         return found[0]
+
+    def _but_like(self, name: str) -> str:
+        """Whose name is nearest, among those who are here. Nobody is called because of it (discovery 4.1)."""
+        alike = {each.name.casefold(): each.name for each in self if each.here}
+        return "".join(f", but {alike[near]!r} is" for near in get_close_matches(name.strip().casefold(), alike, 1))
 
     def put(self, address: str, person: Person | None) -> list[Event]:
         """That is the person there now, or nobody is; returns what has happened."""

@@ -169,9 +169,11 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
     partner = attachment.people.known(attachment.partner)
     who, short = view.title(partner, user), view.short_title(partner, user)
     outstanding = len(attachment.outstanding)
-    pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
+    pending, few = (
+        (f"{view.messages(outstanding)} not yet delivered", f"{outstanding} under way") if outstanding else ("", "")
+    )
     delivered = state is Phase.CHAT and attachment.said and not pending
-    delivery, tick = ("✓ all delivered", "✓") if delivered else (pending, "")
+    delivery, mark = ("✓ all delivered", "✓") if delivered else (pending, few)
     calling = "ringing at" if attachment.rang else "calling"
     quiet = f"nothing heard for {view.duration(attachment.silence)}" if attachment.silence else ""
     here = sum(each.here for each in attachment.people)
@@ -188,17 +190,24 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"
+    at_menu = (
+        (pending, place, news, menu, leave, "? helps"),
+        (pending, place, news, menu, leave),
+        (pending, brief, news, menu, leave),
+        (few, news, menu, leave),
+        (few, brief, menu, leave),
+        (few, menu, leave),
+    )
     forms = (
-        (delivery, place, quiet, news, menu, leave, "? helps"),
+        *(at_menu if menu else ()),
         (delivery, place, quiet, news, leave, "? helps"),
         (delivery, brief, quiet, news, leave, "? helps"),
         (delivery, brief, quiet, news, leave),
         (delivery, brief, quiet, leave, "? helps"),
         (delivery, brief, leave, "? helps"),
-        (pending, brief, tick, leave, "? helps"),
-        (pending, brief, tick, leave),
-        (brief, tick, leave),
-        (pending, leave),
+        (brief, mark, leave, "? helps"),
+        (brief, mark, leave),
+        (few, leave),
         (leave,),
     )
     bars = (f" {' · '.join(filter(None, form))} " for form in forms)

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from simp_client.attachment import Phase
-from simp_client.dialogue import Dialogue
+from simp_client.dialogue import DEFAULT_WAIT, Dialogue
 from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError
 from simp_client.prompt import Ask, LastQuestion
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
 
-DEFAULT_WAIT: Final = 60.0
 THINKING: Final = 5.0
 """Seconds after which a person who still thinks of a name is announced; the daemon waits for 10 (client 1.3)."""
 

@@ -115,7 +115,7 @@ class Daemon:
             self._discovery = None
             log.warning("nobody is looked for, since multicast can't be had: %s", error)
         else:
-            log.info("everybody on this network can see who is here; --discovery off keeps to itself")
+            log.info("everybody on this network can see who is at this daemon, unless it runs with --discovery off")
 
     async def __aexit__(self, *_: object) -> None:
         self._tcp.close()

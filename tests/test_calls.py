@@ -161,7 +161,7 @@ def test_whoever_is_there_when_the_caller_gives_up_reads_so(street: Street) -> N
     call(street)
     street.type(ALICE, "q")
     assert street.read(BOB)[-2:] == [
-        "* Missed call: alice (127.0.0.1:7777) no longer wants to chat.",
+        "* Missed call: alice (127.0.0.1:7777) called, and gave up.",
         "Call whom?",
     ]
 
@@ -172,7 +172,7 @@ def test_a_partner_whose_daemon_has_died_is_told_with_the_message_it_took_along(
     street.type(ALICE, "are you there?")
     street.wait(120.0)
     assert street.read(ALICE) == [
-        "* Still no answer from bob: keep waiting, or q to quit",
+        "* Still no answer from bob: keep waiting, or q leaves",
         "! not delivered: 'are you there?'",
         "! bob stopped answering",
         "* bob (127.0.0.2:7777) is gone; the chat is over.",
@@ -218,6 +218,6 @@ def test_of_whoever_was_here_and_does_not_answer_it_is_told_when_they_were_heard
     street.read(ALICE)
     street.wait(31.0)
     assert street.read(ALICE) == [
-        "* Still no answer from bob: keep waiting, or q to quit",
+        "* Still no answer from bob: keep waiting, or q cancels",
         "* bob was last heard 35 s ago.",
     ]

@@ -433,8 +433,7 @@ def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_
     assert (desk.listed, desk.shown, len(desk.asked)) == (NOBODY, [], 1)
     assert desk.dialogue.bar(80) == " alice · 2 here · bob has come · Enter lists · q quits · ? helps "
     assert desk.type("2") == []
-    assert desk.shown.pop() == "! read '2', expected a number of the list, a name or an IP address"
-    desk.type("")
+    assert desk.shown.pop() == "! There was no '2' in the list that you saw. This is the list now:"
     assert desk.listed[1:-1] == ["* Here now:", "*    1 bob", "*    2 carol"]
     assert "has come" not in desk.dialogue.bar(80)
     desk.hear(f"GONE|carol|{CAROL}")
@@ -461,7 +460,7 @@ def test_two_with_one_name_are_told_apart_and_none_is_called() -> None:
     assert desk.shown == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
     assert desk.type("Bob", "192.168.1.256") == []
     assert desk.shown[1:] == [
-        "! read 'Bob', expected the name of somebody who is here, or an IP address such as 192.168.1.20",
+        "! There is nobody called 'Bob' here, but 'bob' is.",
         "! read '192.168.1.256', expected an IP address such as 192.168.1.20, 192.168.1.20:7777 or [::1]:7777",
     ]
     desk.at(Place.MENU)
@@ -494,7 +493,7 @@ def test_somebody_to_call_who_is_not_here_yet_is_called_when_they_come() -> None
     assert desk.hear(BOTH[1]) == [f"CONNECTING|{BOB}"]
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|Lunch?"]
     assert desk.shown[:2] == [
-        "* bob isn't here yet, and will be called then. `simp who` lists who is.",
+        "* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.",
         f"* Calling bob ({BOB}).",
     ]
 
@@ -647,7 +646,7 @@ def test_a_request_of_nobody_is_none() -> None:
 def test_a_request_taken_back_is_no_longer_asked_about() -> None:
     desk = place("MENU, asked about bob")
     desk.hear("QUIT|bob")
-    assert desk.shown[-1] == f"* Missed call: bob ({BOB}) no longer wants to chat."
+    assert desk.shown[-1] == f"* Missed call: bob ({BOB}) called, and gave up."
     assert desk.dialogue.ask.words == QUESTIONS[Place.MENU][1]
 
 
@@ -668,7 +667,7 @@ def test_a_request_that_gives_way_to_others_ends_no_call() -> None:
     desk = calling()
     desk.hear(f"RINGING|bob|{BOB}", *(f"CONNECTING|m{number}|10.0.0.66:{number}" for number in range(1, 18)), "QUIT|m1")
     desk.at(Phase.CALLING)
-    assert desk.shown[-1] == "* Missed call: m1 (10.0.0.66:1) no longer wants to chat."
+    assert desk.shown[-1] == "* Missed call: m1 (10.0.0.66:1) called, and gave up."
 
 
 @pytest.mark.parametrize("name", ["daemon", "10.0.0.66:1"])
@@ -721,8 +720,8 @@ def test_it_is_told_after_each_30_seconds_and_asks_for_nothing() -> None:
     desk.type("hi")
     desk.hear("UNANSWERED|bob|30", "UNANSWERED|bob|60")
     assert desk.shown[-2:] == [
-        "* Still no answer from bob: keep waiting, or q to quit",
-        "* Still no answer from bob: keep waiting, or q to quit (60 s)",
+        "* Still no answer from bob: keep waiting, or q leaves",
+        "* Still no answer from bob: keep waiting, or q leaves (60 s)",
     ]
     assert desk.dialogue.ask.words == ""
     assert desk.type("y") == ["CHAT|y"]

@@ -280,7 +280,7 @@ def test_a_name_is_called_when_it_comes() -> None:
         client.type("Lunch?\n")
         client.input.close()
         await daemon.attach("alice")
-        await client.see("* bob isn't here yet, and will be called then. `simp who` lists who is.")
+        await client.see("* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.")
         await daemon.say("SEEN|bob|127.0.0.2:7777|announced|0")
         await daemon.hear("CONNECTING|127.0.0.2:7777")
         await daemon.say("CONNECTED|bob|127.0.0.2:7777")
@@ -296,7 +296,7 @@ def test_a_name_that_does_not_come_is_given_up() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("Lunch?\n")
         await daemon.attach("alice")
-        await client.see("* bob isn't here yet, and will be called then. `simp who` lists who is.")
+        await client.see("* bob isn't here yet; will be called on arrival, within 0.2 s. `simp who` lists who is.")
         await daemon.end()
         gone = "so nobody was called (--wait sets how long; `simp doctor` finds out why)."
         await client.see(f"! bob wasn't seen within 0.2 s, {gone}", "! not sent: 'Lunch?': nobody was called")

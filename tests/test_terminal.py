@@ -118,7 +118,7 @@ def test_what_is_asked_after_30_seconds_takes_no_answer() -> None:
         screen.press("not yet")
         await screen.see("not yet")
         await daemon.say("UNANSWERED|bob|30")
-        await screen.see("* Still no answer from bob: keep waiting, or q to quit")
+        await screen.see("* Still no answer from bob: keep waiting, or q leaves")
         screen.press(" sent\r")
         await daemon.hear("CHAT|not yet sent")
 
@@ -288,18 +288,13 @@ def test_enters_on_an_empty_line_are_no_text() -> None:
     watch(script, *CALL)
 
 
-def test_a_long_paste_is_sent_by_a_second_enter_and_disarmed_by_an_edit() -> None:
+def test_a_long_paste_is_sent_by_the_enter_that_the_bar_names() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
         screen.press("\x1b[200~a\nb\nc\nd\ne\nf\x1b[201~")
         await screen.see("f")
-        screen.press("\r")
-        await screen.see("Enter again sends 6 lines as one message")
-        screen.press("g")
-        await screen.see("chat with bob")
-        screen.press("\r")
-        await screen.see("Enter again sends 6 lines as one message")
-        screen.press("\r")
+        await screen.see("Enter sends 6 lines as one message")
+        screen.press("g\r")
         await _hear(daemon, screen, r"CHAT|a\nb\nc\nd\ne\nfg")
 
     watch(script, *CALL)
@@ -334,7 +329,7 @@ def test_people_who_come_move_nothing_under_the_fingers() -> None:
         screen.press("1")
         await screen.see("Call whom? 1")
         await daemon.say("SEEN|ann|127.0.0.3:7777|announced|1")
-        await screen.see("2 here · ann has come")
+        await screen.see("ann has come · Enter lists")
         assert sum("Here now" in row for row in screen.rows) == 1
         screen.press("\x7f\r")
         await screen.see("   2 bob")
