@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import socket
+from ipaddress import ip_address
 from typing import Final, Protocol, Self
 
 from simp_proto.address import Address, format_address
 from simp_proto.constants import CLIENT_PORT, DAEMON_PORT, MAX_DAEMON_LINE_SIZE
 from simp_proto.errors import LineError, SimpError
+from simp_proto.interfaces import own_networks
 from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -34,6 +36,12 @@ def _start_command(address: Address) -> str:
     ip, port = address
     command = "simp daemon" if ip in ("127.0.0.1", "::1") else f"simp daemon {ip}"  # it listens there by default
     return command if port == CLIENT_PORT else f"{command} --client-port {port}"
+
+
+def _own(ip: str) -> bool:
+    return (
+        ip_address(ip).is_loopback or ip_address(ip).is_unspecified or any(ip == each.host for each in own_networks())
+    )
 
 
 class End(Protocol):
@@ -66,7 +74,12 @@ class Link:
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
             where = format_address(address)
             advice = f"Start one with: {_start_command(address)}"
-            if address[1] == DAEMON_PORT:
+            if not _own(address[0]):
+                advice = (
+                    "That isn't an address of this machine, where your daemon runs; "
+                    f"to call somebody there: simp client --call {address[0]}"
+                )
+            elif address[1] == DAEMON_PORT:
                 advice = (
                     f"That is the port between daemons; the one for clients is {CLIENT_PORT} unless told otherwise."
                 )

@@ -44,7 +44,7 @@ class Kind(Enum):
 
 
 QUESTIONS: Final[dict[State, tuple[Kind, str]]] = {
-    Phase.APART: (Kind.NAME, "Your name:"),
+    Phase.APART: (Kind.NAME, "Your name (ASCII):"),
     Place.MENU: (Kind.MENU, "Call whom?"),
 }
 """What is asked where no request is asked about."""

@@ -302,7 +302,7 @@ def test_a_daemon_that_hangs_up_at_once_is_none() -> None:
     ("wish", "error", "words"),
     [
         (lambda client: client.say("x"), NotNowError, "can't say now: it is attached and nothing is on"),
-        (lambda client: client.call("nowhere"), AddressError, "or an IP address"),
+        (lambda client: client.call("nowhere"), AddressError, "There is nobody called"),
         (lambda client: client.accept(BOB), NotNowError, "no request of bob"),
         (lambda client: client.decline(BOB), NotNowError, "no request of bob"),
     ],
@@ -351,7 +351,7 @@ def test_people_are_there_by_name_and_in_the_events() -> None:
             bob = Person("bob", "127.0.0.2:7777", "announced", 3)
             assert await client.next_event() == Seen(bob)
             assert client.people == [bob, Person("dora", "127.0.0.4:7777", "hosts", None)]
-            with pytest.raises(AddressError, match="the name of somebody who is here"):
+            with pytest.raises(AddressError, match="There is nobody called 'carol' here"):
                 await client.call("carol")
             call = asyncio.ensure_future(client.call("bob"))
             await daemon.hear("CONNECTING|127.0.0.2:7777")

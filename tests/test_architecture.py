@@ -136,7 +136,9 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt calls view"
     ),
     "simp_client.link": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text", "", "asyncio socket"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.text",
+        "",
+        "asyncio socket",
     ),
     "simp_client.api": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable attachment events link",
@@ -149,7 +151,7 @@ TABLE = {
     "simp_client.pipe": Row("simp_proto.constants view prompt dialogue runner", "", "asyncio os select sys threading"),
     "simp_client.terminal": Row("view dialogue prompt runner", "prompt_toolkit", "os sys"),
     "simp_client.command": Row(
-        "simp_proto.errors simp_proto.cli dialogue link runner pipe terminal",
+        "simp_proto.errors simp_proto.cli dialogue link people runner pipe terminal",
         "click",
         "asyncio os sys",
     ),

@@ -95,6 +95,11 @@ def test_sending_that_fails_is_told_to_whoever_it_is_for() -> None:
     assert list(in_words(core.handle(SendingFailed(BOB, "no way to bob"), 1.0))) == ["write ERROR|no way to bob"]
 
 
+def test_whose_daemon_doesn_t_run_is_told_in_a_chat() -> None:
+    effects = chatting().handle(SendingFailed(BOB, "nothing listens at 127.0.0.2:7777"), 1.0)
+    assert list(in_words(effects)) == ["write ERROR|bob's daemon doesn't run at 127.0.0.2:7777"]
+
+
 def calling(own: Address = ("0.0.0.0", 7777)) -> Core:
     core = Core(own)
     core.handle(ClientConnected("client", local=True), 0.0)

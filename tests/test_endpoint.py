@@ -579,6 +579,17 @@ def test_a_question_that_comes_late_says_how_late_it_is() -> None:
     assert events(endpoint) == [Unanswered(BOB, "", 90)]
 
 
+def test_nobody_is_asked_to_keep_waiting_shortly_before_the_end_of_it() -> None:
+    """spec 6.4"""
+    endpoint = chatting()
+    endpoint.say_to_partner(1, "hello", 0.0)
+    for tick in range(1000):
+        endpoint.handle_timer(tick * 0.07)  # so that each repeat comes a little late
+    told = events(endpoint)
+    assert [each.seconds for each in told if isinstance(each, Unanswered)] == [30]
+    assert any(isinstance(each, Ended) for each in told)
+
+
 def test_a_question_is_asked_once_and_again_about_the_next_message() -> None:
     endpoint = chatting()
     endpoint.say_to_partner(1, "hello", 0.0)

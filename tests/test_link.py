@@ -188,3 +188,12 @@ def test_a_daemon_that_has_spoken_may_be_silent_for_ever(monkeypatch: pytest.Mon
 )
 def test_a_lost_daemon_is_told_with_what_starts_it(address: tuple[str, int], command: str) -> None:
     assert lost(address).endswith(f"with: {command}")
+
+
+def test_where_no_daemon_of_ours_can_be_it_is_said_how_to_call_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", refuse)
+    with pytest.raises(NoDaemonError, match=r"isn't an address of this machine.*simp client --call 192\.0\.2\.1$"):
+        asyncio.run(Link.open(("192.0.2.1", 7778), Attachment()))

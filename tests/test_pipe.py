@@ -101,7 +101,7 @@ def test_everything_typed_ahead_is_used_in_its_place() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("alice\n127.0.0.2\nhello\nq\n")
         client.input.close()
-        await client.see("Your name:")
+        await client.see("Your name (ASCII):")
         await daemon.attach("alice")
         await client.see(NOBODY, "Call whom?")
         await client.see("* Calling 127.0.0.2. q cancels.")
@@ -413,7 +413,10 @@ def test_an_output_that_is_full_is_told() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["nowhere"], "read 'nowhere', expected an IP address"),
+        (
+            ["nowhere"],
+            "read 'nowhere', expected the IP address of your own daemon. To call somebody: simp client --call nowhere",
+        ),
         (["--user", "a|b"], "read '|' in the name"),
         (["--call", "192.168.1.256"], "read '192.168.1.256', expected an IP address"),
         (["--client-port", "0"], "read '0', expected a whole number"),

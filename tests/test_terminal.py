@@ -90,7 +90,7 @@ def test_a_message_that_arrives_leaves_a_half_typed_line_whole() -> None:
 
 def test_a_whole_evening() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
-        await screen.see("Your name:")
+        await screen.see("Your name (ASCII):")
         screen.press("alice\r")
         await daemon.attach("alice")
         await screen.see("Call whom?")
@@ -398,7 +398,7 @@ def test_what_waits_is_printed_at_the_end_and_the_live_rows_are_gone() -> None:
 
 def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
-        await screen.see("Your name:")
+        await screen.see("Your name (ASCII):")
         screen.press("alice\r")
         await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
         await daemon.say("CONNECTED|alice", "PONG|")

@@ -592,3 +592,12 @@ def test_how_a_firewall_is_told() -> None:
     commands = [allow(each, 7777) for each in ("ufw", "firewall-cmd", "Windows", "Darwin", "Linux")]
     assert len(set(commands)) == 5
     assert all("7777" in each for each in commands)
+
+
+def test_a_daemon_that_another_machine_lacks_is_not_started_here() -> None:
+    facts = replace(
+        WELL, client=("198.51.100.7", 7778), no_daemon="No daemon at 198.51.100.7:7778 (why). That isn't", itself={}
+    )
+    found = examine(facts)[0][0]
+    assert (found.verdict, found.next) == (FAIL, "run simp doctor there")
+    assert found.seen == "no daemon answers at 198.51.100.7, which is another machine"

@@ -57,6 +57,8 @@ def daemon(facts: Facts) -> Said:
     if facts.no_daemon and facts.stranger:
         seen = f"whatever has TCP {port} at {ip} doesn't answer as this machine's daemon does"
         return FAIL, seen, "see what it is, and end it; or say where your daemon is: --daemon IP --client-port N"
+    if facts.no_daemon and facts.elsewhere:
+        return FAIL, f"no daemon answers at {ip}, which is another machine", "run simp doctor there"
     if facts.no_daemon:
         only6 = ip == "127.0.0.1" and facts.version == 6
         start = f"Start one with: {start_command(6)}" if only6 else facts.no_daemon.partition(". ")[2]

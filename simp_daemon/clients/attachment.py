@@ -222,6 +222,9 @@ class Attachment:
         """The system says why nothing gets to that peer."""
         if self._partner and self._partner.peer == peer and not self._warned:
             self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
+            name, where = self._partner.name, format_address(peer)
+            if self._partner.chatting and name and why == f"nothing listens at {where}":
+                why = f"{self._partner.called}'s daemon doesn't run at {where}"
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:

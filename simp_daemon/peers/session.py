@@ -151,9 +151,9 @@ class Session:
             return
         self._asked = max(self._questions(since) + 1, int((now - since) // constants.UNANSWERED_INTERVAL))
         self._asked_since = since
-        self.record.outlet.append(
-            Unanswered(self.record.peer, self.record.name, round(self._asked * constants.UNANSWERED_INTERVAL))
-        )
+        if not self.record.delivery.exhausted(now + constants.RETRANSMISSION_INTERVAL):
+            seconds = round(self._asked * constants.UNANSWERED_INTERVAL)
+            self.record.outlet.append(Unanswered(self.record.peer, self.record.name, seconds))
 
 
 def rings(ack: Datagram) -> bool:
