@@ -59,5 +59,13 @@ class AddressError(SimpError, ValueError):
     """A text that is not `IP` or `IP:port`."""
 
 
+class NoiseError(SimpError, ValueError):
+    """Bytes that are not the handshake message that was expected."""
+
+
+class LowOrderError(NoiseError):
+    """A public key with which every exchange gives zeros, a secret that anybody knows."""
+
+
 class NotNowError(SimpError):
     """What a person asked for can't be done in this state."""

@@ -79,3 +79,11 @@ def test_nothing_loads_zeroconf_before_it_listens() -> None:
     modules = "simp_client.who, simp_client.roll, simp_client.doctor.command, simp_client.doctor.probing"
     code = f"import sys, {modules}; print('zeroconf' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+@pytest.mark.parametrize("command", ["client", "daemon", "decode"])
+def test_no_help_waits_for_cryptography(command: str) -> None:
+    call = [sys.executable, "-X", "importtime", "-m", "simp_proto.cli.main", command, "--help"]
+    imported = subprocess.run(call, check=True, capture_output=True, text=True).stderr
+    assert "click" in imported
+    assert "cryptography" not in imported
