@@ -6,7 +6,6 @@ no line of a daemon raises anything (client 2.4).
 """
 
 from collections import deque
-from collections.abc import Callable
 from enum import Enum, unique
 from typing import Final
 
@@ -141,11 +140,66 @@ class Attachment:
 
     # -- what the daemon does
 
-    def receive_line(self, line: Line) -> None:
-        handler = self._HANDLERS.get(line.word)
-        if handler and self.phase is not Phase.OVER:
-            handler(self, line)
-            self._told = line.word is Word.ERROR or (self._told and line.word in _UNRELATED)
+    def receive_line(self, line: Line) -> None:  # noqa: PLR0912, PLR0915  a case for each word
+        if self.phase is Phase.OVER:
+            return
+        calling = self.phase is Phase.CALLING
+        match line.word:
+            case Word.PING | Word.CONNECT | Word.WHO:  # which only a client says
+                return
+            case Word.PONG:
+                self._pass_barrier()
+            case Word.CONNECTING:
+                request = Other(*line.fields(2))
+                if request.peer:
+                    self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
+                    self._tell(events.Requested(request))
+            case Word.MISSED:
+                name, address, seconds = line.fields(3)
+                if (ago := number(seconds)) is not None and (name or address):
+                    self._tell(events.Missed(Other(name, address), ago))
+            case Word.SEEN:  # without a name, nobody is at that daemon
+                person = read_seen(line)
+                self._events.extend(self.people.put(person.address, person if person.name else None))
+            case Word.GONE:
+                self._events.extend(self.people.put(line.fields(3)[1], None))
+            case Word.RINGING if calling and not self.rang:
+                self.rang = True
+                name, address = line.fields(2)
+                known = name if names_person(name) and name != address else ""
+                self.partner = Other(known, address or self.partner.address)
+                self._tell(events.Ringing(self.partner))
+            case Word.AWAY if calling and self.partner.goes_by(line.fields(2)[1]):
+                self._tell(events.Away(self.partner))
+            case Word.ELSEWHERE if calling and not self.rang:
+                called, address = line.fields(2)
+                if called == format_address(parse_address(self.partner.address, DAEMON_PORT)) and address:
+                    self._tell(events.Elsewhere(self.partner, address))
+            case Word.CONNECTED:
+                self._answered = True
+                self._connect(Other(*line.fields(2)))
+            case Word.CHAT:
+                self.silence = 0
+                self._tell(events.Said(*line.fields(2)))
+            case Word.ACK:
+                self.silence = self._unanswered = 0
+                self._settle(number(line.payload), Fate.ACKNOWLEDGED)
+            case Word.UNDELIVERED:
+                self._settle(number(line.payload), Fate.UNDELIVERED)
+            case Word.UNANSWERED if self.phase in (Phase.CALLING, Phase.CHAT):
+                self._unanswered = number(line.fields(2)[1]) or 30
+                self._tell(events.Unanswered(self.partner, self._unanswered))
+            case Word.SILENT if self.phase is Phase.CHAT:
+                peer, seconds = line.fields(2)
+                if self.partner.goes_by(peer):
+                    first, self.silence = not self.silence, number(seconds) or 0
+                    if first:
+                        self._tell(events.Silent(self.partner, self.silence))
+            case Word.QUIT:
+                self._quit(line.payload)
+            case Word.ERROR:
+                self._warn(line.payload)
+        self._told = line.word is Word.ERROR or (self._told and line.word in _UNRELATED)
 
     def lose(self) -> None:
         if self.phase is not Phase.OVER:
@@ -153,7 +207,7 @@ class Attachment:
             self._tell(events.Over(lost=self.phase is not Phase.DETACHING))
             self._begin(Phase.OVER, NOBODY)
 
-    def _receive_pong(self, _line: Line) -> None:
+    def _pass_barrier(self) -> None:
         barrier = self._barriers.popleft() if self._barriers else None
         if barrier is Phase.ATTACHING and not self._answered:
             return  # whoever says that attaches nobody
@@ -161,52 +215,7 @@ class Attachment:
             self._tell(events.Idle())
             self._begin(Phase.IDLE, NOBODY)
 
-    def _receive_connecting(self, line: Line) -> None:
-        request = Other(*line.fields(2))
-        if request.peer:
-            self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
-            self._tell(events.Requested(request))
-
-    def _receive_missed(self, line: Line) -> None:
-        name, address, seconds = line.fields(3)
-        if (ago := number(seconds)) is not None and (name or address):
-            self._tell(events.Missed(Other(name, address), ago))
-
-    def _receive_seen(self, line: Line) -> None:
-        person = read_seen(line)
-        if person.name and person.address:
-            self._events.extend(self.people.put(person.address, person))
-        else:
-            self._receive_gone(line)  # nobody is at that daemon
-
-    def _receive_gone(self, line: Line) -> None:
-        self._events.extend(self.people.put(line.fields(3)[1], None))
-
-    def _receive_ringing(self, line: Line) -> None:
-        name, address = line.fields(2)
-        if self.phase is Phase.CALLING and not self.rang:
-            self.rang = True
-            known = name if names_person(name) and name != address else ""
-            self.partner = Other(known, address or self.partner.address)
-            self._tell(events.Ringing(self.partner))
-
-    def _receive_away(self, line: Line) -> None:
-        if self.phase is Phase.CALLING and self.partner.goes_by(line.fields(2)[1]):
-            self._tell(events.Away(self.partner))
-
-    def _receive_elsewhere(self, line: Line) -> None:
-        called, address = line.fields(2)
-        if self.phase is Phase.CALLING and not self.rang and self._called == called and address:
-            self._tell(events.Elsewhere(self.partner, address))
-
-    @property
-    def _called(self) -> str:
-        """Whom we call, as the daemon says it."""
-        return format_address(parse_address(self.partner.address, DAEMON_PORT))
-
-    def _receive_connected(self, line: Line) -> None:
-        self._answered = True
-        partner = Other(*line.fields(2))
+    def _connect(self, partner: Other) -> None:
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
         if not partner.peer or not free or (self.phase is Phase.CHAT and partner == self.partner):
             return
@@ -216,32 +225,7 @@ class Attachment:
         self._begin(Phase.CHAT, partner)
         self._tell(events.Began(partner))
 
-    def _receive_chat(self, line: Line) -> None:
-        self.silence = 0
-        self._tell(events.Said(*line.fields(2)))
-
-    def _receive_ack(self, line: Line) -> None:
-        self.silence = self._unanswered = 0
-        self._settle(number(line.payload), Fate.ACKNOWLEDGED)
-
-    def _receive_undelivered(self, line: Line) -> None:
-        self._settle(number(line.payload), Fate.UNDELIVERED)
-
-    def _receive_unanswered(self, line: Line) -> None:
-        _, seconds = line.fields(2)
-        if self.phase in (Phase.CALLING, Phase.CHAT):
-            self._unanswered = number(seconds) or 30
-            self._tell(events.Unanswered(self.partner, self._unanswered))
-
-    def _receive_silent(self, line: Line) -> None:
-        peer, seconds = line.fields(2)
-        if self.phase is Phase.CHAT and self.partner.goes_by(peer):
-            first, self.silence = not self.silence, number(seconds) or 0
-            if first:
-                self._tell(events.Silent(self.partner, self.silence))
-
-    def _receive_quit(self, line: Line) -> None:
-        peer = line.payload
+    def _quit(self, peer: str) -> None:
         if not peer:
             self.lose()
         elif any(isinstance(declined, Other) and declined.goes_by(peer) for declined in self._barriers):
@@ -259,13 +243,13 @@ class Attachment:
         others = [each for each in self.requests if not names_person(each.name) or each.name == each.address]
         return not self.partner.name and not others
 
-    def _receive_error(self, line: Line) -> None:
+    def _warn(self, text: str) -> None:
         if self._answered and Phase.ATTACHING in self._barriers:  # it is about WHO, which this daemon doesn't know
             self.watches = False
             return
         self._answered = True
-        self._why = line.payload
-        self._tell(events.Warned(line.payload))
+        self._why = text
+        self._tell(events.Warned(text))
         if self.phase is Phase.ATTACHING:
             self.phase = Phase.APART
         elif self.phase is Phase.ACCEPTING:  # no QUIT follows
@@ -336,25 +320,6 @@ class Attachment:
         """The request of that peer: the one of that address, or else of that name."""
         by_address = sorted(self.requests, key=lambda request: request.address != peer)
         return next((request for request in by_address if request.goes_by(peer)), None)
-
-    _HANDLERS: Final[dict[Word, Callable[["Attachment", Line], None]]] = {
-        Word.PONG: _receive_pong,
-        Word.CONNECTING: _receive_connecting,
-        Word.MISSED: _receive_missed,
-        Word.SEEN: _receive_seen,
-        Word.GONE: _receive_gone,
-        Word.RINGING: _receive_ringing,
-        Word.AWAY: _receive_away,
-        Word.ELSEWHERE: _receive_elsewhere,
-        Word.CONNECTED: _receive_connected,
-        Word.CHAT: _receive_chat,
-        Word.ACK: _receive_ack,
-        Word.UNANSWERED: _receive_unanswered,
-        Word.SILENT: _receive_silent,
-        Word.UNDELIVERED: _receive_undelivered,
-        Word.QUIT: _receive_quit,
-        Word.ERROR: _receive_error,
-    }
 
 
 def _check_message(line: Line) -> None:

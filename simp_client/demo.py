@@ -132,7 +132,7 @@ class _Show:
         return Daemon(
             address,
             0,
-            tap=lambda _now, source, to, data: self._draw(address, source, to, data),
+            tap=lambda _now, sender, to, data: self._draw(address, sender, to, data),
             profile=Profile(self._folder / str(side), self._folder / "hosts"),
             discovery=self._discovers,
         )
@@ -140,11 +140,11 @@ class _Show:
     def _at(self, daemon: Daemon, user: str) -> AbstractAsyncContextManager[Client]:
         return connect(user, format_address(daemon.client_address))
 
-    def _draw(self, here: Address, source: Address, to: Address, data: bytes) -> None:
+    def _draw(self, here: Address, sender: Address, to: Address, data: bytes) -> None:
         # Each datagram passes two taps: the sender's draws it. Who is there is of interest until that is known.
         shown = self._finding or PRESENCE_ANSWER not in data  # which the question has in it, too
-        if source == here and to in self._addresses and shown:
-            self._echo(self._ladder.rung(time.monotonic() - self._start, source, data))
+        if sender == here and to in self._addresses and shown:
+            self._echo(self._ladder.rung(time.monotonic() - self._start, sender, data))
 
     def _note(self, side: int, text: str) -> None:
         if text:

@@ -111,13 +111,9 @@ class Dialogue:
         return self._talks.broken or (self.piped and self._talks.failed)
 
     @property
-    def _over(self) -> bool:
-        return self.state in (Phase.DETACHING, Phase.OVER)
-
-    @property
     def _late(self) -> bool:
         """Whether nothing is sent any more."""
-        return self._over or (self._one_chat and self._talks.why != "")
+        return self.state in (Phase.DETACHING, Phase.OVER) or (self._one_chat and self._talks.why != "")
 
     @property
     def _one_chat(self) -> bool:

@@ -126,7 +126,7 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     return lines, tuple(people[:LISTED])
 
 
-class Glance:
+class QuestionTracker:
     """What the person can have meant: a question that has just given way to another one's is still in their eyes.
 
     `now` is any clock's time in seconds.

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from simp_client.attachment import Phase
 from simp_client.dialogue import Dialogue
 from simp_client.link import GOODBYE_TIMEOUT, Link
-from simp_client.prompt import Ask, Glance
+from simp_client.prompt import Ask, QuestionTracker
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
@@ -42,21 +42,20 @@ class Runner:
         self._goodbye: asyncio.TimerHandle | None = None
         self._wait = wait
         self._giving_up: asyncio.TimerHandle | None = None
-        self._glance = Glance(dialogue.ask)
+        self._questions = QuestionTracker(dialogue.ask)
 
     def meant(self, seen: Ask | None = None) -> Ask:
         """What a line is for whose typing begins now; `seen` is what is on the screen, if the front knows."""
-        return self._glance.meant(self._loop.time(), seen)
+        return self._questions.meant(self._loop.time(), seen)
 
     def type_line(self, text: str, ask: Ask | None = None) -> None:
         """The person gave a line without its newline, or several that are one message, for what was asked then."""
         ask = ask or (None if self._dialogue.piped else self.meant())  # a program is as fast as it is
-        self._glance.answer()
+        self._questions.answer()
         self._dialogue.type_line(text, ask)
         self._pump()
 
     def end_input(self) -> None:
-        """The person has no more to say."""
         self._dialogue.end_input()
         self._pump()
 
@@ -75,7 +74,7 @@ class Runner:
         self._link.send()
         try:
             self._front.show(self._dialogue.texts_to_show())
-            self._glance.see(self._dialogue.ask, self._loop.time())
+            self._questions.see(self._dialogue.ask, self._loop.time())
         except OSError:  # nobody reads on (`simp client | head`): then there is no chat either
             self._dialogue.stop_showing()
             self._pump()

@@ -57,7 +57,7 @@ _UNSURE: Final = re.compile("[\u200d\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001
 _SYNCHRONIZED: Final = "\x1b[?2026h\x1b[?25l", "\x1b[?2026l"
 
 
-class Held:
+class SynchronizedOutput:
     """An output that lets what is written between `hold` and `release` out as one write.
 
     It wraps what `create_output` gives, so that it is the same on every system.
@@ -148,7 +148,7 @@ class Terminal:
         self._staged = ""  # a long text for which Enter was pressed once
         self._pasting = False
         self._runner: Runner | None = None
-        self._out = Held(create_output())
+        self._out = SynchronizedOutput(create_output())
         self._buffer = Buffer(multiline=True, history=InMemoryHistory(), accept_handler=self._accept)
         self._buffer.on_text_changed += self._typed
         self._line = Window(

@@ -167,7 +167,7 @@ def indent(text: Text, columns: int) -> Text:
                 at, wide = 0, False
             elif begins and _LIKE_OURS.match(whole, index, index + _FURTHEST):
                 shown.append(indentation)
-                at = len(indentation) + cells - (0 if fits else columns - at)
+                at += len(indentation) + cells - (0 if fits else columns)
             else:
                 at = at + cells if fits else cells
             shown.append(character)

@@ -5,24 +5,12 @@ Pure: the time is an argument, in seconds on any clock that never goes back.
 
 from collections.abc import Callable
 
+from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Effect, Remember, Send
-from simp_daemon.events import Connected, Ended, Event, Present, Why
+from simp_daemon.events import Event, Why
 from simp_daemon.neighbours import Ask, Neighbours
-from simp_daemon.occurrences import (
-    Announced,
-    ClientClosed,
-    ClientConnected,
-    ClientSaid,
-    ClientSlow,
-    DatagramReceived,
-    Known,
-    Occurrence,
-    SendingFailed,
-    Stopped,
-    TimerFired,
-    Withdrawn,
-)
+from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
 from simp_proto.constants import Framing
@@ -47,62 +35,62 @@ class Core:
         self._perform = perform
         self._endpoint = Endpoint(framing, own=own)
         self._neighbours = Neighbours(asks=asks)
-        self._connections = Connections(self._endpoint, self._neighbours, own, perform)
+        self._connections = Connections(self._endpoint, self._neighbours, perform)
 
     def handle(self, occurrence: Occurrence, now: float) -> None:  # noqa: PLR0912  a case for each occurrence
         """Takes what has happened, and performs what follows. Nothing makes it raise; `perform` must not call it."""
         match occurrence:
-            case DatagramReceived(data, peer, here):
+            case occurrences.DatagramReceived(data, peer, here):
                 self._endpoint.receive(data, peer, now, here)
                 self._neighbours.heard(peer, now)
-            case ClientSaid(client, data):
+            case occurrences.ClientSaid(client, data):
                 self._connections.received(client, data)
-            case TimerFired():
+            case occurrences.TimerFired():
                 self._endpoint.handle_timer(now)
                 self._neighbours.handle_timer(now)
                 self._connections.handle_timer(now)
-            case ClientConnected(client, local):
+            case occurrences.ClientConnected(client, local):
                 self._connections.connected(client, now, local=local)
-            case ClientSlow(client, slow):
+            case occurrences.ClientSlow(client, slow):
                 self._connections.slow(client, slow)
-            case ClientClosed(client):
+            case occurrences.ClientClosed(client):
                 self._connections.closed(client, now)
-            case SendingFailed(peer, why):
+            case occurrences.SendingFailed(peer, why):
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why)
-            case Announced(identity, record, name, addresses):
+            case occurrences.Announced(identity, record, name, addresses):
                 self._neighbours.announced(identity, record, name, addresses, now)
-            case Withdrawn(identity, record):
+            case occurrences.Withdrawn(identity, record):
                 self._neighbours.withdrawn(identity, record, now)
-            case Known(source, name, peer, framing):
+            case occurrences.Known(source, name, peer, framing):
                 if framing:
                     self._endpoint.learn(peer, framing)
                 self._neighbours.known(source, name, peer, now, ours=framing is Framing.HEADER)
-            case Stopped():
+            case occurrences.Stopped():
                 self._endpoint.shutdown(now)
                 self._drain(now)
                 self._connections.stop(now)
         self._drain(now)
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
-        self._connections.settle(now)
+        self._connections.control_flow(now)
         if self._endpoint.outlet or self._neighbours.outlet:
             self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
-        self._greet(now)
+        self._drain_neighbours(now)
         outlet = self._endpoint.outlet
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
             if not isinstance(each, Send):
-                self._meet(each, now)
-                self._greet(now)
+                self._tell_neighbours(each, now)
+                self._drain_neighbours(now)
                 self._connections.happened(each, now)
 
-    def _greet(self, now: float) -> None:
+    def _drain_neighbours(self, now: float) -> None:
         """Asks whom it is time to ask, and tells who has come and gone."""
         while self._neighbours.outlet:
             each = self._neighbours.outlet.pop(0)
@@ -112,16 +100,16 @@ class Core:
             elif not self._endpoint.ask(each.peer):
                 self._neighbours.spare(each.peer, now)
 
-    def _meet(self, event: Event, now: float) -> None:
+    def _tell_neighbours(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""
         match event:
-            case Present(peer, name):
+            case events.Present(peer, name):
                 self._neighbours.present(peer, printable_name(name), now)
-            case Ended(peer, _, Why.LOST):
+            case events.Ended(peer, _, Why.LOST):
                 self._neighbours.lost(peer, now)
-            case Ended(peer, _, Why.UNREACHABLE):
+            case events.Ended(peer, _, Why.UNREACHABLE):
                 self._neighbours.doubt(peer, now)
-            case Connected(peer, name):
+            case events.Connected(peer, name):
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
                 self._neighbours.met(peer, printable_name(name), now, ours=framing is Framing.HEADER)
                 self._perform(Remember(peer, framing, printable_name(name)))
@@ -133,5 +121,4 @@ class Core:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is going on with any peer."""
         return self._endpoint.idle

@@ -116,14 +116,14 @@ class ErrorReceived:
 class Why(Enum):
     """How a request, call or chat came to its end."""
 
-    FIN = "the peer said FIN"
-    ERR = "the peer said ERR"
-    LOST = "the peer stopped answering"
-    RESTARTED = "the peer called again"
+    FIN = "the other side ended it"
+    ERR = "the other side sent an error"
+    LOST = "the other side stopped answering"
+    RESTARTED = "the other side called again"
     EXPIRED = "the caller stopped calling"
-    CROWDED = "newer requests took its place"
-    BUSY = "a chat with another peer was on"
-    QUIT = "our person ended it"
+    CROWDED = "newer calls took its place"
+    BUSY = "a chat with somebody else was on"
+    QUIT = "this side ended it"
     UNREACHABLE = "no datagram got there"
 
 
@@ -195,21 +195,7 @@ class Gone:
 
 
 Event = (
-    RequestReceived
-    | Refused
-    | Rang
-    | Unattended
-    | AnsweredElsewhere
-    | Connected
-    | MessageReceived
-    | MessageAcknowledged
-    | MessageUndelivered
-    | Unanswered
-    | Silent
-    | ErrorReceived
-    | Ended
-    | Ignored
-    | Present
-    | Seen
-    | Gone
-)
+    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | MessageReceived
+    | MessageAcknowledged | MessageUndelivered | Unanswered | Silent | ErrorReceived | Ended | Ignored | Present
+    | Seen | Gone
+)  # fmt: skip

@@ -11,27 +11,8 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Any, Final
 
-from simp_daemon.events import (
-    AnsweredElsewhere,
-    Connected,
-    Ended,
-    ErrorReceived,
-    Event,
-    Gone,
-    Ignored,
-    MessageAcknowledged,
-    MessageReceived,
-    MessageUndelivered,
-    Present,
-    Rang,
-    Refused,
-    RequestReceived,
-    Seen,
-    Silent,
-    Unanswered,
-    Unattended,
-    Why,
-)
+from simp_daemon import events
+from simp_daemon.events import Event
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
@@ -44,37 +25,26 @@ _WAITING: Final = 1000
 """Records that wait to be written. More are dropped: whoever reads the log has stopped reading."""
 _LAST_WORDS: Final = 1.0
 """Seconds in which the last records are written at the end."""
-_QUIET: Final = (Ignored, MessageAcknowledged, MessageReceived, Present)
+_QUIET: Final = (events.Ignored, events.MessageAcknowledged, events.MessageReceived, events.Present)
 """Events that are logged at debug level only."""
 _SENTENCES: Final[dict[type[Event], str]] = {
-    RequestReceived: "{who} calls",
-    Refused: "{who} called while a chat was on, and was told so",
-    Rang: "the call to {who} rings",
-    Unattended: "the call to {where} rings, but nobody is there",
-    AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
-    Connected: "the chat with {who} has begun",
-    MessageReceived: "a message from {who} has arrived",
-    MessageAcknowledged: "message {message} to {where} was delivered",
-    MessageUndelivered: "message {message} to {where} was not delivered",
-    Unanswered: "{who} has not answered for {seconds} s",
-    Silent: "nothing was heard from {who} for {seconds} s",
-    ErrorReceived: "{who} sent an error",
-    Ended: "the call or chat with {who} is over: {why}",
-    Ignored: "a datagram from {where} was ignored: {why}",
-    Present: "{who} answered that it is there",
-    Seen: "{who} is known",
-    Gone: "{who} is gone",
-}
-_ENDS: Final = {
-    Why.FIN: "the other side ended it",
-    Why.ERR: "the other side sent an error",
-    Why.LOST: "the other side stopped answering",
-    Why.RESTARTED: "the other side called again",
-    Why.EXPIRED: "the caller stopped calling",
-    Why.CROWDED: "newer calls took its place",
-    Why.BUSY: "a chat with somebody else was on",
-    Why.QUIT: "this side ended it",
-    Why.UNREACHABLE: "no datagram got there",
+    events.RequestReceived: "{who} calls",
+    events.Refused: "{who} called while a chat was on, and was told so",
+    events.Rang: "the call to {who} rings",
+    events.Unattended: "the call to {where} rings, but nobody is there",
+    events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
+    events.Connected: "the chat with {who} has begun",
+    events.MessageReceived: "a message from {who} has arrived",
+    events.MessageAcknowledged: "message {message} to {where} was delivered",
+    events.MessageUndelivered: "message {message} to {where} was not delivered",
+    events.Unanswered: "{who} has not answered for {seconds} s",
+    events.Silent: "nothing was heard from {who} for {seconds} s",
+    events.ErrorReceived: "{who} sent an error",
+    events.Ended: "the call or chat with {who} is over: {why}",
+    events.Ignored: "a datagram from {where} was ignored: {why}",
+    events.Present: "{who} answered that it is there",
+    events.Seen: "{who} is known",
+    events.Gone: "{who} is gone",
 }
 
 
@@ -124,7 +94,6 @@ def log_complaints() -> Callable[[AbstractEventLoop, dict[str, Any]], None]:
 
 
 def log_event(event: Event) -> None:
-    """A line for what has happened with a peer."""
     level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
     if not log.isEnabledFor(level):
         return
@@ -136,11 +105,11 @@ def in_words(event: Event) -> str:
     details = {field.name: getattr(event, field.name) for field in fields(event)}
     where, name = format_address(event.peer), details.get("name")
     details |= {"where": where, "who": f"'{name}' at {where}" if name else where}
-    if isinstance(event, Ended):
-        details["why"] = _ENDS[event.why]
-    elif isinstance(event, AnsweredElsewhere):
+    if isinstance(event, events.Ended):
+        details["why"] = event.why.value
+    elif isinstance(event, events.AnsweredElsewhere):
         details["elsewhere"] = format_address(event.elsewhere)
-    elif isinstance(event, Ignored):
+    elif isinstance(event, events.Ignored):
         details["why"] = ": ".join(filter(None, (event.reason.value, event.detail)))
     return printable(_SENTENCES[type(event)].format(**details))
 

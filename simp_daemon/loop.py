@@ -6,20 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from simp_daemon import occurrences
 from simp_daemon.core import Core
 from simp_daemon.effects import Announce, Client, Close, Effect, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
 from simp_daemon.log import log, log_datagram, log_event
-from simp_daemon.occurrences import (
-    ClientClosed,
-    ClientConnected,
-    DatagramReceived,
-    Known,
-    Occurrence,
-    SendingFailed,
-    Stopped,
-    TimerFired,
-)
+from simp_daemon.occurrences import Occurrence
 from simp_daemon.profile import Profile
 from simp_daemon.transports import ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
@@ -106,7 +98,7 @@ class Daemon:
         log.info("listening for daemons on %s, for the client on %s", here, client)
         if self._profile:
             for peer, framing, name in self._profile.chats:
-                self.handle(Known(Source.CHAT, name, peer, framing))
+                self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
         if self._discovers:
             await self._discover()
         return self
@@ -128,7 +120,7 @@ class Daemon:
     async def __aexit__(self, *_: object) -> None:
         self._tcp.close()
         self._ending = True
-        self.handle(Stopped())
+        self.handle(occurrences.Stopped())
         await self._until(self._left)
         if not self._core.idle:
             log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
@@ -168,18 +160,18 @@ class Daemon:
 
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
-            case DatagramReceived(data, peer, _):
+            case occurrences.DatagramReceived(data, peer, _):
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
-            case SendingFailed(_, why):
+            case occurrences.SendingFailed(_, why):
                 log.info("%s", why)
-            case ClientConnected(client):
+            case occurrences.ClientConnected(client):
                 self._read_hosts()
                 for each in self._connections:
                     each.look()
                 self._connections.add(_connection(client))
-            case ClientClosed(client):
+            case occurrences.ClientClosed(client):
                 self._connections.discard(_connection(client))
                 log.info("a client's connection has ended")
 
@@ -205,13 +197,13 @@ class Daemon:
                     self._discovery.rename(name)
             case _:
                 if isinstance(effect, Connected):
-                    self._datagrams.attend(effect.peer, effect.here)
+                    self._datagrams.reserve_queue(effect.peer, effect.here)
                 log_event(effect)
 
     def _read_hosts(self) -> None:
         """Again, whenever somebody may want to know."""
         for peer, name in self._profile.hosts() if self._profile else []:
-            self._occurred.append(Known(Source.HOSTS, name, peer))
+            self._occurred.append(occurrences.Known(Source.HOSTS, name, peer))
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
@@ -224,7 +216,7 @@ class Daemon:
 
     def _due(self) -> None:
         self._timer = None
-        self.handle(TimerFired())
+        self.handle(occurrences.TimerFired())
 
 
 def _connection(client: Client) -> ClientConnection:

@@ -98,15 +98,6 @@ class Known:
 
 
 Occurrence = (
-    DatagramReceived
-    | SendingFailed
-    | ClientConnected
-    | ClientSaid
-    | ClientSlow
-    | ClientClosed
-    | TimerFired
-    | Stopped
-    | Announced
-    | Withdrawn
-    | Known
-)
+    DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
+    | Announced | Withdrawn | Known
+)  # fmt: skip

@@ -11,33 +11,13 @@ from ipaddress import ip_address
 from os import strerror
 from typing import Final, cast
 
+from simp_daemon import occurrences
 from simp_daemon.effects import Send
 from simp_daemon.log import log
-from simp_daemon.occurrences import (
-    ClientClosed,
-    ClientConnected,
-    ClientSaid,
-    ClientSlow,
-    DatagramReceived,
-    Occurrence,
-    SendingFailed,
-)
+from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers.strangers import Allowance
+from simp_proto import udp
 from simp_proto.address import Address, format_address
-from simp_proto.udp import (
-    LARGEST,
-    address_of,
-    addresses_here,
-    beside,
-    bind,
-    enlarge,
-    failures,
-    hear_destinations,
-    hear_refusals,
-    local_host,
-    receive,
-    send_from,
-)
 
 _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
@@ -76,20 +56,20 @@ class Datagrams:
         self._alone = 0
         self._closed = False
         self._reports = Allowance(_REPORTS, _REPORTS)
-        udp = bind(address)
+        sock = udp.bind(address)
         anywhere = ip_address(address[0].partition("%")[0]).is_unspecified
-        self._hears = anywhere and hear_destinations(udp)
-        self._sockets: dict[str | None, socket.socket] = {None: udp}
+        self._hears = anywhere and udp.hear_destinations(sock)
+        self._sockets: dict[str | None, socket.socket] = {None: sock}
         if anywhere and not self._hears:
-            port = udp.getsockname()[1]
-            udp.close()
-            self._sockets = {host: bind((host, port)) for host in addresses_here(udp.family)}
+            port = sock.getsockname()[1]
+            sock.close()
+            self._sockets = {host: udp.bind((host, port)) for host in udp.addresses_here(sock.family)}
         self._first = next(iter(self._sockets.values()))
         self._queues: OrderedDict[Address, socket.socket] = OrderedDict()
         for here, each in self._sockets.items():
             each.setblocking(False)
-            enlarge(each)
-            hear_refusals(each)
+            udp.enlarge(each)
+            udp.hear_refusals(each)
             self._loop.add_reader(each, self._read, each, here)
 
     def send(self, datagram: Send) -> None:
@@ -105,15 +85,15 @@ class Datagrams:
         """That of its sockets, also where any free one was wanted."""
         return int(self._first.getsockname()[1])
 
-    def attend(self, peer: Address, here: str | None) -> None:
+    def reserve_queue(self, peer: Address, here: str | None) -> None:
         """Gives a peer that reaches us there a queue of its own, which strangers can't fill (spec 8.2), if possible."""
         if peer in self._queues:
             self._queues.move_to_end(peer)
             return
         with suppress(OSError):  # else it stays in the queue with all others
-            self._queues[peer] = own = beside(self._first, peer, here)
+            self._queues[peer] = own = udp.beside(self._first, peer, here)
             own.setblocking(False)
-            hear_refusals(own)
+            udp.hear_refusals(own)
             self._loop.add_reader(own, self._read_one, own, here)
         if len(self._queues) > _QUEUES:
             _, oldest = self._queues.popitem(last=False)
@@ -121,56 +101,56 @@ class Datagrams:
             oldest.close()
 
     def close(self) -> None:
-        """Gives the address back."""
         self._closed = True
         for each in (*self._sockets.values(), *self._queues.values()):
             self._loop.remove_reader(each)
             self._loop.remove_writer(each)
             each.close()
 
-    def _read(self, udp: socket.socket, here: str | None) -> None:
+    def _read(self, sock: socket.socket, here: str | None) -> None:
         # A chat that goes to and fro has one datagram at a time: asking for another is mostly in vain.
         for number in range(self._expected):
             try:
                 if self._hears:
-                    data, source, here = receive(udp)
+                    data, sender, here = udp.receive(sock)
                 else:
-                    data, source = udp.recvfrom(LARGEST)
+                    data, sender = sock.recvfrom(udp.LARGEST)
             except BlockingIOError:
                 self._expected, self._alone = 1, _ALONE
                 if not number:  # we were woken for something else
-                    self._failed(udp, here)
+                    self._failed(sock, here)
                 return
             except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
-                self._failed(udp, here)
+                self._failed(sock, here)
                 continue
-            self._handle(DatagramReceived(data, address_of(source), here))  # whose answer waits for no other
+            # Its answer waits for no other.
+            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
         if self._alone:
             self._alone -= 1
         else:
             self._expected = min(2 * self._expected, _BATCH)
 
-    def _read_one(self, udp: socket.socket, here: str | None) -> None:
+    def _read_one(self, sock: socket.socket, here: str | None) -> None:
         try:
-            data, source = udp.recvfrom(LARGEST)
+            data, sender = sock.recvfrom(udp.LARGEST)
         except OSError:
-            self._failed(udp, here)
+            self._failed(sock, here)
         else:
-            self._handle(DatagramReceived(data, address_of(source), here))
+            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
-    def _failed(self, udp: socket.socket, here: str | None) -> None:
+    def _failed(self, sock: socket.socket, here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
-        self._report_failures(udp)
+        self._report_failures(sock)
         if not isinstance(self._loop, asyncio.SelectorEventLoop):
-            self._loop.remove_reader(udp)
-            read = self._read if udp in self._sockets.values() else self._read_one
-            self._loop.add_reader(udp, read, udp, here)
+            self._loop.remove_reader(sock)
+            read = self._read if sock in self._sockets.values() else self._read_one
+            self._loop.add_reader(sock, read, sock, here)
 
-    def _report_failures(self, udp: socket.socket) -> bool:
+    def _report_failures(self, sock: socket.socket) -> bool:
         """Whether there were any."""
-        told = list(failures(udp))
+        told = list(udp.failures(sock))
         for where, number in told:
-            self._fail(address_of(where), number, strerror(number))
+            self._fail(udp.address_of(where), number, strerror(number))
         return bool(told)
 
     def _fail(self, peer: Address, number: int | None, words: str) -> None:
@@ -180,7 +160,7 @@ class Datagrams:
         where = format_address(peer)
         refused = number == ECONNREFUSED
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
-        self._handle(SendingFailed(peer, why))
+        self._handle(occurrences.SendingFailed(peer, why))
 
     def _write(self) -> None:
         while self._unsent and self._sent(self._unsent[0]):
@@ -191,19 +171,19 @@ class Datagrams:
     def _sent(self, datagram: Send) -> bool:
         """Whether the system has taken it, or refused it for good."""
         for _ in range(2):  # the first time the system may tell of an earlier one instead
-            udp = self._first
+            sock = self._first
             try:
                 if len(self._sockets) > 1:
-                    udp = self._sockets.get(datagram.here or local_host(datagram.peer), udp)
+                    sock = self._sockets.get(datagram.here or udp.local_host(datagram.peer), sock)
                 if datagram.here is not None and self._hears:
-                    send_from(udp, datagram.data, datagram.peer, datagram.here)
+                    udp.send_from(sock, datagram.data, datagram.peer, datagram.here)
                 else:
-                    udp.sendto(datagram.data, datagram.peer)
+                    sock.sendto(datagram.data, datagram.peer)
             except BlockingIOError:
                 return False
             except OSError as error:
                 windows = isinstance(error, ConnectionResetError)  # which tells no more
-                if self._report_failures(udp) or windows:
+                if self._report_failures(sock) or windows:
                     continue
                 if datagram.here is not None:  # no address of ours any more, perhaps
                     return self._sent(Send(datagram.data, datagram.peer))
@@ -236,23 +216,24 @@ class ClientConnection(asyncio.Protocol):
         with suppress(OSError):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
         self._begun = True
-        self._handle(ClientConnected(self, self._remote or here[0] == there[0] or there[0] in ("127.0.0.1", "::1")))
+        local = self._remote or here[0] == there[0] or there[0] in ("127.0.0.1", "::1")
+        self._handle(occurrences.ClientConnected(self, local))
 
     def data_received(self, data: bytes) -> None:
         if not self._closing:  # or else it is read and forgotten, so that what was written arrives before the end
-            self._handle(ClientSaid(self, data))
+            self._handle(occurrences.ClientSaid(self, data))
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._begun:
-            self._handle(ClientClosed(self))
+            self._handle(occurrences.ClientClosed(self))
 
     def pause_writing(self) -> None:
         self._slow = True
-        self._handle(ClientSlow(self, slow=True))
+        self._handle(occurrences.ClientSlow(self, slow=True))
 
     def resume_writing(self) -> None:
         self._slow = False
-        self._handle(ClientSlow(self, slow=False))
+        self._handle(occurrences.ClientSlow(self, slow=False))
 
     def write(self, line: bytes) -> None:
         """Sends a line, unless too much is unread already."""
@@ -290,5 +271,4 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.abort()
 
     def abort(self) -> None:
-        """Now."""
         self._transport.abort()

@@ -146,9 +146,6 @@ class _Checksum(Construct):  # type: ignore[misc]
         context["checksum_at"] = stream.tell()
         stream.write(b"\0\0")
 
-    def _sizeof(self, context: Any, path: str) -> int:
-        return 2
-
 
 class _Seal(Construct):  # type: ignore[misc]
     """RFC 1071 over the whole datagram with the checksum's bytes zero (spec 2.6).
@@ -178,9 +175,6 @@ class _Seal(Construct):  # type: ignore[misc]
         computed = self._computed(stream, context["checksum_at"])
         stream.seek(context["checksum_at"])
         stream.write(computed)
-
-    def _sizeof(self, context: Any, path: str) -> int:
-        return 0
 
 
 def _declaration(framing: Framing) -> Struct:

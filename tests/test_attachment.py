@@ -418,9 +418,15 @@ def test_only_one_error_is_about_the_name() -> None:
     ]
 
 
-def test_who_comes_while_a_call_fails_does_not_explain_it() -> None:
-    end = calling()
-    assert end.hear("ERROR|no", SEEN_BOB, "QUIT|127.0.0.2")[-1] == events.Failed(Other("", "127.0.0.2"), "no", How.TOLD)
+@pytest.mark.parametrize("between", [SEEN_BOB, f"GONE|bob|{BOB.address}", "ACK|1", "UNDELIVERED|1"])
+def test_who_comes_and_what_was_said_before_does_not_explain_why_a_call_fails(between: str) -> None:
+    failed = events.Failed(Other("", "127.0.0.2"), "no", How.TOLD)
+    assert calling().hear("ERROR|no", between, "QUIT|127.0.0.2")[-1] == failed
+
+
+def test_an_error_explains_nothing_once_something_else_has_been_said() -> None:
+    failed = events.Failed(Other("", "127.0.0.2"), "no", How.DECLINED)
+    assert calling().hear("ERROR|no", "CHAT|bob|late", "QUIT|127.0.0.2")[-1] == failed
 
 
 _SEEN = st.builds("SEEN|{}|127.0.0.{}:7777|announced|{}".format, *map(st.sampled_from, (["bob", ""], "234", ["", "7"])))

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, Captured, CaptureError, is_capture
+from simp_proto.toolkit.capture import MAGIC_SIZE, Capture, CaptureError, is_capture
+from simp_proto.toolkit.frame import Captured
 
 ALICE, BOB = ("192.0.2.1", 7777), ("192.0.2.2", 7777)
 ALICE_6, BOB_6 = ("2001:db8::1", 7777), ("2001:db8::2", 7777)

@@ -445,6 +445,17 @@ def test_more_than_is_acknowledged_is_not_read(chatting: Table) -> None:
     assert told == ["ACK|1000"]
 
 
+def test_reading_goes_on_once_half_of_what_waited_is_acknowledged(chatting: Table) -> None:
+    chatting.say(*(f"CHAT|message {number}" for number in range(200)))
+    current = chatting.current()
+    assert current is not None
+    waiting = []
+    for number in range(1, MAX_WAITING // 2 + 1):
+        chatting.peer(packet(Control.ACK, number % 2))
+        waiting.append(len(current.record.delivery))
+    assert waiting == [*range(MAX_WAITING - 1, MAX_WAITING // 2, -1), MAX_WAITING]
+
+
 def test_what_is_still_being_sent_after_leaving_is_told(chatting: Table) -> None:
     chatting.say("CHAT|bye")
     assert chatting.say("QUIT|bob") == ["QUIT|bob"]

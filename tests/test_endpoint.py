@@ -579,6 +579,21 @@ def test_a_question_that_comes_late_says_how_late_it_is() -> None:
     assert events(endpoint) == [Unanswered(BOB, "", 90)]
 
 
+def test_a_question_is_asked_once_and_again_about_the_next_message() -> None:
+    endpoint = chatting()
+    endpoint.say_to_partner(1, "hello", 0.0)
+    asked = []
+    for now in range(0, 45, 5):
+        endpoint.handle_timer(now)
+        asked += [(now, event.seconds) for event in events(endpoint) if isinstance(event, Unanswered)]
+    assert asked == [(30, 30)]
+    endpoint.receive(packet(Control.ACK, 1), BOB, 45.0)
+    endpoint.say_to_partner(2, "again", 45.0)
+    endpoint.outlet.clear()
+    endpoint.handle_timer(75.0)
+    assert events(endpoint) == [Unanswered(BOB, "bob", 30)]
+
+
 @pytest.mark.parametrize(("size", "count"), [(1159, 1), (1160, 2)])
 def test_the_largest_message_that_fits_is_one_datagram(size: int, count: int) -> None:
     endpoint = chatting()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simp_proto.toolkit.capture import Capture, Captured
+from simp_proto.toolkit.capture import Capture
+from simp_proto.toolkit.frame import Captured
 from tests.test_capture import (
     ALICE,
     ALICE_6,

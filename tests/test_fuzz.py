@@ -14,7 +14,6 @@ from simp_daemon.peers.session import Session
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto import text
 from simp_proto.text import LineBuffer, parse_line
-from simp_proto.toolkit.capture import Capture
 from simp_proto.toolkit.frame import Frame, Frames
 from tests.fuzz import datagram, dialogue, endpoint, lines
 from tests.fuzz.__main__ import TARGETS, Run, at_random, main
@@ -46,7 +45,7 @@ def _never_slow(session: Session, *args: Any, slow: bool, _receive: Any = Sessio
 BREAKS: list[tuple[str, Any, str, Any]] = [
     ("datagram", datagram, "build", lambda read: read.payload),
     ("datagram", datagram, "parse", _raises),
-    ("capture", Capture, "_datagram", _raises),
+    ("capture", Frames, "datagram", _raises),
     ("capture", Frames, "datagram", _altered),
     ("lines", lines, "parse_line", lambda line: parse_line(line.rstrip(b"\r"))),
     ("lines", text, "_ESCAPED", re.compile(r"[\\\n\r\x7f-\x9f]")),

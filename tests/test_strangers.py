@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.peers.strangers import Allowance
+from simp_daemon.peers.strangers import _SOURCES, Allowance, Strangers
+from simp_proto.address import Address
+from simp_proto.constants import SOURCE_BURST
 
 RATE, BURST = 8, 2
 
@@ -43,3 +45,16 @@ def test_a_clock_that_stands_still_gives_nothing() -> None:
         assert allowance.left(5.0)
         allowance.spend(1)
     assert not allowance.left(5.0)
+
+
+def test_the_source_that_was_silent_for_longest_is_forgotten_and_no_other() -> None:
+    def host(number: int) -> Address:
+        return f"10.0.{number >> 8}.{number & 255}", 7777
+
+    strangers = Strangers()
+    for number in range(_SOURCES):
+        strangers.charge(host(number), SOURCE_BURST if number < 2 else 0, friend=True)
+    assert not strangers.admits(host(0), 0.0, friend=False)
+    strangers.charge(host(_SOURCES), 0, friend=True)  # which displaces the second: the first was heard after that
+    assert not strangers.admits(host(0), 0.0, friend=False)
+    assert strangers.admits(host(1), 0.0, friend=False)

@@ -134,8 +134,8 @@ def test_at_all_addresses_an_answer_leaves_from_the_one_that_was_called(
 ) -> None:
     """spec 1.4, with and without a system that tells of the destination."""
     if not told:
-        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
-        monkeypatch.setattr("simp_daemon.transports.addresses_here", lambda family: sorted({called, other}))
+        monkeypatch.setattr("simp_proto.udp.hear_destinations", lambda udp: False)
+        monkeypatch.setattr("simp_proto.udp.addresses_here", lambda family: sorted({called, other}))
 
     async def scenario() -> None:
         heard = Heard()
@@ -174,7 +174,7 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["packet info", "a socket for each"])
 def test_where_an_address_is_ours_no_longer_the_system_chooses(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
     if not told:
-        monkeypatch.setattr("simp_daemon.transports.hear_destinations", lambda udp: False)
+        monkeypatch.setattr("simp_proto.udp.hear_destinations", lambda udp: False)
 
     async def scenario() -> None:
         heard = Heard()
@@ -232,7 +232,7 @@ def test_strangers_do_not_fill_the_queue_of_a_partner(at: str, here: str | None)
         with socket.socket(family, socket.SOCK_DGRAM) as partner, socket.socket(family, socket.SOCK_DGRAM) as stranger:
             partner.bind(("::1" if ":" in at else "127.0.0.1", 0))
             peer = partner.getsockname()[:2]
-            datagrams.attend(peer, here)
+            datagrams.reserve_queue(peer, here)
             datagrams._first.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             for _ in range(1000):
                 stranger.sendto(b"me, me", address)
@@ -256,9 +256,9 @@ def test_queues_of_peers_are_bounded_and_the_refusal_of_one_is_told() -> None:
         datagrams = Datagrams(free_address(), heard)
         peers = [free_address(f"127.0.2.{number}") for number in range(1, _QUEUES + 2)]
         for peer in peers[:-1]:
-            datagrams.attend(peer, None)
-        datagrams.attend(peers[0], None)
-        datagrams.attend(peers[-1], None)
+            datagrams.reserve_queue(peer, None)
+        datagrams.reserve_queue(peers[0], None)
+        datagrams.reserve_queue(peers[-1], None)
         assert list(datagrams._queues) == [*peers[2:-1], peers[0], peers[-1]]
         datagrams.send(Send(b"to nobody", peers[-1]))
         await heard.until(1)

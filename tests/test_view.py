@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
@@ -85,6 +85,7 @@ WORDS = st.lists(st.sampled_from([*OURS, "\n", "日", "ab "]) | st.text(max_size
 
 
 @settings(max_examples=10)
+@example("bob", "日", "alice: yes", 88)
 @given(
     st.sampled_from(["bob", "! lost"]),
     st.sampled_from(["x", "x ", "\u00a0", "日", "e\u0301"]),

@@ -1,28 +1,12 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from simp_daemon import events
 from simp_daemon.effects import Client, Write
-from simp_daemon.events import (
-    AnsweredElsewhere,
-    Connected,
-    Ended,
-    ErrorReceived,
-    Event,
-    Gone,
-    MessageAcknowledged,
-    MessageReceived,
-    MessageUndelivered,
-    Rang,
-    RequestReceived,
-    Seen,
-    Silent,
-    Unanswered,
-    Unattended,
-    Why,
-)
+from simp_daemon.events import Event, Why
 from simp_daemon.messages import Outbox
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.peers.endpoint import Endpoint
@@ -31,6 +15,9 @@ from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 from simp_proto.printable import printable_name
 from simp_proto.text import Line, Word, check_user, format_line, parse_line
+
+_HEARD: Final = (events.MessageReceived, events.MessageAcknowledged, events.Connected, events.Rang)
+"""Events that only come from a partner whom something of ours reaches, or who reaches us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +34,20 @@ class _Other:
 
 
 class Attachment:
-    """One attached client. `now` is the endpoint's clock, `own` the daemon's address, which isn't called."""
+    """One attached client. `now` is the endpoint's clock."""
 
     def __init__(
         self,
         client: Client,
         name: str,
-        own: Address | None,
         endpoint: Endpoint,
         neighbours: Neighbours,
         outbox: Outbox,
-        missed: dict[Address, tuple[str, int]],
         emit: Callable[[Write], None],
     ) -> None:
-        """`missed`: who called while nobody was there, by name, and how many seconds ago they gave up.
-
-        Raises `LineError` for a name that isn't one (client 3.3).
-        """
+        """Raises `LineError` for a name that isn't one (client 3.3)."""
         endpoint.user = check_user(name)
         self.client = client
-        self._own = own
         self._endpoint = endpoint
         self._neighbours = neighbours
         self.watching = False
@@ -84,8 +65,11 @@ class Attachment:
             Word.CHAT: self._say,
             Word.QUIT: self._quit,
         }
+
+    def greet(self, name: str, missed: Iterable[tuple[Address, str, int]]) -> None:
+        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now."""
         self._write(Word.CONNECTED, name)
-        for peer, (caller, seconds) in missed.items():
+        for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
@@ -117,7 +101,6 @@ class Attachment:
     # -- what it wishes
 
     def handle(self, line: Line, now: float) -> None:
-        """A line of the client's."""
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")
@@ -137,8 +120,6 @@ class Attachment:
 
     def _call(self, payload: str, now: float) -> None:
         peer, name = self._whom(payload, now)
-        if peer == self._own:
-            raise AddressError(f"{format_address(peer)} is this daemon itself; call somebody else's")
         (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
         self._partner = self._requests.pop(peer, _Other(peer, name))
 
@@ -193,42 +174,42 @@ class Attachment:
 
     def happened(self, event: Event) -> None:  # noqa: PLR0912  a case for each event
         """Tells the client of an event, if it is one for people (client 4.2)."""
-        if isinstance(event, MessageReceived | MessageAcknowledged | Connected | Rang):
+        if isinstance(event, _HEARD):
             self._warned = False
         match event:
-            case MessageReceived(peer, name, text):
+            case events.MessageReceived(peer, name, text):
                 self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
-            case MessageAcknowledged() | MessageUndelivered():
-                number = self._outbox.settle(event)
-                if number is not None:
-                    self._write(Word.ACK if isinstance(event, MessageAcknowledged) else Word.UNDELIVERED, str(number))
-            case Connected(peer, name):
+            case events.MessageAcknowledged() | events.MessageUndelivered():
+                word = Word.ACK if isinstance(event, events.MessageAcknowledged) else Word.UNDELIVERED
+                if (number := self._outbox.settle(event)) is not None:
+                    self._write(word, str(number))
+            case events.Connected(peer, name):
                 self._requests.pop(peer, None)
                 self._partner = _Other(peer, name, chatting=True)
                 self._said = 0
                 self._outbox.forget()
                 self._tell(Word.CONNECTED, self._partner)
-            case RequestReceived(peer, name):
+            case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
                 self._tell(Word.CONNECTING, self._requests[peer])
-            case Rang(peer, name):
+            case events.Rang(peer, name):
                 self._partner = _Other(peer, name)
                 self._tell(Word.RINGING, self._partner)
-            case Unattended(peer, name):
+            case events.Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
-            case AnsweredElsewhere(peer, _, elsewhere):
+            case events.AnsweredElsewhere(peer, _, elsewhere):
                 self._write(Word.ELSEWHERE, f"{format_address(peer)}|{format_address(elsewhere)}")
-            case Seen() if self.watching:
+            case events.Seen() if self.watching:
                 self._write(Word.SEEN, describe(event))
-            case Gone(peer, name) if self.watching:
+            case events.Gone(peer, name) if self.watching:
                 self._write(Word.GONE, f"{printable_name(name)}|{format_address(peer)}")
-            case Unanswered(peer, name, seconds):
+            case events.Unanswered(peer, name, seconds):
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
-            case Silent(peer, name, seconds):
+            case events.Silent(peer, name, seconds):
                 self._write(Word.SILENT, f"{self._called(peer, name)}|{seconds}")
-            case ErrorReceived():
+            case events.ErrorReceived():
                 self._write(Word.ERROR, event.text)
-            case Ended(peer, name, why):
+            case events.Ended(peer, name, why):
                 called = self._called(peer, name)
                 if why is Why.LOST and self._partner and self._partner.chatting and self._partner.peer == peer:
                     self._write(Word.ERROR, f"{called} stopped answering")
@@ -266,7 +247,7 @@ def _only(found: list[Address], name: str) -> Address:
     return found[0]
 
 
-def describe(seen: Seen) -> str:
+def describe(seen: events.Seen) -> str:
     """A neighbour as the payload of SEEN (client 4.2)."""
     seconds = "" if seen.seconds is None else seen.seconds
     return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}"

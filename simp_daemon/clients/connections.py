@@ -43,21 +43,21 @@ class _Connection:
     held: bool = False
     """Its client has said more than is acknowledged (spec 8.3)."""
     throttled: bool = False
+    attachment: Attachment | None = None
+    """Its client, where that is the one who is attached."""
 
 
 class Connections:
-    """All of them. `now` is the endpoint's clock, `own` the daemon's address, if it has a single one."""
+    """All of them. `now` is the endpoint's clock."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         neighbours: Neighbours,
-        own: Address | None,
         emit: Callable[[Write | Throttle | Close | Announce], None],
     ) -> None:
         self._endpoint = endpoint
         self._neighbours = neighbours
-        self._own = own
         self._emit = emit
         self._outbox = Outbox(endpoint)
         self._open: dict[Client, _Connection] = {}
@@ -91,17 +91,15 @@ class Connections:
             self._open[client].slow = slow
 
     def closed(self, client: Client, now: float) -> None:
-        """A connection has ended."""
-        self._open.pop(client, None)
+        connection = self._open.pop(client, None)
         self._ending.pop(client, None)
-        if self._attachment and self._attachment.client == client:
-            attachment, self._attachment = self._attachment, None
-            attachment.detach(now)
+        if connection and connection.attachment:
+            self._attachment = None
+            connection.attachment.detach(now)
             self._neighbours.attend(False, now)
             self._emit(Announce(""))
 
     def stop(self, now: float) -> None:
-        """Ends all connections."""
         for client in list(self._open):
             self._close(client, now)
 
@@ -148,7 +146,7 @@ class Connections:
     def step(self, now: float) -> bool:
         """Answers the next line that has arrived, if there is one that may be read."""
         for client, connection in self._open.items():
-            if connection.unread and self._may_read(client, connection):
+            if connection.unread and self._may_read(connection):
                 try:
                     line = connection.buffer.next_line()
                 except LineError as error:
@@ -160,7 +158,7 @@ class Connections:
                 connection.unread = False
         return False
 
-    def settle(self, now: float) -> None:
+    def control_flow(self, now: float) -> None:
         """Holds back whoever says, or doesn't take, too much."""
         if self._attachment is None:
             return
@@ -173,16 +171,17 @@ class Connections:
             connection.throttled = throttled
             self._emit(Throttle(client, throttled))
 
-    def _may_read(self, client: Client, connection: _Connection) -> bool:
+    def _may_read(self, connection: _Connection) -> bool:
         """Not where too much waits for its acknowledgement; from half of that on it goes on."""
-        if self._attachment is None or self._attachment.client != client:
+        attachment = connection.attachment
+        if attachment is None:
             return True
         most = MAX_WAITING // 2 if connection.held else MAX_WAITING - 1
-        connection.held = self._attachment.waiting > most
+        connection.held = attachment.waiting > most
         if connection.held:
             # Whoever wants to leave is let go; what was said before is still sent after that (spec 4.7).
             if connection.leaves is None:
-                connection.leaves = any(map(self._attachment.leaves, connection.buffer.waiting(b"QUIT|")))
+                connection.leaves = any(map(attachment.leaves, connection.buffer.waiting(b"QUIT|")))
             connection.held = not connection.leaves
         return not connection.held
 
@@ -191,48 +190,49 @@ class Connections:
     def _handle(self, client: Client, connection: _Connection, data: bytes, now: float) -> None:
         try:
             line = parse_line(data)
+        except NotSimpError as error:
+            self._refuse(client, str(error), now)
+            return
         except LineError as error:
-            if isinstance(error, NotSimpError):
-                self._refuse(client, str(error), now)
-                return
             self._write(client, Word.ERROR, str(error))
-            attachment = self._attachment
-            if attachment and attachment.client == client and data.startswith(Word.CHAT.encode()):
-                attachment.miss()
+            if connection.attachment and data.startswith(Word.CHAT.encode()):
+                connection.attachment.miss()
             return
         connection.greeted = True
         try:
-            self._answer(client, line, now)
+            self._answer(client, connection, line, now)
         except SimpError as error:
             self._write(client, Word.ERROR, str(error))
 
-    def _answer(self, client: Client, line: Line, now: float) -> None:
-        attached = self._attachment is not None and self._attachment.client == client
+    def _answer(self, client: Client, connection: _Connection, line: Line, now: float) -> None:
+        attachment = connection.attachment
         if line.word is Word.PING:
             self._write(client, Word.PONG)
         elif line.word is Word.WHO:
             for seen in self._neighbours.look(now):
                 self._write(client, Word.SEEN, describe(seen))
-            if attached and self._attachment:
-                self._attachment.watching = True
+            if attachment:
+                attachment.watching = True
         elif line.word is Word.CONNECT:
-            if self._attachment is not None:
-                who = "you are connected already" if attached else "another client is connected to this daemon"
-                raise NotNowError(who)
-            missed = {peer: (name, round(now - at)) for peer, (name, at) in self._missed.items()}
-            self._attachment = Attachment(
-                client, line.payload, self._own, self._endpoint, self._neighbours, self._outbox, missed, self._emit
-            )
-            self._neighbours.attend(True, now)
-            self._emit(Announce(line.payload))
-            self._missed.clear()
+            self._attach(client, connection, line.payload, now)
         elif line.word is Word.QUIT and not line.payload:
             self._write(client, Word.QUIT)
             self._close(client, now)
-        elif self._attachment is not None and attached:
-            self._attachment.handle(line, now)
+        elif attachment:
+            attachment.handle(line, now)
         else:
             raise LineError(f"read {line.word}| before CONNECT|, expected CONNECT| and your name first")
+
+    def _attach(self, client: Client, connection: _Connection, name: str, now: float) -> None:
+        if self._attachment:
+            mine = self._attachment is connection.attachment
+            raise NotNowError("you are connected already" if mine else "another client is connected to this daemon")
+        attachment = Attachment(client, name, self._endpoint, self._neighbours, self._outbox, self._emit)
+        self._attachment = connection.attachment = attachment
+        attachment.greet(name, ((peer, caller, round(now - at)) for peer, (caller, at) in self._missed.items()))
+        self._missed.clear()
+        self._neighbours.attend(True, now)
+        self._emit(Announce(name))
 
     # -- output
 

@@ -2,32 +2,12 @@
 
 from typing import Final, NamedTuple
 
-from simp_daemon.events import (
-    Connected,
-    Ended,
-    ErrorReceived,
-    MessageAcknowledged,
-    MessageReceived,
-    Rang,
-    Refused,
-    RequestReceived,
-    Silent,
-    Unattended,
-    Why,
-)
+from simp_daemon import events
+from simp_daemon.events import Why
 from simp_daemon.peers.delivery import Transmission
 from simp_daemon.peers.record import Record
-from simp_proto.constants import (
-    BUSY,
-    ERROR_SIZE,
-    HANDSHAKE_SEQUENCE,
-    OFFER,
-    RETRANSMISSION_INTERVAL,
-    RINGING,
-    UNKNOWN_SYN_INTERVAL,
-    Control,
-    Framing,
-)
+from simp_proto import constants
+from simp_proto.constants import Control, Framing
 from simp_proto.datagram import Datagram
 from simp_proto.printable import NOBODY
 
@@ -60,9 +40,10 @@ def call(record: Record, happening: Happening) -> None:
     record.refreshed = happening.now
     record.elsewhere = None
     offers = record.framing is not Framing.TRAILER and record.forced is not Framing.BARE
+    offer = constants.OFFER if offers else b""
     known = record.framing is Framing.HEADER
-    interval = RETRANSMISSION_INTERVAL if known else UNKNOWN_SYN_INTERVAL
-    record.delivery.put(Transmission(Control.SYN, OFFER if offers else b"", HANDSHAKE_SEQUENCE, interval))
+    interval = constants.RETRANSMISSION_INTERVAL if known else constants.UNKNOWN_SYN_INTERVAL
+    record.delivery.put(Transmission(Control.SYN, offer, constants.HANDSHAKE_SEQUENCE, interval))
 
 
 def cross(record: Record, happening: Happening) -> None:
@@ -74,7 +55,7 @@ def request(record: Record, happening: Happening) -> None:
     record.name = ""
     record.agreed = False
     record.learn_name(happening.heard)
-    record.outlet.append(RequestReceived(record.peer, record.name))
+    record.outlet.append(events.RequestReceived(record.peer, record.name))
 
 
 def ring(record: Record, happening: Happening) -> None:
@@ -83,14 +64,14 @@ def ring(record: Record, happening: Happening) -> None:
     record.syn_sequence = syn.sequence
     record.refreshed = happening.now
     if record.framing is Framing.HEADER:
-        record.send(Control.ACK, syn.sequence, RINGING)
+        record.send(Control.ACK, syn.sequence, constants.RINGING)
 
 
 def refuse(record: Record, happening: Happening) -> None:
     syn = happening.heard
     record.speak(record.answer_framing(syn))
-    record.outlet.append(Refused(record.peer, syn.name))
-    record.send(Control.ERR, syn.sequence, BUSY.encode("ascii"))
+    record.outlet.append(events.Refused(record.peer, syn.name))
+    record.send(Control.ERR, syn.sequence, constants.BUSY.encode("ascii"))
     record.send(Control.FIN, syn.sequence)
 
 
@@ -100,13 +81,13 @@ def learn(record: Record, happening: Happening) -> None:
 
 
 def note_ringing(record: Record, happening: Happening) -> None:
-    record.outlet.append(Rang(record.peer, record.name))
+    record.outlet.append(events.Rang(record.peer, record.name))
     if happening.heard.name.lower() == NOBODY:  # spec 2.4
-        record.outlet.append(Unattended(record.peer, record.name))
+        record.outlet.append(events.Unattended(record.peer, record.name))
 
 
 def postpone(record: Record, happening: Happening) -> None:
-    record.delivery.postpone(happening.now, UNKNOWN_SYN_INTERVAL)
+    record.delivery.postpone(happening.now, constants.UNKNOWN_SYN_INTERVAL)
 
 
 def accept(record: Record, _: Happening) -> None:
@@ -123,7 +104,7 @@ def establish(record: Record, happening: Happening) -> None:
     record.delivery.abandon()
     record.agreed = True
     record.learn(record.framing)
-    record.outlet.append(Connected(record.peer, record.name, record.here))
+    record.outlet.append(events.Connected(record.peer, record.name, record.here))
 
 
 def say(record: Record, happening: Happening) -> None:
@@ -137,13 +118,13 @@ def proceed(record: Record, happening: Happening) -> None:
 
 def confirm(record: Record, happening: Happening) -> None:
     if happening.done and happening.done.message and happening.done.last:
-        record.outlet.append(MessageAcknowledged(record.peer, happening.done.message))
+        record.outlet.append(events.MessageAcknowledged(record.peer, happening.done.message))
 
 
 def receive(record: Record, happening: Happening) -> None:
     record.learn_name(happening.heard)
     if record.delivery.is_new(happening.heard):
-        record.outlet.append(MessageReceived(record.peer, record.name, happening.heard.text))
+        record.outlet.append(events.MessageReceived(record.peer, record.name, happening.heard.text))
 
 
 def acknowledge(record: Record, happening: Happening) -> None:
@@ -153,10 +134,11 @@ def acknowledge(record: Record, happening: Happening) -> None:
 def report(record: Record, happening: Happening) -> None:
     datagram = happening.heard
     record.learn_name(datagram)
-    text = datagram.text if len(datagram.text) <= ERROR_SIZE else f"{datagram.text[:ERROR_SIZE]}..."
+    most = constants.ERROR_SIZE
+    text = datagram.text if len(datagram.text) <= most else f"{datagram.text[:most]}..."
     if datagram.framing is Framing.TRAILER and record.framing is not Framing.TRAILER:
         text += _TRAILER_HINT
-    record.outlet.append(ErrorReceived(record.peer, record.name, text))
+    record.outlet.append(events.ErrorReceived(record.peer, record.name, text))
 
 
 def probe(record: Record, happening: Happening) -> None:
@@ -164,7 +146,7 @@ def probe(record: Record, happening: Happening) -> None:
         record.delivery.probe()
     else:
         record.silence_told = happening.now
-        record.outlet.append(Silent(record.peer, record.name, round(happening.now - record.heard)))
+        record.outlet.append(events.Silent(record.peer, record.name, round(happening.now - record.heard)))
 
 
 def renumber(record: Record, happening: Happening) -> None:
@@ -172,11 +154,11 @@ def renumber(record: Record, happening: Happening) -> None:
 
 
 def quit(record: Record, _: Happening) -> None:
-    record.outlet.append(Ended(record.peer, record.name, Why.QUIT))
+    record.outlet.append(events.Ended(record.peer, record.name, Why.QUIT))
 
 
 def cancel(record: Record, _: Happening) -> None:
-    record.delivery.put(Transmission(Control.FIN, number=HANDSHAKE_SEQUENCE))
+    record.delivery.put(Transmission(Control.FIN, number=constants.HANDSHAKE_SEQUENCE))
 
 
 def decline(record: Record, _: Happening) -> None:
@@ -201,7 +183,7 @@ def fail(record: Record, _: Happening) -> None:
 
 def strand(record: Record, happening: Happening) -> None:
     assert happening.words is not None
-    record.outlet.append(ErrorReceived(record.peer, record.name, happening.words[1]))
+    record.outlet.append(events.ErrorReceived(record.peer, record.name, happening.words[1]))
     _end(record, Why.UNREACHABLE)
 
 
@@ -223,4 +205,4 @@ def restart(record: Record, _: Happening) -> None:
 
 def _end(record: Record, why: Why) -> None:
     record.abandon()
-    record.outlet.append(Ended(record.peer, record.name, why))
+    record.outlet.append(events.Ended(record.peer, record.name, why))

@@ -17,7 +17,7 @@ from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import KNOWN_PEERS, LEAVING_SESSIONS, Control, Framing, Type
 from simp_proto.datagram import Datagram, parse, reading_order
-from simp_proto.errors import DatagramError, NotNowError
+from simp_proto.errors import AddressError, DatagramError, NotNowError
 from simp_proto.printable import NOBODY
 
 _ITSELF: Final = "{} is this daemon itself; call somebody else's"
@@ -42,7 +42,7 @@ class Endpoint:
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
         self.outlet: list[Send | Event] = []
         self._framing = framing
-        self._port = own[1] if own else 0
+        self._own = own
         self._policy = policy or OneChat()
         self._sessions: dict[Address, Session] = {}
         self._requests: dict[Address, Session] = {}
@@ -62,7 +62,7 @@ class Endpoint:
         if not peer[1]:
             self.outlet.append(Ignored(peer, Reason.MALFORMED, "it came from port 0, which no answer reaches"))
             return
-        if here is not None and self.fail((here, self._port), _ITSELF.format(here), now):
+        if here is not None and self._own and self.fail((here, self._own[1]), _ITSELF.format(here), now):
             return  # it is our own call
         session = self._sessions.get(peer)
         state = session.state if session else State.IDLE
@@ -166,7 +166,9 @@ class Endpoint:
     # -- the person
 
     def call(self, peer: Address, now: float) -> None:
-        """Calls the user there, or accepts that user's request; raises `NotNowError`."""
+        """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself."""
+        if peer == self._own:
+            raise AddressError(_ITSELF.format(format_address(peer)))
         session = self._sessions.get(peer)
         if session is None:
             session = self._session(peer, self._framing or self._known.get(peer, Framing.BARE))

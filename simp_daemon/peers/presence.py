@@ -5,16 +5,9 @@ from collections.abc import Callable
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Event, Present
+from simp_proto import constants
 from simp_proto.address import Address
-from simp_proto.constants import (
-    HANDSHAKE_SEQUENCE,
-    KNOWN_PEERS,
-    PRESENCE_ANSWER,
-    PRESENCE_QUESTION,
-    Control,
-    Framing,
-    Type,
-)
+from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram, build
 from simp_proto.printable import names_person
 
@@ -34,20 +27,20 @@ class Presence:
     def ask(self, peer: Address) -> None:
         """Asks a peer that speaks `header` whether it is there; `Present` says so."""
         self._asked[peer] = None
-        if len(self._asked) > KNOWN_PEERS:
+        if len(self._asked) > constants.KNOWN_PEERS:
             self._asked.popitem(last=False)
-        self._send(PRESENCE_QUESTION, HANDSHAKE_SEQUENCE, peer)
+        self._send(constants.PRESENCE_QUESTION, constants.HANDSHAKE_SEQUENCE, peer)
 
     def asks(self, datagram: Datagram, peer: Address, here: str | None) -> bool:
         """Whether that asks if we are there, which is answered, and changes nothing."""
-        if not _is_ack_with(datagram, PRESENCE_QUESTION):
+        if not _is_ack_with(datagram, constants.PRESENCE_QUESTION):
             return False
-        self._send(PRESENCE_ANSWER, datagram.sequence, peer, here)
+        self._send(constants.PRESENCE_ANSWER, datagram.sequence, peer, here)
         return True
 
     def tells(self, datagram: Datagram, peer: Address) -> bool:
         """Whether that says that somebody is there, which counts once, where it was asked for, and changes nothing."""
-        if not _is_ack_with(datagram, PRESENCE_ANSWER):
+        if not _is_ack_with(datagram, constants.PRESENCE_ANSWER):
             return False
         if peer in self._asked:
             del self._asked[peer]

@@ -76,7 +76,6 @@ class Record:
             self.name = datagram.name
 
     def send(self, operation: Operation, sequence: int, payload: bytes = b"") -> None:
-        """A datagram to the peer."""
         kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
         if self.framing is not Framing.BARE:
             sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
@@ -84,7 +83,6 @@ class Record:
         self.outlet.append(Send(build(datagram), self.peer, self.here))
 
     def pump(self, now: float) -> None:
-        """Sends what is due."""
         for transmission, number in self.delivery.due(now):
             self.send(transmission.operation, number, transmission.payload)
 

@@ -7,16 +7,8 @@ from simp_daemon.peers.actions import Happening
 from simp_daemon.peers.delivery import Hint, Transmission
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.states import TABLE, Input, State
-from simp_proto.constants import (
-    REQUEST_LIFETIME,
-    RINGING,
-    SILENCE,
-    UNANSWERED_INTERVAL,
-    Control,
-    Framing,
-    Operation,
-    Type,
-)
+from simp_proto import constants
+from simp_proto.constants import Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import NotNowError
 
@@ -43,7 +35,7 @@ class Session:
         self._asked = 0
         self._asked_since = 0.0
 
-    # -- what happens to it
+    # -- what happens to it: a wish of our person raises `NotNowError` where it can't be now
 
     def receive(self, datagram: Datagram, now: float, *, busy: bool = False, slow: bool = False) -> Reason | None:
         """A datagram of the peer. Returns why it was ignored, if it was.
@@ -75,17 +67,14 @@ class Session:
         return None
 
     def call(self, user: bytes, now: float) -> None:
-        """Our person, of that name, calls; raises `NotNowError`."""
         self.record.user = user
         self._person(Input.CALL, Happening(now))
 
     def accept(self, user: bytes, now: float) -> None:
-        """Our person, of that name, accepts the request; raises `NotNowError`."""
         self.record.user = user
         self._person(Input.ACCEPT, Happening(now))
 
     def quit(self, now: float) -> None:
-        """Our person declines, cancels or leaves; raises `NotNowError`."""
         self._person(Input.QUIT, Happening(now))
 
     def say(self, message: int, text: str, now: float) -> None:
@@ -98,7 +87,7 @@ class Session:
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
-        if self.state is State.PENDING and now >= self.record.refreshed + REQUEST_LIFETIME:
+        if self.state is State.PENDING and now >= self.record.refreshed + constants.REQUEST_LIFETIME:
             self._input(Input.EXPIRE, Happening(now))
         if lost := self.record.delivery.exhausted(now):
             self._input(Input.GIVE_UP_FIN if lost.operation is Control.FIN else Input.GIVE_UP, Happening(now))
@@ -110,7 +99,7 @@ class Session:
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
         if self.state is State.PENDING:
-            return self.record.refreshed + REQUEST_LIFETIME
+            return self.record.refreshed + constants.REQUEST_LIFETIME
         repeat, other = self.record.delivery.get_timer(), self._next_question()
         if repeat is None:
             return self._silent_at() if other is None else other
@@ -120,7 +109,7 @@ class Session:
         """When the partner has been silent for so long that something is done about it (spec 6.5)."""
         record = self.record
         if self.state is State.OPEN and not len(record.delivery):
-            return max(record.heard, record.silence_told) + SILENCE
+            return max(record.heard, record.silence_told) + constants.SILENCE
         return None
 
     # -- how it decides
@@ -154,19 +143,19 @@ class Session:
 
     def _next_question(self) -> float | None:
         since = self._waiting_since()
-        return None if since is None else since + (self._questions(since) + 1) * UNANSWERED_INTERVAL
+        return None if since is None else since + (self._questions(since) + 1) * constants.UNANSWERED_INTERVAL
 
     def _ask(self, now: float) -> None:
         since, question = self._waiting_since(), self._next_question()
         if since is None or question is None or now < question:
             return
-        self._asked = max(self._questions(since) + 1, int((now - since) // UNANSWERED_INTERVAL))
+        self._asked = max(self._questions(since) + 1, int((now - since) // constants.UNANSWERED_INTERVAL))
         self._asked_since = since
         self.record.outlet.append(
-            Unanswered(self.record.peer, self.record.name, round(self._asked * UNANSWERED_INTERVAL))
+            Unanswered(self.record.peer, self.record.name, round(self._asked * constants.UNANSWERED_INTERVAL))
         )
 
 
 def rings(ack: Datagram) -> bool:
     """Whether an ACK is the sign of a SYN that rings (spec 4.3)."""
-    return ack.payload == RINGING and ack.framing is Framing.HEADER
+    return ack.payload == constants.RINGING and ack.framing is Framing.HEADER

@@ -6,18 +6,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
+from simp_proto import constants
 from simp_proto.address import Address
-from simp_proto.constants import (
-    FRIEND_BURST,
-    FRIEND_RATE,
-    PENDING_REQUESTS,
-    REQUESTS_OF_A_SOURCE,
-    RESERVED_REQUESTS,
-    SOURCE_BURST,
-    SOURCE_RATE,
-    STRANGER_BURST,
-    STRANGER_RATE,
-)
 
 _SOURCES: Final = 1024
 """Sources whose share is remembered; the one that was silent for longest gives way, and has its whole share again."""
@@ -48,8 +38,8 @@ class Strangers:
     """Answers to peers whose address may be forged. Friends, with whom one has chatted, have an allowance apart."""
 
     def __init__(self) -> None:
-        self._all = Allowance(STRANGER_RATE, STRANGER_BURST)
-        self._friends = Allowance(FRIEND_RATE, FRIEND_BURST)
+        self._all = Allowance(constants.STRANGER_RATE, constants.STRANGER_BURST)
+        self._friends = Allowance(constants.FRIEND_RATE, constants.FRIEND_BURST)
         self._sources: OrderedDict[str, Allowance] = OrderedDict()
 
     def admits(self, peer: Address, now: float, *, friend: bool) -> bool:
@@ -57,14 +47,13 @@ class Strangers:
         return (self._friends if friend else self._all).left(now) and self._of(peer).left(now)
 
     def charge(self, peer: Address, count: int, *, friend: bool) -> None:
-        """So many answers went to that peer."""
         (self._friends if friend else self._all).spend(count)
         self._of(peer).spend(count)
 
     def _of(self, peer: Address) -> Allowance:
         source = source_of(peer)
         if source not in self._sources:
-            self._sources[source] = Allowance(SOURCE_RATE, SOURCE_BURST)
+            self._sources[source] = Allowance(constants.SOURCE_RATE, constants.SOURCE_BURST)
             if len(self._sources) > _SOURCES:
                 self._sources.popitem(last=False)
         self._sources.move_to_end(source)
@@ -81,10 +70,10 @@ def displaced_by(peer: Address, requests: list[Address], friends: Collection[Add
     strangers = [each for each in requests if each not in friends]
     counts = Counter(map(source_of, strangers))
     friend, own = peer in friends, counts[source_of(peer)]
-    if not friend and own >= REQUESTS_OF_A_SOURCE:
+    if not friend and own >= constants.REQUESTS_OF_A_SOURCE:
         return peer
-    room = friend or len(strangers) < PENDING_REQUESTS - RESERVED_REQUESTS
-    if room and len(requests) < PENDING_REQUESTS:
+    room = friend or len(strangers) < constants.PENDING_REQUESTS - constants.RESERVED_REQUESTS
+    if room and len(requests) < constants.PENDING_REQUESTS:
         return None
     candidates = [each for each in strangers if each != requests[0]]
     largest = max((counts[source_of(each)] for each in candidates), default=0)

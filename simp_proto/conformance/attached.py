@@ -5,8 +5,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +41,6 @@ class Attached:
         """Raises `NotRunError` where nobody can attach."""
         self._where = where
         self._hands = hands
-        self.commands = hands.commands
         self.restarts = hands.restarts
         self.actions = frozenset(Request) - (frozenset() if self.restarts else {Request.RESTART})
         self._news = threading.Condition()
@@ -98,12 +97,10 @@ class Attached:
 
     def close(self) -> None:
         """Leaves the daemon."""
-        try:
+        with suppress(OSError):
             self._socket.sendall(format_line(Line(Word.QUIT)))
             self._socket.shutdown(socket.SHUT_WR)
             self._reader.join(_MOMENT)
-        except OSError:
-            pass
         self._socket.close()
         self._reader.join()
 
@@ -148,11 +145,8 @@ class Attached:
         return errors[0] if errors else ""
 
     def _is_asked(self, address: Address) -> bool:
-        until = time.monotonic() + _MOMENT
         with self._news:
-            while address not in self._requests and (left := until - time.monotonic()) > 0:
-                self._news.wait(left)
-            return address in self._requests
+            return self._news.wait_for(lambda: address in self._requests, _MOMENT)
 
     def _read(self, connection: socket.socket) -> None:
         buffer = LineBuffer(MAX_DAEMON_LINE_SIZE)
@@ -179,26 +173,18 @@ class Attached:
             except LineError:
                 return
             self._answers.append(line)
-            if line.word is Word.CONNECTING:
-                self._note(line.fields(2)[1])
+            if line.word is Word.CONNECTING and len(self._requests) < _MOST_LINES:
+                self._requests.update(_addresses(line.fields(2)[1:]))
             elif line.word is Word.CONNECTED or line.word is Word.QUIT:
-                self._forget(line.fields(2))
+                self._requests.difference_update(_addresses(line.fields(2)))
             self._news.notify_all()
 
-    def _note(self, peer: str) -> None:
-        try:
-            address = parse_address(peer, DAEMON_PORT)
-        except AddressError:
-            return
-        if len(self._requests) < _MOST_LINES:
-            self._requests.add(address)
 
-    def _forget(self, names: Iterable[str]) -> None:
-        for name in names:
-            try:
-                self._requests.discard(parse_address(name, DAEMON_PORT))
-            except AddressError:
-                continue
+def _addresses(fields: Iterable[str]) -> Iterator[Address]:
+    """Of the fields of a line, those that are addresses; a name is none."""
+    for field in fields:
+        with suppress(AddressError):
+            yield parse_address(field, DAEMON_PORT)
 
 
 @dataclass

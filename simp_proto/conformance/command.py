@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -188,17 +188,9 @@ def _judged() -> Iterator[None]:
         raise _NothingJudgedError(str(error)) from None
 
 
-@contextmanager
-def _at_the_client_port(where: Address | None, hands: Hands) -> Iterator[Hands | Attached]:
+def _at_the_client_port(where: Address | None, hands: Hands) -> AbstractContextManager[Hands | Attached]:
     """Whoever acts for the person: the tester itself, as the client there, or else `hands`."""
-    if where is None:
-        yield hands
-        return
-    attached = Attached(where, hands)
-    try:
-        yield attached
-    finally:
-        attached.close()
+    return closing(Attached(where, hands)) if where else nullcontext(hands)
 
 
 def _list(cases: Iterable[Case]) -> None:

@@ -18,11 +18,6 @@ is_fin = _of(Control.FIN, Control.ERR_FIN)
 is_message = _of(Chat.MESSAGE)
 
 
-def is_any(datagram: Datagram) -> bool:
-    """Whatever it is."""
-    return True
-
-
 def is_ack(datagram: Datagram) -> bool:
     """Whether it acknowledges something, and doesn't just say that it rings (spec 4.3)."""
     return datagram.operation is Control.ACK and datagram.payload not in (RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER)

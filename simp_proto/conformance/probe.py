@@ -167,9 +167,7 @@ def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[
         lines.append(f"  calls         it refuses them: '{printable(findings.refusal)}'")
     else:
         lines.append("  calls         nothing answers them before its user does")
-    lines.append(
-        f"  FIN           {_ACKS[findings.fin_acks] if findings.fin_acks in _ACKS else _odd(findings.fin_acks)}"
-    )
+    lines.append(f"  FIN           {_ACKS.get(findings.fin_acks) or _odd(findings.fin_acks)}")
     if findings.unreadable:
         lines.append(f"  unreadable    {findings.unreadable} datagrams that are not SIMP/1")
     if findings.framing == Framing.TRAILER.value and not asked:

@@ -130,12 +130,7 @@ class Sockets:
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:
         with self._news:
-            while not self._arrived:
-                left = until - time.monotonic()
-                if left <= 0:
-                    return None
-                self._news.wait(left)
-            if self._arrived[0][0] > until:
+            if not self._news.wait_for(lambda: self._arrived, until - time.monotonic()) or self._arrived[0][0] > until:
                 return None
             self._waiting -= len(self._arrived[0][-1])
             return self._arrived.popleft()

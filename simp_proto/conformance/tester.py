@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simp_proto.address import Address, format_address
-from simp_proto.conformance.kinds import Matches, is_ack, is_any, is_fin, is_message, is_ringing, is_syn, is_syn_ack
+from simp_proto.conformance.kinds import Matches, is_ack, is_fin, is_message, is_ringing, is_syn, is_syn_ack
 from simp_proto.conformance.trace import Passage, RuleBrokenError, Trace
 from simp_proto.conformance.wire import NotRunError, Request, Side, Wire
 from simp_proto.constants import OFFER, RETRANSMISSION_INTERVAL, Chat, Control, Framing, Operation, Type
@@ -115,14 +115,18 @@ class Tester:
         return received
 
     def find(
-        self, matches: Matches = is_any, *, within: float | None = None, side: Side = Side.TESTER
+        self, matches: Matches | None = None, *, within: float | None = None, side: Side = Side.TESTER
     ) -> Received | None:
-        """The same, or `None`."""
-        return next((each for each in self._incoming(within, side) if matches(each.datagram)), None)
+        """The same, or `None`; without `matches`, whatever comes first."""
+        return next((each for each in self._incoming(within, side) if not matches or matches(each.datagram)), None)
 
     def collect(self, *, within: float | None = None, side: Side = Side.TESTER) -> list[Received]:
         """All that comes in that time."""
         return list(self._incoming(within, side))
+
+    def expect_none(self, expected: str, matches: Matches, *, within: float | None = None) -> None:
+        """Nothing that comes in that time may match. Raises `RuleBrokenError`."""
+        self.judge(not any(matches(each.datagram) for each in self.collect(within=within)), expected)
 
     def silence(self, instead_of: str, *, within: float | None = None, side: Side = Side.TESTER) -> None:
         """Nothing may answer what was just sent. Chats are no answers: the person may send them at any time.
@@ -281,10 +285,21 @@ class Tester:
         """Is called, and accepts: the chat is on. What acknowledged the SYN+ACK."""
         syn = self.be_called()
         number = syn.datagram.sequence ^ (self.framing is Framing.TRAILER)  # spec 9.8
-        self.send(self.make(Control.SYN_ACK, number))
-        acknowledged = self.expect("the ACK of the SYN+ACK", lambda datagram: is_ack(datagram) or is_message(datagram))
+        acknowledged = self.accept(number)
         self.number = self.first_number()
         return acknowledged
+
+    def accept(
+        self,
+        number: int,
+        expected: str = "the ACK of the SYN+ACK",
+        *,
+        payload: bytes = b"",
+        framing: Framing | None = None,
+    ) -> Received:
+        """Says SYN+ACK. What acknowledges it: an ACK, or a chat, which counts as one (spec 4.1)."""
+        self.send(self.make(Control.SYN_ACK, number, payload, framing=framing))
+        return self.expect(expected, lambda datagram: is_ack(datagram) or is_message(datagram))
 
     def _open(self, accepted: Received) -> None:
         """Some accept by a chat, after a SYN+ACK that came by itself (spec 9.7): it is acknowledged here."""
@@ -324,11 +339,8 @@ class Tester:
         except NotRunError:
             self.say(b"your turn")
             self.ask(Request.TYPE, text)
-        return self.expect(
-            f"a chat with {text!r}" if len(text) < 40 else "a chat",
-            is_message,
-            within=PATIENCE,
-        )
+        expected = f"a chat with {text!r}" if len(text) < 40 else "a chat"
+        return self.expect(expected, is_message, within=PATIENCE)
 
     def acknowledge(self, received: Received, side: Side = Side.TESTER) -> None:
         """The ACK that the daemon expects of what it sent."""

@@ -16,8 +16,6 @@ from typing import BinaryIO, Final, NamedTuple
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.frame import ETHERNET, IPNET, Captured, Frame, Frames
 
-__all__ = ["MAGIC_SIZE", "Capture", "CaptureError", "Captured", "is_capture"]
-
 
 class CaptureError(SimpError, ValueError):
     """A capture that is cut or corrupt from some byte on; what came before it has been read."""
@@ -86,10 +84,9 @@ class Capture:
         self.frames = Frames(ports)
 
     def __iter__(self) -> Iterator[Captured]:
-        datagram = self._datagram
         try:
             for frame in self._read():
-                if captured := datagram(frame):
+                if captured := self.frames.datagram(frame):
                     yield captured
         finally:
             self.frames.end()
@@ -100,9 +97,6 @@ class Capture:
         if self._magic in _PCAP:
             return _pcap(self._source, _PCAP[self._magic])
         return _snoop(self._source, self._magic)
-
-    def _datagram(self, frame: Frame) -> Captured | None:
-        return self.frames.datagram(frame)
 
 
 def is_capture(magic: bytes) -> bool:

@@ -13,8 +13,8 @@ _MAX_MEMORY: Final = 128 * 1024 * 1024
 """What a file may ask for; `xz -9` asks for half of it."""
 _ZSTD: Final = ("compression.zstd", "backports.zstd", "pyzstd")
 """From Python 3.14 on; and what may be installed, which is the same."""
-_ZSTD_PIECE: Final = 1024
-"""What is given to the library that has no bound for what comes out: 4 bytes can become 128 KiB."""
+_LITTLE: Final = 1024
+"""What is given to a library that has no bound for what comes out: in zstd, 4 bytes can become 128 KiB."""
 
 
 class _Decompressor(Protocol):
@@ -27,47 +27,18 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-class _Gzip:
-    """zlib's decompressor with the manners of the others."""
+class _Unbounded:
+    """A library's decompressor with the manners of the others: it is given so little that what comes out is bounded."""
 
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._out_is_full = False
-
-    @property
-    def eof(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._zlib.unconsumed_tail and not self._out_is_full
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._zlib.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        out = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        self._out_is_full = len(out) == max_length
-        return out
-
-
-def _xz() -> _Decompressor:
-    return lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
-
-
-class _Zstandard:
-    """The library of that name with the manners of the others."""
-
-    def __init__(self, library: Any) -> None:
-        self._zstd = library.ZstdDecompressor(max_window_size=_MAX_MEMORY).decompressobj()
+    def __init__(self, decompressor: Any) -> None:
+        self._decompressor = decompressor
         self._in = b""
         self._out = io.BytesIO()
         self._left = 0
 
     @property
     def eof(self) -> bool:
-        return bool(self._zstd.eof) and not self._left
+        return bool(self._decompressor.eof) and not self._left
 
     @property
     def needs_input(self) -> bool:
@@ -75,17 +46,25 @@ class _Zstandard:
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._zstd.unused_data) + self._in
+        return bytes(self._decompressor.unused_data) + self._in
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         self._in += data
-        while self._in and not self._left and not self._zstd.eof:
-            piece, self._in = self._in[:_ZSTD_PIECE], self._in[_ZSTD_PIECE:]
-            out = self._zstd.decompress(piece)
+        while self._in and not self._left and not self._decompressor.eof:
+            piece, self._in = self._in[:_LITTLE], self._in[_LITTLE:]
+            out = self._decompressor.decompress(piece)
             self._out, self._left = io.BytesIO(out), len(out)
         out = self._out.read(max_length)
         self._left -= len(out)
         return out
+
+
+def _gzip() -> _Decompressor:
+    return _Unbounded(zlib.decompressobj(zlib.MAX_WBITS | 16))
+
+
+def _xz() -> _Decompressor:
+    return lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
 
 
 def _zstd() -> _Decompressor:
@@ -97,11 +76,12 @@ def _zstd() -> _Decompressor:
             continue
         decompressor: _Decompressor = module.ZstdDecompressor()
         return decompressor
-    return _Zstandard(import_module("zstandard"))
+    zstandard = import_module("zstandard")
+    return _Unbounded(zstandard.ZstdDecompressor(max_window_size=_MAX_MEMORY).decompressobj())
 
 
 _FORMATS: Final[dict[bytes, tuple[str, Callable[[], _Decompressor] | None, str]]] = {
-    b"\x1f\x8b": ("gzip", _Gzip, "gunzip -c"),
+    b"\x1f\x8b": ("gzip", _gzip, "gunzip -c"),
     b"BZh": ("bzip2", bz2.BZ2Decompressor, "bunzip2 -c"),
     b"\xfd7zX": ("xz", _xz, "xz -dc"),
     b"]\0\0": ("lzma", _xz, "xz -dc --format=lzma"),

@@ -27,7 +27,6 @@ _PART: Final = re.compile(
     |(?P<other>.)""",
     re.VERBOSE,
 )
-_OPENING: Final = "[ { ("
 _CLOSING: Final = {">": "<Buffer", ">>": "<<"}
 _CASTS: Final = {
     "byte", "char", "unsigned", "signed", "uint8_t", "u8", "i8", "as", "sbyte", ".toByte", "Byte", "std", ":", ";", "|",

@@ -19,16 +19,14 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.parameters import Number, Whole, address, rate
-from simp_proto.toolkit.capture import Captured
+from simp_proto.toolkit.frame import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 from simp_proto.toolkit.reading import Reading
-from simp_proto.udp import bind, hear_refusals, refused, resolved, why_not
+from simp_proto.udp import LARGEST, bind, hear_refusals, refused, resolved, why_not
 
 _MAX_DELAY: Final = 60.0
 """Seconds; a daemon has given up by then (spec 6.3)."""
-_MAX_SIZE: Final = 65_535
-"""More bytes than UDP carries."""
 _QUIET: Final = 1.0
 """Seconds between two lines about what anybody can cause."""
 _WAYS: Final = ("a-to-b", "b-to-a")
@@ -221,7 +219,7 @@ class _Relay:
 
     def _receive(self) -> None:
         try:
-            data, source = self._udp.recvfrom(_MAX_SIZE)
+            data, source = self._udp.recvfrom(LARGEST)
         except BlockingIOError:  # what it woke up for had a wrong UDP checksum
             return
         except OSError as error:  # of a datagram that was sent before; Windows reports it so, too
