@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Ended,
         Fate,
         Gone,
+        LastHeard,
         Missed,
         Other,
         Person,
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 
 __all__ = [
-    "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "Gone", "LineError", "Missed",
-    "NoDaemonError", "NotNowError", "Other", "Person", "RefusedError", "Requested", "Ringing", "Said", "Seen",
-    "Silent", "SimpError", "Unanswered", "Warned", "Withdrawn", "connect",
+    "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "Gone", "LastHeard", "LineError",
+    "Missed", "NoDaemonError", "NotNowError", "Other", "Person", "RefusedError", "Requested", "Ringing", "Said",
+    "Seen", "Silent", "SimpError", "Unanswered", "Warned", "Withdrawn", "connect",
 ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from simp_client.events import (
     Gone,
     How,
     Idle,
+    LastHeard,
     Missed,
     Other,
     Over,
@@ -52,8 +53,8 @@ from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  #
 from simp_proto.printable import printable
 
 Event = (
-    Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent | Ended
-    | Warned
+    Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent
+    | LastHeard | Ended | Warned
 )  # fmt: skip
 """What others do."""
 

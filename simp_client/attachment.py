@@ -20,7 +20,7 @@ from simp_proto.text import Line, Word, check_user, format_line
 
 MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
-_UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE)
+_UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
@@ -55,12 +55,16 @@ class Attachment:
         self.people = People()
         self.watches = True
         """Whether the daemon tells who is here, as far as known."""
+        self.looks = True
+        """Whether it looks for anybody, as far as told."""
         self.said = 0
         """Messages of this chat so far."""
         self.outstanding: dict[int, str] = {}
         """The messages whose fate is unknown, by their number."""
         self.silence = 0
         """For how many seconds nothing has been heard of the partner, as far as told."""
+        self.doubted = ""
+        """Where somebody was here who hasn't answered a call, until the daemon has said more of them."""
         self._answered = False  # CONNECT is
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
@@ -158,11 +162,12 @@ class Attachment:
                 name, address, seconds = line.fields(3)
                 if (ago := number(seconds)) is not None and (name or address):
                     self._tell(events.Missed(Other(name, address), ago))
-            case Word.SEEN:  # without a name, nobody is at that daemon
-                person = read_seen(line)
-                self._events.extend(self.people.put(person.address, person if person.name else None))
+            case Word.SEEN:
+                self._see(line)
             case Word.GONE:
-                self._events.extend(self.people.put(line.fields(3)[1], None))
+                self._put(line.fields(3)[1], None)
+            case Word.DISCOVERY:
+                self.looks = line.payload != "off"
             case Word.RINGING if calling and not self.rang:
                 self.rang = True
                 name, address = line.fields(2)
@@ -173,7 +178,7 @@ class Attachment:
                 self._tell(events.Away(self.partner))
             case Word.ELSEWHERE if calling and not self.rang:
                 called, address = line.fields(2)
-                if called == format_address(parse_address(self.partner.address, DAEMON_PORT)) and address:
+                if called == self._called and address:
                     self._tell(events.Elsewhere(self.partner, address))
             case Word.CONNECTED:
                 self._answered = True
@@ -189,6 +194,8 @@ class Attachment:
             case Word.UNANSWERED if self.phase in (Phase.CALLING, Phase.CHAT):
                 self._unanswered = number(line.fields(2)[1]) or 30
                 self._tell(events.Unanswered(self.partner, self._unanswered))
+                if calling and not self.rang:
+                    self._doubt()
             case Word.SILENT if self.phase is Phase.CHAT:
                 peer, seconds = line.fields(2)
                 if self.partner.goes_by(peer):
@@ -214,6 +221,31 @@ class Attachment:
         if barrier is self.phase:  # and not of one that has ended otherwise
             self._tell(events.Idle())
             self._begin(Phase.IDLE, NOBODY)
+
+    def _see(self, line: Line) -> None:
+        person = read_seen(line)
+        if person and person.name:
+            if person.address == self.doubted and person.here:
+                self._tell(events.LastHeard(person))
+            self._put(person.address, person)
+        else:  # nobody is at that daemon
+            self._put(line.fields(3)[1], None)
+
+    def _put(self, address: str, person: events.Person | None) -> None:
+        self._events.extend(self.people.put(address, person))
+        self.doubted = "" if address == self.doubted else self.doubted
+
+    def _doubt(self) -> None:
+        """Whoever is called may have vanished: the daemon knows when it heard them last."""
+        person = self.people.at(self._called)
+        if person and person.here:
+            self.doubted = person.address
+            self._say(Word.WHO)
+
+    @property
+    def _called(self) -> str:
+        """Whom we call, as the daemon says it."""
+        return format_address(parse_address(self.partner.address, DAEMON_PORT))
 
     def _connect(self, partner: Other) -> None:
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
@@ -273,7 +305,10 @@ class Attachment:
             self._settle_all(Fate.UNDELIVERED)
             self._tell(events.Ended(self.partner, lost=self._unanswered > 0))
         else:
-            self._tell(events.Failed(self.partner, self._why, self._how()))
+            how = self._how()
+            self._tell(events.Failed(self.partner, self._why, how))
+            if self.phase is Phase.CALLING and how not in (How.DECLINED, How.BUSY):
+                self._doubt()
         self._begin(Phase.IDLE, NOBODY)
 
     def _how(self) -> How:

@@ -32,11 +32,11 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     `?` shows help.
 
     If its input or output is not a terminal, or TERM is dumb, it reads and prints line by line: messages go to the
-    standard output, everything else to the standard error stream. Once you have asked for a call, every line of
-    redirected input is sent as a message, including empty lines, `q` and `?`; --commands makes those three work as they
-    do at a terminal. What comes before the call answers the questions; without --commands, --call needs --user. At the
-    end of its input the client waits until every message is acknowledged; it ends earlier when the chat that was asked
-    for does.
+    standard output, everything else to the standard error stream. Once you have asked for a call, or accepted one,
+    every line of redirected input is sent as a message, including empty lines, `q` and `?`; --commands makes those
+    three work as they do at a terminal. What comes before the call answers the questions; without --commands, --call
+    needs --user. At the end of its input the client waits until every message is acknowledged; it ends earlier when the
+    chat that was asked for does.
 
     Exit status: 1 when there is no daemon, or it was lost; with redirected input, also when the call failed, a message
     was not delivered, a line could not be used, or the chat ended before the input did; 130 after SIGTERM, as after

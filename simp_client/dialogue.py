@@ -8,17 +8,18 @@ The rules for the person:
 - A line counts for what was asked when its typing began (`Ask`), and for nothing else: where that is over, the line is
   told as not sent or not used. So neither does a draft become an answer, nor an answer somebody else's.
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
-  immediately. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes.
+  immediately. At the menu so do other programs' words for them, unless somebody has that name. In a chat `\\q` sends
+  q, `\\?` sends ?, and so on for more backslashes.
 - At the menu a name, a number or an address calls. A number is that of the list which was there when its typing began;
   another list is printed on a return to the menu, by `?` and by an empty line, and not because somebody comes. In a
   chat an empty line does nothing.
 - Several lines at once, as pasted, are one message and nothing else.
 - What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
-- Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `talks`.
+- Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `calls`.
 
-Redirected input has no person who reacts: once a call is wished for, each of its lines is a message to that callee,
-`q`, `?` and empty ones too, and what follows that chat is told as not sent, unless `commands` says that a program
-drives the client as a person would.
+Redirected input has no person who reacts: once a call is wished for or accepted, each of its lines is a message to that
+partner, `q`, `?` and empty ones too, and what follows that chat is told as not sent, unless `commands` says that a
+program drives the client as a person would.
 """
 
 import re
@@ -26,9 +27,9 @@ from typing import Final
 
 from simp_client import prompt, view
 from simp_client.attachment import Phase
+from simp_client.calls import Calls, Held
 from simp_client.people import may_come
 from simp_client.prompt import HELP, QUESTIONS, TALKING, Ask, Kind, Place, State
-from simp_client.talks import Held, Talks
 from simp_client.view import Text
 from simp_proto.address import parse_address
 from simp_proto.constants import DAEMON_PORT
@@ -38,6 +39,8 @@ from simp_proto.text import Line, check_user
 WINDOW: Final = 32
 """The most messages in flight if the input is a pipe, so that a file of any size passes in little memory."""
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
+_LIKE: Final = {**dict.fromkeys(("q", "quit", "exit", "bye"), "q"), **dict.fromkeys(("?", "help", "h"), "?")}
+"""What people type at the menu, after a `/` or `:` perhaps."""
 _YES: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -59,8 +62,8 @@ class Dialogue:
         commands: bool = False,
         lost: str = "The daemon is gone.",
     ) -> None:
-        self._talks = Talks(piped=piped, texts_only=piped and not commands, once=piped and call is not None, lost=lost)
-        self.attachment = self._talks.attachment
+        self._calls = Calls(piped=piped, texts_only=piped and not commands, once=piped and call is not None, lost=lost)
+        self.attachment = self._calls.attachment
         self.piped = piped
         self._asked: Ask | None = None
         self._dismissed = False  # by a `q`, after which a program may write what it likes
@@ -68,9 +71,9 @@ class Dialogue:
         self._first_left = ""
         if call:
             _check_callee(call)
-            self._talks.callee = call
+            self._calls.callee = call
         if user is not None:
-            self._talks.attach(user)
+            self._calls.attach(user)
         self._settle()
 
     # -- what comes out
@@ -80,25 +83,25 @@ class Dialogue:
 
     def texts_to_show(self) -> list[Text | Ask]:
         """What to show to the person, the questions among it as their `Ask`; each once."""
-        shown, self._talks.shown = self._talks.shown, []
+        shown, self._calls.shown = self._calls.shown, []
         return shown
 
     @property
     def state(self) -> State:
-        return self._talks.state
+        return self._calls.state
 
     @property
     def ask(self) -> Ask:
-        return self._talks.ask
+        return self._calls.ask
 
     def bar(self, columns: int) -> str:
         """Where the person is, at the bottom of a terminal; narrower than so many columns."""
-        return prompt.bar(self.state, self.attachment, self._talks.user, columns, self._talks.news)
+        return prompt.bar(self.state, self.attachment, self._calls.user, columns, self._calls.news)
 
     @property
     def reads(self) -> bool:
         """Whether a pipe may be read on: nothing is held, and the end hasn't come."""
-        return not self._talks.held and not self._late
+        return not self._calls.held and not self._late
 
     @property
     def alone(self) -> bool:
@@ -108,17 +111,17 @@ class Dialogue:
     @property
     def failed(self) -> bool:
         """Whether the daemon was lost, or a pipe's call or message failed."""
-        return self._talks.broken or (self.piped and self._talks.failed)
+        return self._calls.broken or (self.piped and self._calls.failed)
 
     @property
     def _late(self) -> bool:
         """Whether nothing is sent any more."""
-        return self.state in (Phase.DETACHING, Phase.OVER) or (self._one_chat and self._talks.why != "")
+        return self.state in (Phase.DETACHING, Phase.OVER) or (self._one_chat and self._calls.why != "")
 
     @property
     def _one_chat(self) -> bool:
         """Whether all of the input is for one call or chat."""
-        return self._talks.once and self._talks.texts_only
+        return self._calls.once and self._calls.texts_only
 
     # -- what the person does
 
@@ -129,11 +132,13 @@ class Dialogue:
         """
         ask = ask or self.ask
         word = text.strip()
-        self._talks.news = self._talks.warning = ""
+        if ask.kind is Kind.MENU and not self.attachment.people.named(word):
+            word = _LIKE.get(word.lower().lstrip("/:"), word)
+        self._calls.news = self._calls.warning = ""
         if self._late:
             self._leave(text)
             return
-        if self._talks.texts_only and (self.state in TALKING or (self._talks.once and self.state is not Phase.APART)):
+        if self._calls.texts_only and (self.state in TALKING or (self._calls.once and self.state is not Phase.APART)):
             self._hold(text, verbatim=True)
         elif "\n" in text:
             self._take_text(text, ask)
@@ -141,8 +146,8 @@ class Dialogue:
             self._quit(ask)
         elif word == "?":
             for line in HELP:
-                self._talks.notice(line)
-            self._asked = self._talks.listed = None
+                self._calls.notice(line)
+            self._asked = self._calls.listed = None
         else:
             self._take(text, ask)
         self._settle()
@@ -150,14 +155,14 @@ class Dialogue:
     def end_input(self) -> None:
         """The person, or a pipe, has no more to say."""
         coming = self.state in (Phase.APART, Phase.ATTACHING, Place.LOOKING)
-        to_call = self._talks.callee is not None and coming
-        self._talks.failed |= to_call or self.state is Phase.CALLING
-        self._talks.close_once_attached = True
+        to_call = self._calls.callee is not None and coming
+        self._calls.failed |= to_call or self.state is Phase.CALLING
+        self._calls.close_once_attached = True
         if self.piped and (to_call or self.state is Phase.CALLING):
-            self._talks.error("The input ended before the call was answered, so the call was cancelled.")
+            self._calls.error("The input ended before the call was answered, so the call was cancelled.")
         elif self.piped and self.state in (Phase.ATTACHING, Place.CLOSING):  # where what follows comes by itself
             return
-        self._talks.close()
+        self._calls.close()
         self._settle()
 
     def finish(self, *, more: bool) -> None:
@@ -166,72 +171,72 @@ class Dialogue:
             first = view.short(self._first_left)
             follows = " and whatever follows" if more else ""
             what = first if self._left == 1 and not more else f"{view.lines(self._left)}{follows}, from {first} on"
-            self._talks.failed = True
-            self._talks.error(f"not sent: {what}: {self._talks.why}")
+            self._calls.failed = True
+            self._calls.error(f"not sent: {what}: {self._calls.why}")
         elif more and self._one_chat and not self.failed:
-            self._talks.failed = True
-            self._talks.error("The chat ended before the input did; what follows is not sent.")
+            self._calls.failed = True
+            self._calls.error("The chat ended before the input did; what follows is not sent.")
 
     def _leave(self, text: str) -> None:
         """A line has come too late. To whoever drives the client, that is news only where it was to be said."""
-        if self._talks.texts_only or (self.piped and not self._dismissed and text.strip() not in ("", "q", "?")):
+        if self._calls.texts_only or (self.piped and not self._dismissed and text.strip() not in ("", "q", "?")):
             self._first_left = self._first_left if self._left else text
             self._left += 1
 
     def give_up(self, seconds: float) -> None:
         """Nobody has answered the call of a pipe for so long."""
         if self.state is Place.LOOKING:
-            self._talks.failed = True
-            self._talks.error(
-                f"{view.named(self._talks.callee or '')} wasn't seen within {seconds:g} s, so nobody was called "
+            self._calls.failed = True
+            self._calls.error(
+                f"{view.named(self._calls.callee or '')} wasn't seen within {seconds:g} s, so nobody was called "
                 "(--wait sets how long; `simp doctor` finds out why)."
             )
-            self._talks.give_up_looking("nobody was called")
+            self._calls.give_up_looking("nobody was called")
             self._settle()
         elif self.alone:
-            who = self._talks.who(self.attachment.partner)
-            self._talks.failed = True
-            self._talks.error(
+            who = self._calls.who(self.attachment.partner)
+            self._calls.failed = True
+            self._calls.error(
                 f"{who} didn't answer within {seconds:g} s, so the call was cancelled (--wait sets how long)."
             )
-            self._talks.leave("nobody answered the call")
+            self._calls.leave("nobody answered the call")
             self._settle()
 
     def interrupt(self) -> None:
         """The person wants to be out now."""
-        self._talks.detach()
+        self._calls.detach()
 
     def stop_showing(self) -> None:
         """Nobody reads on; then there is no chat either."""
-        self._talks.broken = True
-        self._talks.detach()
+        self._calls.broken = True
+        self._calls.detach()
 
     # -- what the daemon does
 
     def receive_line(self, line: Line) -> None:
         """The daemon said that. Whatever it is: nothing that a daemon says is an error here (client 2.4)."""
-        self._talks.receive_line(line)
+        self._calls.receive_line(line)
         self._settle()
 
-    def lose(self) -> None:
-        self._talks.lose()
+    def lose(self, why: str = "") -> None:
+        self._calls.lose(why)
 
     # -- how it asks
 
     def _settle(self) -> None:
         """Asks what is to be asked now, and answers it with what was typed ahead."""
         while True:
-            if self.ask.kind is Kind.MENU and self._talks.listed is None:
-                self._talks.list_people()
+            if self.ask.kind is Kind.MENU and self._calls.listed is None:
+                self._calls.list_people()
             ask = self.ask
             if ask != self._asked:
                 self._asked = ask
                 if ask.words:
-                    self._talks.shown.append(ask)
-            if not (self._talks.held and self._wants()):
+                    self._calls.shown.append(ask)
+            if not (self._calls.held and self._wants()):
                 return
             self._asked = None
-            self._use(self._talks.held.popleft())
+            self._use(self._calls.held.popleft())
 
     def _wants(self) -> bool:
         """Whether anything takes a held line now."""
@@ -244,17 +249,17 @@ class Dialogue:
         if self.state is Phase.CHAT:
             self._say(text, verbatim=verbatim)
         elif verbatim:
-            self._talks.unsent(text, "no chat is on")
+            self._calls.unsent(text, "no chat is on")
         else:
             self._answer(text, self.ask)
 
     def _hold(self, text: str, *, verbatim: bool = False) -> None:
         """It is used as soon as something takes it."""
-        self._talks.held.append(Held(text, verbatim))
+        self._calls.held.append(Held(text, verbatim))
         self._settle()
-        if self._talks.held and not self.piped:
+        if self._calls.held and not self.piped:
             chat = self.state in TALKING
-            self._talks.notice(
+            self._calls.notice(
                 f"Saved; it {'will be sent when the chat begins' if chat else 'answers what is asked next'}."
             )
 
@@ -269,13 +274,13 @@ class Dialogue:
             elif yes is None:
                 self._wrong(word, "y to accept, n to decline, or q to quit")
             elif yes:
-                self._talks.accept(ask.other)
+                self._calls.accept(ask.other)
             else:
-                self._talks.decline(ask.other)
-        elif ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._talks.number):
+                self._calls.decline(ask.other)
+        elif ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._calls.number):
             self._hold(text)
         elif ask.talk and word:
-            self._talks.unsent(text, "the chat is over")
+            self._calls.unsent(text, "the chat is over")
         elif self.state in QUESTIONS and ask.kind is QUESTIONS[self.state][0]:
             self._asked = None
             self._answer(text, ask)
@@ -283,24 +288,24 @@ class Dialogue:
             self._unused(word)
 
     def _take_text(self, text: str, ask: Ask) -> None:
-        if ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._talks.number):
+        if ask.kind is Kind.AHEAD or (ask.talk and ask.talk == self._calls.number):
             self._hold(text, verbatim=True)
         else:
-            self._talks.unsent(text, "the chat is over" if ask.talk else "no chat is on")
+            self._calls.unsent(text, "the chat is over" if ask.talk else "no chat is on")
 
     def _wrong(self, word: str, expected: str) -> None:
         self._refuse(f"read {view.short(word)}, expected {expected}")
 
     def _refuse(self, why: str) -> None:
         """It is no answer; whoever typed it can type another, and a script can't."""
-        self._talks.failed |= self._talks.texts_only
+        self._calls.failed |= self._calls.texts_only
         self._asked = None
-        self._talks.error(why)
+        self._calls.error(why)
 
     def _unused(self, word: str) -> None:
         if word:
             self._asked = None
-            self._talks.error(f"not used: {view.short(word)}: what it answered is over")
+            self._calls.error(f"not used: {view.short(word)}: what it answered is over")
 
     # -- what it does
 
@@ -308,18 +313,18 @@ class Dialogue:
         word = text.strip()
         if self.state is Phase.APART:
             try:
-                self._talks.attach(word)
+                self._calls.attach(word)
             except LineError as error:
                 self._refuse(f"{error}. Try another one.")
         elif not word:
-            self._talks.listed = None
+            self._calls.listed = None
         else:
             numbered = {str(number): other.address for number, other in enumerate(ask.people, 1)}
             if word.isdecimal() and word not in numbered:
                 self._wrong(word, "a number of the list, a name or an IP address")
                 return
             try:
-                self._talks.call(numbered.get(word, word))
+                self._calls.call(numbered.get(word, word))
             except AddressError as error:
                 self._refuse(str(error))
 
@@ -328,30 +333,30 @@ class Dialogue:
             if not text.strip():
                 return
             text = text.replace("\\", "", 1) if _ESCAPED_COMMAND.fullmatch(text.strip()) else text
-        elif not self._talks.texts_only:  # a paste
+        elif not self._calls.texts_only:  # a paste
             text = text.strip("\n")
         try:
             self.attachment.say(text)
         except LineError as error:
-            self._talks.unsent(text, str(error))
+            self._calls.unsent(text, str(error))
 
     def _quit(self, ask: Ask) -> None:
-        if ask.talk and ask.talk != self._talks.number:
-            self._talks.notice("It is over already.")
+        if ask.talk and ask.talk != self._calls.number:
+            self._calls.notice("It is over already.")
             self._asked = None
         elif self.state in TALKING and not ask.talk and ask.kind is not Kind.AHEAD:
             self._unused("q")
         elif self.state in TALKING:
             chat = self.state is Phase.CHAT
-            who = view.short_title(self.attachment.partner, self._talks.user)
-            self._talks.notice(f"{'You left' if chat else 'Cancelled the call to'} {who}. Another q ends the program.")
-            self._talks.leave("the chat is over" if chat else "the call is over")
+            who = view.short_title(self.attachment.partner, self._calls.user)
+            self._calls.notice(f"{'You left' if chat else 'Cancelled the call to'} {who}. Another q ends the program.")
+            self._calls.leave("the chat is over" if chat else "the call is over")
         elif self.state is Place.LOOKING:
-            self._talks.notice("Nobody was called. Another q ends the program.")
-            self._talks.give_up_looking("nobody was called")
+            self._calls.notice("Nobody was called. Another q ends the program.")
+            self._calls.give_up_looking("nobody was called")
         else:
             self._dismissed = True
-            self._talks.close()
+            self._calls.close()
 
 
 def _check_callee(whom: str) -> None:

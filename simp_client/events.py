@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
+from simp_proto.printable import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Other:
@@ -41,6 +43,10 @@ class Person:
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
     """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+
+    def __str__(self) -> str:
+        """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""
+        return printable(f"{self.other.title}, {'known' if self.seconds is None else f'heard {self.seconds} s ago'}")
 
     @property
     def here(self) -> bool:
@@ -177,6 +183,13 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class LastHeard:
+    """Somebody who doesn't answer a call was here so many `seconds` ago, and may have vanished since."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The partner of the chat left, or is `lost`: it had stopped answering."""
 
@@ -209,5 +222,5 @@ class Over:
 
 Event = (
     Idle | Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
-    | Unanswered | Silent | Ended | Failed | Warned | Over
+    | Unanswered | Silent | LastHeard | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -98,7 +98,6 @@ class Link:
         except (OSError, LineError) as error:
             data = b""
             if self._silent_until is not None and isinstance(error, TimeoutError):
-                self._end.lose()
                 where = format_address(self._writer.get_extra_info("peername")[:2])
                 what = "CONNECT not answered for" if self._spoken else "nothing said for"
                 raise NoDaemonError(

@@ -4,14 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from simp_client.events import Event, Gone, Person, Seen
+from simp_client.events import Event, Gone, Other, Person, Seen
 from simp_proto.address import parse_address
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
 from simp_proto.text import Line
 
 MOST_PEOPLE: Final = 1024
 """As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
+_LONGEST: Final = 4 * USER_SIZE
+"""Characters of a name, each of whose bytes may be told as `\\xHH` (client 3.4)."""
 
 
 def may_come(whom: str) -> bool:
@@ -19,10 +21,14 @@ def may_come(whom: str) -> bool:
     return ":" not in whom and re.search("[A-Za-z]", whom) is not None
 
 
-def read_seen(line: Line) -> Person:
-    """Whom a SEEN is about; further fields are a later daemon's (client 2.2)."""
+def read_seen(line: Line) -> Person | None:
+    """Whom a SEEN is about, if it has an address; further fields are a later daemon's (client 2.2)."""
     name, address, source, seconds = line.fields(5)[:4]
-    return Person(name, address, source, number(seconds))
+    try:
+        parse_address(address, DAEMON_PORT)
+    except AddressError:
+        return None
+    return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds))
 
 
 def number(text: str) -> int | None:
@@ -49,6 +55,11 @@ class People:
     def at(self, address: str) -> Person | None:
         return self._people.get(address)
 
+    def known(self, other: Other) -> Other:
+        """With the name by which that address is known, where there is no other."""
+        person = None if other.name else self.at(other.address)
+        return person.other if person else other
+
     def named(self, name: str) -> list[str]:
         """Where those of that name are, or may be."""
         return [each.address for each in called(self, name.strip())]
@@ -71,11 +82,7 @@ class People:
         return found[0]
 
     def put(self, address: str, person: Person | None) -> list[Event]:
-        """That is the person there now, or nobody is; returns what has happened. Where that is no address, nothing."""
-        try:
-            parse_address(address, DAEMON_PORT)
-        except AddressError:
-            return []
+        """That is the person there now, or nobody is; returns what has happened."""
         before = self._people.pop(address, None)
         if person and len(self._people) < MOST_PEOPLE:
             self._people[address] = person

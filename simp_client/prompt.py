@@ -91,7 +91,7 @@ def ask(
     requests, calling = attachment.requests, state is Phase.CALLING
     if requests and (state is Place.MENU or (calling and not texts_only)):
         who = view.title(requests[0], user)
-        partner = view.short_title(attachment.partner, user)
+        partner = view.short_title(attachment.people.known(attachment.partner), user)
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
         words, news = f"{who} wants to chat. Accept{instead}? (y/n)", f"{who} wants to chat{ends}."
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ", news)
@@ -112,21 +112,25 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     lines = ["Here now:"] if people else []
     for number, other in enumerate(people[:LISTED], 1):
         unique = looks[view.look(other.name)] == 1
-        lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}")
+        doubt = ", who hasn't answered" if other.address == attachment.doubted else ""
+        lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")
     known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
     if absent := sorted(known - {each.name for each in people}, key=str.casefold):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not heard now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+    whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
+    elif attachment.looks:
+        lines.append(f"Nobody is here now. Wait, or call {whom}; `simp doctor` finds out why.")
     else:
-        lines.append("Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why.")
+        lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
 
 
-class QuestionTracker:
+class LastQuestion:
     """What the person can have meant: a question that has just given way to another one's is still in their eyes.
 
     `now` is any clock's time in seconds.
@@ -162,7 +166,8 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
 
     `news` is who has just come or gone.
     """
-    who, short = view.title(attachment.partner, user), view.short_title(attachment.partner, user)
+    partner = attachment.people.known(attachment.partner)
+    who, short = view.title(partner, user), view.short_title(partner, user)
     outstanding = len(attachment.outstanding)
     pending = f"{view.messages(outstanding)} not yet delivered" if outstanding else ""
     delivered = state is Phase.CHAT and attachment.said and not pending
@@ -179,7 +184,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         case Place.LOOKING:
             place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
         case Place.MENU if attachment.watches:
-            count = f"{here} here" if here else "nobody here"
+            count = f"{here} here" if here else "nobody here" if attachment.looks else "discovery is off"
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"

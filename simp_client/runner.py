@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 from simp_client.attachment import Phase
 from simp_client.dialogue import Dialogue
-from simp_client.link import GOODBYE_TIMEOUT, Link
-from simp_client.prompt import Ask, QuestionTracker
+from simp_client.link import GOODBYE_TIMEOUT, Link, NoDaemonError
+from simp_client.prompt import Ask, LastQuestion
 from simp_client.view import Text
 from simp_proto.address import Address
 from simp_proto.cli.exit_status import ExitStatus
@@ -42,16 +42,16 @@ class Runner:
         self._goodbye: asyncio.TimerHandle | None = None
         self._wait = wait
         self._giving_up: asyncio.TimerHandle | None = None
-        self._questions = QuestionTracker(dialogue.ask)
+        self._last_question = LastQuestion(dialogue.ask)
 
     def meant(self, seen: Ask | None = None) -> Ask:
         """What a line is for whose typing begins now; `seen` is what is on the screen, if the front knows."""
-        return self._questions.meant(self._loop.time(), seen)
+        return self._last_question.meant(self._loop.time(), seen)
 
     def type_line(self, text: str, ask: Ask | None = None) -> None:
         """The person gave a line without its newline, or several that are one message, for what was asked then."""
         ask = ask or (None if self._dialogue.piped else self.meant())  # a program is as fast as it is
-        self._questions.answer()
+        self._last_question.answer()
         self._dialogue.type_line(text, ask)
         self._pump()
 
@@ -74,7 +74,7 @@ class Runner:
         self._link.send()
         try:
             self._front.show(self._dialogue.texts_to_show())
-            self._questions.see(self._dialogue.ask, self._loop.time())
+            self._last_question.see(self._dialogue.ask, self._loop.time())
         except OSError:  # nobody reads on (`simp client | head`): then there is no chat either
             self._dialogue.stop_showing()
             self._pump()
@@ -104,8 +104,11 @@ class Runner:
             self._pump()
 
     async def _listen(self) -> None:
-        while await self._link.receive():
-            self._pump()
+        try:
+            while await self._link.receive():
+                self._pump()
+        except NoDaemonError as error:
+            self._dialogue.lose(str(error))
         self._pump()
 
     async def run(self) -> ExitStatus:

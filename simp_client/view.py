@@ -24,6 +24,8 @@ MORE: Final = "  │ "
 
 SHORT: Final = 60
 """Characters of a message that are enough to recognise it."""
+OFF: Final = "This daemon runs with --discovery off: it looks for nobody, and nobody sees you here."
+ON_AGAIN: Final = "To see who is here, start it without that option, and without SIMP_DISCOVERY=off."
 _TAB: Final = 4
 _RAW: Final = re.compile("[\udc80-\udcff]")
 """Bytes that are no UTF-8, as Python reads them."""
@@ -133,6 +135,15 @@ _LIKE_OURS: Final = re.compile(r"\s*(?:[*!?]|[^:\n]{1,48}:\s|(?:Accept|Call|Your
 def width(text: str) -> int:
     """Columns that the text takes at a terminal."""
     return sum(max(wcwidth(character), 0) for character in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """As much of the text as fits into so many columns, with an ellipsis where that isn't all."""
+    if width(text) <= columns:
+        return text
+    while width(text) >= columns:
+        text = text[: -last_character(text)]
+    return f"{text}…"
 
 
 def first_character(text: str) -> int:

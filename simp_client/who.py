@@ -3,8 +3,10 @@
 # ruff: noqa: PLC0415  `simp --help` reads this file, and must not wait for the rest.
 
 import json
+import shutil
 import sys
 from dataclasses import asdict
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -16,6 +18,8 @@ from simp_proto.cli.parameters import Number, address, client_port_option
 if TYPE_CHECKING:
     from simp_client.events import Person
 
+_NAME, _SOURCE = 32, 12
+"""Columns of them that are shown."""
 _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "hosts file"}
 
 
@@ -28,20 +32,20 @@ _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "h
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long others may take to answer. Whoever has vanished is missed after 3 seconds, or 13 if just heard.",
+    help="How long others may take to answer. Whoever vanishes is still listed for 3 seconds, or 13 if just heard.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each neighbour.")
 def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     """Show who is here, as the daemon at IP (IP or IP:port; by default 127.0.0.1) knows.
 
-    Each line has a name, an address, how it was found (announced on this network, by an earlier chat, or in the hosts
-    file), and when its daemon was heard. Whoever is known and doesn't answer comes last.
+    Each line has a name (`-` where nobody is at that daemon), an address, how it was found (announced on this network,
+    by an earlier chat, or in the hosts file), and when its daemon was last heard. Those who are only known come last.
 
     In JSON, the keys are `name` (null where nobody is at that daemon), `address`, `source` (`announced`, `chat` or
-    `hosts`), `seconds` since its daemon was heard (null where it doesn't answer), and `here`: whether somebody is there
+    `hosts`), `seconds` since its daemon was heard (null where it is only known), and `here`: whether somebody is there
     who can be called.
 
-    Exit status: 0 when somebody is here; 3 when nobody is; 1 when there is no daemon at IP, or it lists nobody.
+    Exit status: 0 when somebody is here; 3 when nobody is; 1 when no daemon answers at IP, or its list has no end.
 
     \b
     Examples:
@@ -51,35 +55,53 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     import asyncio
 
     from simp_client.link import NoDaemonError
-    from simp_client.roll import call_roll
+    from simp_client.listing import list_neighbours
+    from simp_client.view import OFF, ON_AGAIN
 
     try:
-        found = asyncio.run(call_roll(address(ip, client_port), wait))
+        listing = asyncio.run(list_neighbours(address(ip, client_port), wait))
     except NoDaemonError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        for each in found:
+        for each in listing.people:
             click.echo(json.dumps(asdict(each) | {"name": each.name or None, "here": each.here}))
     else:
-        for row in rows(found):
+        for row in rows(listing.people, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
             echo(row)
-    if not any(each.here for each in found):
-        click.echo("Nobody is here. What may be in the way: simp doctor", err=True)
+    if not any(each.here for each in listing.people):
+        why = "What may be in the way: simp doctor" if listing.looks else f"{OFF} {ON_AGAIN}"
+        columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+        click.echo("\n".join(wrap(f"Nobody is here. {why}", columns, break_on_hyphens=False)), err=True)
         sys.exit(ExitStatus.NOBODY)
 
 
-def rows(found: list["Person"]) -> list[str]:
-    """A line for each."""
-    names, addresses = ([*column, ""] for column in ([each.name or "-" for each in found], [e.address for e in found]))
-    wide, long = max(map(len, names)), max(map(len, addresses))
-    return [
-        f"{name:{wide}}  {each.address:{long}}  {_SOURCES.get(each.source, each.source):12}  {_heard(each)}"
-        for name, each in zip(names, found, strict=False)
+def rows(people: list["Person"], columns: int | None = None) -> list[str]:
+    """A line for each; two for each where that is too long for a terminal of so many columns."""
+    from simp_client.view import cut, named, width
+
+    cells = [
+        (
+            cut(named(each.name), _NAME) if each.name else "-",
+            each.address,
+            cut(_SOURCES.get(each.source, each.source), _SOURCE),
+        )
+        for each in people
     ]
+    wide = [max((width(cell) for cell in column), default=0) for column in zip(*cells, strict=True)]
+    lines = []
+    for each, row in zip(people, cells, strict=True):
+        padded = (cell + " " * (most - width(cell)) for cell, most in zip(row, wide, strict=True))
+        lines.append("  ".join((*padded, _heard(each))))
+    if columns and any(width(line) > columns for line in lines):
+        return [line for row, each in zip(cells, people, strict=True) for line in _narrow(*row, _heard(each), columns)]
+    return lines
+
+
+def _narrow(name: str, address: str, source: str, heard: str, columns: int) -> list[str]:
+    return [f"{name}  {address}", *wrap(f"{source}, {heard}", columns, initial_indent="  ", subsequent_indent="  ")]
 
 
 def _heard(neighbour: "Person") -> str:
     if neighbour.seconds is None:
-        return "known, doesn't answer"
-    nobody = "" if neighbour.name else "; nobody is at that daemon"
-    return f"heard {neighbour.seconds} s ago{nobody}"
+        return "known, not heard"
+    return f"heard {neighbour.seconds} s ago{'' if neighbour.name else '; nobody there'}"

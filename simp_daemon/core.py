@@ -8,10 +8,11 @@ from collections.abc import Callable
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Effect, Remember, Send
-from simp_daemon.events import Event, Why
-from simp_daemon.neighbours import Ask, Neighbours
+from simp_daemon.events import Event
+from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.questions import Ask
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.printable import printable_name
@@ -42,7 +43,6 @@ class Core:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, here):
                 self._endpoint.receive(data, peer, now, here)
-                self._neighbours.heard(peer, now)
             case occurrences.ClientSaid(client, data):
                 self._connections.received(client, data)
             case occurrences.TimerFired():
@@ -59,14 +59,16 @@ class Core:
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why)
-            case occurrences.Announced(identity, record, name, addresses):
-                self._neighbours.announced(identity, record, name, addresses, now)
-            case occurrences.Withdrawn(identity, record):
-                self._neighbours.withdrawn(identity, record, now)
-            case occurrences.Known(source, name, peer, framing):
-                if framing:
-                    self._endpoint.learn(peer, framing)
-                self._neighbours.known(source, name, peer, now, ours=framing is Framing.HEADER)
+            case occurrences.Announced():
+                self._neighbours.announced(occurrence, now)
+            case occurrences.Withdrawn():
+                self._neighbours.withdrawn(occurrence, now)
+            case occurrences.Known():
+                if occurrence.framing:
+                    self._endpoint.learn(occurrence.peer, occurrence.framing)
+                self._neighbours.known(occurrence, now)
+            case occurrences.HostsRead():
+                self._neighbours.listed(occurrence, now)
             case occurrences.Stopped():
                 self._endpoint.shutdown(now)
                 self._drain(now)
@@ -98,20 +100,20 @@ class Core:
                 self._perform(each)
                 self._connections.happened(each, now)
             elif not self._endpoint.ask(each.peer):
-                self._neighbours.spare(each.peer, now)
+                self._neighbours.converses(each.peer, now)
 
     def _tell_neighbours(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""
         match event:
             case events.Present(peer, name):
                 self._neighbours.present(peer, printable_name(name), now)
-            case events.Ended(peer, _, Why.LOST):
-                self._neighbours.lost(peer, now)
-            case events.Ended(peer, _, Why.UNREACHABLE):
-                self._neighbours.doubt(peer, now)
+            case events.MessageReceived() | events.MessageAcknowledged():
+                self._neighbours.heard(event.peer, now)
+            case events.Ended():
+                self._neighbours.ended(event.peer, event.why, now)
             case events.Connected(peer, name):
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
-                self._neighbours.met(peer, printable_name(name), now, ours=framing is Framing.HEADER)
+                self._neighbours.chats(peer, printable_name(name), framing, now)
                 self._perform(Remember(peer, framing, printable_name(name)))
 
     def get_timer(self) -> float | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import ifaddr
@@ -18,9 +18,8 @@ from zeroconf import (
     RecordUpdateListener,
     ServiceStateChange,
     Zeroconf,
-    const,
 )
-from zeroconf._dns import DNSPointer, DNSQuestion
+from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from simp_daemon.log import log
@@ -55,12 +54,12 @@ class Network:
 
 def networks(host: str) -> list[Network]:
     """That of the address, or all of its kind that aren't loopback where it stands for all of this host's."""
-    own = ip_address(host.partition("%")[0])
+    own = _ip(host)
     found = []
     for adapter in ifaddr.get_adapters():
         for each in adapter.ips:
             text = each.ip if isinstance(each.ip, str) else f"{each.ip[0]}%{each.ip[2]}" if each.ip[2] else each.ip[0]
-            address = ip_address(text.partition("%")[0])
+            address = _ip(text)
             if address.version != own.version or adapter.index is None:
                 continue
             network = ip_network(f"{address}/{each.network_prefix}", strict=False)
@@ -72,20 +71,32 @@ def networks(host: str) -> list[Network]:
 
 
 def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:
-    """Those that a neighbour may have, best first (discovery 2.1)."""
-    found = []
-    for host, port in addresses:
-        ip = ip_address(host.partition("%")[0])
-        nobody = ip.is_unspecified or ip.is_multicast or any(ip == each.network.broadcast_address for each in here)
-        itself = port == own[1] and host in [each.host for each in here]
-        if port and not nobody and not itself and ip.is_loopback == ip_address(own[0].partition("%")[0]).is_loopback:
-            found.append((host, port))
-    return sorted(found, key=lambda address: _rank(address, here))
+    """Those on a link of this host's, best first: an announcement sends nobody elsewhere (discovery 2.1)."""
+    itself = [(each.host, own[1]) for each in here]
+    found = [each for each in addresses if each[1] and each not in itself and _on_link(each[0], own, here)]
+    return sorted(found, key=lambda each: _ip(each[0]).is_link_local)
 
 
-def _rank(address: Address, here: list[Network]) -> int:
-    ip = ip_address(address[0].partition("%")[0])
-    return 2 if ip.is_link_local else 0 if any(ip in each.network for each in here) else 1
+def _ip(host: str) -> IPv4Address | IPv6Address:
+    return ip_address(host.partition("%")[0])
+
+
+def _on_link(host: str, own: Address, here: list[Network]) -> bool:
+    """Whether a host on one of these networks may have that address."""
+    ip, interface = _ip(host), host.partition("%")[2]
+    if any(ip in _reserved(each.network) for each in here):
+        return False
+    if _ip(own[0]).is_loopback:
+        return ip.is_loopback
+    links = (each for each in here if not ip.is_link_local or each.host.partition("%")[2] == interface)
+    return any(ip in each.network for each in links)
+
+
+def _reserved(network: IPv4Network | IPv6Network) -> list[IPv4Address | IPv6Address]:
+    """What no host has: the network's own address (in IPv6 that of its routers), and in IPv4 the broadcast address."""
+    if network.prefixlen >= network.max_prefixlen - 1:  # RFC 3021, RFC 6164
+        return []
+    return [network.network_address] + ([network.broadcast_address] if network.version == 4 else [])
 
 
 def _interfaces(here: list[Network]) -> list[str | int]:
@@ -103,7 +114,10 @@ class Discovery(RecordUpdateListener):
         self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
         self._changed = asyncio.Event()
+        self._trouble = ""
         self._touched: dict[str, bool] = {}
+        self._instances: set[str] = set()
+        self._copied = False
         self._resolving: dict[str, asyncio.Task[None]] = {}
         self._version = IPVersion.V6Only if ":" in address[0] else IPVersion.V4Only
 
@@ -113,8 +127,7 @@ class Discovery(RecordUpdateListener):
         self._networks = networks(self._address[0])
         self._zeroconf = AsyncZeroconf(interfaces=_interfaces(self._networks), ip_version=self._version)
         await self._zeroconf.zeroconf.async_wait_for_start()
-        question = DNSQuestion(SERVICE, const._TYPE_PTR, const._CLASS_IN)
-        self._zeroconf.zeroconf.async_add_listener(self, question)
+        self._zeroconf.zeroconf.async_add_listener(self, None)
         self._browse()
         self._task = asyncio.create_task(self._announce())
 
@@ -143,13 +156,20 @@ class Discovery(RecordUpdateListener):
             patience = _LOOK
             try:
                 await self._renew()
+                self._trouble = ""
             except NonUniqueNameException:
-                log.warning("another daemon is announced with the identity of this one, %s", self._identity)
+                self._complain(f"another one is announced with its identity, {self._identity}")
                 patience = _AGAIN
             except (OSError, RuntimeError) as error:
-                log.warning("this daemon can't be announced: %s", error)
+                self._complain(str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), patience)
+
+    def _complain(self, trouble: str) -> None:
+        """Once, as long as it lasts."""
+        if trouble != self._trouble:
+            log.warning("this daemon can't be announced: %s", trouble)
+        self._trouble = trouble
 
     async def _renew(self) -> None:
         here = networks(self._address[0])
@@ -160,15 +180,23 @@ class Discovery(RecordUpdateListener):
             await self._browser.async_cancel()
             self._browse()
         info = self._record()
+        self._instances.add(info.name)
         if not moved and self._announced is not None and _says(info) == _says(self._announced):
             return
         if self._announced is not None and self._announced.name == info.name:
             await (await self._zeroconf.async_update_service(info))
         else:  # the new one first, so that a goodbye can always be said
+            self._forget(info.name)
             await (await self._zeroconf.async_register_service(info))
             if self._announced is not None:
                 await (await self._zeroconf.async_unregister_service(self._announced))
         self._announced = info
+
+    def _forget(self, instance: str) -> None:
+        """What is cached of a clash: whoever holds that name says so again, and a forgery lasts no longer (1.5)."""
+        cache = self._zeroconf.zeroconf.cache
+        while record := cache.current_entry_with_name_and_alias(SERVICE, instance):
+            cache.async_remove_records([record])
 
     def _record(self) -> AsyncServiceInfo:
         text = {"txtvers": "1", "v": "1"} | ({"n": self._name} if self._name else {})
@@ -188,7 +216,7 @@ class Discovery(RecordUpdateListener):
         """New and repeated records alike: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
-            if isinstance(record, DNSPointer) and record.name == SERVICE:
+            if isinstance(record, PointerRecord) and record.name == SERVICE:
                 self._touched[record.alias] = not record.is_expired(now)
             elif record.name.endswith(SERVICE):
                 self._touched.setdefault(record.name, True)
@@ -198,19 +226,31 @@ class Discovery(RecordUpdateListener):
         touched, self._touched = self._touched, {}
         for full, alive in touched.items():
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
-            if not re.fullmatch(IDENTITY, identity) or identity == self._identity:
+            if not re.fullmatch(IDENTITY, identity):
                 continue
-            if not alive:
+            if identity == self._identity:
+                self._note_copy(full, alive)
+            elif not alive:
                 self._handle(Withdrawn(identity, full))
-                continue
-            try:
-                info = AsyncServiceInfo(SERVICE, full)
-            except BadTypeInNameException:  # nobody's name can have such characters
-                continue
-            if info.load_from_cache(self._zeroconf.zeroconf):
-                self._report(identity, info)
-            elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
-                self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
+            else:
+                self._look_up(identity, full)
+
+    def _note_copy(self, full: str, alive: bool) -> None:
+        """Says once that another daemon has this one's identity, under another name (discovery 1.5)."""
+        if alive and full not in self._instances and not self._copied:
+            self._copied = True
+            instance = printable(full.removesuffix(f".{SERVICE}"))
+            log.warning("'%s' has this daemon's identity, as a copy of its profile has, or a forgery", instance)
+
+    def _look_up(self, identity: str, full: str) -> None:
+        try:
+            info = AsyncServiceInfo(SERVICE, full)
+        except BadTypeInNameException:  # nobody's name can have such characters
+            return
+        if info.load_from_cache(self._zeroconf.zeroconf):
+            self._report(identity, info)
+        elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
+            self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
 
     async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
         try:

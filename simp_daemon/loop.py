@@ -166,8 +166,9 @@ class Daemon:
                     self._tap(self._now, peer, self.address, data)
             case occurrences.SendingFailed(_, why):
                 log.info("%s", why)
-            case occurrences.ClientConnected(client):
+            case occurrences.ClientSaid():
                 self._read_hosts()
+            case occurrences.ClientConnected(client):
                 for each in self._connections:
                     each.look()
                 self._connections.add(_connection(client))
@@ -201,9 +202,10 @@ class Daemon:
                 log_event(effect)
 
     def _read_hosts(self) -> None:
-        """Again, whenever somebody may want to know."""
-        for peer, name in self._profile.hosts() if self._profile else []:
-            self._occurred.append(occurrences.Known(Source.HOSTS, name, peer))
+        """If they have changed, whenever somebody may want to know."""
+        hosts = self._profile.hosts() if self._profile else None
+        if hosts is not None:
+            self._core.handle(occurrences.HostsRead(hosts), self._now)  # before the line that asks
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""

@@ -97,7 +97,14 @@ class Known:
     framing: Framing | None = None
 
 
+@dataclass(slots=True)
+class HostsRead:
+    """The person's list of addresses and names is new, or has changed: all that it has."""
+
+    hosts: list[tuple[Address, str]]
+
+
 Occurrence = (
     DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
-    | Announced | Withdrawn | Known
+    | Announced | Withdrawn | Known | HostsRead
 )  # fmt: skip

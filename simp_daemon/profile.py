@@ -3,21 +3,35 @@
 import os
 import re
 from base64 import b32encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from errno import EINVAL
 from pathlib import Path
 from secrets import token_bytes
+from typing import Final, TypeVar
 
 from platformdirs import user_config_path, user_state_path
 
 from simp_daemon.log import log
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, IDENTITY, KNOWN_PEERS, Framing
-from simp_proto.errors import AddressError, LineError
+from simp_proto.errors import LineError, SimpError
 from simp_proto.text import check_user
 
 Chat = tuple[Address, Framing, str]
 """Where an earlier chat was, how its peer speaks, and its name."""
+Host = tuple[Address, str]
+"""An address and a name."""
+
+T = TypeVar("T")
+
+_HOSTS: Final = 256
+"""Entries of the person's list that count (discovery 2.3)."""
+_SIZE: Final = 1 << 18
+"""Bytes of a file that are read, since the daemon waits for them."""
+_ADDRESS: Final = 80
+_WARNINGS: Final = 10
+"""Of the lines of a file."""
 
 
 def state_directory(address: Address) -> Path:
@@ -36,15 +50,15 @@ class Profile:
     def __init__(self, directory: Path, hosts: Path) -> None:
         self._directory = directory
         self._hosts = hosts
-        self._hosts_read = 0.0
+        self._hosts_version: object = None
         self._chats: dict[Address, Chat] = {}
         self.identity = _identity()
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.identity = self._kept_identity()
-            self._chats = {chat[0]: chat for chat in self._read_chats()}
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             log.warning("nothing is kept in %s: %s", directory, error)
+        self._chats = {chat[0]: chat for chat in _read(directory / "chats", _chat)}
 
     @property
     def chats(self) -> list[Chat]:
@@ -66,50 +80,89 @@ class Profile:
         except OSError as error:
             log.warning("the chat isn't remembered: %s", error)
 
-    def hosts(self) -> list[tuple[Address, str]]:
-        """The addresses and names in the list, if it is new or has changed; wrong lines are reported and left out."""
-        found: list[tuple[Address, str]] = []
-        try:
-            changed = self._hosts.stat().st_mtime
-            if changed == self._hosts_read:
-                return []
-            self._hosts_read = changed
-            for number, line in _lines(self._hosts):
-                address, *rest = [*line.partition("#")[0].split(None, 1), ""]
-                try:
-                    if address:
-                        found.append((parse_address(address, DAEMON_PORT), check_user(rest[0].strip())))
-                except (AddressError, LineError) as error:
-                    log.warning("%s, line %d: %s; expected an address and a name", self._hosts, number, error)
-        except FileNotFoundError:
-            pass
-        except (OSError, UnicodeError) as error:
-            log.warning("%s can't be read: %s", self._hosts, error)
-        return found
+    def hosts(self) -> list[Host] | None:
+        """All that the list has now; `None` where it hasn't changed. Lines that are wrong are reported and left out."""
+        before, self._hosts_version = self._hosts_version, _version(self._hosts)
+        if self._hosts_version == before:
+            return None
+        hosts = [each for each in _read(self._hosts, _host) if each]
+        if len(hosts) > _HOSTS:
+            log.warning("%s has %d entries, of which the first %d count", self._hosts, len(hosts), _HOSTS)
+        return hosts[:_HOSTS]
 
     def _kept_identity(self) -> str:
         path = self._directory / "identity"
         with suppress(FileNotFoundError):
-            kept = path.read_text("ascii", "replace").strip()
+            kept = "".join(_lines(path)[:1]).strip()
+            with suppress(OSError):  # somebody else's, perhaps
+                path.chmod(0o600)
             if re.fullmatch(IDENTITY, kept):
                 return kept
             log.warning("%s has no identity, which is 8 characters of base32; a new one is made", path)
         _write(path, self.identity + "\n")
         return self.identity
 
-    def _read_chats(self) -> Iterator[Chat]:
-        for number, line in _lines(self._directory / "chats"):
-            address, _, rest = line.partition(" ")
-            framing, _, name = rest.partition(" ")
+
+def _version(path: Path) -> object:
+    """What changes whenever the file does; `None` where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.errno
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path, understand: Callable[[str], T]) -> Iterator[T]:
+    """What each line says, as `understand` finds, which raises `SimpError`; what is wrong is reported."""
+    wrong = 0
+    try:
+        for number, line in enumerate(_lines(path), 1):
             try:
-                yield parse_address(address, DAEMON_PORT), Framing(framing), check_user(name)
-            except (AddressError, LineError, ValueError):
-                log.warning("%s, line %d is not understood", self._directory / "chats", number)
+                yield understand(line)
+            except SimpError as error:
+                wrong += 1
+                if wrong <= _WARNINGS:
+                    log.warning("%s, line %d: %s", path, number, error)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        log.warning("%s can't be read: %s", path, error.strerror)
+    if wrong > _WARNINGS:
+        log.warning("%s: %d more lines are wrong", path, wrong - _WARNINGS)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with suppress(FileNotFoundError):
-        yield from enumerate(path.read_text("utf-8").splitlines(), 1)
+def _lines(path: Path) -> list[str]:
+    """Those of the part of a file that is read. Raises `OSError`."""
+    if path.exists() and not path.is_file():  # opening a pipe, for example, waits for whoever writes to it
+        raise OSError(EINVAL, "it isn't a file")
+    with path.open("rb") as file:
+        data = file.read(_SIZE + 1)
+    lines = [line.decode("utf-8-sig", "replace") for line in data.splitlines()]  # some editors begin it with a mark
+    if len(data) > _SIZE:
+        lines.pop()
+        log.warning("%s, line %d: no more is read, since %d bytes are the limit", path, len(lines) + 1, _SIZE)
+    return lines
+
+
+def _host(line: str) -> Host | None:
+    """`None` where there is nothing except a comment."""
+    address, *name = line.partition("#")[0].split(None, 1) or [""]
+    if not address:
+        return None
+    if len(address) > _ADDRESS:
+        raise LineError(f"read an address of {len(address)} characters, expected {_ADDRESS} at most")
+    return parse_address(address, DAEMON_PORT), check_user("".join(name).strip())
+
+
+def _chat(line: str) -> Chat:
+    address, _, rest = line.partition(" ")
+    framing, _, name = rest.partition(" ")
+    try:
+        return parse_address(address, DAEMON_PORT), Framing(framing), check_user(name)
+    except (SimpError, ValueError):
+        raise LineError("it is not understood") from None
 
 
 def _is_name(name: str) -> bool:

@@ -23,6 +23,7 @@ class Word(StrEnum):
     WHO = "WHO"
     SEEN = "SEEN"
     GONE = "GONE"
+    DISCOVERY = "DISCOVERY"
     RINGING = "RINGING"
     AWAY = "AWAY"
     ELSEWHERE = "ELSEWHERE"

@@ -16,9 +16,9 @@ from simp_proto.errors import NotNowError
 class Core:
     """One that returns what it wants done."""
 
-    def __init__(self, own: Address | None = None, framing: Framing | None = None) -> None:
+    def __init__(self, own: Address | None = None, framing: Framing | None = None, *, asks: bool = True) -> None:
         self._effects: list[Effect] = []
-        self._core = core.Core(self._effects.append, own, framing)
+        self._core = core.Core(self._effects.append, own, framing, asks=asks)
         self.endpoint, self.connections = self._core._endpoint, self._core._connections
         self.get_timer = self._core.get_timer
 

@@ -120,6 +120,8 @@ class Machine:
     namespace: str
     address: str
     folder: Path
+    plug: tuple[str, str]
+    """The namespace and the interface of its cable's other end."""
     _stack: ExitStack
     running: list[Running] = field(default_factory=list)
 
@@ -136,6 +138,16 @@ class Machine:
         """Lines of `ip` here."""
         for line in lines:
             subprocess.run(["ip", "-n", self.namespace, *line.split()], capture_output=True, check=True)
+
+    def unplug(self) -> None:
+        """Takes its cable out, which no address shows."""
+        namespace, interface = self.plug
+        subprocess.run(["ip", "-n", namespace, "link", "set", interface, "down"], capture_output=True, check=True)
+
+    def write(self, setting: str, value: str) -> None:
+        """Sets one in /proc/sys/net."""
+        with self.inside():
+            Path(setting).write_text(value)
 
     def filter(self, *rules: str) -> None:
         """Rules of nftables in place of all earlier ones: `input udp dport 7777 drop`."""
@@ -221,7 +233,10 @@ def machines(number: int, folder: Path, *, link_local: bool = False) -> Iterator
                 Path("/proc/sys/net/ipv6/conf/eth0/accept_dad").write_text("0")
             address = [] if link_local else [f"addr add 10.77.0.{at}/24 brd + dev eth0"]
             _in(name, "link set lo up", *address, "link set eth0 up")
-        yield [Machine(name, f"10.77.0.{at}", folder / str(at), stack) for at, name in enumerate(names, 1)]
+        yield [
+            Machine(name, f"10.77.0.{at}", folder / str(at), (switch, f"h{at}"), stack)
+            for at, name in enumerate(names, 1)
+        ]
 
 
 def _in(namespace: str, *lines: str) -> None:

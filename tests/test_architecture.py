@@ -83,14 +83,16 @@ TABLE = {
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
-    "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address peers.timers"),
+    "simp_daemon.neighbour": Row("simp_proto.address events"),
+    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.endpoint peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "peers.endpoint clients"
+        "peers.endpoint questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.datagram simp_proto.errors simp_proto.printable events",
@@ -122,16 +124,16 @@ TABLE = {
     ),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
-    "simp_client.events": Row(),
+    "simp_client.events": Row("simp_proto.printable"),
     "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.prompt": Row("attachment events view"),
-    "simp_client.talks": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
+    "simp_client.calls": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
     "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt talks view"
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt calls view"
     ),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text", "", "asyncio socket"
@@ -151,18 +153,18 @@ TABLE = {
         "click",
         "asyncio os sys",
     ),
-    "simp_client.roll": Row(
+    "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
-    "simp_client.who": Row("simp_proto.cli events link roll", "click", "asyncio sys"),
-    "simp_client.doctor": Row("simp_proto.address events"),
-    "simp_client.doctor.verdicts": Row("simp_proto.constants simp_proto.errors people"),
+    "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.doctor": Row("simp_proto.address simp_proto.constants events"),
+    "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.probing": Row(
-        "simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link roll",
+        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link listing",
         "ifaddr zeroconf",
         "asyncio concurrent pathlib platform select socket subprocess time",
     ),
-    "simp_client.doctor.command": Row("simp_proto.constants simp_proto.cli", "click", "sys"),
+    "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder "
         "simp_daemon.loop simp_daemon.profile api events",
@@ -179,7 +181,7 @@ ORDER = [
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
     "simp_client.events simp_client.view < simp_client.people < simp_client.attachment < simp_client.prompt "
-    "simp_client.link < simp_client.api simp_client.talks < simp_client.dialogue < simp_client.runner "
+    "simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue < simp_client.runner "
     "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",

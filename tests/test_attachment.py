@@ -429,6 +429,34 @@ def test_an_error_explains_nothing_once_something_else_has_been_said() -> None:
     assert calling().hear("ERROR|no", "CHAT|bob|late", "QUIT|127.0.0.2")[-1] == failed
 
 
+@pytest.mark.parametrize(
+    ("before", "lines", "asks"),
+    [
+        (SEEN_BOB, ["UNANSWERED|bob|30"], True),
+        (SEEN_BOB, ["ERROR|nothing listens at 127.0.0.2:7777", "QUIT|127.0.0.2:7777"], True),
+        (SEEN_BOB, ["RINGING|bob|127.0.0.2:7777", "UNANSWERED|bob|30"], False),
+        (SEEN_BOB, ["QUIT|127.0.0.2:7777"], False),
+        (SEEN_BOB, ["ERROR|User already in another chat", "QUIT|127.0.0.2:7777"], False),
+        ("SEEN|bob|127.0.0.2:7777|chat|", ["UNANSWERED|bob|30"], False),
+    ],
+)
+def test_of_whoever_was_here_and_does_not_answer_it_is_asked_when_they_were_heard(
+    before: str, lines: list[str], asks: bool
+) -> None:
+    end = attached()
+    end.hear(before)
+    end.attachment.call(BOB.address)
+    end.said()
+    end.hear(*lines)
+    assert end.said() == (["WHO|"] if asks else [])
+    assert end.attachment.doubted == (BOB.address if asks else "")
+    late = f"SEEN|bob|{BOB.address}|announced|35"
+    heard = Person("bob", BOB.address, "announced", 35)
+    assert (end.hear(late)[:1] == [events.LastHeard(heard)]) is asks
+    assert end.hear(late) == []
+    assert end.attachment.doubted == ""
+
+
 _SEEN = st.builds("SEEN|{}|127.0.0.{}:7777|announced|{}".format, *map(st.sampled_from, (["bob", ""], "234", ["", "7"])))
 _GONE = st.sampled_from("234").map("GONE|bob|127.0.0.{}:7777".format)
 

@@ -345,7 +345,9 @@ def test_64_kib_without_a_newline_close(attached: Table) -> None:
 
 def test_a_second_client_is_refused(attached: Table) -> None:
     attached.handle(ClientConnected(OTHER, local=True))
-    assert attached.say("CONNECT|eve", connection=OTHER) == ["ERROR|another client is connected to this daemon"]
+    (told,) = attached.say("CONNECT|eve", connection=OTHER)
+    assert told.startswith("ERROR|another client is connected to this daemon, ")
+    assert told.endswith(": close that one first")
     assert attached.say("PING|", connection=OTHER) == ["PONG|"]
     attached.handle(ClientClosed(NC))
     assert attached.say("CONNECT|eve", connection=OTHER) == ["CONNECTED|eve"]

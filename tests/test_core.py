@@ -299,3 +299,10 @@ def test_one_source_has_two_missed_calls_and_a_friend_s_gives_way_to_nobody() ->
     missed = [line for line in told if line.startswith("write MISSED|")]
     assert len(missed) == PENDING_REQUESTS
     assert sum("10.0.0.66" in line for line in missed) <= REQUESTS_OF_A_SOURCE
+
+
+@pytest.mark.parametrize(("asks", "told"), [(True, []), (False, ["write DISCOVERY|off"])])
+def test_a_daemon_that_looks_for_nobody_tells_whoever_asks_who_is_here(asks: bool, told: list[str]) -> None:
+    core = Core(HERE, asks=asks)
+    core.handle(ClientConnected("client", local=True), 0.0)
+    assert list(in_words(core.handle(ClientSaid("client", b"WHO|\nPING|\n"), 0.0))) == [*told, "write PONG|"]

@@ -95,7 +95,9 @@ def _closing() -> Desk:
 
 REQUEST = f"CONNECTING|bob|{BOB}"
 NOBODY = ["* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."]
-LIST = re.compile(r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|Call by|Call somebody)")
+LIST = re.compile(
+    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|This daemon|To see who|Call (?:by|somebody|an?) )"
+)
 """The lines of a list at the menu."""
 BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]
 PLACES: dict[str, Callable[[], Desk]] = {
@@ -348,7 +350,16 @@ def test_call_skips_the_menu() -> None:
         (["SEEN||127.0.0.4:7777|announced|1", f"SEEN|bob|{BOB}|announced|"], NOBODY),
         (
             [BOTH[0], "SEEN|carol|127.0.0.4:7777|chat|", "SEEN|ed|127.0.0.5:7777|hosts|", f"SEEN|bob|{BOB}|chat|"],
-            ["*    1 carol", "* Known, but not here now: bob, ed"],
+            ["*    1 carol", "* Known, but not heard now: bob, ed"],
+        ),
+        (
+            ["DISCOVERY|off", f"SEEN|bob|{BOB}|hosts|"],
+            [
+                "* Known, but not heard now: bob",
+                "* This daemon runs with --discovery off: it looks for nobody, and nobody sees you here.",
+                "* To see who is here, start it without that option, and without SIMP_DISCOVERY=off.",
+                "* Call a name or an IP address, or wait to be called.",
+            ],
         ),
         (["ERROR|read 'WHO|', expected PING|"], ["* Call somebody by IP address, or wait to be called."]),
         (
@@ -363,6 +374,56 @@ def test_the_menu_lists_who_is_here(seen: list[str], listed: list[str]) -> None:
     at = desk.listed.index(listed[0])
     assert desk.listed[at : at + len(listed)] == listed
     assert desk.shown == []
+
+
+def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> None:
+    desk = at_menu()
+    desk.hear(*BOTH)
+    desk.type("bob")
+    assert desk.dialogue.bar(40) == " calling bob · q cancels · ? helps "
+    desk.hear(f"ERROR|nothing listens at {BOB}", f"QUIT|{BOB}")
+    assert "*    1 bob, who hasn't answered" in desk.listed
+    desk.hear(BOTH[1])
+    desk.type("")
+    assert desk.listed[-2:-1] == ["*    2 carol"]
+    assert desk.listed[-3] == "*    1 bob"
+
+
+@pytest.mark.parametrize("word", ["quit", "EXIT", "bye", "/quit", ":q"])
+def test_other_programs_words_for_the_end_end_it_at_the_menu(word: str) -> None:
+    desk = at_menu()
+    assert desk.type(word) == ["QUIT|"]
+
+
+@pytest.mark.parametrize("word", ["help", "/help", "h", "/?"])
+def test_other_programs_words_for_help_help_at_the_menu(word: str) -> None:
+    desk = at_menu()
+    assert desk.type(word) == []
+    assert desk.shown == [f"* {line}" for line in HELP]
+
+
+@pytest.mark.parametrize("word", ["quit", "help", "q"])
+def test_such_a_word_is_a_person_s_where_somebody_has_it_and_text_in_a_chat(word: str) -> None:
+    desk = at_menu()
+    desk.hear(f"SEEN|{word}|{CAROL}|announced|3")
+    assert desk.type(word) == ([f"CONNECTING|{CAROL}"] if word != "q" else ["QUIT|"])
+    if word != "q":
+        desk.hear(f"CONNECTED|{word}|{CAROL}")
+        assert desk.type(word) == [f"CHAT|{word}"]
+
+
+def test_what_follows_a_chat_that_a_pipe_has_accepted_is_for_nobody_else() -> None:
+    desk = at_menu(piped=True)
+    desk.hear(REQUEST)
+    desk.type("y")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.type("hi", "q") == ["CHAT|hi", "CHAT|q"]
+    desk.hear("ACK|1", "ACK|2", "QUIT|bob")
+    assert desk.type("carol", "y") == []
+    desk.dialogue.finish(more=False)
+    desk.flush()
+    assert desk.shown[-1] == "! not sent: 2 lines, from 'carol' on: the chat is over"
+    assert desk.dialogue.failed
 
 
 def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:

@@ -1,15 +1,26 @@
 """Multicast DNS: which addresses are worth trying, and two daemons on this host that find each other."""
 
 import asyncio
+import random
+import secrets
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from zeroconf._dns import DNSRecord
+from zeroconf.asyncio import AsyncServiceInfo
 
-from simp_daemon.discovery import Network, networks, reachable
+from simp_daemon import discovery
+from simp_daemon.discovery import Discovery, Network, networks, reachable
 from simp_daemon.loop import Daemon, new_loop
+from simp_daemon.occurrences import Announced, Occurrence
 from simp_daemon.profile import Profile
 from simp_proto.address import Address
+from simp_proto.constants import SERVICE
+from tests.test_discovery_live import MULTICAST, packets_of, records_of
 
 LAB = [
     Network("192.0.2.1", ip_network("192.0.2.0/24"), 2),
@@ -21,10 +32,15 @@ OWN = ("0.0.0.0", 7777)
 @pytest.mark.parametrize(
     ("own", "told", "worth"),
     [
-        (OWN, ["203.0.113.5", "192.0.2.9"], ["192.0.2.9", "203.0.113.5"]),  # one's own network first
-        (OWN, ["0.0.0.0", "224.0.0.251", "192.0.2.255", "198.51.100.127", "127.0.0.1"], []),
+        (OWN, ["192.0.2.9", "198.51.100.9"], ["192.0.2.9", "198.51.100.9"]),
+        (OWN, ["203.0.113.5", "8.8.8.8", "198.51.100.200", "10.0.0.1"], []),  # on no link of this host's
+        (OWN, ["0.0.0.0", "224.0.0.251", "255.255.255.255", "240.0.0.1", "127.0.0.1", "169.254.0.1"], []),
+        (OWN, ["192.0.2.0", "192.0.2.255", "198.51.100.0", "198.51.100.127"], []),  # nobody's
+        (OWN, ["192.0.2.254", "198.51.100.126"], ["192.0.2.254", "198.51.100.126"]),
         (OWN, ["192.0.2.1"], []),  # oneself
+        (OWN, ["::1", "fe80::1", "::ffff:192.0.2.9", "ff02::fb"], []),
         (("127.0.0.2", 7777), ["127.0.0.3", "192.0.2.9"], ["127.0.0.3"]),
+        (("192.0.2.1", 7777), ["127.0.0.3", "192.0.2.9"], ["192.0.2.9"]),
     ],
 )
 def test_addresses_that_nobody_can_be_called_at_are_left_out(own: Address, told: list[str], worth: list[str]) -> None:
@@ -36,10 +52,29 @@ def test_another_daemon_on_the_same_host_is_somebody_else() -> None:
     assert reachable([("192.0.2.1", 7779), ("192.0.2.1", 0)], OWN, LAB) == [("192.0.2.1", 7779)]
 
 
-def test_link_local_addresses_come_last() -> None:
+@pytest.mark.parametrize(
+    ("network", "told", "worth"),
+    [
+        ("192.0.2.0/31", ["192.0.2.0", "192.0.2.1", "192.0.2.2"], ["192.0.2.1"]),  # RFC 3021
+        ("192.0.2.0/32", ["192.0.2.0", "192.0.2.1"], []),
+        ("192.0.2.0/30", ["192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3"], ["192.0.2.1", "192.0.2.2"]),
+    ],
+)
+def test_small_networks_have_the_hosts_that_they_have(network: str, told: list[str], worth: list[str]) -> None:
+    here = [Network("192.0.2.0", ip_network(network), 2)]
+    assert [host for host, _ in reachable([(host, 7777) for host in told], OWN, here)] == worth
+
+
+def test_the_broadcast_address_of_one_link_is_nobody_s_on_another() -> None:
+    here = [*LAB, Network("192.0.2.65", ip_network("192.0.2.64/26"), 4)]
+    assert reachable([("192.0.2.127", 7777), ("192.0.2.126", 7777)], OWN, here) == [("192.0.2.126", 7777)]
+
+
+def test_link_local_addresses_come_last_and_are_those_of_the_link() -> None:
     here = [Network("fe80::1%lo", ip_network("fe80::/64"), 1), Network("2001:db8::1", ip_network("2001:db8::/64"), 1)]
-    told = [("fe80::2%lo", 7777), ("2001:db8:1::2", 7777), ("2001:db8::2", 7777)]
-    assert reachable(told, ("::", 7777), here) == [told[2], told[1], told[0]]
+    told = ["fe80::2%lo", "2001:db8::2", "2001:db8:1::2", "2001:db8::", "fe80::3", "fe80::4%eth9", "ff02::1%lo", "::"]
+    found = reachable([(host, 7777) for host in told], ("::", 7777), here)
+    assert [host for host, _ in found] == ["2001:db8::2", "fe80::2%lo"]
 
 
 def test_a_daemon_on_loopback_has_that_network_alone() -> None:
@@ -79,3 +114,207 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())
+
+
+def test_hosts_are_read_again_when_a_client_says_something(tmp_path: Path) -> None:
+    """discovery 2.3"""
+
+    async def run() -> None:
+        hosts = tmp_path / "hosts"
+        async with asyncio.timeout(30), Daemon(("127.0.0.2", 0), 0, profile=Profile(tmp_path / "a", hosts)) as daemon:
+            reader, writer = await asyncio.open_connection(*daemon.client_address)
+            for names in (["bob"], ["bobby", "carol"], []):
+                hosts.write_text("".join(f"127.0.0.{at} {name}\n" for at, name in enumerate(names, 3)))
+                writer.write(b"WHO|\nPING|\n")
+                told = (await reader.readuntil(b"PONG|\n")).decode().splitlines()
+                assert told == ["DISCOVERY|off"] + [
+                    f"SEEN|{name}|127.0.0.{at}:7777|hosts|" for at, name in enumerate(names, 3)
+                ] + ["PONG|"]
+            writer.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
+
+
+def run_in_time(main: Coroutine[None, None, None]) -> None:
+    async def timed() -> None:
+        async with asyncio.timeout(20):
+            await main
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(timed())
+
+
+class Looking:
+    """Discovery on loopback, beside others that run at the same time: only those identities count."""
+
+    def __init__(self, identity: str, host: str) -> None:
+        self.announced: list[Announced] = []
+        self.discovery = Discovery(identity, (host, 7777), self._occurred)
+        self._news = asyncio.Event()
+
+    def _occurred(self, occurrence: Occurrence) -> None:
+        if isinstance(occurrence, Announced):
+            self.announced.append(occurrence)
+            self._news.set()
+
+    async def found(self, identity: str, name: str) -> Announced:
+        while True:
+            for each in self.announced:
+                if (each.identity, each.name) == (identity, name):
+                    return each
+            self._news.clear()
+            await self._news.wait()
+
+    async def __aenter__(self) -> "Looking":
+        await self.discovery.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.discovery.close()
+
+
+def new_identity() -> str:
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(8))
+
+
+@contextmanager
+def multicasting() -> Iterator[Callable[..., None]]:
+    """Sends records on loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+
+        def send(*records: DNSRecord) -> None:
+            for packet in packets_of(*records):
+                udp.sendto(packet, MULTICAST)
+
+        yield send
+
+
+@pytest.mark.slow
+def test_an_announcement_says_who_is_there_and_no_more() -> None:
+    """discovery 1.3, 1.4"""
+
+    async def run() -> None:
+        identity, name = new_identity(), "bob of the lab, for as long as it"
+        async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            assert (await alice.found(identity, "")).record == f"{identity}.{SERVICE}"
+            bob.discovery.rename(name[:32])
+            told = await alice.found(identity, name[:32])
+            assert told == Announced(identity, f"{name[:32]} {identity}.{SERVICE}", name[:32], [("127.0.0.5", 7777)])
+            bob.discovery.rename("")
+            alice.announced.clear()
+            assert (await alice.found(identity, "")).record == told.record  # whoever was there last
+            info = AsyncServiceInfo(SERVICE, told.record)
+            assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
+            assert info.properties == {b"txtvers": b"1", b"v": b"1"}
+            assert info.server == f"simp-{identity}.local."
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_unknown_keys_are_ignored_and_a_name_that_is_none_is_left_out() -> None:
+    """discovery 1.4, 2.1"""
+
+    async def run() -> None:
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            with multicasting() as send:
+                for more, name in (([b"k=x", b"n2=eve", b"", b"=", b"flag", b"v=7"], "bob"), ([b"n=\x1b[2J"], "bob")):
+                    identity = new_identity()
+                    send(*records_of(name, identity, "127.0.0.9", more=more))
+                    await alice.found(identity, name)
+                identity = new_identity()
+                send(*records_of("b|b", identity, "127.0.0.9"))
+                assert (await alice.found(identity, "")).addresses == [("127.0.0.9", 7777)]
+                elsewhere, here = new_identity(), new_identity()
+                send(*records_of("eve", elsewhere, "192.0.2.9"))
+                send(*records_of("bob", here, "127.0.0.9"))
+                await alice.found(here, "bob")
+                assert elsewhere not in {each.identity for each in alice.announced}
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_a_clash_is_reported_once_and_lasts_as_long_as_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """discovery 1.5"""
+    monkeypatch.setattr(discovery, "_AGAIN", 0.1)
+
+    def reports() -> list[str]:
+        return [record.message for record in caplog.records if "another one is announced" in record.message]
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            attempts: list[int] = []
+            renew = bob.discovery._renew
+
+            async def attempt() -> None:
+                attempts.append(1)
+                await renew()
+
+            monkeypatch.setattr(bob.discovery, "_renew", attempt)
+            with multicasting() as send:
+                clash = records_of("bob", identity, "127.0.0.9", ttl=2**31 - 1)[:1]
+                send(*clash)
+                bob.discovery.rename("bob")
+                while len(attempts) < 3:
+                    send(*clash)
+                    await asyncio.sleep(0.02)
+                assert reports() == [reports()[0]]
+            assert (await alice.found(identity, "bob")).record == f"bob {identity}.{SERVICE}"
+        assert {each.record for each in alice.announced if each.identity == identity} <= {
+            f"{identity}.{SERVICE}",
+            f"bob {identity}.{SERVICE}",
+        }
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_another_name_with_the_same_identity_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """discovery 1.5"""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            bob.discovery.rename("bob")
+            await alice.found(identity, "bob")
+            with multicasting() as send:
+                for name in ("carol", "dave", "carol"):
+                    send(*records_of(name, identity, "127.0.0.9"))
+                other = new_identity()
+                send(*records_of("eve", other, "127.0.0.9"))
+                await bob.found(other, "eve")
+        (report,) = [record.message for record in caplog.records if "identity" in record.message]
+        assert report.startswith(f"'carol {identity}' has this daemon's identity")
+        assert identity not in {each.identity for each in bob.announced}
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_whatever_is_announced_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        complaints: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            with multicasting() as send:
+                chance = random.Random(1)
+                for number in range(300):
+                    identity = new_identity()
+                    name = "".join(chr(chance.choice([0, 10, 46, 65, 92, 124, 233, 8364])) for _ in range(number % 9))
+                    records = records_of(name, identity, "127.0.0.9", number % 3 * 7777, ttl=number % 2 * 120)
+                    send(*records)
+                    await asyncio.sleep(0)
+                last = new_identity()
+                send(*records_of("bob", last, "127.0.0.9"))
+                await alice.found(last, "bob")
+        assert complaints == []
+
+    with caplog.at_level("INFO"):
+        run_in_time(run())
+    assert caplog.records == []

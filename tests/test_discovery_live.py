@@ -4,7 +4,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,6 +31,14 @@ def seen(name: str, address: str, source: str = "announced") -> str:
     return rf"SEEN\|{name}\|{re.escape(address)}:7777\|{source}\|\d+"
 
 
+def packets_of(*records: DNSRecord) -> list[bytes]:
+    """An answer of multicast DNS."""
+    out = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+    for record in records:
+        out.add_answer_at_time(record, 0)
+    return out.packets()
+
+
 @contextmanager
 def forging(machine: Machine) -> Iterator[Callable[..., None]]:
     """Sends records as an answer, as anybody on the network can."""
@@ -38,10 +46,7 @@ def forging(machine: Machine) -> Iterator[Callable[..., None]]:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def send(*records: DNSRecord) -> None:
-        out = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
-        for record in records:
-            out.add_answer_at_time(record, 0)
-        for packet in out.packets():
+        for packet in packets_of(*records):
             udp.sendto(packet, MULTICAST)
 
     with udp:
@@ -52,10 +57,12 @@ def forging(machine: Machine) -> Iterator[Callable[..., None]]:
         yield send
 
 
-def records_of(name: str, identity: str, address: str, port: int = 7777, ttl: int = 120) -> list[DNSRecord]:
+def records_of(
+    name: str, identity: str, address: str, port: int = 7777, ttl: int = 120, more: Iterable[bytes] = ()
+) -> list[DNSRecord]:
     instance, host = f"{name} {identity}.{SERVICE}", f"simp-{identity}.local."
     unique = const._CLASS_IN | const._CLASS_UNIQUE
-    text = b"".join(bytes([len(each)]) + each for each in (b"txtvers=1", b"v=1", b"n=" + name.encode()))
+    text = b"".join(bytes([len(each)]) + each for each in (b"txtvers=1", b"v=1", b"n=" + name.encode(), *more))
     return [
         DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, ttl, instance),
         DNSService(instance, const._TYPE_SRV, unique, ttl, 0, 0, port, host),
@@ -255,6 +262,63 @@ def test_daemons_that_have_found_each_other_are_quiet(three: list[Machine]) -> N
     assert len(said) <= len(three) * 4 * 24 / 60
 
 
+@contextmanager
+def sniffing(machine: Machine) -> Iterator[Callable[[], list[bytes]]]:
+    """Takes the UDP datagrams that have passed the interface of that machine, from the IPv4 header on."""
+    with machine.inside():
+        every = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+
+    def taken() -> list[bytes]:
+        packets = []
+        with suppress(BlockingIOError):
+            while packet := every.recv(2048):
+                packets.append(packet[14:])
+        return [each for each in packets if each[0] >> 4 == 4 and each[9] == socket.IPPROTO_UDP]
+
+    with every:
+        every.bind(("eth0", 0))
+        every.setblocking(False)
+        yield taken
+
+
+def test_nobody_is_asked_or_listed_beyond_the_link(three: list[Machine]) -> None:
+    """discovery 2.1"""
+    one, other, forger = three
+    one.ip(f"route add default via {other.address}")
+    one.daemon()
+    alice = one.attach("alice")
+    beyond = ["8.8.8.8", "255.255.255.255", "240.0.0.1", "10.77.0.0", "10.77.0.255", "224.0.0.251", "127.0.0.1"]
+    with sniffing(one) as taken, forging(forger) as send:
+        for number, address in enumerate([*beyond, forger.address]):
+            send(*records_of(f"x{number}", "abcdefgh"[number] * 8, address))
+        end = time.monotonic() + 10
+        while not (listed := alice.who()):
+            assert time.monotonic() < end
+        asked = {socket.inet_ntoa(each[16:20]) for each in taken() if b"present?" in each}
+    assert listed == [f"SEEN|x{len(beyond)}|{forger.address}:7777|announced|"]
+    assert asked == {forger.address}
+
+
+def test_a_daemon_that_keeps_to_itself_sends_nothing(three: list[Machine]) -> None:
+    """discovery 5.1"""
+    one, other, _ = three
+    other.daemon()
+    bob = other.attach("bob")
+    hosts = one.folder / "config" / "simp" / "hosts"
+    hosts.parent.mkdir(parents=True)
+    hosts.write_text(f"{other.address} bobby\n")
+    with sniffing(one) as taken:
+        one.daemon("--discovery", "off")
+        alice = one.attach("alice")
+        assert alice.who() == [f"SEEN|bobby|{other.address}:7777|hosts|"]
+        alice.say("CONNECTING|bobby")
+        bob.hear(r"CONNECTING\|alice\|.*", 5)
+        sent = [each for each in taken() if each[12:16] == socket.inet_aton(one.address)]
+    assert sent
+    assert {(each[22] << 8) + each[23] for each in sent} == {7777}
+    assert not [each for each in sent if b"present?" in each]
+
+
 def memory(daemon: Running) -> float:
     """MiB that it has in memory."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text()
@@ -263,8 +327,8 @@ def memory(daemon: Running) -> float:
 
 def test_ten_thousand_invented_services_cost_little_and_end_nothing(three: list[Machine]) -> None:
     one, other, forger = three
-    one.ip("route add 10.99.0.0/16 dev eth0")
-    forger.ip("route add local 10.99.0.0/16 dev lo")  # it is all of them
+    one.ip("addr add 10.99.255.254/16 dev eth0")
+    forger.ip("route add local 10.99.0.0/17 dev lo")  # it is all of them
     with forger.inside():
         victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     daemon = one.daemon()

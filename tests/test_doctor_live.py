@@ -2,12 +2,20 @@
 
 import json
 import re
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from zeroconf import const
+from zeroconf._dns import DNSAddress, DNSPointer, DNSService
+from zeroconf._protocol.outgoing import DNSOutgoing
 
 from simp_proto.cli.exit_status import ExitStatus
+from simp_proto.constants import SERVICE
 from tests.namespaces import Machine, machines, needs_namespaces
 
 pytestmark = [needs_namespaces, pytest.mark.slow]
@@ -27,13 +35,23 @@ def nothing(three: list[Machine]) -> None:
     pass
 
 
-def killed(three: list[Machine]) -> None:
-    three[1].running[0].process.kill()
-    three[1].running[0].process.wait()
+def ended(at: int) -> Callable[[list[Machine]], None]:
+    def end(three: list[Machine]) -> None:
+        three[at].running[0].process.kill()
+        three[at].running[0].process.wait()
+
+    return end
 
 
-def unplugged(three: list[Machine]) -> None:
-    three[1].ip("link set eth0 down")
+def unplugged(at: int) -> Callable[[list[Machine]], None]:
+    return lambda three: three[at].unplug()
+
+
+def just_gone(three: list[Machine]) -> None:
+    """The system has just been shown that bob's machine is there, and trusts that for 10 to 30 s, not 15 to 45."""
+    three[0].write("/proc/sys/net/ipv4/neigh/eth0/base_reachable_time_ms", "20000")
+    three[0].ip("neigh change 10.77.0.2 dev eth0 nud reachable")
+    three[1].unplug()
 
 
 def second_bob(three: list[Machine]) -> None:
@@ -41,9 +59,12 @@ def second_bob(three: list[Machine]) -> None:
     three[2].attach("bob").hear(r"SEEN\|alice\|.*\|\d+", 10)
 
 
-def ended(three: list[Machine]) -> None:
-    three[0].running[0].process.kill()
-    three[0].running[0].process.wait()
+def all_of(*causes: Callable[[list[Machine]], None]) -> Callable[[list[Machine]], None]:
+    def plant(three: list[Machine]) -> None:
+        for each in causes:
+            each(three)
+
+    return plant
 
 
 BOB = r"bob \(10\.77\.0\.2:7777\)"
@@ -81,10 +102,70 @@ CAUSES = {
         rf"The machine of {BOB} is there, but something rejects UDP 7777 to it: its firewall\.",
     ),
     "no route": (nothing, "198.51.100.1", "route", r"This machine has no route to 198\.51\.100\.1:7777: .*"),
-    "no daemon": (killed, "bob", "answer", rf"The machine of {BOB} is there, but no daemon runs at UDP 7777\."),
+    "no daemon": (ended(1), "bob", "answer", rf"The machine of {BOB} is there, but no daemon runs at UDP 7777\."),
     "a clash of names": (second_bob, "bob", "peer", r"2 people are called bob, so that .*"),
-    "no machine": (unplugged, "bob", "machine", rf"The machine of {BOB} is off or gone, or the access point .*"),
-    "no daemon here": (ended, "10.77.0.2", "daemon", rf"{BOB} can be reached; it is this machine's own .*"),
+    "a machine just gone": (just_gone, "bob", "machine", rf"The machine of {BOB} is off or gone, or .*"),
+    "no cable here": (
+        unplugged(0),
+        "bob",
+        "interfaces",
+        rf"Nothing gets from this machine to {BOB}, since .* eth0 is off, or its cable is out\.",
+    ),
+    "switched off here": (
+        lambda three: three[0].ip("link set eth0 down"),
+        "10.77.0.2",
+        "interfaces",
+        rf"Nothing gets from this machine to {BOB}, since .* eth0 is off, or its cable is out\.",
+    ),
+    "no daemon here": (
+        ended(0),
+        "bob",
+        "daemon",
+        rf"{BOB} answers, but this machine's own daemon isn't running \(start it with: simp daemon\)\.",
+    ),
+    "no daemon here, and nobody": (
+        ended(0),
+        "zoe",
+        "daemon",
+        r"Whether anybody called zoe is here can't be told, since .* own daemon isn't running \(.*: simp daemon\)\.",
+    ),
+    "multicast filtered in, and an address": (
+        filtered(0, "input udp dport 5353 drop"),
+        "10.77.0.2",
+        "multicast",
+        rf"{BOB} answers, but this machine's own firewall drops incoming UDP 5353 .*",
+    ),
+    "both firewalls": (
+        all_of(filtered(0, "input udp dport 7777 drop"), filtered(1, "input udp dport 7777 drop")),
+        "bob",
+        "answer",
+        rf"The machine of {BOB} is there, but something drops UDP 7777 to it: its firewall; besides, .* its UDP 7777\.",
+    ),
+    "own firewall, all of it": (
+        filtered(0, "input meta l4proto udp drop"),
+        "bob",
+        "inbound",
+        rf"Nothing comes back from {BOB}, which can't be judged as long as this machine's own firewall drops .*",
+    ),
+    "everything dropped over there": (
+        filtered(1, "input ip daddr 10.77.0.2 drop"),
+        "bob",
+        "answer",
+        rf"The machine of {BOB} is there, but something drops UDP 7777 to it: its firewall, unless this .*",
+    ),
+    "no daemon at either": (
+        all_of(ended(0), ended(1)),
+        "10.77.0.2",
+        "daemon",
+        r"The machine of 10.77.0.2:7777 is there, but announces no daemon: .*; besides, .* own daemon isn't running .*",
+    ),
+    "another port": (nothing, "10.77.0.2:9999", "answer", r".* is there, but its daemon is at 10.77.0.2:7777\."),
+    "an interface that isn't": (
+        nothing,
+        "fe80::1%eth7",
+        "peer",
+        r"fe80::1%eth7 is an address at an interface .* eth7\.",
+    ),
     "nothing": (nothing, "bob", "", rf"{BOB} can be reached: nothing is in the way\."),
 }
 
@@ -111,6 +192,210 @@ def test_a_planted_cause_is_named(three: list[Machine], cause: str) -> None:
         assert re.search(words, failed[check]["seen"])
 
 
+def seen(done: subprocess.CompletedProcess[str], check: str) -> tuple[str, str]:
+    """The verdict of a check, and the next thing to do."""
+    (found,) = [each for each in json.loads(done.stdout)["checks"] if each["check"] == check]
+    return found["verdict"], found["next"]
+
+
+def test_whoever_keeps_to_himself_has_no_firewall_invented(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon("--discovery", "off")
+    other.daemon()
+    other.attach("bob")
+    done = one.simp("doctor", "bob", "--json")
+    sentence = (
+        rf"{BOB} can be reached by its address, but .* isn't announced on this network, as with --discovery off\."
+    )
+    assert re.fullmatch(sentence, json.loads(done.stdout)["conclusion"])
+    assert "firewall" not in json.loads(done.stdout)["conclusion"]
+    assert done.returncode == ExitStatus.SUCCESS
+
+
+@pytest.mark.parametrize("ip", ["::1", "127.0.0.3"])
+def test_a_daemon_for_one_machine_has_its_port(three: list[Machine], ip: str) -> None:
+    one, other, _ = three
+    one.daemon(ip, client=(ip, 7778))
+    other.daemon()
+    other.attach("bob")
+    done = one.simp("doctor", "--daemon", ip, "10.77.0.2", "--json")
+    assert seen(done, "port") == ("ok", "")
+    assert seen(done, "inbound")[0] == "warn"
+    told = json.loads(done.stdout)["conclusion"]
+    assert re.fullmatch(rf"{BOB} answers, but this machine's own daemon is only at {ip}, .*", told)
+
+
+def test_whom_the_daemon_has_found_is_another(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    other.attach("bob")
+    alice.hear(r"SEEN\|bob\|.*\|\d+", 10)
+    other.filter("output udp dport 5353 drop")
+    assert seen(one.simp("doctor", "--json"), "others")[0] == "ok"
+
+
+def test_what_another_machine_says_of_it_proves_nothing(three: list[Machine]) -> None:
+    one, _, mallory = three
+    one.daemon()
+    packet = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+    packet.add_answer_at_time(DNSPointer(SERVICE, const._TYPE_PTR, 1, 120, f"bob abcdefgh.{SERVICE}"), 0)
+    packet.add_answer_at_time(DNSService(f"bob abcdefgh.{SERVICE}", const._TYPE_SRV, 1, 120, 0, 0, 7777, "b.local."), 0)
+    packet.add_answer_at_time(DNSAddress("b.local.", const._TYPE_A, 1, 120, socket.inet_aton("10.77.0.99")), 0)
+    with mallory.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(mallory.address))
+    udp.bind((mallory.address, 5353))
+    over = Event()
+
+    def forge() -> None:
+        while not over.wait(0.1):
+            udp.sendto(packet.packets()[0], ("224.0.0.251", 5353))
+
+    with udp:
+        thread = Thread(target=forge)
+        thread.start()
+        done = one.simp("doctor", "10.77.0.99", "--json")
+        over.set()
+        thread.join()
+    told = json.loads(done.stdout)["conclusion"]
+    assert re.fullmatch(r"The machine of 10\.77\.0\.99:7777 is off or gone, or .*", told)
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[list[Machine]]:
+    with machines(3, tmp_path, link_local=True) as made:
+        yield made
+
+
+BOB6 = r"bob \(\[fe80::[0-9a-f:]+%eth0\]:7777\)"
+CAUSES6 = {
+    "nothing": (nothing, "", rf"{BOB6} can be reached: nothing is in the way\."),
+    "multicast filtered in": (
+        filtered(0, "input udp dport 5353 drop"),
+        "multicast",
+        rf"{BOB6} answers, but this machine's own firewall drops incoming UDP 5353 .*",
+    ),
+    "own firewall": (
+        filtered(0, "input udp dport 7777 drop"),
+        "inbound",
+        rf"{BOB6} answers, but this machine's own firewall drops what comes to its UDP 7777\.",
+    ),
+    "the peer's firewall drops": (
+        filtered(1, "input udp dport 7777 drop"),
+        "answer",
+        rf"The machine of {BOB6} is there, but something drops UDP 7777 to it: its firewall\.",
+    ),
+    "no daemon": (ended(1), "answer", rf"The machine of {BOB6} is there, but no daemon runs at UDP 7777\."),
+    "no machine": (unplugged(1), "machine", rf"The machine of {BOB6} is off or gone, or the access point .*"),
+    "no cable here": (unplugged(0), "interfaces", rf"Nothing gets from this machine to {BOB6}, since .* eth0 is off.*"),
+    "no daemon here": (
+        ended(0),
+        "daemon",
+        rf"{BOB6} answers, but .* isn't running \(start it with: simp daemon ::\)\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES6)
+def test_a_planted_cause_is_named_with_ipv6_alone(linked: list[Machine], cause: str) -> None:
+    plant, check, words = CAUSES6[cause]
+    one, other, _ = linked
+    one.daemon("::", client=("::1", 7778))
+    alice = one.attach("alice")
+    other.daemon("::", client=("::1", 7778))
+    other.attach("bob")
+    alice.hear(r"SEEN\|bob\|.*\|\d+", 15)
+    plant(linked)
+    done = one.simp("doctor", "--json", "bob")
+    told = json.loads(done.stdout)
+    assert re.fullmatch(words, told["conclusion"])
+    assert (check in {each["check"] for each in told["checks"] if each["verdict"] == "fail"}) == bool(check)
+
+
+def test_a_daemon_on_ipv4_is_told_of_ipv6_alone(linked: list[Machine]) -> None:
+    one, other, _ = linked
+    one.daemon()
+    other.daemon("::", client=("::1", 7778))
+    other.attach("bob")
+    done = one.simp("doctor", "bob", "--json")
+    assert seen(done, "inbound") == ("fail", "start it anew with: simp daemon ::")
+    told = json.loads(done.stdout)["conclusion"]
+    assert re.fullmatch(
+        rf"{BOB6} answers, but .* on IPv4, and its network has only IPv6 \(.*: simp daemon ::\)\.", told
+    )
+
+
+def endless(tcp: socket.socket) -> None:
+    while True:
+        tcp.sendall(b"SEEN|x|192.0.2.9:7777|announced|3\n" * 1000)
+
+
+def garbage(tcp: socket.socket) -> None:
+    tcp.sendall(bytes(range(256)) * 500)
+
+
+def mute(tcp: socket.socket) -> None:
+    while tcp.recv(65_536):
+        pass
+
+
+@contextmanager
+def served(machine: Machine, answer: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Something else at the port for clients."""
+    with machine.inside():
+        listener = socket.create_server(("127.0.0.1", 7778))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                with listener.accept()[0] as tcp, suppress(OSError):
+                    answer(tcp)
+
+    thread = Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("answer", [endless, garbage, mute])
+def test_whatever_has_the_port_for_clients_is_no_daemon(
+    three: list[Machine], answer: Callable[[socket.socket], None]
+) -> None:
+    one, other, _ = three
+    other.daemon()
+    other.attach("bob")
+    with served(one, answer):
+        done = one.simp("doctor", "bob", "--json", within=40)
+    told = json.loads(done.stdout)["conclusion"]
+    assert re.fullmatch(
+        rf"{BOB} answers, but whatever has TCP 7778 at 127.0.0.1 doesn't answer as .* daemon does\.", told
+    )
+    assert done.stderr == ""
+
+
+def test_nonsense_in_a_list_is_left_out(three: list[Machine]) -> None:
+    one, other, _ = three
+    other.daemon()
+    other.attach("bob")
+    people = ["bob|nonsense", "eve|[fe80::1%eth7]:7777", "zoe|192.0.2.9:0", "dan|fe80::1"]
+
+    def answer(tcp: socket.socket) -> None:
+        while tcp.recv(65_536):
+            tcp.sendall("".join(f"SEEN|{each}|announced|3\n" for each in people).encode() + b"PONG|\n")
+
+    with served(one, answer):
+        for whom, words in (("bob", rf"{BOB} .*"), ("eve", r"eve is an address at an interface .* eth7\.")):
+            done = one.simp("doctor", whom, "--json", within=90)
+            assert done.stderr == ""
+            assert re.fullmatch(words, json.loads(done.stdout)["conclusion"])
+
+
 def test_who_is_here_and_who_is_not(three: list[Machine]) -> None:
     one, other, third = three
     none = one.simp("who")
@@ -123,9 +408,7 @@ def test_who_is_here_and_who_is_not(three: list[Machine]) -> None:
     alice.hear(r"SEEN\|\|10\.77\.0\.2:.*\|\d+", 10)
     nobody = one.simp("who")
     assert nobody.returncode == ExitStatus.NOBODY
-    assert re.search(
-        r"^- +10\.77\.0\.2:7777  announced +heard \d s ago; nobody is at that daemon$", nobody.stdout, re.M
-    )
+    assert re.search(r"^- +10\.77\.0\.2:7777  announced +heard \d s ago; nobody there$", nobody.stdout, re.M)
     other.attach("bob")
     alice.hear(r"SEEN\|bob\|.*\|\d+", 10)
     done = one.simp("who", "--json")

@@ -93,5 +93,7 @@ def test_a_mistyped_command_is_told_what_is_near(arguments: list[str], near: str
 
 
 def test_nothing_is_near_a_command_that_is_far() -> None:
-    for arguments in (["xyzzy"], ["manual", "xyzzy"]):
-        assert "Error: No such command 'xyzzy'.\n" in CliRunner().invoke(main, arguments).stderr
+    for arguments in (["xyzzy"], ["manual", "xyzzy"], ["192.168.1.20"]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert re.search(r"^Error: No such command '\S+'\. There are .*\bclient, .* and who\.$", result.stderr, re.M)

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),
     "simp_daemon.effects": ("test_core", "without rules, each brought about by the core"),
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
+    "simp_daemon.neighbour": ("test_neighbours", "one of those whose world is tried there"),
+    "simp_daemon.questions": ("test_neighbours", "what is asked when shows by the neighbours that are asked"),
     "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
@@ -35,10 +37,9 @@ ELSEWHERE = {
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
     "simp_daemon.peers.delivery": ("test_stop_and_wait", "a seam, which SIMP/1's delivery fills"),
     "simp_daemon.peers.session": ("test_states", "each cell of the table is tried through a session"),
-    "simp_client.roll": ("test_who", "what a daemon lists is what who shows"),
+    "simp_client.listing": ("test_who", "what a daemon lists is what who shows"),
     "simp_client.doctor.command": ("test_doctor_live", "what it prints is about a network"),
     "simp_client.doctor.facts": ("test_verdicts", "facts without rules, each judged by a verdict"),
-    "simp_client.doctor.probing": ("test_doctor_live", "what it sees is a network"),
     "simp_client.events": ("test_attachment", "facts without rules, each told by the attachment"),
 }
 """Modules without a test module of their name: the one that tests them, and why."""
@@ -48,6 +49,7 @@ SUBJECTS = {
     "architecture": "what may import what",
     "conformance": "the suite as a whole",
     "conformance_live": "the suite against processes",
+    "core_neighbours": "a whole daemon among neighbours, without sockets",
     "conversations": "spec/conversations.toml",
     "discovery_live": "daemons that find each other, in namespaces",
     "doctor_live": "simp doctor and simp who, in namespaces",

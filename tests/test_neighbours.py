@@ -1,15 +1,17 @@
 """Who is here, by rules alone: a world of daemons that answer or don't, and what a hostile network can do to it."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simp_daemon.events import Gone, Seen, Source
-from simp_daemon.neighbours import Ask, Neighbours
+from simp_daemon.events import Gone, Seen, Source, Why
+from simp_daemon.neighbours import Neighbours
+from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
+from simp_daemon.questions import Ask
 from simp_proto.address import Address
+from simp_proto.constants import Framing
 
 BOB, BOB_TOO, CAROL = ("192.0.2.2", 7777), ("198.51.100.2", 7777), ("192.0.2.3", 7777)
 ID, OTHER_ID = "k3v7q2xa", "aaaaaaaa"
@@ -26,7 +28,7 @@ class World:
 
     def announce(self, identity: str = ID, name: str = "bob", *addresses: Address, record: str = "") -> list[str]:
         record = record or f"{name} {identity}"
-        self.neighbours.announced(identity, record, name, list(addresses) or [BOB], self.now)
+        self.neighbours.announced(Announced(identity, record, name, list(addresses) or [BOB]), self.now)
         return self.told()
 
     def told(self) -> list[str]:
@@ -114,7 +116,7 @@ def test_a_goodbye_is_a_question(alive: bool) -> None:
     world.announce()
     if not alive:
         world.answering.clear()
-    world.neighbours.withdrawn(ID, f"bob {ID}", world.now)
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
     assert world.told() == []
     assert world.wait(5.0) == ([] if alive else ["3 gone bob 192.0.2.2"])
     assert world.list() == (["seen bob 192.0.2.2 announced"] if alive else [])
@@ -124,7 +126,8 @@ def test_the_goodbye_of_an_earlier_record_is_none() -> None:
     world = World(bob=(BOB,))
     world.announce(record=ID, name="")
     world.announce()
-    world.neighbours.withdrawn(ID, ID, world.now)
+    world.neighbours.withdrawn(Withdrawn(ID, ID), world.now)
+    assert world.told() == []
     assert len(world.asked) == 1
     world.answering[BOB] = ""
     assert world.announce(ID, "", BOB, record=ID) == ["seen  192.0.2.2 announced"]
@@ -172,7 +175,7 @@ def test_nobody_takes_a_neighbour_s_place_by_an_announcement() -> None:
     world.announce()
     assert world.announce(OTHER_ID, "mallory", BOB) == []
     assert world.list() == ["seen bob 192.0.2.2 announced"]
-    world.neighbours.withdrawn(OTHER_ID, f"mallory {OTHER_ID}", 1.0)
+    world.neighbours.withdrawn(Withdrawn(OTHER_ID, f"mallory {OTHER_ID}"), 1.0)
     assert world.list() == ["seen bob 192.0.2.2 announced"]
 
 
@@ -189,8 +192,8 @@ def test_who_is_announced_and_here_goes_before_whoever_only_says_so() -> None:
 
 def test_earlier_chats_are_known_and_here_when_they_answer() -> None:
     world = World()
-    world.neighbours.known(Source.CHAT, "bob", BOB, 0.0, ours=True)
-    world.neighbours.known(Source.HOSTS, "carol", CAROL, 0.0, ours=False)
+    world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 0.0)
+    world.neighbours.known(Known(Source.HOSTS, "carol", CAROL), 0.0)
     world.wait(4.0)
     assert world.list() == ["seen bob 192.0.2.2 chat known", "seen carol 192.0.2.3 hosts known"]
     assert {peer for _, peer in world.asked} == {BOB}  # who may not understand it is asked nothing (3.4)
@@ -216,14 +219,13 @@ def test_questions_are_no_flood() -> None:
 def test_invented_services_are_bounded_and_push_nobody_out() -> None:
     world = World(bob=(BOB,), carol=(CAROL,))
     world.announce()
-    world.neighbours.known(Source.CHAT, "dave", ("203.0.113.9", 7777), 0.0, ours=True)
+    world.neighbours.known(Known(Source.CHAT, "dave", ("203.0.113.9", 7777), Framing.HEADER), 0.0)
     for number in range(10_000):
-        world.neighbours.announced(
-            f"{number:08}", f"x {number:08}", "x", [(f"10.{number % 90}.{number >> 8}.{number & 255}", 7777)], 0.0
-        )
+        where = (f"10.{number % 90}.{number >> 8}.{number & 255}", 7777)
+        world.neighbours.announced(Announced(f"{number:08}", f"x {number:08}", "x", [where]), 0.0)
     world.told()
     assert len(world.neighbours._places) <= 1024
-    assert len(world.neighbours._announcements) <= 1024
+    assert len(world.neighbours._all()) <= 1024
     names = {each.name for each in world.neighbours.look(0.0)}
     assert {"bob", "dave"} <= names
 
@@ -234,7 +236,9 @@ STEPS = st.one_of(
     st.tuples(st.just("announced"), IDENTITIES, st.lists(PEERS, max_size=10, unique=True), st.sampled_from(["x", "y"])),
     st.tuples(st.just("withdrawn"), IDENTITIES, st.sampled_from(["x", "y"])),
     st.tuples(st.just("known"), PEERS, st.booleans()),
-    st.tuples(st.just("present"), PEERS, st.sampled_from(["", "x", "y"])),
+    st.tuples(st.just("answer"), st.integers(0, 20), st.sampled_from(["", "x", "y"])),
+    st.tuples(st.just("chats"), PEERS, st.booleans()),
+    st.tuples(st.just("listed"), st.lists(PEERS, max_size=3, unique=True)),
     st.tuples(st.just("unreachable"), PEERS),
     st.tuples(st.just("attend"), st.booleans()),
     st.tuples(st.just("look")),
@@ -247,39 +251,48 @@ STEPS = st.one_of(
 def test_whatever_the_network_says_the_list_is_what_was_told(steps: list[tuple[object, ...]]) -> None:
     """Whoever only listens to what is reported knows exactly who is here."""
     neighbours, now, listed = Neighbours(), 0.0, dict[Address, str]()
+    asked: list[Address] = []
     for step in steps:
-        now = _do(neighbours, step, now)
-        for each in _taken(neighbours):
-            if isinstance(each, Gone):
+        now = _do(neighbours, step, now, asked)
+        while neighbours.outlet:
+            each = neighbours.outlet.pop(0)
+            if isinstance(each, Ask):
+                asked.append(each.peer)
+            elif isinstance(each, Gone):
                 del listed[each.peer]
             else:
                 listed.update({each.peer: each.name} if each.seconds is not None else {})
-        here = {each.peer: each.name for each in neighbours._all(now) if each.seconds is not None}
+        here = {each.peer: each.name for each in _seen(neighbours, now) if each.seconds is not None}
         assert here == listed
         shares = Counter(host for host, _ in neighbours._places)
         assert max(shares.values(), default=0) <= 16
-        assert +shares == +neighbours._hosts
+        places = [place for each in neighbours._all() for place in each.places]
+        assert {place.peer: place for place in places} == neighbours._places
+        assert len(places) == len(neighbours._places)
+        identities = {each.identity: each for each in neighbours._all() if each.identity}
+        assert identities == neighbours._identities
         timer = neighbours.get_timer()
         assert timer is None or timer > now - 1e-9
 
 
-def _taken(neighbours: Neighbours) -> Iterator[Seen | Gone]:
-    while neighbours.outlet:
-        each = neighbours.outlet.pop(0)
-        if not isinstance(each, Ask):
-            yield each
+def _seen(neighbours: Neighbours, now: float) -> list[Seen]:
+    return [seen for each in neighbours._all() if (seen := each.seen(now))]
 
 
-def _do(neighbours: Neighbours, step: tuple[object, ...], now: float) -> float:
+def _do(neighbours: Neighbours, step: tuple[object, ...], now: float, asked: list[Address]) -> float:
     match step:
         case ("announced", str(identity), list(peers), str(name)):
-            neighbours.announced(identity, f"{name} {identity}", name, peers, now)
+            neighbours.announced(Announced(identity, f"{name} {identity}", name, peers), now)
         case ("withdrawn", str(identity), str(name)):
-            neighbours.withdrawn(identity, f"{name} {identity}", now)
+            neighbours.withdrawn(Withdrawn(identity, f"{name} {identity}"), now)
         case ("known", (str(host), int(port)), bool(ours)):
-            neighbours.known(Source.CHAT, "k", (host, port), now, ours=ours)
-        case ("present", (str(host), int(port)), str(name)):
-            neighbours.present((host, port), name, now)
+            neighbours.known(Known(Source.CHAT, "k", (host, port), Framing.HEADER if ours else None), now)
+        case ("answer", int(back), str(name)) if back < len(asked):
+            neighbours.present(asked[-1 - back], name, now)
+        case ("chats", (str(host), int(port)), bool(ours)):
+            neighbours.chats((host, port), "k", Framing.HEADER if ours else Framing.BARE, now)
+        case ("listed", list(peers)):
+            neighbours.listed(HostsRead([(peer, "h") for peer in peers]), now)
         case ("unreachable", (str(host), int(port))):
             neighbours.unreachable((host, port), now)
         case ("attend", bool(attended)):
@@ -303,7 +316,7 @@ def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them()
     world.announce()
     for number, peer in enumerate(others):
         world.announce(f"{number:08}", "x", peer)
-    world.neighbours.met(BOB, "bob", 0.0, ours=True)
+    world.neighbours.chats(BOB, "bob", Framing.HEADER, 0.0)
     world.told()
     world.wait(60.0)
     world.asked.clear()
@@ -332,7 +345,9 @@ def test_a_link_of_many_hosts_is_listed_whole() -> None:
 def test_earlier_chats_give_way_to_who_is_here() -> None:
     world = World(bob=(BOB,))
     for number in range(1024):
-        world.neighbours.known(Source.CHAT, "x", (f"10.0.{number >> 8}.{number & 255}", 7777), 0.0, ours=True)
+        world.neighbours.known(
+            Known(Source.CHAT, "x", (f"10.0.{number >> 8}.{number & 255}", 7777), Framing.HEADER), 0.0
+        )
     world.wait(100.0)
     told = world.announce() + [each.partition(" ")[2] for each in world.wait(1.0)]
     assert "seen bob 192.0.2.2 announced" in told  # before others who wait for their question
@@ -341,7 +356,7 @@ def test_earlier_chats_give_way_to_who_is_here() -> None:
 def test_a_friend_is_known_by_name_whoever_answers_there() -> None:
     world = World()
     world.answering[BOB] = ""
-    world.neighbours.known(Source.CHAT, "bob", BOB, 0.0, ours=True)
+    world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 0.0)
     world.told()
     assert world.list() == ["seen bob 192.0.2.2 chat known"]
     world.answering[BOB] = "mallory"
@@ -358,7 +373,7 @@ def test_who_waits_for_a_turn_and_is_heard_meanwhile_is_asked_later() -> None:
         world.announce(f"{number:08}", "x", (f"10.0.{number}.1", 7777))
     late = ("10.0.29.1", 7777)
     assert late not in {peer for _, peer in world.asked}
-    world.neighbours.met(late, "x", 0.0, ours=True)
+    world.neighbours.chats(late, "x", Framing.HEADER, 0.0)
     world.wait(60.0)
     assert late in {peer for _, peer in world.asked}
 
@@ -371,7 +386,7 @@ def test_an_announcement_that_has_to_give_way_to_itself_harms_nobody() -> None:
         world.wait(1.0)
     world.announce(ID, "bob", ("192.0.2.9", 100), ("192.0.2.9", 101))
     assert len(world.list()) == 16
-    world.neighbours.withdrawn(ID, f"bob {ID}", world.now)
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
     world.wait(10.0)
     assert len(world.list()) == 15
 
@@ -414,7 +429,7 @@ def test_whoever_adds_another_s_address_to_its_own_doesn_t_stand_in_for_them() -
 def test_a_goodbye_and_a_refusal_that_are_made_up_hide_nobody_for_long() -> None:
     world = World(bob=(BOB,))
     world.announce()
-    world.neighbours.withdrawn(ID, f"bob {ID}", 5.0)
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), 5.0)
     world.neighbours.unreachable(BOB, 5.0)
     world.now = 5.0
     assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced"]
@@ -424,6 +439,6 @@ def test_a_call_that_gets_nowhere_has_its_callee_asked() -> None:
     world = World(bob=(BOB,))
     world.announce()
     world.answering.clear()
-    world.neighbours.doubt(BOB, 20.0)
+    world.neighbours.ended(BOB, Why.UNREACHABLE, 20.0)
     world.neighbours.unreachable(BOB, 20.1)
     assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced known"]

@@ -18,6 +18,12 @@ def people(*persons: Person) -> People:
     return found
 
 
+def test_a_person_is_printed_in_words() -> None:
+    assert str(BOB) == "Bob (127.0.0.3:7777), heard 1 s ago"
+    assert str(ANN) == "ann (127.0.0.2:7777), known"
+    assert str(Person("\x1b[2J", "127.0.0.2:7777", "hosts", None)).startswith(r"\x1b[2J (")
+
+
 def test_those_who_are_here_come_first_and_then_names_decide() -> None:
     assert list(people(ANN, CAROL, BOB)) == [BOB, CAROL, ANN]
 

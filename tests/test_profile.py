@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,16 +67,122 @@ def test_lines_that_are_wrong_cost_no_others(tmp_path: Path, caplog: pytest.LogC
 
 def test_hosts_are_read_again_when_they_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     kept = profile(tmp_path)
-    assert kept.hosts() == []  # there is no such file
+    assert kept.hosts() is None  # there is no such file
     hosts = tmp_path / "hosts"
     hosts.write_text("# the lab\n\n192.0.2.2\tbob\n[2001:db8::2]:7778   carol of the lab # upstairs\n192.0.2.4\nx y\n")
     assert kept.hosts() == [(("192.0.2.2", 7777), "bob"), (("2001:db8::2", 7778), "carol of the lab")]
     assert "line 5: read a name of 0 characters" in caplog.text
     assert "line 6: read 'x'" in caplog.text
-    assert kept.hosts() == []
+    assert all(record.message.count("expected") == 1 for record in caplog.records)
+    assert kept.hosts() is None
     hosts.write_text("192.0.2.5 dave\n")
     os.utime(hosts, (1, 1))
     assert kept.hosts() == [(("192.0.2.5", 7777), "dave")]
+    hosts.unlink()
+    assert kept.hosts() == []
+    assert kept.hosts() is None
+
+
+def test_a_change_within_the_same_moment_is_seen(tmp_path: Path) -> None:
+    kept, hosts = profile(tmp_path), tmp_path / "hosts"
+    for name in ("bob", "bobby"):
+        hosts.write_text(f"192.0.2.2 {name}\n")
+        os.utime(hosts, (1, 1))
+        assert kept.hosts() == [(("192.0.2.2", 7777), name)]
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def unreadable(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(a_pipe, "can't be read: it isn't a file", marks=pytest.mark.skipif(os.name != "posix", reason="")),
+        (Path.mkdir, "can't be read: it isn't a file"),
+        pytest.param(unreadable, "can't be read: ", marks=pytest.mark.skipif(os.name != "posix", reason="")),
+        (lambda path: path.write_bytes(b"\xff\xfe1\x009\x002\x00"), "line 1: read '"),
+        (lambda path: path.write_bytes(b"192.0.2.2 b\xf6b\n"), "line 1: read "),
+        (lambda path: path.write_text("x" * 100_000), "line 1: read an address of 100000 characters"),
+        (lambda path: path.write_text("192.0.2.2 " + "x" * 100_000), "line 1: read a name of 100000 characters"),
+    ],
+)
+def test_hosts_that_are_no_list_are_reported_once_and_stop_nobody(
+    tmp_path: Path, make: Callable[[Path], object], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path / "hosts")
+    kept = profile(tmp_path)
+    assert kept.hosts() == []
+    assert kept.hosts() is None
+    (record,) = caplog.records
+    assert str(tmp_path / "hosts") in record.message
+    assert words in record.message
+    assert len(record.message) < 500
+
+
+def test_hosts_are_read_as_far_as_is_quick(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """discovery 2.3"""
+    line = "10.{}.{}.{} somebody\n"
+    (tmp_path / "hosts").write_text("".join(line.format(at >> 16, at >> 8 & 255, at & 255) for at in range(300_000)))
+    assert profile(tmp_path).hosts() == [((f"10.0.0.{at}", 7777), "somebody") for at in range(256)]
+    cut, many = [record.message for record in caplog.records]
+    assert re.search(r"hosts, line 1\d{4}: no more is read, since 262144 bytes are the limit", cut)
+    assert many.endswith("entries, of which the first 256 count")
+
+
+def test_a_list_of_wrong_lines_fills_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "hosts").write_text("nonsense\n" * 1000)
+    assert profile(tmp_path).hosts() == []
+    assert len(caplog.records) == 11
+    assert "990 more lines are wrong" in caplog.text
+
+
+def test_the_mark_and_line_ends_of_other_editors_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_bytes(b"\xef\xbb\xbf192.0.2.2 bob\r\n192.0.2.3 carol\r\n# b\xf6b\r\n")
+    assert profile(tmp_path).hosts() == [(("192.0.2.2", 7777), "bob"), (("192.0.2.3", 7777), "carol")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such modes")
+def test_an_identity_that_others_may_read_is_theirs_no_longer(tmp_path: Path) -> None:
+    """discovery 1.2"""
+    identity, kept = profile(tmp_path).identity, tmp_path / "state" / "one" / "identity"
+    kept.chmod(0o644)
+    assert profile(tmp_path).identity == identity
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such modes")
+def test_what_is_kept_is_its_owner_s_from_the_beginning(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        profile(tmp_path).remember(BOB)
+    finally:
+        os.umask(before)
+    directory = tmp_path / "state" / "one"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {
+        "identity": 0o600,
+        "chats": 0o600,
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no pipes that are files")
+@pytest.mark.parametrize("name", ["identity", "chats"])
+def test_a_pipe_among_what_is_kept_blocks_nobody(tmp_path: Path, name: str) -> None:
+    (tmp_path / "state" / "one").mkdir(parents=True)
+    os.mkfifo(tmp_path / "state" / "one" / name)
+    assert re.fullmatch(IDENTITY, profile(tmp_path).identity)
+
+
+def test_undecodable_bytes_cost_a_line_of_the_chats_alone(tmp_path: Path) -> None:
+    profile(tmp_path).remember(BOB)
+    with (tmp_path / "state" / "one" / "chats").open("ab") as file:
+        file.write(b"192.0.2.9:7777 bare b\xf6b\n")
+    assert profile(tmp_path).chats == [BOB]
 
 
 def test_what_can_t_be_kept_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simp_client import prompt, view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import Other
-from simp_client.prompt import LINE, REACTION, Ask, Kind, Place, QuestionTracker, State
+from simp_client.prompt import LINE, REACTION, Ask, Kind, LastQuestion, Place, State
 from simp_proto.text import parse_line
 
 MENU = Ask(Kind.MENU)
@@ -15,8 +15,8 @@ BOB = Ask(Kind.ACCEPT, Other("bob", "127.0.0.2:7777"))
 MALLORY = Ask(Kind.ACCEPT, Other("bob", "127.0.0.66:7777"))
 
 
-def tracked(*asked: tuple[float, Ask]) -> QuestionTracker:
-    seen = QuestionTracker(MENU)
+def last_question(*asked: tuple[float, Ask]) -> LastQuestion:
+    seen = LastQuestion(MENU)
     for now, ask in asked:
         seen.see(ask, now)
     return seen
@@ -24,7 +24,7 @@ def tracked(*asked: tuple[float, Ask]) -> QuestionTracker:
 
 @pytest.mark.parametrize("between", [[], [(5.0, MENU)]])
 def test_who_has_just_taken_another_ones_place_is_not_meant_yet(between: list[tuple[float, Ask]]) -> None:
-    seen = tracked((0.0, BOB), *between, (5.0, MALLORY))
+    seen = last_question((0.0, BOB), *between, (5.0, MALLORY))
     assert seen.meant(5.0 + REACTION * 0.9, MALLORY) == BOB
     assert seen.meant(5.0 + REACTION, MALLORY) == MALLORY
     assert seen.meant(5.0 + LINE * 0.9) == BOB
@@ -32,19 +32,19 @@ def test_who_has_just_taken_another_ones_place_is_not_meant_yet(between: list[tu
 
 
 def test_a_question_that_takes_nobodys_place_is_meant_immediately() -> None:
-    assert tracked((5.0, BOB)).meant(5.0) == BOB
-    assert tracked((0.0, BOB), (5.0, MENU)).meant(5.0) == MENU
+    assert last_question((5.0, BOB)).meant(5.0) == BOB
+    assert last_question((0.0, BOB), (5.0, MENU)).meant(5.0) == MENU
 
 
 def test_whoever_has_answered_knows_that_the_next_question_follows() -> None:
-    seen = tracked((0.0, BOB))
+    seen = last_question((0.0, BOB))
     seen.answer()
     seen.see(MALLORY, 1.0)
     assert seen.meant(1.0) == MALLORY
 
 
 def test_what_is_on_the_screen_is_meant_rather_than_what_is_about_to_be() -> None:
-    assert tracked((0.0, BOB), (9.0, MENU)).meant(9.0, BOB) == BOB
+    assert last_question((0.0, BOB), (9.0, MENU)).meant(9.0, BOB) == BOB
 
 
 def chatting(name: str) -> Attachment:

@@ -76,8 +76,10 @@ def test_whoever_says_nothing_is_no_daemon(monkeypatch: pytest.MonkeyPatch) -> N
     async def script(daemon: ScriptedDaemon, _: Paper) -> None:
         await daemon.hear("CONNECT|alice", "WHO|", "PING|")
 
-    with pytest.raises(NoDaemonError, match="nothing said"):
-        talk(script)
+    status, shown = talk(script)
+    assert status == ExitStatus.FAILURE
+    (told,) = (line for line in shown if line.startswith("!"))
+    assert "the connection was taken, and nothing said for 0.1 s" in told
 
 
 def test_a_person_who_thinks_of_a_name_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:

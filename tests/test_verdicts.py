@@ -2,44 +2,85 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
-from simp_client.doctor.verdicts import Verdict, allow, entries, examine
+from simp_client.doctor.verdicts import Verdict, allow, examine, listed, nobodys, places
 from simp_client.events import Person
+from simp_proto.address import parse_address
 
 OK, WARN, FAIL, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 ETHERNET = Interface("eth0", ("192.0.2.1/24",))
-MINE = Announcement("aaaaaaaa", frozenset({"192.0.2.1"}), 7777)
-BOBS = Announcement("bbbbbbbb", frozenset({"192.0.2.2"}), 7777)
+LINK = Interface("eth0", ("fe80::1%eth0/64",))
+MINE = Announcement("aaaaaaaa", frozenset({"192.0.2.1"}), 7777, "alice")
+BOBS = Announcement("bbbbbbbb", frozenset({"192.0.2.2"}), 7777, "bob")
 BOB = Person("bob", "192.0.2.2:7777", "announced", 3)
 ABSENT_BOB = replace(BOB, seconds=None)
 AT = ("192.0.2.2", 7777)
 WELL = Facts(
     7777,
     neighbours=(BOB,),
-    itself=Reply.PRESENT,
+    itself={"192.0.2.1": Reply.PRESENT, "127.0.0.1": Reply.PRESENT},
     interfaces=(ETHERNET,),
     source="192.0.2.1",
     echoes={"192.0.2.1": Echo.HEARD},
     heard=frozenset({"192.0.2.2"}),
     announcements=frozenset({MINE, BOBS}),
     firewall="ufw",
-    peer=Peer("bob", AT, Reply.PRESENT, "bob", Link.THERE),
+    peer=Peer("bob", "", AT, "192.0.2.1", Reply.PRESENT, "bob", Link.THERE, answers=True),
 )
 """Nothing is wrong."""
 NOBODY = replace(WELL, neighbours=(), heard=frozenset(), announcements=frozenset({MINE}), peer=None)
-STOPPED = replace(WELL, no_daemon="No daemon at 127.0.0.1:7778 (why). Start one with: simp daemon", neighbours=())
+STOPPED = replace(
+    WELL, no_daemon="No daemon at 127.0.0.1:7778 (why). Start one with: simp daemon", neighbours=(), itself={}
+)
+ALONE = replace(
+    NOBODY,
+    interfaces=(LINK,),
+    itself={"127.0.0.1": Reply.PRESENT},
+    echoes={"fe80::1%eth0": Echo.HEARD},
+    announcements=frozenset(),
+)
+"""A network with IPv6 alone, and a daemon on IPv4."""
+SIX = replace(ALONE, client=("::1", 7778), itself={"fe80::1%eth0": Reply.PRESENT, "::1": Reply.PRESENT})
+OFF = replace(NOBODY, announcements=frozenset())
+"""With --discovery off."""
+
+
+def itself(reply: Reply, loopback: Reply | None = None) -> Facts:
+    return replace(WELL, itself={"192.0.2.1": reply, "127.0.0.1": loopback or reply})
+
+
 CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("a daemon that runs", WELL, "daemon", OK, ""),
     ("none", STOPPED, "daemon", FAIL, "^Start one with: simp daemon$"),
+    ("none, IPv6 alone", replace(STOPPED, interfaces=(LINK,)), "daemon", FAIL, "^Start one with: simp daemon ::$"),
+    ("something else", replace(STOPPED, stranger=True), "daemon", FAIL, "--client-port"),
+    ("another machine's", replace(WELL, client=("192.0.2.9", 7778), itself={}), "daemon", WARN, "there"),
+    ("its port is taken", replace(STOPPED, port_taken=True), "daemon", FAIL, "Start"),
     ("its port", WELL, "port", OK, ""),
-    ("another port", replace(WELL, port_taken=False), "port", WARN, "--port"),
-    ("a free port", replace(STOPPED, port_taken=False), "port", OK, ""),
-    ("a taken port", replace(STOPPED, holder="nc (7)"), "port", FAIL, "--daemon IP"),
+    ("another port", itself(Reply.REFUSED), "port", WARN, "--port 7777$"),
+    (
+        "another, untold",
+        replace(itself(Reply.REFUSED), announcements=frozenset()),
+        "port",
+        WARN,
+        "^give it with --port$",
+    ),
+    ("on loopback", itself(Reply.REFUSED, Reply.PRESENT), "port", OK, ""),
+    ("a free port", STOPPED, "port", OK, ""),
+    ("a taken port", replace(STOPPED, port_taken=True, holder="nc (7)"), "port", FAIL, "--daemon IP"),
     ("an interface", WELL, "interfaces", OK, ""),
     ("none", replace(WELL, interfaces=()), "interfaces", FAIL, "join the network"),
+    (
+        "a second without a cable",
+        replace(WELL, interfaces=(ETHERNET, Interface("e", (), up=False))),
+        "interfaces",
+        OK,
+        "",
+    ),
     ("one that is down", replace(WELL, interfaces=(replace(ETHERNET, up=False),)), "interfaces", FAIL, "join"),
     ("no multicast", replace(WELL, interfaces=(replace(ETHERNET, multicast=False),)), "interfaces", WARN, "address"),
     ("an address", WELL, "addresses", OK, ""),
@@ -61,22 +102,64 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
         "",
     ),
     ("it answers itself", WELL, "inbound", OK, ""),
-    ("it doesn't", replace(WELL, itself=Reply.SILENT), "inbound", FAIL, "^sudo ufw allow 7777/udp$"),
-    ("rejected", replace(WELL, itself=Reply.PROHIBITED), "inbound", FAIL, "ufw"),
-    ("not let out", replace(WELL, itself=Reply.BLOCKED), "inbound", FAIL, "ufw"),
-    ("elsewhere", replace(WELL, itself=Reply.REFUSED), "inbound", WARN, "--daemon IP --port"),
-    ("not asked", replace(WELL, itself=Reply.UNASKED), "inbound", UNKNOWN, "^$"),
+    ("it doesn't", itself(Reply.SILENT), "inbound", FAIL, "^sudo ufw allow 7777/udp$"),
+    ("rejected", itself(Reply.PROHIBITED), "inbound", FAIL, "ufw"),
+    ("not let out", itself(Reply.BLOCKED), "inbound", FAIL, "ufw"),
+    ("from the network alone", itself(Reply.SILENT, Reply.PRESENT), "inbound", FAIL, "ufw"),
+    ("on loopback", itself(Reply.REFUSED, Reply.PRESENT), "inbound", WARN, "anew with: simp daemon$"),
+    (
+        "on loopback, IPv6",
+        replace(SIX, itself={"fe80::1%eth0": Reply.REFUSED, "::1": Reply.PRESENT}),
+        "inbound",
+        WARN,
+        "::$",
+    ),
+    ("at another port", itself(Reply.REFUSED), "inbound", UNKNOWN, "^$"),
+    ("IPv6 alone", ALONE, "inbound", FAIL, "anew with: simp daemon ::$"),
+    (
+        "IPv4 alone",
+        replace(SIX, interfaces=(ETHERNET,), itself={"::1": Reply.PRESENT}),
+        "inbound",
+        FAIL,
+        "simp daemon$",
+    ),
+    ("no network", replace(WELL, interfaces=(replace(ETHERNET, up=False),)), "inbound", UNKNOWN, "^$"),
+    ("not asked", STOPPED, "inbound", UNKNOWN, "^$"),
     ("an echo", WELL, "multicast", OK, ""),
     ("no echo", replace(WELL, echoes={"192.0.2.1": Echo.LOST}), "multicast", FAIL, "^sudo ufw allow 5353/udp$"),
     ("not let out", replace(WELL, echoes={"192.0.2.1": Echo.BLOCKED}), "multicast", FAIL, "5353"),
-    ("one of two", replace(WELL, echoes={"192.0.2.1": Echo.HEARD, "10.0.0.1": Echo.LOST}), "multicast", FAIL, "5353"),
+    (
+        "one of two",
+        replace(
+            WELL, interfaces=(ETHERNET, Interface("d", ("10.0.0.1/8",))), echoes=WELL.echoes | {"10.0.0.1": Echo.LOST}
+        ),
+        "multicast",
+        FAIL,
+        "5353",
+    ),
     ("nowhere to try", replace(WELL, echoes={}), "multicast", UNKNOWN, "^$"),
+    ("a port kept", replace(WELL, echoes={"192.0.2.1": Echo.UNHEARD}), "multicast", WARN, "5353"),
+    ("IPv6", SIX, "multicast", OK, ""),
+    ("deaf, IPv6", replace(SIX, echoes={"fe80::1%eth0": Echo.LOST}), "multicast", FAIL, "5353"),
+    (
+        "deaf in what it doesn't use",
+        replace(WELL, echoes=WELL.echoes | {"fe80::1%eth0": Echo.LOST}),
+        "multicast",
+        OK,
+        "",
+    ),
     ("others", WELL, "others", OK, ""),
     ("no others", NOBODY, "others", UNKNOWN, "other machine"),
     ("deaf", replace(NOBODY, echoes={"192.0.2.1": Echo.LOST}), "others", UNKNOWN, "^$"),
+    ("found by the daemon", replace(NOBODY, neighbours=(BOB,)), "others", OK, ""),
+    ("found, deaf", replace(NOBODY, neighbours=(BOB,), echoes={"192.0.2.1": Echo.LOST}), "others", OK, ""),
+    ("gone", replace(NOBODY, neighbours=(ABSENT_BOB,)), "others", UNKNOWN, "other machine"),
+    ("on this machine", replace(NOBODY, neighbours=(replace(BOB, address="192.0.2.1:8777"),)), "others", UNKNOWN, ""),
     ("known otherwise", replace(NOBODY, neighbours=(replace(BOB, source="chat"),)), "others", WARN, "access point"),
     ("announced", WELL, "visible", OK, ""),
     ("at another port", replace(WELL, port=8777), "visible", WARN, "--discovery"),
+    ("off", OFF, "visible", WARN, "--discovery"),
+    ("with another port than told", replace(itself(Reply.REFUSED), port=8777), "visible", OK, ""),
     ("not announced", replace(WELL, announcements=frozenset({BOBS})), "visible", WARN, "--discovery"),
     ("mute", replace(WELL, echoes={"192.0.2.1": Echo.BLOCKED}), "visible", FAIL, "multicast"),
     ("deaf", replace(NOBODY, echoes={"192.0.2.1": Echo.LOST}, announcements=frozenset()), "visible", UNKNOWN, "who"),
@@ -108,47 +191,236 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ),
 ]
 PERSON = r"bob \(192\.0\.2\.2:7777\)"
+MACHINE = f"The machine of {PERSON}"
 
 
-def seeking(reply: Reply, link: Link = Link.UNKNOWN, facts: Facts = WELL, *, runs: bool = True) -> Facts:
+def seeking(
+    reply: Reply,
+    link: Link = Link.UNKNOWN,
+    facts: Facts = WELL,
+    *,
+    runs: bool = True,
+    answers: bool = True,
+    person: Person | None = None,
+    source: str | None = "192.0.2.1",
+) -> Facts:
     announcements = WELL.announcements if runs else frozenset({MINE})
-    listed = (BOB if reply is Reply.PRESENT else ABSENT_BOB,)
-    peer = Peer("bob", AT, reply, "", link)
-    return replace(facts, neighbours=listed if facts.neighbours else (), announcements=announcements, peer=peer)
+    person = person or (BOB if reply is Reply.PRESENT else ABSENT_BOB)
+    peer = Peer("bob", "", AT, source, reply, "", link, answers=answers)
+    neighbours = (person,) if facts.neighbours else ()
+    return replace(facts, neighbours=neighbours, announcements=announcements & facts.announcements, peer=peer)
 
 
+def sought(wanted: str, facts: Facts = WELL, mistake: str = "") -> Facts:
+    return replace(facts, peer=Peer(wanted, mistake))
+
+
+DOWN = replace(WELL, interfaces=(replace(ETHERNET, up=False),), echoes={}, itself={"127.0.0.1": Reply.PRESENT})
+DEAF = replace(WELL, echoes={"192.0.2.1": Echo.LOST})
+OWN = itself(Reply.SILENT)
+AWAY = replace(BOB, source="chat", seconds=None)
+ADDRESS_ERROR = "read '192.168.7.300', expected an IP address"
+BY_SIX = Peer("bob", "", ("fe80::2%eth0", 7777), "fe80::1%eth0", Reply.PRESENT, "bob", Link.THERE)
 SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
     ("there", WELL, {"peer": OK, "route": OK, "answer": OK, "machine": OK}, f"{PERSON} can be reached: nothing .*"),
-    ("nobody", replace(NOBODY, peer=Peer("bob")), {"peer": FAIL}, "Nobody called bob is known on this network."),
+    # names
+    ("nobody", sought("bob", NOBODY), {"peer": FAIL}, "Nobody called bob is known on this network."),
     (
         "two of the name",
-        replace(WELL, neighbours=(BOB, replace(BOB, address="192.0.2.3:7777")), peer=Peer("bob")),
+        sought("bob", replace(WELL, neighbours=(BOB, replace(BOB, address="192.0.2.3:7777")))),
         {"peer": FAIL},
         "2 people are called bob, so that the name alone leads to nobody.",
     ),
-    ("no route", seeking(Reply.NO_ROUTE), {"peer": WARN, "route": FAIL}, f".* no route to {PERSON}: .* networks .*"),
+    ("mistyped", sought("bbo"), {"peer": FAIL}, "Nobody called bbo is known .*, but bob is."),
+    ("in other letters", sought("BOB"), {"peer": FAIL}, "Nobody called BOB is known .*, but bob is."),
+    ("oneself", sought("alice"), {"peer": FAIL}, "alice is whoever is at this machine itself."),
+    ("unlike", sought("zebra"), {"peer": FAIL}, "Nobody called zebra is known on this network."),
+    ("no list", sought("zoe", STOPPED), {"peer": UNKNOWN}, ".* can't be told, .* isn't running .* simp daemon.*"),
+    ("no cable", sought("zoe", DOWN), {"peer": UNKNOWN}, ".* can't be told, .* eth0 is off, or its cable is out."),
+    (
+        "deaf",
+        sought("zoe", DEAF),
+        {"peer": UNKNOWN},
+        ".* can't be told, since .* own firewall drops incoming UDP 5353 .*",
+    ),
+    ("IPv6 alone", sought("zoe", ALONE), {"peer": UNKNOWN}, ".* only IPv6 .* simp daemon ::.*"),
+    ("off", sought("zoe", OFF), {"peer": UNKNOWN}, ".* can't be told, since .* isn't announced .* --discovery off."),
+    *(
+        (
+            f"no address: {each}",
+            sought(each, WELL, ADDRESS_ERROR),
+            {"peer": FAIL},
+            f".* nobody's name here, and no address .*: {ADDRESS_ERROR}.",
+        )
+        for each in ("192.168.7.300", "fe80::1", "192.168.7", "192.168.7.5:99999", "192.168.1.2O", "[::1", "bob:7777")
+    ),
+    (
+        "nobody's address",
+        replace(WELL, peer=Peer("192.0.2.255", "the broadcast address", ("192.0.2.255", 7777))),
+        {"peer": FAIL},
+        "192.0.2.255 is the broadcast address.",
+    ),
+    # this machine
+    (
+        "no cable here",
+        seeking(Reply.NO_ROUTE, facts=DOWN, source=None),
+        {"interfaces": FAIL, "route": FAIL},
+        f"Nothing gets from this machine to {PERSON}, since .* eth0 is off, or its cable is out.",
+    ),
+    (
+        "no cable here, but elsewhere",
+        seeking(
+            Reply.SILENT,
+            Link.ABSENT,
+            replace(WELL, interfaces=(replace(ETHERNET, up=False), Interface("d", ("10.0.0.1/8",)))),
+        ),
+        {"interfaces": OK, "route": FAIL},
+        f"Nothing gets from this machine to {PERSON}, since .* eth0 is off, or its cable is out.",
+    ),
+    (
+        "no route",
+        seeking(Reply.NO_ROUTE, runs=False),
+        {"peer": WARN, "route": FAIL},
+        f".* no route to {PERSON}: .* networks.",
+    ),
+    ("two networks", seeking(Reply.NO_ROUTE), {"route": FAIL}, f".* no route to {PERSON}, which it hears: .*"),
+    (
+        "nothing let out",
+        seeking(Reply.BLOCKED, facts=itself(Reply.BLOCKED)),
+        {"inbound": FAIL, "outgoing": FAIL},
+        f"This machine's own firewall drops UDP 7777 on its way out to {PERSON}.",
+    ),
     ("not let out", seeking(Reply.BLOCKED), {"outgoing": FAIL}, f".* own firewall drops UDP 7777 .* out to {PERSON}."),
+    (
+        "no daemon here",
+        seeking(Reply.PRESENT, Link.THERE, STOPPED),
+        {"peer": WARN, "answer": OK},
+        rf"{PERSON} answers, but this machine's own daemon isn't running \(start it with: simp daemon\).",
+    ),
+    (
+        "no daemon at either",
+        seeking(Reply.REFUSED, Link.THERE, STOPPED, runs=False),
+        {"answer": FAIL},
+        ".* is there, but no daemon runs at UDP 7777; besides, this machine's own daemon isn't running .*",
+    ),
+    (
+        "own firewall",
+        seeking(Reply.PRESENT, Link.THERE, OWN),
+        {"inbound": FAIL, "answer": OK},
+        f"{PERSON} answers, but this machine's own firewall drops what comes to its UDP 7777.",
+    ),
+    (
+        "two faults here",
+        seeking(Reply.PRESENT, Link.THERE, replace(OWN, echoes=DEAF.echoes)),
+        {"inbound": FAIL, "answer": OK},
+        f"{PERSON} answers, but .* drops what comes to its UDP 7777, and .* drops incoming UDP 5353 .*",
+    ),
+    (
+        "deaf, there",
+        seeking(Reply.PRESENT, Link.THERE, DEAF),
+        {"multicast": FAIL},
+        f"{PERSON} answers, but .* UDP 5353 .*",
+    ),
+    (
+        "not for the daemon",
+        seeking(Reply.PRESENT, Link.THERE, person=ABSENT_BOB),
+        {"peer": WARN, "answer": OK},
+        f"{PERSON} answers, but this machine's own firewall drops .*, it seems: .*",
+    ),
+    (
+        "off, there",
+        seeking(Reply.PRESENT, Link.THERE, replace(WELL, announcements=frozenset({BOBS})), person=AWAY),
+        {"visible": WARN},
+        f"{PERSON} can be reached by its address, but .* --discovery off.",
+    ),
+    (
+        "not found",
+        seeking(Reply.PRESENT, Link.THERE, person=AWAY),
+        {"answer": OK},
+        f"{PERSON} can be reached by its address, but .* multicast, it seems.",
+    ),
+    (
+        "on loopback",
+        seeking(Reply.PRESENT, Link.THERE, itself(Reply.REFUSED, Reply.PRESENT)),
+        {"inbound": WARN},
+        rf"{PERSON} answers, but this machine's own daemon is only at 127.0.0.1, .* simp daemon\).",
+    ),
+    (
+        "by IPv6",
+        replace(WELL, interfaces=(ETHERNET, LINK), peer=BY_SIX),
+        {"inbound": OK},
+        r"bob \(\[fe80::2%eth0\]:7777\) answers, but .* only at 192.0.2.1, 127.0.0.1, .* simp daemon ::\).",
+    ),
+    (
+        "IPv6 alone, there",
+        replace(ALONE, peer=BY_SIX),
+        {"inbound": FAIL},
+        ".* answers, but .* only IPv6 .* simp daemon ::.*",
+    ),
+    # over there
     (
         "no daemon",
         seeking(Reply.REFUSED, Link.THERE, runs=False),
         {"answer": FAIL, "machine": OK},
-        ".* no daemon runs .*",
+        f"{MACHINE} is there, but no daemon runs .*",
     ),
     (
         "rejecting",
         seeking(Reply.REFUSED, Link.THERE),
         {"answer": FAIL, "machine": OK},
-        ".* rejects UDP 7777 .* firewall.",
+        f"{MACHINE} .* rejects UDP 7777 .*",
     ),
     ("forbidding", seeking(Reply.PROHIBITED, Link.THERE, runs=False), {"answer": FAIL}, ".* rejects UDP 7777 .*"),
     (
+        "nothing there to forbid",
+        seeking(Reply.PROHIBITED, Link.ABSENT, runs=False),
+        {"machine": FAIL},
+        ".* off or gone, .*",
+    ),
+    (
+        "forbidding, beyond",
+        seeking(Reply.PROHIBITED, Link.BEYOND, runs=False),
+        {"answer": FAIL},
+        "Nothing comes back .*",
+    ),
+    (
         "dropping",
+        seeking(Reply.SILENT, Link.THERE),
+        {"answer": FAIL, "machine": OK},
+        f"{MACHINE} .* drops .*: its firewall.",
+    ),
+    (
+        "dropping, or hanging",
         seeking(Reply.SILENT, Link.THERE, runs=False),
         {"answer": FAIL, "machine": OK},
-        ".* drops UDP 7777 .*",
+        ".* drops UDP 7777 to it: its firewall, unless its daemon hangs.",
+    ),
+    (
+        "dropping, perhaps here",
+        seeking(Reply.SILENT, Link.THERE, answers=False),
+        {"answer": FAIL},
+        ".* its firewall, unless this machine's own lets no answers in.",
+    ),
+    (
+        "dropping, at both",
+        seeking(Reply.SILENT, Link.THERE, OWN),
+        {"answer": FAIL},
+        f"{MACHINE} .* its firewall; besides, this machine's own firewall drops what comes to its UDP 7777.",
+    ),
+    (
+        "dropping, here for sure",
+        seeking(Reply.SILENT, Link.THERE, OWN, answers=False),
+        {"answer": UNKNOWN},
+        f"Nothing comes back from {PERSON}, which can't be judged as long as this machine's own firewall drops .*",
     ),
     ("announced, silent", seeking(Reply.SILENT, Link.BEYOND), {"answer": FAIL}, ".* drops UDP 7777 to it: its fire.*"),
     ("off", seeking(Reply.SILENT, Link.ABSENT, runs=False), {"machine": FAIL}, ".* off or gone, or .* access point .*"),
+    (
+        "kept apart",
+        seeking(Reply.SILENT, Link.ABSENT),
+        {"machine": FAIL},
+        ".* announces itself, but the access point .*",
+    ),
     (
         "beyond",
         seeking(Reply.SILENT, Link.BEYOND, runs=False),
@@ -160,27 +432,28 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         "not asked",
         seeking(Reply.UNASKED, Link.THERE, runs=False),
         {"answer": UNKNOWN},
-        "Whether a daemon answers at .* probe.",
+        f"{MACHINE} is there, but .* probe.",
     ),
     (
         "not asked, beyond",
         seeking(Reply.UNASKED, Link.BEYOND, runs=False),
         {"answer": UNKNOWN},
-        "Whether a daemon answers at .*",
+        f"No daemon is announced at {PERSON}: .*",
     ),
     ("not asked, off", seeking(Reply.UNASKED, Link.ABSENT, runs=False), {"machine": FAIL}, ".* off or gone, .*"),
-    ("no daemon here", seeking(Reply.PRESENT, Link.THERE, STOPPED), {"peer": WARN, "answer": OK}, ".* own daemon .*"),
     (
-        "own firewall",
-        seeking(Reply.PRESENT, Link.THERE, replace(WELL, itself=Reply.SILENT)),
-        {"inbound": FAIL, "answer": OK},
-        f"{PERSON} answers, but this machine's own firewall drops what comes to its UDP 7777.",
+        "another daemon",
+        replace(
+            seeking(Reply.REFUSED, Link.THERE), announcements=frozenset({MINE, replace(BOBS, port=8777, name="carol")})
+        ),
+        {"answer": FAIL},
+        f"{MACHINE} is there, but no daemon runs at UDP 7777; one is at 192.0.2.2:8777.",
     ),
     (
-        "not for the daemon",
-        replace(WELL, neighbours=(ABSENT_BOB,)),
-        {"peer": WARN, "answer": OK},
-        f"{PERSON} answers, but this machine's own firewall drops .*",
+        "at another port",
+        replace(seeking(Reply.UNASKED, Link.THERE), announcements=frozenset({MINE, replace(BOBS, port=8777)})),
+        {"answer": FAIL},
+        f"{MACHINE} is there, but its daemon is at 192.0.2.2:8777.",
     ),
 ]
 
@@ -202,6 +475,7 @@ def test_whoever_is_looked_for(facts: Facts, verdicts: dict[str, Verdict], sente
     assert verdicts.items() <= found.items()
     assert told
     assert re.fullmatch(sentence, told)
+    assert re.fullmatch(r"[^.].*[^.]\.", told)
     assert told.count(". ") == 0, "one sentence"
 
 
@@ -212,14 +486,98 @@ def test_whatever_fails_has_a_next_step(facts: Facts) -> None:
     assert all(each.next for each in findings if each.verdict is FAIL)
 
 
+def test_no_failing_check_is_left_out_of_the_sentence() -> None:
+    for (_, facts, *_), (_, sought, *_) in product(CHECKS, SENTENCES):
+        findings, sentence = examine(replace(facts, peer=sought.peer))
+        assert sentence
+        for each in findings[:9]:
+            assert each.verdict is not FAIL or each.check == "visible" or each.seen.lower() in sentence.lower()
+        assert "nothing is in the way" not in sentence or all(each.verdict is not FAIL for each in findings)
+
+
+EVERYTHING = [
+    seeking(reply, link, facts, runs=runs, answers=answers, person=person, source=source)
+    for reply, link, facts, runs, answers, person, source in product(
+        Reply,
+        Link,
+        (WELL, STOPPED, OWN, DEAF, DOWN, OFF, itself(Reply.REFUSED, Reply.PRESENT)),
+        (False, True),
+        (False, True),
+        (BOB, ABSENT_BOB, AWAY),
+        ("192.0.2.1", None),
+    )
+]
+
+
+def test_nobody_is_blamed_without_evidence() -> None:
+    for facts in EVERYTHING:
+        findings, sentence = examine(facts)
+        assert sentence
+        assert facts.peer
+        verdicts = {each.check: each.verdict for each in findings}
+        there = facts.peer.link is Link.THERE or facts.announced(AT) or facts.peer.reply is Reply.REFUSED
+        ours = Verdict.FAIL in (verdicts["inbound"], verdicts["multicast"], verdicts.get("outgoing"))
+        if "to it: its firewall" in sentence:
+            assert there
+            assert facts.peer.reply in (Reply.SILENT, Reply.PROHIBITED, Reply.REFUSED)
+            assert verdicts["interfaces"] is not FAIL or facts.peer.reply is Reply.REFUSED
+        if "own firewall drops" in sentence and not ours:
+            assert facts.peer.reply is Reply.PRESENT
+            assert facts.neighbours == (ABSENT_BOB,)
+            assert verdicts["visible"] is OK
+        if "off or gone" in sentence:
+            assert facts.peer.link is Link.ABSENT
+            assert not facts.announced(AT)
+            assert verdicts["interfaces"] is not FAIL
+        if "no daemon runs" in sentence:
+            assert facts.peer.reply is Reply.REFUSED
+            assert not facts.announced(AT)
+
+
 def test_who_is_meant() -> None:
     gone, carol = replace(ABSENT_BOB, address="192.0.2.3:7777"), replace(BOB, name="carol", address="192.0.2.4:7777")
-    everybody = (gone, BOB, carol)
-    assert entries(everybody, "bob") == [BOB]
-    assert entries((gone, carol), "bob") == [gone]
-    assert entries(everybody, "192.0.2.3") == [gone]
-    assert entries(everybody, "192.0.2.4:8777") == []
-    assert entries(everybody, "BOB") == []
+    everybody = replace(WELL, neighbours=(gone, BOB, carol))
+    assert places(everybody, "bob") == [AT]
+    assert places(replace(WELL, neighbours=(gone, carol)), "bob") == [("192.0.2.3", 7777)]
+    assert places(everybody, "BOB") == []
+    assert listed(everybody, ("192.0.2.3", 7777)) is gone
+    assert listed(everybody, ("192.0.2.4", 8777)) is None
+
+
+def test_whoever_is_announced_has_a_name_without_a_daemon() -> None:
+    bobs = replace(BOBS, name="bob", hosts=frozenset({"10.0.0.2", "fe80::2%eth0", "192.0.2.2"}))
+    facts = replace(STOPPED, announcements=frozenset({replace(MINE, name="bob"), bobs}))
+    assert places(facts, "bob") == [AT]
+    assert places(facts, "") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("192.0.2.255", "the broadcast address of 192.0.2.0/24, which stands for every machine in it"),
+        ("192.0.2.0", "the address of the network 192.0.2.0/24 itself, and no machine's"),
+        ("255.255.255.255", "the broadcast address, which stands for every machine"),
+        ("240.0.0.1", "a reserved address, which no machine has"),
+        ("224.0.0.251", "a multicast address, which stands for a group of machines"),
+        ("ff02::1", "a multicast address, which stands for a group of machines"),
+        ("0.0.0.0", "an address that stands for no machine"),
+        ("0.1.2.3", "an address that stands for no machine"),
+        ("::", "an address that stands for no machine"),
+        ("::ffff:192.0.2.2", "an IPv4 address in the spelling of IPv6: give 192.0.2.2"),
+        ("192.0.2.1", "this machine itself"),
+        ("127.0.0.1", "this machine itself"),
+        ("127.0.0.5", "this machine itself"),
+        ("192.0.2.1:8777", ""),
+        ("192.0.2.2", ""),
+        ("10.0.0.255", ""),
+        ("10.1.1.0", ""),
+        ("198.51.100.255", ""),
+    ],
+)
+def test_addresses_that_are_nobodys(address: str, what: str) -> None:
+    pair = replace(ETHERNET, name="p", addresses=("10.1.1.1/31",))
+    facts = replace(WELL, interfaces=(ETHERNET, pair))
+    assert nobodys(facts, parse_address(address, 7777)) == what
 
 
 def test_how_a_firewall_is_told() -> None:

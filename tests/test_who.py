@@ -6,11 +6,13 @@ import sys
 
 import pytest
 
-from simp_client import roll as roll_module
+from simp_client import listing as listing_module
+from simp_client import view
 from simp_client.events import Person
 from simp_client.link import NoDaemonError
-from simp_client.roll import call_roll
+from simp_client.listing import Listing, list_neighbours
 from simp_client.who import rows
+from simp_proto.text import escape
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
 BOB = Person("bob", "192.0.2.2:7777", "announced", 3)
@@ -18,12 +20,12 @@ NOBODY = Person("", "192.0.2.3:7777", "announced", 0)
 CAROL = Person("carol", "192.0.2.40:7777", "chat", None)
 
 
-def roll(*answers: list[str | bytes], wait: bool = False) -> list[Person]:
+def listing(*answers: list[str | bytes], wait: bool = False) -> Listing:
     """What is made of a daemon's answers to one question after the other, after which it hangs up or waits."""
 
-    async def scenario() -> list[Person]:
+    async def scenario() -> Listing:
         async with ScriptedDaemon() as daemon:
-            called = asyncio.create_task(call_roll(("127.0.0.1", daemon.port), 0))
+            called = asyncio.create_task(list_neighbours(("127.0.0.1", daemon.port), 0))
             for answer in answers:
                 await daemon.hear("WHO|", "PING|")
                 await daemon.say(*answer)
@@ -45,38 +47,94 @@ def test_the_second_list_counts_and_people_come_first() -> None:
         "SEEN|bob|192.0.2.2:7777|announced|3",
         "PONG|",
     ]
-    assert roll(first, second) == [BOB, NOBODY, CAROL]
+    called = listing(first, second)
+    assert called.people == [BOB, NOBODY, CAROL]
+    assert called.looks
+
+
+def test_a_daemon_that_looks_for_nobody_says_so() -> None:
+    assert not listing(["PONG|"], ["DISCOVERY|off", "PONG|"]).looks
 
 
 def test_whatever_a_daemon_says_is_escaped() -> None:
     hostile: list[str | bytes] = [rb"SEEN|\x1b[2J|192.0.2.2:7777|\x07|-3", "PONG|"]
-    (neighbour,) = roll(["PONG|"], hostile)
+    (neighbour,) = listing(["PONG|"], hostile).people
     assert neighbour == Person(r"\x1b[2J", "192.0.2.2:7777", r"\x07", None)
     assert not neighbour.here
 
 
 def test_a_daemon_that_lists_nobody_says_why() -> None:
     with pytest.raises(NoDaemonError, match=r"doesn't list anybody: this daemon answers clients on its own host only"):
-        roll(["ERROR|this daemon answers clients on its own host only"])
+        listing(["ERROR|this daemon answers clients on its own host only"])
 
 
 def test_a_list_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll_module, "CONNECT_TIMEOUT", 0.1)
-    with pytest.raises(NoDaemonError, match=r"it didn't come to an end within 0.1 s"):
-        roll(["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
+    monkeypatch.setattr(listing_module, "CONNECT_TIMEOUT", 0.1)
+    with pytest.raises(NoDaemonError, match=r"its list didn't come to an end within 0.1 s"):
+        listing(["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
+
+
+def test_a_list_of_more_than_anybody_has_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_module, "_MOST", 2)
+    with pytest.raises(NoDaemonError, match=r"its list has more than 2 lines"):
+        listing([f"SEEN|bob|192.0.2.{number}:7777|announced|3" for number in range(3)])
+
+
+def test_the_time_for_all_lists_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_module, "CONNECT_TIMEOUT", 0.1)
+    with pytest.raises(NoDaemonError, match=r"within 0.1 s"):
+        listing(["PONG|"], ["SEEN|bob|192.0.2.2:7777|announced|3"], wait=True)
+
+
+def test_whatever_has_no_address_is_left_out() -> None:
+    wrong: list[str | bytes] = ["SEEN|", "SEEN|bob", "SEEN|bob|" + "9" * 10_000, "SEEN|bob|example.org:7777|hosts|"]
+    assert listing(["PONG|"], [*wrong, "PONG|"]).people == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("-", '"-"'),
+        ("x" * 10_000, "x" * 31 + "…"),
+        ("日本" * 99, '"' + "日本" * 7 + "日…"),
+        ("e\u0301" * 99, '"' + "e\u0301" * 30 + "…"),
+        ("\u202eeve", r'"\u202eeve"'),
+        ("a\nb", r'"a\x0ab"'),
+        (" " * 50, '" [50 blanks] "'),
+    ],
+)
+def test_a_hostile_name_stays_in_its_column(name: str, shown: str) -> None:
+    called = listing(["PONG|"], [f"SEEN|{escape(name)}|192.0.2.9:7777|announced by a forger|3", "PONG|"])
+    hostile, bob = rows([*called.people, BOB])
+    assert hostile.partition("  192.")[0].rstrip() == shown
+    assert view.width(hostile.partition("  192.")[0]) == bob.index("  192.") <= 32
+    assert hostile.partition("7777  ")[2] == "announced b…  heard 3 s ago"
+
+
+def test_a_terminal_that_is_too_narrow_gets_two_lines_for_each() -> None:
+    assert rows([BOB, NOBODY], 40) == [
+        "bob  192.0.2.2:7777",
+        "  announced, heard 3 s ago",
+        "-  192.0.2.3:7777",
+        "  announced, heard 0 s ago; nobody there",
+    ]
+    assert rows([BOB], 51) == rows([BOB])
+    (row,) = rows([BOB])
+    assert len(rows([BOB], len(row))) == 1
+    assert len(rows([BOB], len(row) - 1)) == 2
 
 
 def test_a_line_for_each() -> None:
     assert rows([BOB, NOBODY, CAROL]) == [
         "bob    192.0.2.2:7777   announced     heard 3 s ago",
-        "-      192.0.2.3:7777   announced     heard 0 s ago; nobody is at that daemon",
-        "carol  192.0.2.40:7777  earlier chat  known, doesn't answer",
+        "-      192.0.2.3:7777   announced     heard 0 s ago; nobody there",
+        "carol  192.0.2.40:7777  earlier chat  known, not heard",
     ]
     assert rows([]) == []
 
 
 def test_nothing_loads_zeroconf_before_it_listens() -> None:
-    modules = "simp_client.who, simp_client.roll, simp_client.doctor.command, simp_client.doctor.probing"
+    modules = "simp_client.who, simp_client.listing, simp_client.doctor.command, simp_client.doctor.probing"
     code = f"import sys, {modules}; print('zeroconf' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 

@@ -17,17 +17,17 @@ from simp_proto.constants import DAEMON_PORT
 @click.command()
 @click.argument("whom", required=False, metavar="[NAME|ADDRESS]")
 @click.option(
-    "--daemon", "ip", default="127.0.0.1", show_default=True, metavar="IP", help="Where your daemon is, as for client."
+    "--daemon", "ip", metavar="IP", help="Where your daemon is, as for client; without it, each address here is tried."
 )
 @client_port_option("Its TCP port for clients.")
 @click.option("--port", type=PORT, default=DAEMON_PORT, show_default=True, help="Its UDP port for daemons.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(whom: str | None, ip: str, client_port: int, port: int, as_json: bool) -> None:
+def doctor(whom: str | None, ip: str | None, client_port: int, port: int, as_json: bool) -> None:
     """Find out why nobody is found, or why NAME or ADDRESS can't be reached.
 
     Each line is a check: ok, warn, fail or unknown, what was seen, and the one next thing to do. With NAME or ADDRESS
-    the last line is a sentence for whoever looks after the network. It needs no special rights and some 10 seconds,
-    and sends nothing to a daemon that might not understand it.
+    the last line is a sentence for whoever looks after the network. It needs no special rights and some 10 seconds, or
+    a minute where a machine has just vanished, and sends nothing to a daemon that might not understand it.
 
     In JSON, the keys are `checks`, a list of objects with `check`, `verdict`, `seen` and `next` (empty where nothing is
     to be done), and `conclusion` (null without NAME or ADDRESS).
@@ -43,7 +43,7 @@ def doctor(whom: str | None, ip: str, client_port: int, port: int, as_json: bool
     from simp_client.doctor.probing import gather
     from simp_client.doctor.verdicts import Verdict, examine
 
-    findings, sentence = examine(gather(address(ip, client_port), port, whom))
+    findings, sentence = examine(gather(address(ip, client_port) if ip else None, client_port, port, whom))
     if as_json:
         click.echo(json.dumps({"checks": [asdict(each) for each in findings], "conclusion": sentence}))
     else:

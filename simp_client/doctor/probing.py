@@ -7,23 +7,24 @@ import re
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ifaddr
 
 from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
-from simp_client.doctor.verdicts import entries
+from simp_client.doctor.verdicts import listed, nobodys, places
 from simp_client.link import NoDaemonError
-from simp_client.roll import call_roll
-from simp_proto.address import Address, parse_address
+from simp_client.listing import list_neighbours
+from simp_proto.address import Address, parse_address, with_interface
 from simp_proto.constants import (
     DAEMON_PORT,
     IDENTITY,
@@ -37,90 +38,133 @@ from simp_proto.constants import (
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import AddressError, DatagramError
 from simp_proto.printable import NOBODY, names_person, printable
-from simp_proto.udp import AFAR, LARGEST, bind, local_host, resolved
+from simp_proto.udp import AFAR, LARGEST, address_of, bind, local_host, resolved
 
 _QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, NOBODY.encode(), PRESENCE_QUESTION, Framing.HEADER))
 _TRIES: Final = 3
 """A second each (discovery 3.3)."""
-_ROLL: Final = 3.5
+_LISTING: Final = 3.5
 """Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
 _LISTEN: Final = 2.5
-_GROUP: Final = ("224.0.0.251", 5353)
-_INSTANCE: Final = re.compile(rf"(?:.+ )?({IDENTITY})\.{re.escape(SERVICE)}$")
+_MDNS: Final = 5353
+_GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
+_INSTANCE: Final = re.compile(rf"(?:(.+) )?({IDENTITY})\.{re.escape(SERVICE)}$")
 _UP, _TUNNEL, _MULTICAST = 0x1, 0x10, 0x1000
 """From <linux/if.h>."""
-_SETTLED: Final = 9.0
-"""Seconds until the system has noticed that a machine doesn't answer on the link any more."""
 _ARP: Final = ("-a",) if platform.system() == "Windows" else ("-n",)
 _DISCARD: Final = 9
 """A UDP port where no daemon is (RFC 863)."""
+_LOOKED_FOR: Final = 4.0
+"""Seconds after which the system knows that nobody has an address on the link."""
+_TRUSTED: Final = 60.0
+"""Seconds after which it has asked again whoever it knew: it trusts an answer for at most 45, and asks for 8."""
+_PROVED: Final = re.compile(r"used \d+/(\d+)/")
+"""How many seconds ago a machine has shown the system that it is there, in the words of `ip`."""
+
+_Answer = TypeVar("_Answer")
 
 
-def gather(client: Address, port: int, wanted: str | None) -> Facts:
-    """Everything about this machine, and about whoever has that name or address; takes some seconds."""
+def gather(client: Address | None, client_port: int, port: int, wanted: str | None) -> Facts:
+    """Everything about this machine, and about whoever has that name or address; takes some seconds.
+
+    `client` is where the daemon's clients connect; without it, each of this machine's addresses is tried.
+    """
     interfaces = _interfaces()
-    here = [host for each in interfaces if each.up and each.multicast for host in each.hosts]
-    single = client[0] not in ("127.0.0.1", "::1")  # the daemon has one address, where its clients connect, too
-    if single and ip_address(client[0].partition("%")[0]).is_loopback:
-        here = [client[0]]
+    hosts = [host for each in interfaces if each.up and each.multicast for host in each.hosts]
+    tried = [client] if client else [(host, client_port) for host in ("127.0.0.1", "::1", *hosts)]
+    taken = next(filter(_accepts, tried), None)
+    facts = Facts(port, taken or tried[0], stranger=taken is not None, interfaces=interfaces)
+    facts = replace(facts, source=_source(AFAR[0][0]), firewall=_firewall())
     with ThreadPoolExecutor() as pool:
-        listening = pool.submit(_listen, [host for host in here if ":" not in host])
-        no_daemon, neighbours = None, []
-        try:
-            neighbours = asyncio.run(call_roll(client, _ROLL))
-        except NoDaemonError as error:
-            no_daemon = str(error)
+        listening = pool.submit(_listen, [*hosts, *([facts.client[0]] if facts.client[0].startswith("127.") else [])])
+        facts = _listing(facts)
         echoes, heard, announcements = listening.result()
-    own = client[0] if single else here[0] if here else None
-    facts = Facts(
-        port,
-        no_daemon,
-        tuple(neighbours),
-        itself=_ask((own, port))[0] if own and not no_daemon else Reply.UNASKED,
-        port_taken=_taken(client[0] if single else "0.0.0.0", port),
-        holder=_holder(port) if no_daemon else None,
-        interfaces=interfaces,
-        source=_source(),
-        echoes=echoes,
-        heard=frozenset(heard),
-        announcements=frozenset(announcements),
-        firewall=_firewall(),
-    )
-    return replace(facts, peer=_peer(facts, wanted)) if wanted else facts
+        if facts.no_daemon:
+            host = "0.0.0.0" if ip_address(facts.client[0]).is_loopback else facts.client[0]
+            facts = replace(facts, port_taken=_taken(host, port), holder=_holder(port))
+        elif not facts.elsewhere:
+            own = list(dict.fromkeys([*facts.hosts(facts.version), facts.client[0]]))
+            replies = pool.map(lambda host: _present((host, port))[0], own)
+            facts = replace(facts, itself=dict(zip(own, replies, strict=True)))
+    heard -= facts.own
+    facts = replace(facts, echoes=echoes, heard=frozenset(heard), announcements=announcements)
+    return _seek(facts, printable(wanted.strip()), hosts) if wanted else facts
 
 
-def _peer(facts: Facts, wanted: str) -> Peer:
-    listed = entries(facts.neighbours, wanted)
+def _accepts(client: Address) -> bool:
+    with suppress(OSError), socket.create_connection(client, 1):
+        return True
+    return False
+
+
+def _listing(facts: Facts) -> Facts:
+    """With the daemon's list."""
+    try:
+        listing = asyncio.run(list_neighbours(facts.client, _LISTING))
+    except NoDaemonError as error:
+        return replace(facts, no_daemon=str(error))
+    return replace(facts, neighbours=tuple(listing.people))
+
+
+def _seek(facts: Facts, wanted: str, hosts: list[str]) -> Facts:
+    """With whoever is looked for, and whatever else has shown on the way."""
+    found = places(facts, wanted)
     try:
         where = parse_address(wanted, DAEMON_PORT)
-    except AddressError:
-        if len(listed) != 1:
-            return Peer(wanted)
-        where = parse_address(listed[0].address, DAEMON_PORT)
-    if facts.announced(where) or any(each.source == "announced" or each.seconds is not None for each in listed):
-        reply, name = _ask(where)
-        machine = reply
-    else:
-        machine, name = _ask((where[0], _DISCARD), b"", tries=1)  # makes the system look for the machine
-        reply = machine if machine is Reply.NO_ROUTE else Reply.UNASKED
-    link = Link.UNKNOWN
-    if machine in (Reply.PRESENT, Reply.REFUSED):
-        link = Link.THERE
-    elif machine in (Reply.SILENT, Reply.PROHIBITED):
-        link = _link(facts, where[0])
-    return Peer(wanted, where, reply, name, link)
+    except AddressError as error:
+        if len(found) != 1:
+            return replace(facts, peer=Peer(wanted, "" if found else str(error)))
+        where = found[0]
+    if mistake := nobodys(facts, where) or _no_interface(where[0]):
+        return replace(facts, peer=Peer(wanted, mistake, where))
+    began = time.monotonic()
+    peer = Peer(wanted, address=where, source=_source(where[0]))
+    person = listed(facts, where)
+    told: frozenset[Announcement] = frozenset()
+    if not facts.announced(where) and not (person and person.source == "announced"):
+        told = _unicast(facts, where[0])
+        facts = replace(facts, announcements=facts.announcements | told)
+    if facts.announced(where) or (person and person.source == "announced"):
+        reply, name = _present(where)
+        peer = replace(peer, reply=reply, name=name or "")
+    if peer.reply is Reply.PRESENT:
+        stale = not facts.no_daemon and (person is None or person.seconds is None)
+        return replace(_listing(facts) if stale else facts, peer=replace(peer, link=Link.THERE))
+    if peer.reply in (Reply.REFUSED, Reply.SILENT, Reply.PROHIBITED):  # does it run at this moment?
+        told = told or _unicast(facts, where[0])
+        facts = replace(facts, announcements=_listen(hosts)[2] | told)
+    link, reply = Link.THERE, peer.reply
+    if not told and reply not in (Reply.REFUSED, Reply.BLOCKED):
+        link, reply = _link(facts, where[0], began, _LOOKED_FOR if facts.announced(where) else _TRUSTED)
+        reply = reply if reply is Reply.NO_ROUTE else peer.reply
+    others = [each for each in facts.neighbours if each.seconds is not None and each.source == "announced"]
+    elsewhere = [parse_address(each.address, DAEMON_PORT) for each in others if each != person]
+    answers = bool(told)
+    if reply is Reply.SILENT and not told:  # does this machine let in what answers it?
+        answers = any(_present(each)[0] is Reply.PRESENT for each in elsewhere[:2])
+    return replace(facts, peer=replace(peer, reply=reply, link=link, told=told, answers=answers))
+
+
+def _no_interface(host: str) -> str:
+    try:
+        resolved((host, 0))
+    except OSError:
+        return f"an address at an interface that this machine doesn't have, {host.rpartition('%')[2]}"
+    return ""
 
 
 # -- questions
 
 
-def _ask(address: Address, question: bytes = _QUESTION, tries: int = _TRIES) -> tuple[Reply, str]:
-    """What comes back, and the name in it."""
+def _ask(
+    address: Address, question: bytes, read: Callable[[bytes], _Answer | None], tries: int
+) -> tuple[Reply, _Answer | None]:
+    """What comes back, and what was read in it."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
         try:
             udp.connect(resolved(address))
         except OSError:
-            return Reply.NO_ROUTE, ""
+            return Reply.NO_ROUTE, None
         sent = False
         for _ in range(tries):
             end = time.monotonic() + 1
@@ -129,37 +173,67 @@ def _ask(address: Address, question: bytes = _QUESTION, tries: int = _TRIES) -> 
                 sent = True
                 while (left := end - time.monotonic()) > 0:
                     udp.settimeout(left)
-                    with suppress(DatagramError):
-                        answer = parse(udp.recv(LARGEST))
-                        if answer.payload == PRESENCE_ANSWER:
-                            return Reply.PRESENT, printable(answer.name) if names_person(answer.name) else ""
+                    answer = read(udp.recv(LARGEST))
+                    if answer is not None:
+                        return Reply.PRESENT, answer
             except TimeoutError:
                 continue
             except (ConnectionRefusedError, ConnectionResetError):  # the latter on Windows
-                return Reply.REFUSED, ""
+                return Reply.REFUSED, None
             except OSError as error:
                 if error.errno == errno.EPERM or (error.errno == errno.EACCES and not sent):
-                    return Reply.BLOCKED, ""
-                return (Reply.PROHIBITED if sent else Reply.NO_ROUTE), ""
-    return Reply.SILENT, ""
+                    return Reply.BLOCKED, None
+                return (Reply.PROHIBITED if sent else Reply.NO_ROUTE), None
+    return Reply.SILENT, None
 
 
-def _link(facts: Facts, host: str) -> Link:
-    """What the system's neighbour table says of a machine that was just sent something."""
-    ip = ip_address(host.partition("%")[0])
-    if not any(ip in ip_interface(each).network for one in facts.interfaces for each in one.addresses):
-        return Link.BEYOND
-    end = time.monotonic() + _SETTLED
+def _present(address: Address) -> tuple[Reply, str | None]:
+    """What a daemon answers, and who is there."""
+
+    def read(data: bytes) -> str | None:
+        with suppress(DatagramError):
+            answer = parse(data)
+            if answer.payload == PRESENCE_ANSWER:
+                return printable(answer.name) if names_person(answer.name) else ""
+        return None
+
+    return _ask(address, _QUESTION, read, _TRIES)
+
+
+def _unicast(facts: Facts, host: str) -> frozenset[Announcement]:
+    """The daemons that one machine announces, asked alone: multicast may not get there (RFC 6762, 5.5)."""
+    interface = next((each.name for each in facts.interfaces if each.joins(host)), "")
+
+    def read(data: bytes) -> frozenset[Announcement] | None:
+        return frozenset(_announced(_records(data) or [], interface)) or None
+
+    return _ask((host, _MDNS), _services(), read, 2)[1] or frozenset()
+
+
+def _link(facts: Facts, host: str, began: float, patience: float) -> tuple[Link, Reply]:
+    """Whether a machine that has been sent something since then is there, by the system's neighbour table.
+
+    What that knew before proves nothing: it keeps whoever has answered for a while.
+    """
+    ip, _, interface = host.partition("%")
+    if ip_address(ip).is_loopback or host in facts.own:
+        return Link.THERE, Reply.SILENT
+    local = any(each.joins(host) for each in facts.interfaces)
     while True:
-        told = _run("ip", "neigh", "show", "to", str(ip)) or _run("arp", *_ARP, host)
-        if "REACHABLE" in told:
-            return Link.THERE
-        if not re.search("DELAY|PROBE|STALE|INCOMPLETE", told) or time.monotonic() > end:
-            break
+        reply, _ = _ask((host, _DISCARD), b"", lambda _: None, 1)  # makes the system look for the machine
+        if reply is Reply.REFUSED:
+            return Link.THERE, reply
+        if not local or reply is Reply.NO_ROUTE:
+            return Link.BEYOND, reply
+        told = _run("ip", "-s", "neigh", "show", "to", ip, *(["dev", interface] if interface else []))
+        passed, proved = time.monotonic() - began, _PROVED.search(told)
+        if proved and int(proved[1]) + 1 < passed:
+            return Link.THERE, reply
+        if passed > _LOOKED_FOR and re.search("FAILED|INCOMPLETE|incomplete|no entry", told or _run("arp", *_ARP, ip)):
+            return Link.ABSENT, reply
+        if passed > (patience if proved else _LOOKED_FOR):
+            return Link.UNKNOWN, reply
         time.sleep(0.3)
-    if re.search("FAILED|INCOMPLETE|incomplete|no entry", told):
-        return Link.ABSENT
-    return Link.THERE if re.search(r"(?:[0-9a-f]{1,2}[:-]){5}", told) else Link.UNKNOWN
 
 
 # -- this machine
@@ -170,22 +244,25 @@ def _interfaces() -> tuple[Interface, ...]:
     for adapter in ifaddr.get_adapters():
         addresses = []
         for each in adapter.ips:
-            host = each.ip if isinstance(each.ip, str) else each.ip[0]
-            if not ip_address(host.partition("%")[0]).is_loopback:
-                addresses.append(f"{host.partition('%')[0]}/{each.network_prefix}")
-        flags = _UP | _MULTICAST
+            host = each.ip if isinstance(each.ip, str) else f"{each.ip[0]}%{each.ip[2]}" if each.ip[2] else each.ip[0]
+            if not ip_address(host).is_loopback:
+                addresses.append(f"{with_interface(host)}/{each.network_prefix}")
+        flags, carrier = _UP | _MULTICAST, ""
         with suppress(OSError, ValueError):  # elsewhere than on Linux an address is all that is told
-            flags = int(Path(f"/sys/class/net/{adapter.name}/flags").read_text("ascii"), 16)
+            folder = Path(f"/sys/class/net/{adapter.name}")
+            flags = int((folder / "flags").read_text("ascii"), 16)
+            carrier = (folder / "carrier").read_text("ascii").strip()
         if addresses:
             tunnel = bool(flags & _TUNNEL) or bool(re.match("u?tun|wg|ppp|tap", adapter.name))
-            up, multicast = bool(flags & _UP), bool(flags & _MULTICAST)
+            up, multicast = bool(flags & _UP) and carrier != "0", bool(flags & _MULTICAST)
             found.append(Interface(adapter.nice_name, tuple(addresses), up, multicast, tunnel))
     return tuple(found)
 
 
-def _source() -> str | None:
+def _source(towards: str) -> str | None:
+    """This machine's address on the way there, to which nothing is sent."""
     with suppress(OSError):
-        return local_host(AFAR[0])  # an address for examples (RFC 5737), which nothing is sent to
+        return local_host((towards, _DISCARD))
     return None
 
 
@@ -218,66 +295,106 @@ def _firewall() -> str:
 
 def _run(*command: str) -> str:
     with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=5, check=False).stdout
     return ""
 
 
 # -- multicast
 
 
-def _listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], set[Announcement]]:
-    """Asks for services from each address; what became of that, whose mDNS is heard, and which daemons answer."""
+def _services() -> bytes:
+    """The question for daemons, and for services of any kind."""
     # Loaded only here, since it takes a tenth of a second.
     from zeroconf import const  # noqa: PLC0415
     from zeroconf._dns import DNSQuestion  # noqa: PLC0415
-    from zeroconf._protocol.incoming import DNSIncoming  # noqa: PLC0415
     from zeroconf._protocol.outgoing import DNSOutgoing  # noqa: PLC0415
 
     out = DNSOutgoing(const._FLAGS_QR_QUERY)
     for name in (SERVICE, "_services._dns-sd._udp.local."):
         out.add_question(DNSQuestion(name, const._TYPE_PTR, const._CLASS_IN))
     (question,) = out.packets()
+    return bytes(question)
+
+
+def _records(data: bytes) -> list[Any] | None:
+    """Those in a packet; `None` where it is none of DNS."""
+    from zeroconf._protocol.incoming import DNSIncoming  # noqa: PLC0415
+
+    packet = DNSIncoming(data)
+    return packet.answers() if packet.valid else None
+
+
+def _listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Announcement]]:
+    """Asks for services from each address; what became of that, whose mDNS is heard, and which daemons answer."""
+    question = _services()
     echoes: dict[str, Echo] = {}
-    records: dict[str, list[Any]] = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    records: dict[tuple[str, str], list[Any]] = {}
+    with ExitStack() as stack:
+        sockets = {stack.enter_context(udp): host for host in hosts if (udp := _at_group(host))}
+        began = time.monotonic()
+        for end in (began + 1, began + _LISTEN):  # twice, since one may be lost
+            for udp, host in sockets.items():
+                with suppress(OSError):
+                    try:
+                        shared = udp.getsockname()[1] == _MDNS
+                        udp.sendto(question, (_GROUPS[udp.family], _MDNS))
+                        echoes.setdefault(host, Echo.LOST if shared else Echo.UNHEARD)
+                    except PermissionError:
+                        echoes[host] = Echo.BLOCKED
+            while (left := end - time.monotonic()) > 0:
+                for udp in select.select(sockets, [], [], left)[0]:
+                    data, where = udp.recvfrom(LARGEST)
+                    source, _ = address_of(where)
+                    if data == question and source in echoes:
+                        echoes[source] = Echo.HEARD
+                    elif (found := _records(data)) is not None:
+                        records.setdefault((source, sockets[udp].partition("%")[2]), []).extend(found)
+    announcements = {
+        each
+        for (source, interface), said in records.items()
+        for each in _announced(said, interface)
+        if source in each.hosts  # what one machine says of another proves nothing
+    }
+    return echoes, {source for source, _ in records}, frozenset(announcements)
+
+
+def _at_group(host: str) -> socket.socket | None:
+    """A socket for multicast at the interface that has this address; of IPv6, one of the link's own."""
+    where: tuple[Any, ...] = resolved((host, _MDNS))
+    v6 = ":" in host
+    if v6 and not where[3]:
+        return None
+    family = socket.AF_INET6 if v6 else socket.AF_INET
+    group = socket.inet_pton(family, _GROUPS[family])
+    udp = socket.socket(family, socket.SOCK_DGRAM)
+    try:
         for option in ("SO_REUSEADDR", "SO_REUSEPORT"):
             if hasattr(socket, option):
                 udp.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
         with suppress(OSError):  # where another program keeps the port for itself nothing is heard
             # At the group's own address it takes no answer that is meant for another program; Windows has no such.
-            udp.bind(("", _GROUP[1]) if platform.system() == "Windows" else _GROUP)
-        for host in hosts:
-            with suppress(OSError):
-                group = socket.inet_aton(_GROUP[0]) + socket.inet_aton(host)
-                udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-        began = time.monotonic()
-        for end in (began + 1, began + _LISTEN):  # twice, since one may be lost
-            for host in hosts:
-                with suppress(OSError):
-                    udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(host))
-                    echoes.setdefault(host, Echo.LOST)
-                    try:
-                        udp.sendto(question, _GROUP)
-                    except PermissionError:
-                        echoes[host] = Echo.BLOCKED
-            while (left := end - time.monotonic()) > 0:
-                if not select.select([udp], [], [], left)[0]:
-                    continue
-                data, (source, *_) = udp.recvfrom(LARGEST)
-                if data == question and source in echoes:
-                    echoes[source] = Echo.HEARD
-                elif (packet := DNSIncoming(data)).valid:
-                    records.setdefault(source, []).extend(packet.answers())
-    announcements = {each for said in records.values() for each in _announced(said)}
-    return echoes, records.keys() - set(hosts), announcements
+            udp.bind(("" if platform.system() == "Windows" else _GROUPS[family], *where[1:]))
+        if v6:
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("@I", where[3]))
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, where[3])
+        else:
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(host))
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(host))
+    except OSError:
+        udp.close()
+        return None
+    return udp
 
 
-def _announced(records: list[Any]) -> Iterator[Announcement]:
-    """The daemons in one machine's records."""
+def _announced(records: list[Any], interface: str) -> Iterator[Announcement]:
+    """The daemons in one machine's records, which have come by that interface."""
     hosts: dict[str, set[str]] = {}
     for each in records:
-        if len(getattr(each, "address", b"")) == 4:
-            hosts.setdefault(each.name, set()).add(socket.inet_ntoa(each.address))
+        if len(packed := getattr(each, "address", b"")) in (4, 16):
+            ip = ip_address(packed)
+            link = ip.version == 6 and ip.is_link_local
+            if interface or not link:
+                hosts.setdefault(each.name, set()).add(f"{ip}%{interface}" if link else str(ip))
     for each in records:
-        if hasattr(each, "port") and each.server in hosts and (said := _INSTANCE.match(each.name)):
-            yield Announcement(said[1], frozenset(hosts[each.server]), each.port)
+        if getattr(each, "port", 0) and each.server in hosts and (said := _INSTANCE.match(each.name)):
+            yield Announcement(said[2], frozenset(hosts[each.server]), each.port, printable(said[1] or ""))

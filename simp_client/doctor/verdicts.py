@@ -1,18 +1,18 @@
 """What facts mean: a verdict and the next thing to do for each check, and a sentence for an administrator. Pure."""
 
-from contextlib import suppress
+from collections import defaultdict
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum, unique
-from ipaddress import ip_interface
+from ipaddress import IPv6Address, ip_address, ip_interface
 from itertools import combinations
 from typing import Final
 
 from simp_client.doctor.facts import Echo, Facts, Link, Peer, Reply
 from simp_client.events import Person
-from simp_client.people import called
-from simp_proto.address import format_address, parse_address
+from simp_client.people import called, may_come
+from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
-from simp_proto.errors import AddressError
 
 _MDNS: Final = 5353
 _ALLOW: Final = {
@@ -31,9 +31,14 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+OK, WARN, FAIL, UNKNOWN = Verdict
+Said = tuple[Verdict, str, str]
+"""The verdict, what was seen, and the one next thing to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's line, with the one next thing to do."""
+    """One check's line, with the one next thing to do. What is seen where it fails can be a part of a sentence."""
 
     check: str
     verdict: Verdict
@@ -43,12 +48,14 @@ class Finding:
 
 def examine(facts: Facts) -> tuple[list[Finding], str | None]:
     """Every check, in the order in which a person would ask, and one sentence about whoever is looked for."""
-    checks = (_daemon, _port, _interfaces, _addresses, _inbound, _multicast, _others, _visible, _names)
-    found = [check(facts) for check in checks]
+    found = [Finding(name, *check(facts)) for name, check in _CHECKS.items()]
     if facts.peer is None:
         return found, None
     more, sentence = _of(facts, facts.peer)
-    return found + more, sentence
+    fails = [each.seen for each in found if each.verdict is FAIL and each.check != "visible"]
+    besides = [each for each in fails if each.lower() not in sentence.lower()]
+    joint = "; besides, " if any(each.verdict in (FAIL, UNKNOWN) for each in more) else ", but "
+    return found + more, joint.join([sentence, *besides[:1]]) + "".join(f", and {each}" for each in besides[1:]) + "."
 
 
 def allow(firewall: str, port: int) -> str:
@@ -56,207 +63,382 @@ def allow(firewall: str, port: int) -> str:
     return _ALLOW.get(firewall, "let UDP {} in and out at the firewall").format(port)
 
 
-def entries(neighbours: tuple[Person, ...], wanted: str) -> list[Person]:
-    """Those that have that name or address; of a name, whoever is here before whoever is only known."""
-    with suppress(AddressError):
-        address = format_address(parse_address(wanted, DAEMON_PORT))
-        return [each for each in neighbours if each.address == address]
-    return called(neighbours, wanted)
+def listed(facts: Facts, address: Address) -> Person | None:
+    """Whom this machine's daemon has at that address."""
+    return next((each for each in facts.neighbours if each.address == format_address(address)), None)
+
+
+def places(facts: Facts, name: str) -> list[Address]:
+    """Where those of that name are, by the daemon's list or else by what was heard."""
+    if known := called(facts.neighbours, name):
+        return [parse_address(each.address, DAEMON_PORT) for each in known]
+    heard = [each for each in facts.announcements if name and each.name == name and not each.hosts & facts.own]
+    near = [
+        min(each.hosts, key=lambda host: (not any(one.joins(host) for one in facts.interfaces), ":" in host, host))
+        for each in heard
+    ]
+    return sorted({(host, each.port) for host, each in zip(near, heard, strict=True)})
+
+
+def nobodys(facts: Facts, address: Address) -> str:
+    """What that address is, if it is no other machine's."""
+    ip = ip_address(address[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        return f"an IPv4 address in the spelling of IPv6: give {ip.ipv4_mapped}"
+    if ip.is_multicast:
+        return "a multicast address, which stands for a group of machines"
+    if ip.is_unspecified or (ip.version == 4 and int(ip) < 1 << 24):
+        return "an address that stands for no machine"
+    for one in facts.interfaces:
+        for network in (ip_interface(each).network for each in one.addresses if one.joins(address[0])):
+            if ip in (network.network_address, network.broadcast_address) and network.num_addresses > 2:
+                if ip == network.network_address:
+                    return f"the address of the network {network} itself, and no machine's"
+                if ip.version == 4:
+                    return f"the broadcast address of {network}, which stands for every machine in it"
+    if ip.version == 4 and ip.is_reserved:
+        broadcast = "the broadcast address, which stands for every machine" if int(ip) == 0xFFFFFFFF else ""
+        return broadcast or "a reserved address, which no machine has"
+    everywhere = any(facts.itself.get(each) is Reply.PRESENT for each in facts.hosts(ip.version))
+    here = address[0] in facts.own or (ip.is_loopback and everywhere)
+    return "this machine itself" if here and address[1] == facts.port and not listed(facts, address) else ""
 
 
 # -- this machine
 
 
-def _daemon(facts: Facts) -> Finding:
-    if facts.no_daemon:
-        seen, _, start = facts.no_daemon.partition(". ")
-        return Finding("daemon", Verdict.FAIL, seen, start or "start it again: simp daemon")
-    return Finding("daemon", Verdict.OK, "it runs, and answers its clients")
+def _daemon(facts: Facts) -> Said:
+    why, _, start = facts.no_daemon.partition(". ")
+    if why and facts.stranger:
+        seen = f"whatever has TCP {facts.client[1]} at {facts.client[0]} doesn't answer as this machine's daemon does"
+        return FAIL, seen, "see what it is, and end it; or name the daemon's: --daemon IP --client-port N"
+    if why:
+        start = f"Start one with: {_start(6)}" if facts.client[0] == "127.0.0.1" and facts.version == 6 else start
+        if facts.port_taken:
+            return FAIL, f"this machine's own daemon doesn't answer at {format_address(facts.client)}", start
+        return FAIL, f"this machine's own daemon isn't running (start it with: {start.rpartition(': ')[2]})", start
+    if facts.elsewhere:
+        return WARN, f"it runs at {facts.client[0]}, which is another machine", "run simp doctor there"
+    return OK, f"it runs, and answers its clients at {format_address(facts.client)}", ""
 
 
-def _port(facts: Facts) -> Finding:
+def _port(facts: Facts) -> Said:
     port = f"UDP {facts.port}"
-    if not facts.no_daemon and facts.port_taken:
-        return Finding("port", Verdict.OK, f"{port} is in use, as it is while the daemon runs")
-    if not facts.no_daemon:
-        return Finding("port", Verdict.WARN, f"nobody has {port}: your daemon has another port", "give it with --port")
-    if not facts.port_taken:
-        return Finding("port", Verdict.OK, f"{port} is free for the daemon")
-    seen = f"{port} is held by {facts.holder or 'another program'}"
-    return Finding("port", Verdict.FAIL, seen, "if that is your daemon: simp doctor --daemon IP; else end it")
+    if facts.no_daemon and not facts.port_taken:
+        return OK, f"{port} is free for the daemon", ""
+    if facts.no_daemon:
+        seen = f"{port} of this machine is held by {facts.holder or 'another program'}"
+        return FAIL, seen, "if that is your daemon: simp doctor --daemon IP; else end it"
+    if facts.elsewhere:
+        return UNKNOWN, "the daemon is on another machine", ""
+    if set(facts.itself.values()) <= {Reply.REFUSED}:
+        ports = sorted({each.port for each in facts.announcements if each.hosts & facts.own})
+        seen = f"nobody has {port}: your daemon has another port"
+        return WARN, seen, f"simp doctor --port {ports[0]}" if ports else "give it with --port"
+    return OK, f"{port} is in use, as it is while the daemon runs", ""
 
 
-def _interfaces(facts: Facts) -> Finding:
+def _interfaces(facts: Facts) -> Said:
     up = [each for each in facts.interfaces if each.up and each.addresses]
+    down = [each.name for each in facts.interfaces if not each.up]
     if not up:
-        return Finding("interfaces", Verdict.FAIL, "none is up and has an address", "join the network: cable or Wi-Fi")
+        which = f"{' and '.join(down)} is off, or its cable is out" if down else "no interface has an address"
+        return FAIL, f"this machine is on no network: {which}", "join the network: cable or Wi-Fi"
     usable = [f"{each.name} {' '.join(each.addresses)}" for each in up if each.multicast]
     if not usable:
-        return Finding("interfaces", Verdict.WARN, "none that is up does multicast", "call people by their address")
-    return Finding("interfaces", Verdict.OK, ", ".join(usable))
+        return WARN, "none that is up does multicast", "call people by their address"
+    return OK, ", ".join(usable + [f"{each} is off, or its cable is out" for each in down]), ""
 
 
-def _addresses(facts: Facts) -> Finding:
+def _addresses(facts: Facts) -> Said:
     up = [(each, ip_interface(text)) for each in facts.interfaces if each.up for text in each.addresses]
     for one, ip in up:
         if ip.version == 4 and ip.is_link_local:
             seen = f"{one.name} has {ip.ip}: the network gave it no address"
-            return Finding("addresses", Verdict.WARN, seen, "look at the cable, the Wi-Fi's password, and the router")
+            return WARN, seen, "look at the cable, the Wi-Fi's password, and the router"
         if one.tunnel and str(ip.ip) == facts.source:
             seen = f"everything beyond this network goes through {one.name}, a VPN"
-            return Finding("addresses", Verdict.WARN, seen, "try again without it; some keep the local network out")
+            return WARN, seen, "try again without it; some keep the local network out"
     for (one, ip), (other, second) in combinations(up, 2):
         if one != other and ip.network == second.network and not ip.is_link_local:
-            seen = f"{one.name} and {other.name} are both in {ip.network}"
-            return Finding("addresses", Verdict.WARN, seen, "switch one of them off")
+            return WARN, f"{one.name} and {other.name} are both in {ip.network}", "switch one of them off"
     way = f"other networks see {facts.source}" if facts.source else "no way leads to other networks; none is needed"
-    return Finding("addresses", Verdict.OK, way)
+    return OK, way, ""
 
 
-def _inbound(facts: Facts) -> Finding:
-    match facts.itself:
-        case Reply.PRESENT:
-            return Finding("inbound", Verdict.OK, f"the daemon answers at UDP {facts.port}, asked from this machine")
-        case Reply.SILENT | Reply.PROHIBITED | Reply.BLOCKED:
-            seen = f"something drops UDP {facts.port} to the daemon: this machine's own firewall"
-            return Finding("inbound", Verdict.FAIL, seen, allow(facts.firewall, facts.port))
-        case Reply.REFUSED:
-            seen = f"no daemon has UDP {facts.port} at this machine's address in the network"
-            return Finding("inbound", Verdict.WARN, seen, "start it without IP, or name both: --daemon IP --port N")
-    return Finding("inbound", Verdict.UNKNOWN, "there is no daemon to ask, or no address to ask it at")
+def _inbound(facts: Facts) -> Said:
+    here = [host for host in facts.hosts(facts.version) if host in facts.itself]
+    said = {facts.itself[host] for host in here}
+    if said & {Reply.SILENT, Reply.PROHIBITED, Reply.BLOCKED}:
+        way = f"what comes to its UDP {facts.port}"
+        if Reply.BLOCKED in said:
+            way = f"UDP {facts.port} on its way out"
+        return FAIL, f"this machine's own firewall drops {way}", allow(facts.firewall, facts.port)
+    if Reply.PRESENT in said:
+        return OK, f"the daemon answers at UDP {facts.port}, asked from this machine", ""
+    if Reply.PRESENT not in facts.itself.values():
+        return UNKNOWN, f"there is no daemon to ask at UDP {facts.port}", ""
+    other = 10 - facts.version
+    if not here and not facts.hosts(other):
+        return UNKNOWN, "there is no address in a network to ask it at", ""
+    if not here:
+        seen = f"this machine's own daemon is on IPv{facts.version}, and its network has only IPv{other}"
+        return FAIL, f"{seen} (start it anew with: {_start(other)})", f"start it anew with: {_start(other)}"
+    return (
+        WARN,
+        f"your daemon is at {facts.client[0]}, for this machine alone",
+        f"start it anew with: {_start(facts.version)}",
+    )
 
 
-def _multicast(facts: Facts) -> Finding:
-    for host, echo in facts.echoes.items():
+def _start(version: int) -> str:
+    return "simp daemon" if version == 4 else "simp daemon ::"
+
+
+def _multicast(facts: Facts) -> Said:
+    echoes = {host: facts.echoes[host] for host in facts.hosts(facts.version) if host in facts.echoes}
+    for host, echo in echoes.items():
+        if echo is Echo.UNHEARD:
+            return (
+                WARN,
+                f"another program keeps UDP {_MDNS} for itself: nobody is found",
+                f"end it: ss -ulpn | grep {_MDNS}",
+            )
         if echo is not Echo.HEARD:
-            what, way = ("gets out", "outgoing") if echo is Echo.BLOCKED else ("comes back", "incoming")
-            seen = f"from {host} none {what}: this machine's own firewall drops {way} UDP {_MDNS}"
-            return Finding("multicast", Verdict.FAIL, seen, allow(facts.firewall, _MDNS))
-    if not facts.echoes:
-        return Finding("multicast", Verdict.UNKNOWN, "there is no IPv4 address to try it from")
-    return Finding("multicast", Verdict.OK, "what this machine sends comes back to it")
+            way = "outgoing" if echo is Echo.BLOCKED else "incoming"
+            seen = f"this machine's own firewall drops {way} UDP {_MDNS} (at {host}), by which people are found"
+            return FAIL, seen, allow(facts.firewall, _MDNS)
+    if not echoes:
+        return UNKNOWN, f"there is no IPv{facts.version} address in a network to try it from", ""
+    return OK, "what this machine sends comes back to it", ""
 
 
-def _others(facts: Facts) -> Finding:
+def _others(facts: Facts) -> Said:
     if facts.heard:
-        return Finding("others", Verdict.OK, f"mDNS is heard from {', '.join(sorted(facts.heard)[:5])}")
-    if _multicast(facts).verdict is not Verdict.OK:
-        return Finding("others", Verdict.UNKNOWN, "nobody's mDNS is heard, which the line above explains")
-    if any(each.here and each.source != "announced" for each in facts.neighbours):
-        seen = "somebody answers, but nobody's mDNS is heard: the network filters multicast"
-        return Finding("others", Verdict.WARN, seen, "ask for multicast on the access point and between its networks")
+        return OK, f"mDNS is heard from {', '.join(sorted(facts.heard)[:5])}", ""
+    own = facts.own | {facts.client[0]}
+    heard = [each for each in facts.neighbours if each.seconds is not None and not _hosts(each) <= own]
+    if found := [each for each in heard if each.source == "announced"]:
+        return OK, f"your daemon has found {', '.join(each.name or each.address for each in found[:5])}", ""
+    if _multicast(facts)[0] is not OK:
+        return UNKNOWN, "nobody's mDNS is heard, which the line above explains", ""
+    if heard:
+        seen = "somebody answers, but nobody's mDNS is heard: the network filters it, or they don't announce themselves"
+        return WARN, seen, "ask for multicast on the access point and between its networks"
     seen = "nobody's mDNS is heard: no other machine announces anything, or the network filters multicast"
-    return Finding("others", Verdict.UNKNOWN, seen, "run simp doctor on the other machine, too")
+    return UNKNOWN, seen, "run simp doctor on the other machine, too"
 
 
-def _visible(facts: Facts) -> Finding:
-    own = {host for each in facts.interfaces for host in each.hosts} | facts.echoes.keys()
+def _hosts(person: Person) -> set[str]:
+    return {parse_address(person.address, DAEMON_PORT)[0]}
+
+
+def _visible(facts: Facts) -> Said:
     if Echo.BLOCKED in facts.echoes.values():
-        return Finding("visible", Verdict.FAIL, "nobody can see you, since no multicast gets out", "see multicast")
-    if any(each.port == facts.port and each.hosts & own for each in facts.announcements):
-        return Finding("visible", Verdict.OK, "your daemon announces itself")
-    if facts.no_daemon or _multicast(facts).verdict is not Verdict.OK:
-        seen = "whether others see you can't be told from here"
-        return Finding("visible", Verdict.UNKNOWN, seen, "run simp who on the other machine")
-    seen = "your daemon isn't announced on this network"
-    return Finding("visible", Verdict.WARN, seen, "start it without IP, and without --discovery off")
+        return FAIL, "nobody can see you, since no multicast gets out", "see multicast"
+    ports = {each.port for each in facts.announcements if each.hosts & facts.own}
+    if facts.port in ports or (ports and _port(facts)[0] is WARN):
+        return OK, "your daemon announces itself", ""
+    if facts.no_daemon or _multicast(facts)[0] is not OK:
+        return UNKNOWN, "whether others see you can't be told from here", "run simp who on the other machine"
+    seen = "this machine's own daemon isn't announced on this network, as with --discovery off"
+    return WARN, seen, "start it without IP, and without --discovery off"
 
 
-def _names(facts: Facts) -> Finding:
-    for one, other in combinations(facts.announcements, 2):
-        if one.identity == other.identity and not one.hosts & other.hosts:
-            where = " and ".join(sorted([*one.hosts, *other.hosts]))
-            seen = f"the daemons at {where} have one identity, {one.identity}: one is a copy, or a forgery"
-            return Finding("names", Verdict.WARN, seen, "at the copy, delete the file identity in its state directory")
-    here = [each for each in facts.neighbours if each.here]
-    for each in here:
-        if len(several := [other.address for other in here if other.name == each.name]) > 1:
-            seen = f"{len(several)} people are called {each.name}: {', '.join(several)}"
-            return Finding("names", Verdict.WARN, seen, "ask them which is which, and call the address")
+def _names(facts: Facts) -> Said:
+    by_identity, by_name = defaultdict(list), defaultdict(list)
+    for announcement in facts.announcements:
+        by_identity[announcement.identity].append(announcement.hosts)
+    for person in facts.neighbours:
+        if person.here:
+            by_name[person.name].append(person.address)
+    for identity, hosts in by_identity.items():
+        if not frozenset.intersection(*hosts):
+            where = " and ".join(sorted({min(each) for each in hosts})[:5])
+            seen = f"the daemons at {where} have one identity, {identity}: one is a copy, or a forgery"
+            return WARN, seen, "at the copy, delete the file identity in its state directory"
+    for name, addresses in by_name.items():
+        if len(addresses) > 1:
+            seen = f"{len(addresses)} people are called {name}: {', '.join(addresses[:5])}"
+            return WARN, seen, "ask them which is which, and call the address"
     if facts.no_daemon:
-        return Finding("names", Verdict.UNKNOWN, "there is no daemon to list them")
-    return Finding("names", Verdict.OK, "everybody here has a name of their own")
+        return UNKNOWN, "there is no daemon to list them", ""
+    return OK, "everybody here has a name of their own", ""
+
+
+_CHECKS: Final = {
+    "daemon": _daemon,
+    "port": _port,
+    "interfaces": _interfaces,
+    "addresses": _addresses,
+    "inbound": _inbound,
+    "multicast": _multicast,
+    "others": _others,
+    "visible": _visible,
+    "names": _names,
+}
 
 
 # -- whoever is looked for
 
 
 def _of(facts: Facts, peer: Peer) -> tuple[list[Finding], str]:
-    listed = entries(facts.neighbours, peer.wanted)
-    if peer.address is None and listed:
-        seen = f"{peer.wanted} is at {', '.join(each.address for each in listed)}"
-        found = Finding("peer", Verdict.FAIL, seen, f"choose one: simp doctor {listed[0].address}")
-        return [found], f"{len(listed)} people are called {peer.wanted}, so that the name alone leads to nobody."
-    if peer.address is None:
-        seen = f"nobody called {peer.wanted} is known"
-        found = Finding("peer", Verdict.FAIL, seen, "ask for the IP address, and give that to simp doctor")
-        return [found], f"Nobody called {peer.wanted} is known on this network."
+    if peer.address is None or peer.mistake:
+        found, sentence = _unaddressed(facts, peer)
+        return [found], sentence
     address = format_address(peer.address)
-    name = peer.name or (listed[0].name if listed else "")
+    person = listed(facts, peer.address)
+    announced = next((each.name for each in facts.announcements if peer.address[0] in each.hosts), "")
+    name = peer.name or (person.name if person else announced)
     who = f"{name} ({address})" if name else address
-    if not listed:
-        found = Finding("peer", Verdict.WARN, f"your daemon doesn't list {address}")
-    elif listed[0].seconds is None:
-        found = Finding("peer", Verdict.WARN, f"{who} is known ({listed[0].source}), and doesn't answer your daemon")
+    if facts.no_daemon:
+        found = Finding("peer", WARN, "there is no daemon to list it")
+    elif person is None:
+        found = Finding("peer", WARN, f"your daemon doesn't list {address}")
+    elif person.seconds is None:
+        found = Finding("peer", WARN, f"{who} is known ({person.source}), and doesn't answer your daemon")
     else:
-        seen = f"{who} was heard by your daemon {listed[0].seconds} s ago ({listed[0].source})"
-        found = Finding("peer", Verdict.OK, seen)
-    heard = facts.no_daemon is None and (not listed or listed[0].seconds is not None)
-    more, sentence = _way(facts, peer, who, heard=heard and _inbound(facts).verdict is not Verdict.FAIL)
-    return [found, *more], sentence
+        found = Finding("peer", OK, f"{who} was heard by your daemon {person.seconds} s ago ({person.source})")
+    if peer.reply is Reply.PRESENT:
+        nobody = "" if peer.name else "; nobody is at it"
+        cause = Finding("answer", OK, f"its daemon answers this command{nobody}")
+        sentence = _reached(facts, peer, peer.address, who, person)
+    else:
+        cause, sentence = _unreached(facts, peer, peer.address, who)
+    route = Finding("route", OK, f"there is a way to {peer.address[0]}")
+    there = Finding("machine", OK, "the machine is there")
+    if peer.link is not Link.THERE and not facts.announced(peer.address):
+        there = Finding("machine", UNKNOWN, f"whether it is there can't be told: {peer.link.value}")
+    around = {"route": [cause], "outgoing": [route, cause], "machine": [route, cause]}
+    return [found, *around.get(cause.check, [route, cause, there])], sentence
 
 
-def _way(  # noqa: PLR0912  a case for each cause
-    facts: Facts, peer: Peer, who: str, *, heard: bool
-) -> tuple[list[Finding], str]:
-    """How far one gets; `heard` says whether this machine's daemon can hear what comes back."""
-    assert peer.address
-    host, number = peer.address
+def _unaddressed(facts: Facts, peer: Peer) -> tuple[Finding, str]:
+    """Why that leads to nobody's address."""
+    wanted, found = peer.wanted, places(facts, peer.wanted)
+    if len(found) > 1:
+        where = [format_address(each) for each in found]
+        seen = f"{wanted} is at {', '.join(where[:5])}"
+        sentence = f"{len(found)} people are called {wanted}, so that the name alone leads to nobody"
+        return Finding("peer", FAIL, seen, f"choose one: simp doctor {where[0]}"), sentence
+    if peer.address:
+        seen = f"{wanted} is {peer.mistake}"
+        return Finding("peer", FAIL, seen, "give the address of another machine, such as simp who lists"), seen
+    if not may_come(wanted) or wanted[0] in "[0123456789":
+        sentence = f"{wanted} is nobody's name here, and no address that can be asked: {peer.mistake}"
+        return Finding("peer", FAIL, peer.mistake, "simp who lists who is here, with addresses"), sentence
+    if any(each.name == wanted for each in facts.announcements):
+        seen = f"{wanted} is whoever is at this machine itself"
+        return Finding("peer", FAIL, seen, "give the name of somebody else, such as simp who lists"), seen
+    seen = f"nobody called {wanted} is known"
+    names = {each.name for each in facts.neighbours} | {each.name for each in facts.announcements}
+    alike = {each.casefold(): each for each in sorted(names) if each}
+    for near in get_close_matches(wanted.casefold(), alike, 1):
+        sentence = f"Nobody called {wanted} is known on this network, but {alike[near]} is"
+        return Finding("peer", FAIL, seen, f"if that is meant: simp doctor {alike[near]}"), sentence
+    for check in ("interfaces", "daemon", "inbound", "multicast", "visible"):
+        verdict, why, do = _CHECKS[check](facts)
+        if verdict is FAIL or (verdict is WARN and check == "visible"):
+            sentence = f"Whether anybody called {wanted} is here can't be told, since {why}"
+            return Finding("peer", UNKNOWN, seen, do), sentence
+    ask = "ask for the IP address, and give that to simp doctor"
+    return Finding("peer", FAIL, seen, ask), f"Nobody called {wanted} is known on this network"
+
+
+def _reached(facts: Facts, peer: Peer, address: Address, who: str, person: Person | None) -> str:
+    """What an answer to this command means for the daemon."""
+    on = [each for each, said in facts.itself.items() if said is Reply.PRESENT]
+    local = ip_address(address[0]).is_loopback or address[0] in facts.own
+    if facts.no_daemon or any(check(facts)[0] is FAIL for check in _CHECKS.values()):
+        return f"{who} answers"
+    if on and not local and facts.itself.get(peer.source or "", Reply.REFUSED) is Reply.REFUSED:
+        start = _start(6 if ":" in address[0] else 4)
+        where = f"{who} answers, but this machine's own daemon is only at {', '.join(on)}"
+        return f"{where}, from where no way leads there (start it anew with: {start})"
+    if person is not None and person.seconds is not None:
+        return f"{who} can be reached: nothing is in the way"
+    if _visible(facts)[0] is WARN:
+        return f"{who} can be reached by its address, but {_visible(facts)[1]}"
+    if person is not None and person.source == "announced":
+        drops = f"this machine's own firewall drops what others send to its UDP {facts.port}, it seems"
+        return f"{who} answers, but {drops}: this command gets an answer, and the daemon doesn't"
+    unfound = f"{who} can be reached by its address, but this machine's own daemon hasn't found it"
+    return f"{unfound}: the network filters multicast, it seems"
+
+
+def _unreached(facts: Facts, peer: Peer, address: Address, who: str) -> tuple[Finding, str]:  # noqa: PLR0912  a case for each cause
+    """How far one gets."""
+    host, number = address
     port, machine = f"UDP {number}", f"The machine of {who}"
-    route = Finding("route", Verdict.OK, f"there is a way to {host}")
-    there = Finding("machine", Verdict.OK, "the machine is there")
+    reply, link, runs = peer.reply, peer.link, facts.announced(address)
+    said = peer.told | {each for each in facts.announcements if host in each.hosts}
+    others = sorted({format_address((host if host in each.hosts else min(each.hosts), each.port)) for each in said})
+    where = " and ".join(others[:5])
     let_in = f"over there, let {port} in, such as: {allow('ufw', number)}"
-    runs = facts.announced(peer.address)
-    match peer.reply:
-        case Reply.NO_ROUTE:
-            next_thing = "join the same network, or have a router join the two"
-            route = Finding("route", Verdict.FAIL, f"no way leads from this machine to {host}", next_thing)
-            return [route], f"This machine has no route to {who}: the two are in networks that no router joins."
-        case Reply.BLOCKED:
-            seen = f"this machine's own firewall drops {port} on its way out"
-            found = Finding("outgoing", Verdict.FAIL, seen, allow(facts.firewall, number))
-            return [route, found], f"This machine's own firewall drops {port} on its way out to {who}."
-        case Reply.PRESENT:
-            nobody = "" if peer.name else "; nobody is at it"
-            found = Finding("answer", Verdict.OK, f"its daemon answers this command{nobody}")
-            if facts.no_daemon:
-                sentence = f"{who} can be reached; it is this machine's own daemon that doesn't run."
-            elif heard:
-                sentence = f"{who} can be reached: nothing is in the way."
-            else:
-                sentence = f"{who} answers, but this machine's own firewall drops what comes to its UDP {facts.port}."
-            return [route, found, there], sentence
-        case Reply.REFUSED if not runs:
-            found = Finding("answer", Verdict.FAIL, f"nothing listens at {port}", "over there, start it: simp daemon")
-            return [route, found, there], f"{machine} is there, but no daemon runs at {port}."
-        case Reply.REFUSED | Reply.PROHIBITED:
-            found = Finding("answer", Verdict.FAIL, f"a firewall rejects {port}", let_in)
-            return [route, found, there], f"{machine} is there, but something rejects {port} to it: its firewall."
-        case Reply.SILENT if runs or peer.link is Link.THERE:
-            found = Finding("answer", Verdict.FAIL, "nothing comes back, though the machine is there", let_in)
-            return [route, found, there], f"{machine} is there, but something drops {port} to it: its firewall."
-        case Reply.SILENT:
-            answer = Finding("answer", Verdict.FAIL, "nothing comes back", "run simp doctor over there")
-        case _:
-            seen = "it isn't asked, since it might be a daemon that doesn't understand the question"
-            answer = Finding("answer", Verdict.UNKNOWN, seen, f"simp probe {format_address(peer.address)}, which rings")
-    if peer.link is Link.ABSENT:
+    if reply is not Reply.REFUSED and (out := _out(facts, host, peer.source)):
+        found = Finding("route", FAIL, out, "put the cable in, join the Wi-Fi, or switch it on")
+        return found, f"Nothing gets from this machine to {who}, since {out}"
+    if reply is Reply.NO_ROUTE and runs:
+        found = Finding("route", FAIL, f"no way leads to {host}", "give both machines addresses of one network")
+        why = "the two have addresses of different networks"
+        return found, f"This machine has no route to {who}, which it hears: {why}"
+    if reply is Reply.NO_ROUTE:
+        version = ip_address(host).version
+        own = [ip_interface(each) for one in facts.interfaces if one.up for each in one.addresses]
+        networks = {str(each.network) for each in own if each.version == version and not each.is_link_local}
+        within = f"it has no IPv{version} address in a network"
+        if networks:
+            within = f"it is in {' and '.join(sorted(networks))}, and no router joins the two networks"
+        do = "join the same network, or have a router join the two"
+        found = Finding("route", FAIL, f"no way leads from this machine to {host}", do)
+        return found, f"This machine has no route to {who}: {within}"
+    if reply is Reply.BLOCKED:
+        seen = f"this machine's own firewall drops {port} on its way out"
+        return Finding("outgoing", FAIL, seen, allow(facts.firewall, number)), f"T{seen[1:]} to {who}"
+    if reply is Reply.UNASKED and others:
+        found = Finding("answer", FAIL, f"a daemon is announced at {where} instead", f"simp doctor {others[0]}")
+        return found, f"{machine} is there, but its daemon is at {where}"
+    if reply is Reply.REFUSED and not runs:
+        start = f"over there, start it: {_start(6 if ':' in host else 4)}"
+        found = Finding("answer", FAIL, f"nothing listens at {port}", start)
+        return found, f"{machine} is there, but no daemon runs at {port}{f'; one is at {where}' if others else ''}"
+    if reply is Reply.REFUSED or (reply is Reply.PROHIBITED and (runs or link is Link.THERE)):
+        found = Finding("answer", FAIL, f"a firewall rejects {port}", let_in)
+        return found, f"{machine} is there, but something rejects {port} to it: its firewall"
+    if link is Link.ABSENT and runs:
+        found = Finding("machine", FAIL, "it is announced, but doesn't answer on the link", "try with a cable")
+        return found, f"{machine} announces itself, but the access point or a switch keeps from it what is for it alone"
+    if link is Link.ABSENT:
         seen = "no machine has that address, or an access point keeps its clients apart"
-        there = Finding("machine", Verdict.FAIL, seen, "see whether it is on; if so, try both with a cable")
+        found = Finding("machine", FAIL, seen, "see whether it is on; if so, try both with a cable")
         tell = "if it is on, and a cable joins the two, it is the access point"
-        return [route, answer, there], f"{machine} is off or gone, or the access point keeps its clients apart; {tell}."
-    if peer.link is not Link.THERE:
-        there = Finding("machine", Verdict.UNKNOWN, f"whether it is there can't be told: {peer.link.value}")
-    if peer.reply is Reply.SILENT:
-        return [route, answer, there], f"Nothing comes back from {who}: it is off, or a firewall drops {port}."
-    return [route, answer, there], f"Whether a daemon answers at {who} shows only a call, or simp probe."
+        return found, f"{machine} is off or gone, or the access point keeps its clients apart; {tell}"
+    if reply is Reply.SILENT and not peer.answers:
+        for verdict, why, do in (_inbound(facts), _multicast(facts)):
+            if verdict is FAIL:
+                found = Finding("answer", UNKNOWN, "nothing comes back, for which this machine is reason enough", do)
+                return found, f"Nothing comes back from {who}, which can't be judged as long as {why}"
+    if reply is Reply.SILENT and (runs or link is Link.THERE):
+        found = Finding("answer", FAIL, "nothing comes back, though the machine is there", let_in)
+        doubts = ["its daemon hangs"] * (not runs) + ["this machine's own lets no answers in"] * (not peer.answers)
+        unless = f", unless {' or '.join(doubts)}" if doubts else ""
+        return found, f"{machine} is there, but something drops {port} to it: its firewall{unless}"
+    if reply in (Reply.SILENT, Reply.PROHIBITED):
+        found = Finding("answer", FAIL, "nothing comes back", "run simp doctor over there")
+        return found, f"Nothing comes back from {who}: it is off, or a firewall drops {port}"
+    seen = "no daemon is announced there, and one that isn't might not understand a question"
+    found = Finding("answer", UNKNOWN, seen, f"simp probe {format_address(address)}, which rings")
+    none = f"{machine} is there, but announces no daemon" if link is Link.THERE else f"No daemon is announced at {who}"
+    return found, f"{none}: whether one runs at {port} shows only a call, or simp probe"
+
+
+def _out(facts: Facts, host: str, source: str | None) -> str:
+    """Which interface on the way there is off, if one is."""
+    if ip_address(host).is_loopback:
+        return ""
+    if not any(each.up for each in facts.interfaces):
+        return _interfaces(facts)[1]
+    mine = [each for each in facts.interfaces if source in each.hosts]
+    mine = mine or [each for each in facts.interfaces if each.joins(host)]
+    off = [each.name for each in mine if not each.up]
+    return f"this machine's own {off[0]} is off, or its cable is out" if off and len(off) == len(mine) else ""

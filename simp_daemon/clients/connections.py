@@ -209,6 +209,8 @@ class Connections:
         if line.word is Word.PING:
             self._write(client, Word.PONG)
         elif line.word is Word.WHO:
+            if not self._neighbours.asks:
+                self._write(client, Word.DISCOVERY, "off")
             for seen in self._neighbours.look(now):
                 self._write(client, Word.SEEN, describe(seen))
             if attachment:
@@ -226,7 +228,8 @@ class Connections:
     def _attach(self, client: Client, connection: _Connection, name: str, now: float) -> None:
         if self._attachment:
             mine = self._attachment is connection.attachment
-            raise NotNowError("you are connected already" if mine else "another client is connected to this daemon")
+            other = "another client is connected to this daemon, which takes one at a time: close that one first"
+            raise NotNowError("you are connected already" if mine else other)
         attachment = Attachment(client, name, self._endpoint, self._neighbours, self._outbox, self._emit)
         self._attachment = connection.attachment = attachment
         attachment.greet(name, ((peer, caller, round(now - at)) for peer, (caller, at) in self._missed.items()))

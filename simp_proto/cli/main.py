@@ -57,8 +57,14 @@ class _Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggests the command that was probably meant; Click does so only from 8.4 on, for loaded commands."""
         name = args[0]
-        if not ctx.resilient_parsing and (near := get_close_matches(name, _COMMANDS)) and name not in near:
-            ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
+        if not ctx.resilient_parsing and name not in _COMMANDS and not name.startswith("-"):
+            near, (*others, last) = get_close_matches(name, _COMMANDS), _COMMANDS
+            there = (
+                f"Did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"There are {', '.join(others)} and {last}."
+            )
+            ctx.fail(f"No such command {name!r}. {there}")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:

@@ -31,7 +31,7 @@ class Held(NamedTuple):
     """It is a message, whatever it looks like."""
 
 
-class Talks:
+class Calls:
     """`piped` and `lost` are the dialogue's.
 
     `texts_only`: nobody can answer what is shown. `once`: the end of the first call or chat is the end of all.
@@ -95,9 +95,7 @@ class Talks:
         self.error(f"not sent: {view.short(text)}: {why}")
 
     def who(self, other: Other) -> str:
-        """With the name by which that address is known, where there is no other."""
-        person = None if other.name else self.attachment.people.at(other.address)
-        return view.title(person.other if person else other, self.user)
+        return view.title(self.attachment.people.known(other), self.user)
 
     # -- what the person wishes
 
@@ -108,7 +106,6 @@ class Talks:
     def call(self, whom: str) -> None:
         """Calls them; raises `AddressError` where that is nobody, or several."""
         self.attachment.call(whom)
-        self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self._begin()
         self.notice(f"Calling {self.who(self.attachment.partner)}.{'' if self.texts_only else ' q cancels.'}")
 
@@ -165,6 +162,7 @@ class Talks:
 
     def _begin(self) -> None:
         self._count += 1
+        self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self.place = Place.MENU  # where its end leads
         self.listed, self.news, self.why = None, "", ""
 
@@ -177,8 +175,10 @@ class Talks:
         if self.state is Place.CLOSING and not self.attachment.outstanding:
             self.detach()
 
-    def lose(self) -> None:
+    def lose(self, why: str = "") -> None:
+        """The daemon is gone, or why there was none."""
         was = self.state
+        self._lost = why or self._lost
         self.attachment.lose()
         self._follow(was)
 
@@ -229,10 +229,13 @@ class Talks:
                 what = "not delivered" if fate is Fate.UNDELIVERED else "may not have arrived"
                 self.error(f"{what}: {view.short(text)}")
             case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
-                self._unanswered(view.short_title(other, self.user), seconds)
+                self._unanswered(view.short_title(self.attachment.people.known(other), self.user), seconds)
             case events.Silent(other, seconds) if was is Phase.CHAT:
                 heard = f"Nothing heard from {view.short_title(other, self.user)} for {view.duration(seconds)}"
                 self.notice(f"{heard}; its daemon doesn't tell whether it is still there.")
+            case events.LastHeard(person):
+                heard = view.duration(person.seconds or 0)
+                self.notice(f"{view.short_title(person.other, self.user)} was last heard {heard} ago.")
             case events.Failed(other, _, how):
                 self.failed |= was is Phase.CALLING
                 if how in _HOW:

@@ -102,7 +102,7 @@ class Street:
                 house.read += [text.words if isinstance(text, Ask) else view.plain(text) for text in texts]
                 said = b"".join(map(format_line, house.person.lines_to_send()))
                 if said:
-                    name = house.person._talks.user
+                    name = house.person._calls.user
                     self._underway.append((house, ClientSaid(name, said)))
 
 
@@ -176,8 +176,8 @@ def test_a_partner_whose_daemon_has_died_is_told_with_the_message_it_took_along(
         "! not delivered: 'are you there?'",
         "! bob stopped answering",
         "* bob (127.0.0.2:7777) is gone; the chat is over.",
-        "* Known, but not here now: bob",
-        "* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why.",
+        "* Known, but not heard now: bob",
+        "* Nobody is here now. Wait, or call a name or an IP address; `simp doctor` finds out why.",
         "Call whom?",
     ]
 
@@ -206,3 +206,18 @@ def test_whoever_declines_is_there(street: Street) -> None:
     call(street)
     street.type(BOB, "n")
     assert street.read(ALICE)[-3] == "* bob (127.0.0.2:7777) declined."
+
+
+def test_of_whoever_was_here_and_does_not_answer_it_is_told_when_they_were_heard(street: Street) -> None:
+    chat(street)
+    street.type(BOB, "q")
+    street.type(BOB, "q")
+    street.dead.add(BOB)
+    street.wait(5.0)
+    street.type(ALICE, "bob")
+    street.read(ALICE)
+    street.wait(31.0)
+    assert street.read(ALICE) == [
+        "* Still no answer from bob: keep waiting, or q to quit",
+        "* bob was last heard 35 s ago.",
+    ]

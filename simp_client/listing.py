@@ -1,0 +1,81 @@
+"""Who is here, as a daemon lists them (client 4, discovery 2)."""
+
+import asyncio
+from typing import Final
+
+from simp_client.events import Person
+from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
+from simp_client.people import read_seen
+from simp_proto.address import Address, format_address
+from simp_proto.printable import printable
+from simp_proto.text import Line, Word
+
+_MOST: Final = 50_000
+"""As many may be listed; a daemon has at most 1,024 neighbours (discovery 2.4)."""
+
+
+class Listing:
+    """Our end of a connection that asks for the list, and what it has found."""
+
+    def __init__(self) -> None:
+        self.people: list[Person] = []
+        self.looks = True
+        """Whether the daemon looks for anybody (discovery 5.1)."""
+        self.complete = False
+        self.why = ""
+        """Why there is no list."""
+        self._lines: list[Line] = []
+
+    def ask(self) -> None:
+        """The list ends where the PING is answered (client 4.1)."""
+        self.people, self.complete = [], False
+        self._lines += [Line(Word.WHO), Line(Word.PING)]
+
+    def lines_to_send(self) -> list[Line]:
+        lines, self._lines = self._lines, []
+        return lines
+
+    def receive_line(self, line: Line) -> None:
+        match line.word:
+            case Word.SEEN if len(self.people) >= _MOST:
+                self.why = f"its list has more than {_MOST:,} lines"
+            case Word.SEEN if person := read_seen(line):
+                words = printable(person.name), printable(person.address), printable(person.source)
+                self.people.append(Person(*words, person.seconds))
+            case Word.DISCOVERY:
+                self.looks = line.payload != "off"
+            case Word.PONG:
+                self.complete = True
+            case Word.ERROR:
+                self.why = printable(line.payload)
+
+    def lose(self) -> None:
+        self.why = self.why or "it closed the connection"
+
+
+async def list_neighbours(daemon: Address, wait: float) -> Listing:
+    """Asks the daemon whose client port that is, and again after so many seconds: meanwhile others can answer it.
+
+    People who are here come first, then daemons where nobody is, then whoever doesn't answer. Raises `NoDaemonError`
+    where there is no daemon, or no end of its list within 10 s besides.
+    """
+    listing = Listing()
+    link = await Link.open(daemon, listing)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT + wait):
+            for pause in (wait, 0.0):
+                listing.ask()
+                link.send()
+                while not listing.complete and not listing.why:
+                    await link.receive()
+                if listing.why:
+                    break
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        listing.why = f"its list didn't come to an end within {CONNECT_TIMEOUT:g} s"
+    finally:
+        await link.close()
+    if listing.why:
+        raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {listing.why}")
+    listing.people.sort(key=lambda each: (not each.here, each.seconds is None, each.name, each.address))
+    return listing

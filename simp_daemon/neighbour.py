@@ -1,0 +1,94 @@
+"""One neighbour: where it may be, by which names it is known, and what of that a person is shown (discovery 2, 4)."""
+
+from dataclasses import dataclass, field
+
+from simp_daemon.events import Seen, Source
+from simp_proto.address import Address
+
+
+@dataclass(eq=False)
+class Neighbour:
+    """Somebody's daemon: announced, with one address or several, or known by its one address alone."""
+
+    identity: str = ""
+    record: str = ""
+    """The announcement's own name."""
+    announced: bool = False
+    """Whether that announcement holds."""
+    places: list["Place"] = field(default_factory=list)
+    """Best first."""
+    told: Seen | None = None
+    """What was reported of it, while it is here."""
+
+    def seen(self, now: float) -> Seen | None:
+        """It at the best of the places where it is, or else may be; `None` where it is forgotten."""
+        there = [each for each in self.places if each.heard is not None]
+        same = (each for each in there if each.told)  # whoever answers stays there: no forger moves them (5.2)
+        place = next(same, next(iter(there or self.places), None))
+        if place is None or (place.heard is None and not place.lasts):
+            return None
+        listed = Source.HOSTS if Source.HOSTS in place.known else Source.CHAT
+        source = listed if place.known and not self.announced else Source.ANNOUNCED
+        if place.here and place.heard is not None:
+            return Seen(place.peer, place.name, source, int(now - place.heard))
+        return Seen(place.peer, place.known_as or place.name, source, None)
+
+    def called(self, name: str, now: float) -> tuple[bool, Address] | None:
+        """Whether whoever is called so is here, and where; `None` where that is nobody.
+
+        Whoever announces a listed address as well as their own doesn't get that person's calls.
+        """
+        found = [(each.here, each.peer) for each in self.places if name in each.known.values()]
+        seen = self.seen(now)
+        if seen and seen.name == name:
+            found.append((seen.seconds is not None, seen.peer))
+        return max(found, key=lambda each: each[0], default=None)
+
+
+@dataclass(eq=False)
+class Place:
+    """An address at which a neighbour is, or may be."""
+
+    peer: Address
+    neighbour: Neighbour
+    name: str
+    """As it was announced; as it answers, once it does."""
+    known: dict[Source, str] = field(default_factory=dict)
+    """By which names it is known without an announcement."""
+    askable: bool = False
+    """Whether it would understand a question (discovery 3.4)."""
+    answerable: float = float("-inf")
+    """Until when an answer counts (discovery 3.3)."""
+    heard: float | None = None
+    """When something came from there last; `None` unless a daemon is there."""
+    later: float = 0.0
+    """Seconds until it is asked again, if it doesn't answer."""
+
+    @property
+    def known_as(self) -> str:
+        """By the person's list before an earlier chat."""
+        return self.known.get(Source.HOSTS) or self.known.get(Source.CHAT, "")
+
+    @property
+    def here(self) -> bool:
+        """A daemon where nobody is doesn't make somebody who is known be here."""
+        return self.heard is not None and bool(self.name or not self.known)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays known if it doesn't answer."""
+        return self.neighbour.announced or bool(self.known)
+
+    @property
+    def told(self) -> bool:
+        """Whether this is where its neighbour was reported to be."""
+        return self.neighbour.told is not None and self.neighbour.told.peer == self.peer
+
+    def move(self, neighbour: Neighbour) -> None:
+        """It is that neighbour's from now on, and so is what was reported of it."""
+        before, told = self.neighbour, self.told
+        before.places.remove(self)
+        self.neighbour = neighbour
+        neighbour.places.append(self)
+        if told and neighbour.told is None:
+            neighbour.told, before.told = before.told, None

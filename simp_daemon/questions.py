@@ -1,0 +1,94 @@
+"""Whom to ask whether a daemon is there: in turn, at a bounded rate, and three times before it counts as silent
+(discovery 3.3, 3.4).
+
+Pure: `now` is in seconds on any clock that never goes back.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from simp_daemon.peers.timers import Timers
+from simp_proto.address import Address
+
+RETRY: Final = 1.0
+"""Seconds between questions that aren't answered."""
+TRIES: Final = 3
+_PAUSE: Final = 1 / 16
+"""Seconds between questions; with those that may be asked at the same time, 20 in any second."""
+_BURST: Final = 4
+
+
+@dataclass(slots=True)
+class Ask:
+    """A peer is to be asked whether it is there (spec 4.12)."""
+
+    peer: Address
+
+
+class Questions:
+    """Those that wait for their turn, and those that wait for their answer. `ask` takes each whose turn it is; `rank`
+    says who goes first: the lowest, and of two the one that has waited longer.
+    """
+
+    def __init__(self, ask: Callable[[Address, float], None], rank: Callable[[Address], int]) -> None:
+        self._ask = ask
+        self._rank = rank
+        self._waiting: dict[Address, None] = {}
+        self._asked: dict[Address, int] = {}
+        """How often, since it last answered or was given up."""
+        self._timers: Timers[Address] = Timers()
+        self._next = float("-inf")
+        """When the rate allows the next question."""
+
+    def put(self, peer: Address, now: float) -> None:
+        """Asks that peer as soon as the rate allows it, unless it is being asked already."""
+        if not self.pending(peer):
+            self._enqueue(peer, now)
+
+    def asked(self, peer: Address) -> bool:
+        """Whether an answer of that peer is waited for."""
+        return peer in self._asked
+
+    def pending(self, peer: Address) -> bool:
+        """Whether it is being asked, or is about to be."""
+        return peer in self._asked or peer in self._waiting
+
+    def rest(self, peer: Address, until: float | None) -> None:
+        """Asks it no more; `due` reports it then, or never."""
+        self._asked.pop(peer, None)
+        self._waiting.pop(peer, None)
+        self._timers.set(peer, until)
+
+    def due(self, now: float) -> Iterator[tuple[Address, bool]]:
+        """Asks whoever it is time for. Yields those that have rested, and, with `True`, those that haven't answered.
+        Early or repeated calls do nothing.
+        """
+        self._serve(now)
+        for peer in self._timers.due(now):
+            tries = self._asked.get(peer, 0)
+            if 0 < tries < TRIES:
+                self._enqueue(peer, now)
+            else:
+                yield peer, tries > 0
+
+    def get_timer(self) -> float | None:
+        """When `due` will next have something to do; changes nothing."""
+        timer = self._timers.first()
+        if not self._waiting:
+            return timer
+        return self._next if timer is None else min(timer, self._next)
+
+    def _enqueue(self, peer: Address, now: float) -> None:
+        self._timers.set(peer, None)
+        self._waiting[peer] = None
+        self._serve(now)
+
+    def _serve(self, now: float) -> None:
+        while self._waiting and now >= self._next:
+            peer = min(self._waiting, key=self._rank)
+            del self._waiting[peer]
+            self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
+            self._asked[peer] = self._asked.get(peer, 0) + 1
+            self._timers.set(peer, now + RETRY)
+            self._ask(peer, now)
