@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {
-    "base64", "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno",
-    "functools", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
-    "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing",
-    "unicodedata", "xml", "zlib",
+    "base64", "bisect", "bz2", "collections", "contextlib", "copy", "dataclasses", "datetime", "difflib", "enum",
+    "errno", "functools", "hashlib", "heapq", "hmac", "html", "importlib.metadata", "importlib.resources", "inspect",
+    "io", "ipaddress", "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap",
+    "tomllib", "typing", "unicodedata", "xml", "zlib",
 }  # fmt: skip
 """Of the standard library, what any module may have; the rest acts on the world, or might."""
 IMPURE = {
@@ -51,6 +51,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.sealed": Row("constants errors datagram", "construct"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
@@ -170,9 +171,10 @@ TABLE = {
     ),
 }
 ORDER = [
-    f"{WIRE} simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit < simp_proto.conformance",
+    f"{WIRE} simp_proto.sealed simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit "
+    "< simp_proto.conformance",
     "simp_proto.constants simp_proto.printable < simp_proto.errors < simp_proto.address simp_proto.datagram "
-    "< simp_proto.text simp_proto.udp",
+    "< simp_proto.sealed simp_proto.text simp_proto.udp",
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
