@@ -82,6 +82,7 @@ TABLE = {
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
+    "simp_daemon.peers.seal": Row("simp_proto.sealed", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
     "simp_daemon.clients": Row(
@@ -298,7 +299,7 @@ def test_a_forbidden_arrow_is_found(low: str, high: str) -> None:
 @pytest.mark.parametrize("name", TREES)
 def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found(name: str) -> None:
     allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
-    for each in {*IMPURE, "click", "construct", "prompt_toolkit", "requests"} - allowed:
+    for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
         assert faults(name, [each]) != [], f"{name} might import {each}"
 
 
