@@ -67,7 +67,7 @@ SEAL_SIZE: Final = 16
 
 
 # -- the offer (simp2 2)
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offer:
     """What a SYN's payload says: `key` is the flags' byte and `e`, `proof` the cookie and the ring proof.
 
@@ -238,30 +238,33 @@ class _Layout:
         self.made = made
         self.declaration = Struct(**declared)
         self._section = section
-        self._fields = list(enumerate(_fields(declared)))
-        self._numbers = [(place, field) for place, field in self._fields if field.measure is int]
-        self.form = struct.Struct(">" + "".join(field.form for _, field in self._fields))
-        self._rest = bool(declared) and not self._fields[-1][1].form
-        rest = self._fields[-1][1].allowed if self._rest else range(1)
+        self._fields = list(_fields(declared))
+        self._names = list(declared)
+        self._checks = [(place, each.measure, each.allowed) for place, each in enumerate(self._fields)]
+        self._numbers = [(place, allowed) for place, measure, allowed in self._checks if measure is int]
+        self.form = struct.Struct(">" + "".join(field.form for field in self._fields))
+        self._rest = bool(declared) and not self._fields[-1].form
+        rest = self._fields[-1].allowed if self._rest else range(1)
         self.sizes = range(self.form.size + rest.start, self.form.size + rest.stop)
 
     def read(self, data: bytes, at: int, end: int, shift: int = 0) -> Any:
         """What is from `at` to `end`, whose size is in `sizes`; an error's offset is higher by `shift`."""
         values = self.form.unpack_from(data, at)
-        for place, field in self._numbers:
-            if values[place] not in field.allowed:
-                raise self._refusal(field, values[place], at + shift)
+        for place, allowed in self._numbers:
+            if values[place] not in allowed:
+                raise self._refusal(place, values[place], at + shift)
         return self.made(*values, data[at + self.form.size : end]) if self._rest else self.made(*values)
 
     def build(self, value: Any) -> bytes:
         """The bytes of one that is `made`."""
-        values = [getattr(value, field.name) for _, field in self._fields]
-        for place, field in self._fields:
-            if field.measure(values[place]) not in field.allowed:
-                raise self._refusal(field, values[place], 0)
+        values = [getattr(value, name) for name in self._names]
+        for place, measure, allowed in self._checks:
+            if measure(values[place]) not in allowed:
+                raise self._refusal(place, values[place], 0)
         return self.form.pack(*values[:-1]) + values[-1] if self._rest else self.form.pack(*values)
 
-    def _refusal(self, field: _Field, value: Any, origin: int) -> SealedError:
+    def _refusal(self, place: int, value: Any, origin: int) -> SealedError:
+        field = self._fields[place]
         read = f"{value:,}" if field.measure is int else f"{len(value):,} bytes"
         return SealedError(field.name, origin + field.at, read, _listed(field.allowed), section=self._section)
 
@@ -277,7 +280,7 @@ _NUMBERS: Final = range(1 << 63)
 
 
 # -- payloads (simp2 3)
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Challenge:
     """Show that your address is yours: send this cookie back."""
 
@@ -285,14 +288,14 @@ class Challenge:
     cookie: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ringing:
     """It rings."""
 
     tag: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """The call is accepted. `message` is Noise's second: `e` of the callee, its sealed static key, sealed frames."""
 
@@ -300,7 +303,7 @@ class Answer:
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Confirm:
     """The session is on. `message` is Noise's third: the sealed static key of the caller, sealed frames."""
 
@@ -308,14 +311,14 @@ class Confirm:
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Over:
     """The call is over, in a FIN; in an ACK, that this was read."""
 
     tag: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """Frames, sealed in a session under a counter of 0 to 2**63 - 1."""
 
@@ -451,7 +454,7 @@ _RECORD_START: Final = struct.Struct(f">B{_PAYLOADS[PayloadKind.RECORD].form.for
 
 
 # -- frames (simp2 6.5)
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """Who speaks, in handshakes only. `signing_key` is an Ed25519 key, `name` 1 to 32 bytes as in a datagram."""
 
@@ -461,7 +464,7 @@ class Hello:
     wants_ack: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class State:
     """How to go on (simp2 7.8): the sender's stream and the reader's, each with a number and the chain before it."""
 
@@ -474,7 +477,7 @@ class State:
     wants_ack: ClassVar = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Piece:
     """Of a message: 1 to 1,024 bytes, of which only the last piece has fewer than 1,024 (simp2 7.2)."""
 
@@ -492,7 +495,7 @@ class Piece:
         return bool(self.flags & LAST)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Acked:
     """All pieces before `next` are stored. Bit i of `bitmap`: piece `next` + 1 + i is here, at least (simp2 7.5).
 
@@ -505,14 +508,14 @@ class Acked:
     wants_ack: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ping:
     """Say something."""
 
     wants_ack: ClassVar = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Close:
     """The sender leaves, for a `CloseReason` or another; `text` is 0 to 500 bytes of UTF-8 for people (simp2 7.9)."""
 
@@ -521,14 +524,14 @@ class Close:
     wants_ack: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Closed:
     """The answer to a CLOSE."""
 
     wants_ack: ClassVar = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unknown:
     """A frame of a later version, to be skipped."""
 
@@ -668,7 +671,7 @@ def operation_of(frames: Iterable[Frame]) -> Operation:
 
 
 # -- messages (simp2 7.1)
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """What pieces make together. `time` is in milliseconds since 1970, `body` has at most 60,000 bytes."""
 
