@@ -130,3 +130,62 @@ MADE: dict[str, Callable[..., bytes]] = {
     "id": lambda x25519, ed25519: b32encode(sha256(b"SIMP/2 id" + x25519 + ed25519).digest()).rstrip(b"=").lower(),
 }
 """What is made from what is on the wire, by its name in the golden file."""
+
+
+def x25519_by_hand(private: bytes, public: bytes) -> bytes:
+    """Montgomery's ladder, as RFC 7748 has it."""
+    prime = 2**255 - 19
+    scalar = int.from_bytes(bytes((private[0] & 248, *private[1:31], private[31] & 127 | 64)), "little")
+    x1 = int.from_bytes(public, "little") % 2**255
+    x2, z2, x3, z3 = 1, 0, x1, 1
+    for bit in reversed(range(255)):
+        if swap := scalar >> bit & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        da, cb, e = d * a, c * b, a * a - b * b
+        x3, z3 = (da + cb) ** 2 % prime, x1 * (da - cb) ** 2 % prime
+        x2, z2 = a * a * b * b % prime, e * (a * a + 121665 * e) % prime
+        if swap:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+    return (x2 * pow(z2, prime - 2, prime) % prime).to_bytes(32, "little")
+
+
+BASE_POINT = (9).to_bytes(32, "little")
+
+
+def noise_by_hand(prologue: bytes, private: dict[str, bytes], frames_2: bytes, frames_3: bytes) -> dict[str, bytes]:
+    """Noise's XX, step by step, with an empty message 1: messages 2 and 3, and the keys (simp2 5.1 to 5.4)."""
+    public = {name: x25519_by_hand(key, BASE_POINT) for name, key in private.items()}
+    chaining = hashed = b"Noise_XX_25519_ChaChaPoly_SHA256"
+    made: dict[str, bytes] = {}
+
+    def mix_hash(data: bytes) -> bytes:
+        return sha256(hashed + data).digest()
+
+    def expanded(material: bytes) -> tuple[bytes, bytes]:
+        secret = mac(chaining, material)
+        first = mac(secret, b"\1")
+        return first, mac(secret, first, b"\2")
+
+    def shared(one: str, other: str) -> bytes:
+        return x25519_by_hand(private[one], public[other])
+
+    hashed = mix_hash(prologue)
+    hashed = mix_hash(public["caller ephemeral"])
+    hashed = mix_hash(b"")
+    hashed = mix_hash(public["callee ephemeral"])
+    chaining, key = expanded(shared("caller ephemeral", "callee ephemeral"))
+    static_2 = ChaCha20Poly1305(key).encrypt(bytes(12), public["callee static"], hashed)
+    hashed = mix_hash(static_2)
+    chaining, made["key_2"] = expanded(shared("caller ephemeral", "callee static"))
+    sealed_2 = ChaCha20Poly1305(made["key_2"]).encrypt(bytes(12), frames_2, hashed)
+    hashed = mix_hash(sealed_2)
+    made["message_2"] = public["callee ephemeral"] + static_2 + sealed_2
+    static_3 = ChaCha20Poly1305(made["key_2"]).encrypt(bytes(4) + struct.pack("<Q", 1), public["caller static"], hashed)
+    hashed = mix_hash(static_3)
+    chaining, made["key_3"] = expanded(shared("caller static", "callee ephemeral"))
+    sealed_3 = ChaCha20Poly1305(made["key_3"]).encrypt(bytes(12), frames_3, hashed)
+    made["handshake_hash"] = mix_hash(sealed_3)
+    made["message_3"] = static_3 + sealed_3
+    made["caller_key"], made["callee_key"] = expanded(b"")
+    return made

@@ -202,6 +202,7 @@ def test_a_whole_window_is_remembered() -> None:
     assert isinstance(given_to(reader, sealed_by_hand(1024, [Ping()])), Opened)
     assert given_to(reader, sealed_by_hand(0, [Ping()])) is Reason.OLD
     assert given_to(reader, sealed_by_hand(1, [Ping()])) is Reason.REPLAY
+    assert reader._seen.bit_length() == 1024
 
 
 def test_a_forged_record_is_called_forged_only_where_it_is_new() -> None:
@@ -300,3 +301,20 @@ def test_golden_records() -> None:
             assert isinstance(answer, Opened), entry["name"]
             plain = bytes.fromhex(entry["plain"])
             assert bytes_by_hand(answer.frames).ljust(len(plain), b"\0") == plain, entry["name"]
+
+
+def test_golden_call() -> None:
+    (handshake,) = GOLDEN["handshake"]
+    keys = bytes.fromhex(handshake["caller_key"]), bytes.fromhex(handshake["callee_key"])
+    ends = {
+        who: Seal(keys, bytes.fromhex(handshake["handshake_hash"]), caller=who == "caller")
+        for who in ("caller", "callee")
+    }
+    records = [entry for entry in GOLDEN["call"] if "plain" in entry]
+    assert len(records) == 5
+    for entry in records:
+        sender, reader = ends[entry["from"]], ends["callee" if entry["from"] == "caller" else "caller"]
+        answer = given_to(reader, bytes.fromhex(entry["hex"]))
+        assert isinstance(answer, Opened)
+        assert bytes_by_hand(answer.frames).ljust(64, b"\0").hex() == entry["plain"]
+        assert sender.seal(answer.frames) == (bytes.fromhex(entry["hex"]), answer.counter)

@@ -58,6 +58,7 @@ from tests.sealed_by_hand import (
     datagram_by_hand,
     frame_by_hand,
     message_by_hand,
+    noise_by_hand,
     offer_by_hand,
     operation_by_hand,
     payload_by_hand,
@@ -230,6 +231,48 @@ def test_golden_message(entry: dict[str, Any]) -> None:
     data = values.pop("hex")
     assert read_message(data) == Message(**values)
     assert build_message(Message(**values)) == data == message_by_hand(**values)
+
+
+def test_golden_handshake() -> None:
+    (entry,) = GOLDEN["handshake"]
+    private = {key["name"]: bytes.fromhex(key["private"]) for key in GOLDEN["key"]}
+    values = plain(entry, "key_log")
+    made = noise_by_hand(
+        values["prologue"],
+        {name: key for name, key in private.items() if "signing" not in name},
+        values["frames_2"],
+        values["frames_3"],
+    )
+    assert {name: values[name] for name in made} == made
+    assert values["session"] == sealed.session_of(made["handshake_hash"])
+    offer = read_offer(parse(bytes.fromhex(GOLDEN["call"][0]["hex"])).payload)
+    assert values["prologue"] == sealed.prologue(b"alice", offer.text)
+    keys = ("session", "key_2", "key_3", "caller_key", "callee_key")
+    tag = sealed.tag_of(offer.e)
+    assert entry["key_log"] == " ".join(["SIMP2", tag.hex(), *(values[name].hex() for name in keys)])
+    hello, none = read_handshake(PayloadKind.ANSWER, values["frames_2"])
+    assert (hello.name, none) == (b"bob", None)
+    hello, state = read_handshake(PayloadKind.CONFIRM, values["frames_3"])
+    assert (hello.name, type(state)) == (b"alice", State)
+
+
+def test_golden_call_before_its_records() -> None:
+    (handshake,) = GOLDEN["handshake"]
+    ring_key = next(bytes.fromhex(entry["value"]) for entry in GOLDEN["made"] if entry["what"] == "ring_key")
+    first, challenge, again, ringing, answer, confirm = (
+        parse(bytes.fromhex(entry["hex"])) for entry in GOLDEN["call"][:6]
+    )
+    offers = [read_offer(datagram.payload) for datagram in (first, again)]
+    assert [datagram.framing for datagram in (first, again)] == [Framing.BARE, Framing.HEADER]
+    assert {datagram.user for datagram in (first, again)} == {b"alice"}
+    assert offers[0].text == offers[1].text
+    tag = MADE["tag"](offers[0].e)
+    assert read_payload(challenge) == Challenge(tag, offers[1].cookie)
+    assert offers[0].cookie != offers[1].cookie
+    assert offers[1].ring_proof == MADE["ring_proof"](ring_key, b"alice", offers[1].text, offers[1].cookie)
+    assert read_payload(ringing) == Ringing(tag)
+    assert read_payload(answer) == Answer(tag, bytes.fromhex(handshake["message_2"]))
+    assert read_payload(confirm) == Confirm(tag, bytes.fromhex(handshake["message_3"]))
 
 
 @golden("refused_message")
