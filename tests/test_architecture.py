@@ -52,6 +52,7 @@ TABLE = {
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
     "simp_proto.noise": Row("errors", "cryptography"),
+    "simp_proto.sealed": Row("constants errors datagram", "construct"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
@@ -82,6 +83,7 @@ TABLE = {
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
+    "simp_daemon.peers.seal": Row("simp_proto.sealed", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
@@ -173,10 +175,10 @@ TABLE = {
     ),
 }
 ORDER = [
-    f"{WIRE} simp_proto.noise simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit "
+    f"{WIRE} simp_proto.noise simp_proto.sealed simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit "
     "< simp_proto.conformance",
     "simp_proto.constants simp_proto.printable < simp_proto.errors < simp_proto.address simp_proto.datagram "
-    "simp_proto.noise < simp_proto.text simp_proto.udp",
+    "simp_proto.noise < simp_proto.sealed simp_proto.text simp_proto.udp",
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
