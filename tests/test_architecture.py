@@ -20,7 +20,7 @@ PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {
     "base64", "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno",
-    "functools", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
+    "functools", "hashlib", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
     "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing",
     "unicodedata", "xml", "zlib",
 }  # fmt: skip
@@ -51,6 +51,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.frames": Row(),
     "simp_proto.udp": Row("address", "", "socket sys"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
@@ -80,7 +81,8 @@ TABLE = {
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
-    "simp_daemon.peers": Row(f"{WIRE} events effects"),
+    "simp_daemon.facts": Row("simp_proto.address simp_proto.frames"),
+    "simp_daemon.peers": Row(f"{WIRE} simp_proto.frames events effects facts"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
     "simp_daemon.clients": Row(
