@@ -96,7 +96,7 @@ def meet(one: Ledger, other: Ledger) -> tuple[End, End]:
 def test_pieces_make_the_same_messages_in_whatever_order_they_come(sizes: list[int], data: st.DataObject) -> None:
     messages = [bytes([number]) * size for number, size in enumerate(sizes)]
     ledger, end = Ledger(), alone()
-    pieces = []
+    pieces: list[Piece] = []
     for number, message in enumerate(messages):
         said = ledger.say(str(number), message)
         assert said
@@ -261,6 +261,14 @@ def test_what_came_early_is_shown_in_the_bitmap_and_not_sent_again() -> None:
     assert [frames[0].number for _, frames in sender.take() if isinstance(frames[0], Piece)] == [5]
 
 
+def test_nothing_goes_out_that_the_peer_would_not_keep() -> None:
+    end = alone(*[b"word"] * 70)
+    for number in range(1, 70):
+        for counter, _ in end.take():
+            end.hear(Acked(1, counter, (2 ** min(number, 64) - 1).to_bytes(8, "little")))
+    assert max(piece.number for piece in end.sent(Piece) if isinstance(piece, Piece)) <= 65
+
+
 def test_a_message_is_delivered_with_its_last_piece() -> None:
     end = alone(bytes(2000), b"word")
     end.hear(Acked(2, 0, b""))
@@ -381,12 +389,13 @@ def test_from_its_close_on_nothing_is_stored() -> None:
     ("frames", "reason"),
     [
         ([Piece(1, LAST, b"")], 1),
-        ([Acked(2, 0, b"")], 1),
+        ([Acked(1, 1, b"")], 1),
+        ([Acked(3, 0, b"")], 1),
         ([Piece(1, FIRST, b""), *[Piece(number, 0, b"") for number in range(2, 60)]], 3),
     ],
 )
 def test_a_fault_of_the_peer_ends_the_session(frames: list[Frame], reason: int) -> None:
-    end = alone()
+    end = alone(b"word")
     for frame in frames:
         end.hear(frame)
     assert end.sent(Close) == [Close(reason)]
@@ -408,3 +417,7 @@ def test_a_probe_is_answered_and_a_silent_peer_is_gone_after_ten_seconds() -> No
     one.link.pump(200.0)
     assert one.link.waiting_since() == 200.0
     assert one.link.gone_at() == 210.0
+    one.link.say("2", b"word")
+    one.hear(Acked(2, one.counter - 1, b""), now=205.0)
+    assert one.link.waiting_since() == 205.0
+    assert one.link.gone_at() == 215.0
