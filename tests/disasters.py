@@ -279,6 +279,11 @@ class World:
     def at(self, time: float, action: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._queue, (time, next(self._order), action, arguments))
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything is left to happen."""
+        return bool(self._queue)
+
     # -- a daemon
 
     def _start(self, index: int) -> None:
@@ -286,9 +291,9 @@ class World:
             daemon = self.daemon(deepcopy(self.disks[index].ledger), self.random.randbytes)
             self.daemons[index] = daemon
             daemon.call(self.now)
-            self._perform(index)
+            self.perform(index)
 
-    def _perform(self, index: int) -> None:
+    def perform(self, index: int) -> None:
         """What a daemon wants done, one by one; a crash may come before each."""
         daemon = self.daemons[index]
         assert daemon
@@ -318,7 +323,7 @@ class World:
         if self.daemons[index] is daemon:
             self._armed[index] = None
             daemon.handle_timer(self.now)
-            self._perform(index)
+            self.perform(index)
 
     def crash(self, index: int) -> None:
         """What wasn't committed is lost; now and then the disk is replaced by an older copy of it."""
@@ -352,7 +357,7 @@ class World:
     def _arrive(self, index: int, datagram: Packet) -> None:
         if daemon := self.daemons[index]:
             daemon.receive(datagram, self.now)
-            self._perform(index)
+            self.perform(index)
 
     # -- people
 
@@ -379,7 +384,7 @@ class World:
             return
         if daemon := self.daemons[index]:
             daemon.say(str(number), self.text(index, number), self.now)
-            self._perform(index)
+            self.perform(index)
         self.at(self.now + self.random.random() * 2 * pause + 0.001, self._say, index, pause)
 
     def chat(self, messages: int, pause: float = 0.0) -> None:

@@ -1,4 +1,6 @@
-"""`python -m tests.mass 5000`: so many runs of `tests.disasters`, half of them with restored disks, on all cores."""
+"""`python -m tests.mass 2520`: so many runs of `tests.disasters`, half of them with restored disks, on all cores, which
+are a million messages. `python -m tests.mass goodput`: how much gets through, in virtual time.
+"""
 
 import os
 import sys
@@ -7,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from itertools import product
+from statistics import fmean
 
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.link import Arrived, News
+from simp_daemon.peers.link import IN_FLIGHT, Arrived, Flight, Link, News
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
@@ -151,6 +155,46 @@ def old(seeds: Iterable[int], each: int) -> tuple[int, int]:
     return lost, doubled
 
 
+class TimerAlone(Link):
+    """Waits for each piece until its timer ends."""
+
+    def _lost_at(self, flight: Flight) -> float:
+        return self._timeout_at()
+
+
+def goodput(loss: float, round_trip: float, kind: type[Link] = Link, pieces: int = 1000, seed: int = 0) -> float:
+    """Of so many pieces, said all at the beginning: a share of the most that 4 in flight could bring there."""
+
+    class Linked(Daemon):
+        link_kind = kind
+
+    class Bulk(World):
+        daemon = Linked
+
+    world = Bulk(seed, Network(0.0, 0.0, 0.0, round_trip / 2, 0.0))
+    while world.now < 5.0 and world.pending:
+        world.step()
+    world.network, started = replace(world.network, loss=loss), world.now
+    daemon = world.daemons[0]
+    assert daemon
+    assert daemon.link is not None
+    for number in range(pieces):
+        daemon.link.say(str(number), b"word")
+    daemon.link.pump(world.now)
+    world.perform(0)
+    while daemon.ledger.waiting:
+        world.step()
+    return pieces / (world.now - started) / (IN_FLIGHT * (1 - loss) / round_trip)
+
+
+def table() -> None:
+    """The goodput of the link and of the timer alone, each the mean of five runs."""
+    print("round trip   loss   link   timer alone")
+    for round_trip, loss in product((0.001, 0.02, 0.1), (0.0, 0.01, 0.1, 0.3)):
+        means = [fmean(goodput(loss, round_trip, kind, seed=seed) for seed in range(5)) for kind in (Link, TimerAlone)]
+        print(f"{round_trip * 1000:7.0f} ms {loss:6.0%}  {means[0]:5.2f}  {means[1]:5.2f}")
+
+
 def _block(first: int) -> Total:
     total = chat(range(first, first + BLOCK // 2), crashing, 200)
     total += chat(range(first, first + BLOCK // 2), restoring, 200)
@@ -158,6 +202,9 @@ def _block(first: int) -> Total:
 
 
 def main() -> None:
+    if sys.argv[1] == "goodput":
+        table()
+        return
     runs, started, total = int(sys.argv[1]), time.monotonic(), Total()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for each in pool.map(_block, range(0, runs, BLOCK)):

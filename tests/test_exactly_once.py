@@ -12,7 +12,7 @@ from simp_daemon.facts import Received, Said, chained
 from simp_daemon.peers.link import Link
 from simp_proto.frames import Acked, Piece, State
 from tests.disasters import Daemon, Effect, Packet, Sealed, World
-from tests.mass import chat, crashing, hectic, old, restoring
+from tests.mass import TimerAlone, chat, crashing, goodput, hectic, old, restoring
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -33,6 +33,14 @@ def test_whatever_a_restored_disk_forgot_is_announced(block: int) -> None:
 def test_the_same_with_simp_1() -> None:
     """It loses what it says has arrived, on a far better network, and without a crash (S1 10.2)."""
     assert old(range(10), 200) == (39, 28)
+
+
+@pytest.mark.parametrize(("loss", "share"), [(0.01, 0.98), (0.1, 0.9), (0.3, 0.7)])
+def test_losses_cost_little_more_than_what_was_lost(loss: float, share: float) -> None:
+    """A piece that was overtaken isn't waited for until the timer ends (spec 7.6)."""
+    assert share <= goodput(loss, 0.02) <= share + 0.1
+    assert goodput(loss, 0.02, TimerAlone) < share - 0.15
+    assert goodput(0.0, 0.02) == pytest.approx(1.0)
 
 
 # -- faults, each planted in the rules or in the order in which effects are done, and each found
@@ -140,7 +148,10 @@ FAULTS: dict[str, tuple[type[World], Callable[..., World], int]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+SLOW = {"an old session lingers", "no chain"}
+
+
+@pytest.mark.parametrize("fault", [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in FAULTS])
 def test_a_planted_fault_is_found(fault: str) -> None:
     kind, make, runs = FAULTS[fault]
     for seed in range(runs):
