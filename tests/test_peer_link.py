@@ -313,6 +313,22 @@ def test_nothing_is_said_before_the_peers_state_was_read() -> None:
     assert end.sent(Piece) == [Piece(1, FIRST | LAST, b"word")]
 
 
+def test_only_the_first_state_is_read() -> None:
+    end = alone(b"word")
+    end.hear(State(5, b"the past", 9, b"the past"), counter=3)
+    assert end.told(Jumped) == end.told(Renumbered) == []
+    assert end.sent(Acked) == [Acked(1, 3, b"")]
+
+
+@pytest.mark.parametrize("first", [0, 1, 1 << 62, (1 << 62) + 1])
+@pytest.mark.parametrize("following", [0, 1, 1 << 62, (1 << 62) + 1])
+def test_a_state_of_impossible_numbers_is_a_fault(first: int, following: int) -> None:
+    end = End()
+    end.hear(State(first, bytes(8), following, bytes(8)))
+    possible = {1, 1 << 62}
+    assert bool(end.told(Left)) is not (first in possible and following in possible)
+
+
 def test_what_a_lost_disk_had_is_announced() -> None:
     ledger = Ledger(acknowledged=7, next=8, chain=b"the past")
     caller, callee = meet(ledger, Ledger())
