@@ -11,7 +11,7 @@ import pytest
 from simp_daemon.facts import Received, Said, chained
 from simp_daemon.peers.link import Link
 from simp_proto.frames import Acked, Piece, State
-from tests.disasters import Daemon, Effect, Packet, Sealed, World
+from tests.disasters import Daemon, Effect, World
 from tests.mass import TimerAlone, chat, crashing, goodput, hectic, old, restoring
 
 
@@ -103,25 +103,6 @@ class Tokenless(Daemon):
         super().say(token, message, now)
 
 
-class Lingering(Daemon):
-    """Goes on with a session until a record of the next one has come."""
-
-    old: tuple[Link, tuple[bytes, bytes]] | None = None
-
-    def _establish(self, session: tuple[bytes, bytes], *, caller: bool) -> Link:
-        if self.link is not None and self.session:
-            self.old = self.link, self.session
-        return super()._establish(session, caller=caller)
-
-    def receive(self, datagram: Packet, now: float) -> None:
-        if isinstance(datagram, Sealed) and self.old and datagram.session == self.old[1]:
-            self.old[0].receive(datagram.counter, datagram.frames, now)
-            return
-        if isinstance(datagram, Sealed) and datagram.session == self.session:
-            self.old = None
-        super().receive(datagram, now)
-
-
 def with_link(kind: type[Link]) -> type[World]:
     class Linked(Daemon):
         link_kind = kind
@@ -144,14 +125,10 @@ FAULTS: dict[str, tuple[type[World], Callable[..., World], int]] = {
     "the bitmap is taken for stored": (with_link(Trusting), crashing, 5),
     "no token": (with_daemon(Tokenless), crashing, 40),
     "no chain": (with_link(Unchained), hectic, 60),
-    "an old session lingers": (with_daemon(Lingering), hectic, 150),
 }
 
 
-SLOW = {"an old session lingers", "no chain"}
-
-
-@pytest.mark.parametrize("fault", [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in FAULTS])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str) -> None:
     kind, make, runs = FAULTS[fault]
     for seed in range(runs):

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, Said
+from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, Said, chained
 from simp_daemon.peers.link import IN_FLIGHT, Arrived, Delivered, Doubtful, Left, Link, Missing, News
 from simp_daemon.peers.round_trip import RoundTrip
 from simp_proto.frames import FIRST, LAST, Acked, Close, Closed, Frame, Piece, Ping, State
@@ -261,6 +262,20 @@ def test_what_came_early_is_shown_in_the_bitmap_and_not_sent_again() -> None:
     assert [frames[0].number for _, frames in sender.take() if isinstance(frames[0], Piece)] == [5]
 
 
+def test_an_old_bitmap_makes_nothing_go_out_again() -> None:
+    end = alone(*[b"word"] * 4)
+    end.take()
+    end.hear(Acked(1, 3, b"\x07"), now=0.1)
+    end.hear(Acked(1, 1, b"\x01"), now=0.11)
+    assert end.take() == []
+
+
+def test_the_chain_holds_what_the_pieces_were() -> None:
+    first = sha256(bytes(8) + b"\x01" + b"one").digest()[:8]
+    assert chained(bytes(8), Piece(1, FIRST, b"one")) == first
+    assert chained(first, Piece(2, LAST, b"two")) == sha256(first + b"\x02two").digest()[:8]
+
+
 def test_nothing_goes_out_that_the_peer_would_not_keep() -> None:
     end = alone(*[b"word"] * 70)
     for number in range(1, 70):
@@ -336,6 +351,20 @@ def test_what_a_lost_disk_had_is_announced() -> None:
     assert callee.told(Missing) == [Missing(7)]
     converse(caller, callee)
     assert callee.ledger.stored == 7
+
+
+def test_an_unfinished_message_is_dropped_where_its_rest_will_not_come() -> None:
+    end = alone()
+    end.hear(Piece(1, FIRST, b"one"))
+    end.hear(Piece(2, FIRST | LAST, b"two"))
+    assert end.told(Arrived) == [Arrived(b"two")]
+    end.hear(Piece(3, FIRST, b"three"))
+    caller, callee = meet(Ledger(acknowledged=5, next=6, chain=b"the past"), end.ledger)
+    assert callee.told(Missing) == [Missing(3)]
+    assert callee.ledger.unfinished == ()
+    caller.link.say("1", b"four")
+    converse(caller, callee)
+    assert callee.told(Arrived) == [Arrived(b"four")]
 
 
 def test_an_older_disk_goes_on_after_what_the_peer_has_seen() -> None:
@@ -437,3 +466,6 @@ def test_a_probe_is_answered_and_a_silent_peer_is_gone_after_ten_seconds() -> No
     one.hear(Acked(2, one.counter - 1, b""), now=205.0)
     assert one.link.waiting_since() == 205.0
     assert one.link.gone_at() == 215.0
+    one.hear(Ping(), now=207.0)
+    assert one.link.waiting_since() == 205.0
+    assert one.link.gone_at() == 217.0

@@ -193,7 +193,7 @@ class Link:
             return
         self._telling = False
         sent = self._sent.pop(acked.echo, None)
-        if sent is not None and acked.echo > self._echo:
+        if sent is not None:
             self.round_trip.measure(now - sent)
         arrived = self._arrived
         if acked.echo >= self._echo:
