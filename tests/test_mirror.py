@@ -25,6 +25,9 @@ ELSEWHERE = {
     "simp_proto.errors": ("test_datagram", "what an error says is a law of what raises it"),
     "simp_proto.udp": ("test_transports", "what it gives is a socket, and what its errors are called"),
     "simp_proto.cli.roff": ("test_manual", "its marks mean something on a page"),
+    "simp_proto.frames": ("test_peer_link", "without rules, each read and written by a link"),
+    "simp_daemon.facts": ("test_peer_link", "a ledger that a link's facts change is the same as its own"),
+    "simp_daemon.peers.round_trip": ("test_peer_link", "it says when a link stops waiting"),
     "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),
     "simp_daemon.effects": ("test_core", "without rules, each brought about by the core"),
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
@@ -47,12 +50,14 @@ ELSEWHERE = {
 SUBJECTS = {
     "clients": "a daemon's clients, by their lines",
     "architecture": "what may import what",
+    "commitment": "the rules of spec/simp2.md 7.4 alone",
     "conformance": "the suite as a whole",
     "conformance_live": "the suite against processes",
     "core_neighbours": "a whole daemon among neighbours, without sockets",
     "conversations": "spec/conversations.toml",
     "discovery_live": "daemons that find each other, in namespaces",
     "doctor_live": "simp doctor and simp who, in namespaces",
+    "exactly_once": "two links, crashes between any two effects, and a terrible network",
     "examples": "spec/examples",
     "guide": "spec/guide, and the README",
     "exploration": "every schedule of two sessions",
@@ -61,6 +66,7 @@ SUBJECTS = {
     "hostile": "a daemon's process that is attacked",
     "kaitai": "spec/simp.ksy",
     "mirror": "this",
+    "peer_link": "simp_daemon/peers/link.py, beside the client's link",
     "simulation": "networks that lose, repeat and reorder",
 }
 """Test modules without a module of their name, and what they are about."""
