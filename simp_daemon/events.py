@@ -151,6 +151,9 @@ class Reason(Enum):
     OLD = "a record far below the highest"
     REPLAY = "a record that was read before"
     FORGED = "not sealed by the partner"
+    UNSEALED = "in the clear, where it must be sealed"
+    WRONG_KEY = "of somebody with another key"
+    CROSSED = "the other call of two that crossed goes on"
 
 
 @dataclass(slots=True)
