@@ -15,7 +15,7 @@ from simp_proto.constants import (
     Type,
 )
 from simp_proto.datagram import Datagram, name_of
-from simp_proto.sealed import Answer, Challenge, Confirm, Over, Ringing, build_frames, build_payload
+from simp_proto.sealed import Answer, Challenge, Confirm, Frame, Over, Ringing, build_frames, build_payload
 
 PROMPT_PAUSE: Final = 0.1
 """Between SYNs that the peer brings about, at least (simp2 4.4)."""
@@ -92,7 +92,7 @@ def go_clear(call: Call, _: Happening) -> None:
 
 def confirm(call: Call, happening: Happening) -> None:
     read = happening.reading
-    frames = [call.own.hello(), call.own.state(read.handshake.remote_static)]
+    frames: list[Frame] = [call.own.hello(), call.own.state(read.handshake.remote_static)]
     message = read.handshake.write_message(build_frames(frames))
     call.answer = read.message
     _establish(call, read, None)

@@ -1,6 +1,6 @@
 """What calls of SIMP/2 bring about, for whoever keeps sessions and the store, and tells our person (simp2 4, 9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simp_daemon.events import ErrorReceived, Ignored, Rang, Unanswered, Why
 from simp_proto.address import Address
@@ -38,7 +38,7 @@ class Established:
     tag: bytes
     key: bytes
     hello: Hello
-    keys: tuple[bytes, bytes]
+    keys: tuple[bytes, bytes] = field(repr=False)
     handshake_hash: bytes
     caller: bool
     state: State | None

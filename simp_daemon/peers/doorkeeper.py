@@ -4,10 +4,10 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
-from simp_daemon.peers.call import Call
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Allowance, Strangers
-from simp_proto.sealed import COOKIE_SIZE
+from simp_proto.address import Address
+from simp_proto.sealed import COOKIE_SIZE, Offer
 
 MINUTE: Final = 60.0
 """A cookie is good in the minute in which it was made, and in the next."""
@@ -25,28 +25,27 @@ class Doorkeeper:
         self._secret = random(_SECRET_SIZE)
         self._proofs: dict[bytes, _Proofs] = {}  # by contact
 
-    def cookie(self, call: Call, now: float) -> bytes:
-        """What a CHALLENGE to that call's SYN brings."""
-        return self._cookie(call, int(now // MINUTE))
+    def cookie(self, peer: Address, offer: Offer, now: float) -> bytes:
+        """What a CHALLENGE brings."""
+        return self._cookie(peer, offer, int(now // MINUTE))
 
-    def knows(self, call: Call, now: float) -> bool:
-        """Whether the call's SYN has a good cookie, so that its address is its sender's."""
+    def knows(self, peer: Address, offer: Offer, now: float) -> bool:
+        """Whether the cookie is good, so that the address is the sender's own."""
         minute = int(now // MINUTE)
-        cookies = [self._cookie(call, each) for each in (minute, minute - 1)]
-        return any([hmac.compare_digest(call.offer.cookie, each) for each in cookies])
+        cookies = [self._cookie(peer, offer, each) for each in (minute, minute - 1)]
+        return sum(hmac.compare_digest(offer.cookie, each) for each in cookies) > 0
 
-    def admits(self, call: Call, now: float) -> bool:
-        """Whether a SYN may be answered that has none; the answer is counted."""
-        peer, friend = call.peer, self._pins.at(call.peer) is not None
+    def admits(self, peer: Address, user: bytes, offer: Offer, now: float) -> bool:
+        """Whether a SYN may be answered whose address may be forged; the answer is counted."""
+        friend = self._pins.at(peer) is not None
         if self._strangers.admits(peer, now, friend=friend):
             self._strangers.charge(peer, 1, friend=friend)
             return True
-        pin = self._pins.prover(call.user, call.offer, named=True)
-        return pin is not None and self._proofs.setdefault(pin.key, _Proofs()).admits(call.offer.e, now)
+        pin = self._pins.prover(user, offer, named=True)
+        return pin is not None and self._proofs.setdefault(pin.key, _Proofs()).admits(offer.e, now)
 
-    def _cookie(self, call: Call, minute: int) -> bytes:
-        host, port = call.peer
-        made_for = minute.to_bytes(8, "big", signed=True) + call.offer.e + f"{port} {host}".encode()
+    def _cookie(self, peer: Address, offer: Offer, minute: int) -> bytes:
+        made_for = minute.to_bytes(8, "big", signed=True) + offer.e + f"{peer[1]} {peer[0]}".encode()
         return hmac.digest(self._secret, made_for, "sha256")[:COOKIE_SIZE]
 
 

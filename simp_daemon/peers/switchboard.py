@@ -46,6 +46,7 @@ from simp_proto.sealed import (
     Ringing,
     read_offer,
     read_payload,
+    tag_of,
 )
 
 OVER_CALLS: Final = 64
@@ -57,7 +58,7 @@ _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, C
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
 
 
-class Calls:
+class Switchboard:
     """Pure: `now` is in seconds on any clock that never goes back. Call `handle_timer` at `get_timer`."""
 
     def __init__(self, own: Own, strangers: Strangers) -> None:
@@ -81,7 +82,7 @@ class Calls:
         if isinstance(payload, Record):
             return False
         if offer is not None:
-            ignored = self._read_syn(Call(self._own, peer, datagram.user, offer, None, now), here, now)
+            ignored = self._read_syn(peer, datagram.user, offer, here, now)
         elif payload is not None:
             ignored = self._read_tagged(payload, datagram.operation is Control.FIN, peer, here, now)
         else:
@@ -164,21 +165,23 @@ class Calls:
 
     # -- SYNs (simp2 4.1)
 
-    def _read_syn(self, new: Call, here: str | None, now: float) -> Reason | None:
-        peer = new.peer
-        new.here = here
-        if (known := self._calls.get(new.tag)) is not None:
+    def _read_syn(self, peer: Address, user: bytes, offer: Offer, here: str | None, now: float) -> Reason | None:
+        known = self._calls.get(tag_of(offer.e))
+        if known is not None:
             if known.peer != peer or known.ephemeral is not None:
                 return Reason.OUT_OF_PLACE
-            if known.state in _ENDED and not self._door.admits(new, now):
+            if known.state in _ENDED and not self._door.admits(peer, user, offer, now):
                 return Reason.RATE
             known.here = here
             return self._input(known, Input.SYN, Happening(now))
-        if not self._door.knows(new, now):
-            if not self._door.admits(new, now):
-                return Reason.RATE
-            return self._input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(new, now)))
-        new.expected = pin = self._own.pins.prover(new.user, new.offer)
+        good = self._door.knows(peer, offer, now)
+        if not (good or self._door.admits(peer, user, offer, now)):
+            return Reason.RATE
+        new = Call(self._own, peer, user, offer, None, now)
+        new.here = here
+        if not good:
+            return self._input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(peer, offer, now)))
+        new.expected = pin = self._own.pins.prover(user, offer)
         before = [call for call in self._with(peer, pin) if call.state in _CALLED]
         if any(call.expected and call.expected is not pin for call in before):
             return Reason.OUT_OF_PLACE
@@ -321,8 +324,7 @@ class Calls:
         for action in actions:
             action(call, happening)
         call.state = then
-        call.pump(happening.now)
-        self._file(call)
+        self._file(call, happening.now)
         if what in (Input.ANSWER, Input.CONFIRM):
             for other in self._with(call.peer, call.expected):
                 if other is not call and other.expected in (None, call.expected):
@@ -331,10 +333,11 @@ class Calls:
             self.resume(self._own.missed.pop().key, happening.now)
         return None
 
-    def _file(self, call: Call) -> None:
-        """Puts a call to which something has happened where its state belongs."""
+    def _file(self, call: Call, now: float) -> None:
+        """Puts a call to which something has happened where its state belongs, and sends what is due."""
         if call.state in (State.IDLE, State.OVER):
             call.rest()
+        call.pump(now)
         self._timers.set(call.tag, call.get_timer())
         if call.state is State.IDLE:
             self._calls.pop(call.tag, None)
@@ -344,7 +347,8 @@ class Calls:
             self._over.setdefault(call.tag)
             if len(self._over) > OVER_CALLS:
                 oldest = next(iter(self._over))
-                del self._over[oldest], self._calls[oldest]
+                del self._over[oldest]
+                self._calls.pop(oldest).rest()
                 self._timers.set(oldest, None)
 
 
