@@ -15,9 +15,10 @@ from time import perf_counter
 from typing import Any, Final
 
 from simp_daemon.effects import Send
+from simp_daemon.events import Why
 from simp_daemon.peers import call, switchboard
 from simp_daemon.peers.call import Call, Own
-from simp_daemon.peers.call_news import CallNews, Consent, Established, KeyChanged, Requested
+from simp_daemon.peers.call_news import CallNews, CallOver, Consent, Established, KeyChanged, Requested
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
@@ -113,11 +114,8 @@ class World:
     def __init__(
         self, callers: tuple[int, ...] = (0,), *, pinned: bool = False, late: bool = False, faults: tuple[int, ...]
     ) -> None:
-        self.now, self.late, self.faults = (
-            0.0,
-            late,
-            dict(zip(("drop", "double", "timer", "crash"), faults, strict=True)),
-        )
+        self.now, self.late, self.pinned = 0.0, late, pinned
+        self.faults = dict(zip(("drop", "double", "timer", "crash"), faults, strict=True))
         self.net: list[tuple[int, bytes]] = []
         self.wrong: str | None = None
         self.crashed = self.called_again = False
@@ -296,6 +294,8 @@ class World:
     def _needs_a_person(self) -> bool:
         """A daemon crashed before it knew the other, or was so slow that a request was too old."""
         told = [each for daemon in self.daemons for each in daemon.told]
+        if self.pinned:
+            return False
         return self.crashed or any(isinstance(each, CallOver) and each.why is Why.EXPIRED for each in told)
 
     def _agreed(self) -> bool:

@@ -11,8 +11,6 @@ from simp_client import runner as runner_module
 from simp_client.dialogue import Dialogue
 from simp_client.link import NoDaemonError
 from simp_client.prompt import Ask
-from simp_client.prompt import Question
-from simp_client.prompt import Question
 from simp_client.runner import Runner, converse
 from simp_client.view import Text, plain
 from simp_proto.cli.exit_status import ExitStatus
