@@ -83,7 +83,7 @@ TABLE = {
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
-    "simp_daemon.peers": Row(f"{WIRE} simp_proto.sealed events effects facts"),
+    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),

@@ -33,6 +33,9 @@ ELSEWHERE = {
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
     "simp_daemon.neighbour": ("test_neighbours", "one of those whose world is tried there"),
     "simp_daemon.questions": ("test_neighbours", "what is asked when shows by the neighbours that are asked"),
+    "simp_daemon.peers.call": ("test_call_states", "each cell of the table is tried with what it remembers"),
+    "simp_daemon.peers.call_actions": ("test_call_states", "each cell of the table is tried with what its actions do"),
+    "simp_daemon.peers.call_news": ("test_switchboard", "facts without rules, each told by the switchboard"),
     "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
@@ -66,6 +69,7 @@ SUBJECTS = {
     "hostile": "a daemon's process that is attacked",
     "kaitai": "spec/simp.ksy",
     "mirror": "this",
+    "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",
     "simulation": "networks that lose, repeat and reorder",
 }

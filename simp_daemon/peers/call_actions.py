@@ -1,4 +1,4 @@
-"""What is done in a call of SIMP/2: the actions of `call_states.TABLE` (simp2 4)."""
+"""What is done in a call of SIMP/2: the actions of `call_states.TABLE`, which `spec/states.md` explains in these words."""
 
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -46,10 +46,12 @@ class Happening(NamedTuple):
 
 
 def dial(call: Call, happening: Happening) -> None:
+    """sends SYN (4.4)"""
     call.put(None, happening.now)
 
 
 def prove(call: Call, happening: Happening) -> None:
+    """sends SYN with the cookie (4.4)"""
     call.offer = replace(call.offer, proof=happening.data + call.offer.ring_proof)
     call.framing = Framing.HEADER
     if call.rings:
@@ -59,38 +61,48 @@ def prove(call: Call, happening: Happening) -> None:
 
 
 def insist(call: Call, happening: Happening) -> None:
+    """sends SYN (4.6)"""
     call.prompted = max(happening.now, call.prompted + PROMPT_PAUSE)
     call.hasten(call.prompted, anew=False)
 
 
 def note_ringing(call: Call, happening: Happening) -> None:
+    """tells the person that it rings; repeats SYN every 30 s (4.4)"""
     if call.rings is None:
         call.own.outlet.append(Rang(call.peer, call.name))
-    call.framing, call.rings = Framing.HEADER, True
-    call.hasten(happening.now + UNKNOWN_SYN_INTERVAL, anew=True)
+    call.framing = Framing.HEADER
+    if not call.rings or call.at is None:  # a replay of it would put off the SYN for ever
+        call.at = happening.now + UNKNOWN_SYN_INTERVAL
+    call.rings = True
+    call.hasten(call.at, anew=True)
 
 
 def doubt(call: Call, happening: Happening) -> None:
+    """notes the key, and waits for the right one (4.4)"""
     call.other = happening.reading
     if call.doubted is None:
         call.doubted = happening.now + DOUBT
 
 
 def alarm(call: Call, _: Happening) -> None:
+    """tells the person that the key has changed (9.4)"""
     assert call.other is not None
     key = call.other.handshake.remote_static
     call.own.outlet.append(KeyChanged(call.peer, call.expected.key if call.expected else key, key, call.other.hello))
 
 
 def count(call: Call, _: Happening) -> None:
+    """counts it, so that the person is told after 30 s (4.4)"""
     call.clear += 1
 
 
 def go_clear(call: Call, _: Happening) -> None:
+    """goes on as SIMP/1 (3.3)"""
     call.own.outlet.append(InTheClear(call.peer, call.user, call.begun))
 
 
 def confirm(call: Call, happening: Happening) -> None:
+    """the session is on: pins the key, sends CONFIRM (4.4)"""
     read = happening.reading
     frames: list[Frame] = [call.own.hello(), call.own.state(read.handshake.remote_static)]
     message = read.handshake.write_message(build_frames(frames))
@@ -101,12 +113,14 @@ def confirm(call: Call, happening: Happening) -> None:
 
 
 def miss(call: Call, _: Happening) -> None:
+    """calls the contact quietly, if the conversation is open (7.7)"""
     assert call.expected is not None
     call.missed = None
     call.own.missed.append(call.expected)
 
 
 def take_back(call: Call, happening: Happening) -> None:
+    """sends the FIN of SIMP/1, or of a call to a contact OVER (4.5)"""
     if call.expected:
         cancel(call, happening)
         return
@@ -116,6 +130,7 @@ def take_back(call: Call, happening: Happening) -> None:
 
 
 def strand(call: Call, happening: Happening) -> None:
+    """tells the person why no datagram gets to the peer, and that the call is over (S1 4.10)"""
     call.own.outlet.append(ErrorReceived(call.peer, call.name, happening.why))
     _end(call, Why.UNREACHABLE)
 
@@ -124,21 +139,25 @@ def strand(call: Call, happening: Happening) -> None:
 
 
 def challenge(call: Call, happening: Happening) -> None:
+    """sends CHALLENGE (4.1)"""
     call.send(Challenge(call.tag, happening.data))
 
 
 def request(call: Call, _: Happening) -> None:
+    """tells the person who calls (4.1)"""
     key, pins = call.expected.key if call.expected else None, call.own.pins
     claims = key is None and bool(pins.named(call.name) or pins.at(call.peer))
     call.own.outlet.append(Requested(call.peer, call.name, key, claims))
 
 
 def ring(call: Call, happening: Happening) -> None:
+    """the request is younger; sends RINGING (4.1)"""
     call.expires = happening.now + REQUEST_LIFETIME
     call.send(Ringing(call.tag))
 
 
 def accept(call: Call, happening: Happening) -> None:
+    """opens the conversation with a contact, computes and sends ANSWER (4.5)"""
     if call.expected and not call.expected.open:
         call.opened = call.expected.open = True
         call.own.outlet.append(Consent(call.expected.key, True))
@@ -146,16 +165,19 @@ def accept(call: Call, happening: Happening) -> None:
 
 
 def establish(call: Call, happening: Happening) -> None:
+    """the session is on: pins the key (4.5)"""
     _establish(call, happening.reading, call.round_trip(happening.now))
 
 
 def withdraw(call: Call, _: Happening) -> None:
+    """the conversation isn't open any more, if this call opened it"""
     if call.expected and call.opened:
         call.expected.open = False
         call.own.outlet.append(Consent(call.expected.key, False))
 
 
 def give_up(call: Call, happening: Happening) -> None:
+    """calls the contact quietly, if the conversation is open; tells the person otherwise that the call is lost (7.7)"""
     if call.expected and call.expected.open:
         miss(call, happening)
     else:
@@ -166,49 +188,57 @@ def give_up(call: Call, happening: Happening) -> None:
 
 
 def repeat(call: Call, _: Happening) -> None:
+    """sends again what is repeated (4.1, 4.4)"""
     call.repeat()
 
 
 def acknowledge(call: Call, _: Happening) -> None:
+    """sends OVER in an ACK (4.5)"""
     call.send(Over(call.tag), Control.ACK)
 
 
 def dismiss(call: Call, _: Happening) -> None:
+    """sends OVER in a FIN, once (4.1)"""
     call.send(Over(call.tag), Control.FIN)
 
 
 def cancel(call: Call, happening: Happening) -> None:
+    """sends OVER in a FIN, until it is acknowledged (4.5)"""
     call.put(build_payload(Over(call.tag), Control.FIN), happening.now, RETRANSMISSION_INTERVAL)
 
 
-decline = cancel
-
-
 def quit(call: Call, _: Happening) -> None:
+    """tells the person that the call is over, as the person wished"""
     _end(call, Why.QUIT)
 
 
 def end(call: Call, _: Happening) -> None:
+    """tells the person that the other ended it"""
     _end(call, Why.FIN)
 
 
 def fail(call: Call, _: Happening) -> None:
+    """tells the person that there is no answer to this call"""
     _end(call, Why.ERR)
 
 
 def lose(call: Call, _: Happening) -> None:
+    """tells the person that the other stopped answering"""
     _end(call, Why.LOST)
 
 
 def expire(call: Call, _: Happening) -> None:
+    """tells the person that the caller stopped calling"""
     _end(call, Why.EXPIRED)
 
 
 def restart(call: Call, _: Happening) -> None:
+    """tells the person that the other called again"""
     _end(call, Why.RESTARTED)
 
 
 def crowd(call: Call, _: Happening) -> None:
+    """tells the person that newer calls took its place (8.3)"""
     _end(call, Why.CROWDED)
 
 
