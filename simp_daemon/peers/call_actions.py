@@ -1,4 +1,4 @@
-"""What is done in a call of SIMP/2: the actions of `call_states.TABLE`, which `spec/states.md` explains in these words."""
+"""What is done in a call of SIMP/2: the actions of `call_states.TABLE`, in the words of `spec/states.md`."""
 
 from dataclasses import replace
 from typing import Final, NamedTuple

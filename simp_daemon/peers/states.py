@@ -10,7 +10,7 @@ from enum import Enum, unique
 from typing import Any, Final
 
 from simp_daemon.peers import actions as do
-from simp_daemon.peers import call_states
+from simp_daemon.peers import call, call_states
 from simp_daemon.peers.actions import Happening
 from simp_daemon.peers.record import Record
 
@@ -176,9 +176,9 @@ def render() -> Iterator[str]:
     yield ""
     yield "## The states of a call of SIMP/2"
     yield ""
-    yield "Section 4 of [`simp2.md`](simp2.md) says when each input is one. A *first* SYN is one whose `e` is of no call"
-    yield "that is on or remembered."
-    yield from _rendered(call_states.TABLE, call_states.State, call_states.Input)
+    yield "Section 4 of [`simp2.md`](simp2.md) says when each input is one. A *first* SYN is one whose `e` is of no"
+    yield "call that is on or remembered."
+    yield from _rendered(call_states.TABLE, call.State, call_states.Input)
     yield ""
     yield "| action | does |"
     yield "|---|---|"
