@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Rang, Reason, Unanswered, Why
 from simp_daemon.peers import call as call_module
-from simp_daemon.peers.call import Call, Own
+from simp_daemon.peers.call import Call, Own, State
 from simp_daemon.peers.call_news import (
     CallOver,
     ClearAnswers,
@@ -34,8 +34,11 @@ from simp_proto.noise import KeyPair
 from simp_proto.sealed import (
     Answer,
     Challenge,
+    Confirm,
     Offer,
     Over,
+    Ringing,
+    build_frames,
     build_offer,
     build_payload,
     read_offer,
@@ -551,6 +554,129 @@ class TestCalls:
             for data in bob.sent():
                 alice.board.receive(parse(data), BOB, 2.0)
         assert bob.news(Requested) == [Requested(address, "alice", alice.keys.public, False)]
+
+    def test_ones_own_syn_from_the_callee_means_nothing_even_when_the_call_is_over(self) -> None:
+        alice = End(b"alice")
+        alice.board.call(BOB, 0.0)
+        (syn,) = alice.sent()
+        alice.board.quit(BOB, 0.1)
+        alice.sent()
+        assert alice.hears(syn, BOB) == []
+
+    def test_a_stranger_crosses_no_call_to_a_contact(self) -> None:
+        """It would end it: whoever wants finds a lower key."""
+        alice, bob = meet()
+        alice.board.call(BOB, 0.0)
+        exchange(alice, bob, 0.0)
+        (call,) = alice.board._calls.values()
+        for number in range(4):
+            stranger = End(f"stranger{number}".encode())
+            self._called(stranger, alice, BOB, 0.2)
+            assert call.state is State.RINGING
+        assert alice.news(Requested)[0] == Requested(BOB, "stranger0", None, True)
+        assert not alice.news(Established)
+
+    def test_the_tag_counts_from_the_callee_alone(self) -> None:
+        alice = End(b"alice")
+        alice.board.call(BOB, 0.0)
+        alice.sent()
+        (call,) = alice.board._calls.values()
+        for payload in (Ringing(call.tag), Challenge(call.tag, bytes(16)), Over(call.tag)):
+            alice.board.receive(build_payload(payload), EVE, 0.5)
+        assert call.state is State.CALLING
+        assert {each.reason for each in alice.news(Ignored)} == {Reason.STRANGER}
+
+    def test_a_quiet_call_does_not_ring(self) -> None:
+        alice, bob = meet(open=True)
+        alice.board.resume(bob.keys.public, 0.0)
+        (call,) = alice.board._calls.values()
+        alice.board.receive(build_payload(Ringing(call.tag)), BOB, 0.5)
+        assert call.state is State.CALLING
+        assert not alice.news(Rang)
+
+    def test_a_session_with_one_ends_no_call_to_another_at_that_address(self) -> None:
+        alice, bob = meet()
+        carol = End(b"carol")
+        alice.knows(carol, EVE)
+        alice.board.call(BOB, 0.0, contact=carol.keys.public)
+        alice.sent()
+        bob.board.call(ALICE, 0.0)
+        exchange(alice, bob, 0.1)
+        alice.board.accept(BOB, 0.9)
+        exchange(alice, bob, 0.9)
+        assert alice.news(Established)
+        states = {call.expected.name: call.state for call in alice.board._calls.values() if call.expected}
+        assert states == {"carol": State.CALLING, "bob": State.OVER}
+
+    def test_few_calls_are_remembered(self) -> None:
+        alice = End(b"alice")
+        for number in range(200):
+            alice.board.call((f"10.4.0.{number}", 7777), 0.0)
+            alice.board.quit((f"10.4.0.{number}", 7777), 0.0)
+        assert len(alice.board._calls) == len(alice.board._over) == 64
+        while (now := alice.board.get_timer()) is not None:
+            alice.board.handle_timer(now)
+
+    def test_whoever_was_accepted_and_calls_anew_is_not_asked_about(self) -> None:
+        alice, bob = meet()
+        alice.board.call(BOB, 0.0)
+        exchange(alice, bob, 0.0)
+        bob.board.accept(ALICE, 1.0)
+        bob.sent()
+        again = End(b"alice")
+        again.knows(bob, BOB)
+        again.own.random = Random(5).randbytes
+        assert self._called(again, bob, ALICE, 2.0)[:2] == ["ACK CHALLENGE", "SYN+ACK ANSWER"]
+        assert not bob.news(CallOver)
+        assert len(bob.news(Requested)) == 1
+        assert bob.news(Established)
+
+    def test_a_confirm_with_another_key_leaves_no_trace(self) -> None:
+        alice, bob = meet()
+        alice.board.call(BOB, 0.0)
+        exchange(alice, bob, 0.0)
+        bob.board.accept(ALICE, 1.0)
+        (answer,) = bob.sent()
+        (call,) = alice.board._calls.values()
+        alice.own.keys, keys = End(b"thief").keys, alice.keys
+        read = call.read(answer[50:])
+        assert read is not None
+        message = read.handshake.write_message(build_frames([alice.own.hello(), new_state(b"")]))
+        bob.board.receive(build_payload(Confirm(call.tag, message)), ALICE, 1.1)
+        assert bob.news(Ignored)[-1].reason is Reason.WRONG_KEY
+        alice.own.keys = keys
+        alice.board.receive(parse(answer), BOB, 1.2)
+        exchange(alice, bob, 1.2)
+        assert bob.news(Established)
+
+    def test_a_round_trip_is_that_of_what_went_out_once(self) -> None:
+        for repeated in (False, True):
+            alice, bob = meet()
+            alice.board.call(BOB, 0.0)
+            exchange(alice, bob, 0.0)
+            bob.board.accept(ALICE, 1.0)
+            (answer,) = bob.sent()
+            if repeated:
+                bob.board.handle_timer(2.0)
+            alice.board.receive(parse(answer), BOB, 2.25)
+            bob.board.receive(parse(alice.sent()[-1]), ALICE, 2.5)
+            (established,) = bob.news(Established)
+            assert established.round_trip == (None if repeated else 1.5)
+            if repeated:
+                alice.board.handle_timer(3.25)
+            assert alice.board.confirmed(established.tag, 3.5) == (None if repeated else 1.25)
+            assert alice.board.confirmed(established.tag, 3.5) is None
+            assert alice.board.get_timer() is None
+
+    def test_a_hundred_milliseconds_are_between_syns_that_others_bring_about(self) -> None:
+        alice = End(b"alice")
+        alice.board.call(BOB, 0.0)
+        alice.sent()
+        (call,) = alice.board._calls.values()
+        for number in range(50):
+            alice.board.receive(build_payload(Challenge(call.tag, bytes(15) + bytes((number,)))), BOB, 0.5)
+        assert [named(each) for each in alice.sent()] == ["SYN"]
+        assert alice.board.get_timer() == pytest.approx(0.6, abs=0.01)
 
     def test_requests_of_strangers_and_contacts_have_rooms_of_their_own(self) -> None:
         bob = End(b"bob")

@@ -56,14 +56,12 @@ def prove(call: Call, happening: Happening) -> None:
     call.framing = Framing.HEADER
     if call.rings:
         call.rings = False
-    call.prompted = max(happening.now, call.prompted + PROMPT_PAUSE)
-    call.hasten(call.prompted, anew=True)
+    _prompt(call, happening.now, anew=True)
 
 
 def insist(call: Call, happening: Happening) -> None:
     """sends SYN (4.6)"""
-    call.prompted = max(happening.now, call.prompted + PROMPT_PAUSE)
-    call.hasten(call.prompted, anew=False)
+    _prompt(call, happening.now, anew=False)
 
 
 def note_ringing(call: Call, happening: Happening) -> None:
@@ -240,6 +238,13 @@ def restart(call: Call, _: Happening) -> None:
 def crowd(call: Call, _: Happening) -> None:
     """tells the person that newer calls took its place (8.3)"""
     _end(call, Why.CROWDED)
+
+
+def _prompt(call: Call, now: float, *, anew: bool) -> None:
+    """Sends the SYN soon, however often the peer asks."""
+    if call.prompted <= now:  # none is put off already
+        call.prompted = max(now, call.prompted + PROMPT_PAUSE)
+    call.hasten(call.prompted, anew=anew)
 
 
 def _end(call: Call, why: Why) -> None:
