@@ -130,24 +130,6 @@ STATES: dict[str, State] = {
 }
 
 
-STATES: dict[str, State] = {
-    **Phase.__members__,
-    **Place.__members__,
-    "NAME": Phase.APART,
-    "QUITTING": Phase.DETACHING,
-    "ENDED": Phase.OVER,
-}
-
-
-STATES: dict[str, State] = {
-    **Phase.__members__,
-    **Place.__members__,
-    "NAME": Phase.APART,
-    "QUITTING": Phase.DETACHING,
-    "ENDED": Phase.OVER,
-}
-
-
 def place(name: str) -> Desk:
     desk = PLACES[name]()
     if name == "ACCEPTING":
