@@ -38,6 +38,7 @@ from simp_proto.constants import (
     LOSSY_SIZE,
     MAX_DATAGRAM_SIZE,
     MAX_MESSAGE_SIZE,
+    MAX_NEXT,
     MAX_OFFER_SIZE,
     OFFER,
     PADDING,
@@ -60,7 +61,6 @@ KEY_SIZE: Final = 32
 COOKIE_SIZE: Final = 16
 PROOF_SIZE: Final = 16
 SESSION_SIZE: Final = 4
-STREAM_SIZE: Final = 8
 CHAIN_SIZE: Final = 8
 SEAL_SIZE: Final = 16
 """Bytes by which whatever is sealed grows: Poly1305's."""
@@ -466,12 +466,10 @@ class Hello:
 
 @dataclass(slots=True)
 class State:
-    """How to go on (simp2 7.8): the sender's stream and the reader's, each with a number and the chain before it."""
+    """How to go on (simp2 7.8): the sender's number and the reader's, each with the chain before it."""
 
-    stream: bytes
     first: int
     before: bytes
-    known: bytes
     next: int
     upto: bytes
     wants_ack: ClassVar = True
@@ -553,22 +551,18 @@ LOSSY: Final = range(0x10, 0x20)
 """Types of frames of which nobody acknowledges that they came."""
 _VITAL: Final = range(0x80, 0x100)
 """Types of frames without which nothing can go on."""
-_STREAM: Final = Bytes(STREAM_SIZE)
 _CHAIN: Final = Bytes(CHAIN_SIZE)
-_PIECES: Final = range(1, _NUMBERS[-1])
-_NEXT: Final = _Among(Int64ub, range(1, _NUMBERS[-1] + 1))
+_NEXT: Final = _Among(Int64ub, range(1, MAX_NEXT + 1))
 _FRAME: Final = _Layout(tuple, "6.5", type=Int8ub, length=Int16ub).form
 _FRAMES: Final = {
     FrameType.HELLO: _Layout(
         Hello, "6.5", features=Int32ub, signing_key=Bytes(KEY_SIZE), name=_Among(GreedyBytes, range(1, USER_SIZE + 1))
     ),
-    FrameType.STATE: _Layout(
-        State, "6.5", stream=_STREAM, first=_NEXT, before=_CHAIN, known=_STREAM, next=_NEXT, upto=_CHAIN
-    ),
+    FrameType.STATE: _Layout(State, "6.5", first=_NEXT, before=_CHAIN, next=_NEXT, upto=_CHAIN),
     FrameType.PIECE: _Layout(
         Piece,
         "6.5",
-        number=_Among(Int64ub, _PIECES),
+        number=_Among(Int64ub, range(1, MAX_NEXT)),
         flags=_Among(Int8ub, range((FIRST | LAST) + 1)),
         data=_Among(GreedyBytes, range(1, PIECE_SIZE + 1)),
     ),
@@ -685,6 +679,8 @@ TEXT: Final = 0x01
 _MESSAGE: Final = _Layout(
     Message, "7.1", kind=Int8ub, time=_Among(Int64ub, _NUMBERS), body=_Among(GreedyBytes, range(MAX_MESSAGE_SIZE + 1))
 )
+MAX_SIZE: Final = _MESSAGE.sizes[-1]
+"""Bytes of a message with its kind and time, at most: 60,009."""
 
 
 def read_message(data: bytes) -> Message:
@@ -727,6 +723,6 @@ def session_of(handshake_hash: bytes) -> bytes:
     return sha256(b"SIMP/2 session" + handshake_hash).digest()[:SESSION_SIZE]
 
 
-def chain(before: bytes, piece: Piece) -> bytes:
+def chained(chain: bytes, piece: Piece) -> bytes:
     """The 8 bytes that say what all pieces up to this one were; before the first they are NULs (simp2 7.3)."""
-    return sha256(before + bytes((piece.flags,)) + piece.data).digest()[:CHAIN_SIZE]
+    return sha256(chain + bytes((piece.flags,)) + piece.data).digest()[:CHAIN_SIZE]

@@ -179,7 +179,7 @@ def goodput(loss: float, round_trip: float, kind: type[Link] = Link, pieces: int
     assert daemon
     assert daemon.link is not None
     for number in range(pieces):
-        daemon.link.say(str(number), b"word")
+        daemon.link.say(str(number), b"some words")
     daemon.link.pump(world.now)
     world.perform(0)
     while daemon.ledger.waiting:

@@ -25,7 +25,6 @@ ELSEWHERE = {
     "simp_proto.errors": ("test_datagram", "what an error says is a law of what raises it"),
     "simp_proto.udp": ("test_transports", "what it gives is a socket, and what its errors are called"),
     "simp_proto.cli.roff": ("test_manual", "its marks mean something on a page"),
-    "simp_proto.frames": ("test_peer_link", "without rules, each read and written by a link"),
     "simp_daemon.facts": ("test_peer_link", "a ledger that a link's facts change is the same as its own"),
     "simp_daemon.peers.round_trip": ("test_peer_link", "it says when a link stops waiting"),
     "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),

@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, NamedTuple, Protocol
 
-from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, chained
+from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
-from simp_proto.frames import FIRST, LAST, Acked, Close, Closed, Frame, Piece, Ping, State
+from simp_proto.constants import MAX_NEXT, PIECE_SIZE, TRIES, CloseReason
+from simp_proto.errors import SealedError
+from simp_proto.sealed import MAX_SIZE, Acked, Close, Closed, Frame, Piece, Ping, State, chained, read_message
 
 IN_FLIGHT: Final = 4
 EARLY: Final = 64
 """How far beyond the next one a piece may be that is kept until those before it have come."""
-MAX_PIECES: Final = 59
-"""Of a message: 60,000 bytes of text, its kind and its time."""
-MAX_NUMBER: Final = 1 << 62
-"""That a peer may claim: so many pieces nobody sends, and numbers stay within their 8 bytes."""
+MAX_CLAIM: Final = MAX_NEXT // 2
+"""The highest number from which a peer may make us go on: nobody says so much that the rest doesn't suffice."""
 GONE: Final = 10.0
-LEAVING_TRIES: Final = 12
-FAULT, TOO_LONG = 1, 3
-"""Reasons to leave that are the peer's (spec 7.9)."""
 UNNUMBERED: Final = 0
 """In flight under this number: a record that wants an answer and has no piece."""
 
@@ -161,25 +158,26 @@ class Link:
                     self.over = self.over or self._closing
                 case Ping():
                     pass
-            if isinstance(frame, State | Piece | Ping):
+            if frame.wants_ack:
                 self._owed = max(counter, self._owed or 0)
 
     def read(self, state: State) -> None:
         """The peer's first STATE: both ends go on from there, whatever became of their disks (spec 7.8)."""
-        if self._agreed:
+        if self._agreed or self._reason:
             return
-        if not (0 < state.first <= MAX_NUMBER and 0 < state.next <= MAX_NUMBER):
-            self._fail(FAULT)
+        ledger, before, arrived = self._ledger, state.first - 1, state.next - 1
+        known = arrived < ledger.next and (arrived < ledger.acknowledged or ledger.chain_at(arrived) == state.upto)
+        if not known and state.next > MAX_CLAIM:
+            self._fail(CloseReason.FAULT)
             return
         self._agreed = True
-        ledger, before, arrived = self._ledger, state.first - 1, state.next - 1
         if before > ledger.stored:
             missing = before - ledger.stored + len(ledger.unfinished)
             self._commit(Jumped(before, state.before))
             self._outlet.tell(Missing(missing))
-        if ledger.acknowledged <= arrived < ledger.next and ledger.chain_at(arrived) == state.upto:
+        if known:
             self._advance(arrived)
-        elif arrived >= ledger.acknowledged:
+        else:
             self._commit(Renumbered(arrived, state.upto))
             self._acknowledged = arrived
             for token in ledger.waiting:
@@ -189,7 +187,7 @@ class Link:
         if not self._agreed:
             return
         if acked.next > self._ledger.next or acked.echo > self._last:
-            self._fail(FAULT)
+            self._fail(CloseReason.FAULT)
             return
         self._telling = False
         sent = self._sent.pop(acked.echo, None)
@@ -198,7 +196,7 @@ class Link:
         arrived = self._arrived
         if acked.echo >= self._echo:
             self._echo = acked.echo
-            bits = int.from_bytes(acked.bitmap, "little")
+            bits = acked.bitmap
             arrived = frozenset(acked.next + 1 + bit for bit in range(bits.bit_length()) if bits >> bit & 1)
         new = acked.next - 1 > self._acknowledged or not arrived <= self._arrived
         self._arrived = arrived
@@ -224,35 +222,32 @@ class Link:
 
     def _read_piece(self, piece: Piece) -> None:
         ledger = self._ledger
-        if not self._agreed or self._closing or self.over or not 0 < piece.number - ledger.stored <= EARLY + 1:
+        if not self._agreed or self._reason or self._closing or self.over:
             return
-        self._early[piece.number] = piece
+        if 0 < piece.number - ledger.stored <= EARLY + 1:
+            self._early[piece.number] = piece
         pieces: list[Piece] = []
-        chain, length = ledger.upto, len(ledger.unfinished)
+        chain, size, fault = ledger.upto, sum(len(each.data) for each in ledger.unfinished), None
         while ready := self._early.pop(ledger.stored + 1 + len(pieces), None):
-            first, last = ready.flags & FIRST, ready.flags & LAST
-            if not (first or length):
-                self._fail(FAULT)
-                return
-            length = 1 if first else length + 1
-            if length == MAX_PIECES and not last:
-                self._fail(TOO_LONG)
-                return
-            length = 0 if last else length
+            if fault := _fault_of(ready, size):
+                break
+            size = 0 if ready.last else len(ready.data) + (0 if ready.first else size)
             pieces.append(ready)
             chain = chained(chain, ready)
         if pieces:
             for message in self._commit(Received(tuple(pieces), chain)):
                 self._outlet.tell(Arrived(message))
+        if fault:
+            self._fail(fault)
 
     def _read_close(self, close: Close) -> None:
         if not self.over:
             self._commit(Opened(False))
-            self._outlet.tell(Left(close.reason, close.text))
+            self._outlet.tell(Left(close.reason, close.text.decode("utf-8", "replace")))
         self.over = True
         self._outlet.send([Closed()])
 
-    def _fail(self, reason: int) -> None:
+    def _fail(self, reason: CloseReason) -> None:
         if not self._reason:
             self._outlet.tell(Left(reason, ""))
             self.leave(reason)
@@ -294,7 +289,7 @@ class Link:
         if self._owed is not None:
             base = self._ledger.stored + 2
             bits = sum(1 << each - base for each in self._early)
-            frames.insert(0, Acked(base - 1, self._owed, bits.to_bytes(8, "little").rstrip(b"\0")))
+            frames.insert(0, Acked(base - 1, self._owed, bits))
             self._owed = None
         if self._telling:
             frames.insert(0, self.state())
@@ -335,7 +330,7 @@ class Link:
             self._flying.clear()
             self._silences += 1
             self._since = now
-            self.over = self.over or (self._closing and self._silences >= LEAVING_TRIES)
+            self.over = self.over or (self._closing and self._silences >= TRIES)
         for number, flight in list(self._flying.items()):
             if now >= self._lost_at(flight):
                 del self._flying[number]
@@ -347,3 +342,19 @@ class Link:
     def waiting_since(self) -> float | None:
         """Since when nothing was acknowledged, though something ought to be."""
         return self._waiting
+
+
+def _fault_of(piece: Piece, size: int) -> CloseReason | None:
+    """What is wrong with the next piece, if there are so many bytes of an unfinished message (spec 7.2)."""
+    if piece.first:
+        size = 0
+        try:
+            read_message(piece.data)  # the beginning of a message is one
+        except SealedError:
+            return CloseReason.FAULT
+    elif not size:
+        return CloseReason.FAULT
+    size += len(piece.data)
+    if not piece.last and size % PIECE_SIZE:
+        return CloseReason.FAULT
+    return CloseReason.TOO_LONG if size > MAX_SIZE else None
