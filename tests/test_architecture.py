@@ -188,6 +188,7 @@ ORDER = [
     "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
+    "simp_daemon.facts < simp_daemon.peers",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
 ]
 """Layers, of which none may import one after it, whatever the table says."""

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
 from simp_proto.constants import MAX_NEXT, PIECE_SIZE, TRIES, CloseReason
+from simp_proto.datagram import text_of
 from simp_proto.errors import SealedError
 from simp_proto.sealed import MAX_SIZE, Acked, Close, Closed, Frame, Piece, Ping, State, chained, read_message
 
@@ -243,7 +244,7 @@ class Link:
     def _read_close(self, close: Close) -> None:
         if not self.over:
             self._commit(Opened(False))
-            self._outlet.tell(Left(close.reason, close.text.decode("utf-8", "replace")))
+            self._outlet.tell(Left(close.reason, text_of(close.text)))
         self.over = True
         self._outlet.send([Closed()])
 
