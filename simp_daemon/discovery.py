@@ -5,11 +5,10 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-import ifaddr
 from zeroconf import (
     BadTypeInNameException,
     IPVersion,
@@ -27,6 +26,7 @@ from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
+from simp_proto.interfaces import Network, own_networks
 from simp_proto.printable import printable
 from simp_proto.text import check_user
 
@@ -43,31 +43,14 @@ Handle = Callable[[Occurrence], None]
 """Takes what has happened."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """One of this host's addresses, the network that it is in, and the number of its interface."""
-
-    host: str
-    network: IPv4Network | IPv6Network
-    interface: int
-
-
 def networks(host: str) -> list[Network]:
     """That of the address, or all of its kind that aren't loopback where it stands for all of this host's."""
     own = _ip(host)
-    found = []
-    for adapter in ifaddr.get_adapters():
-        for each in adapter.ips:
-            text = each.ip if isinstance(each.ip, str) else f"{each.ip[0]}%{each.ip[2]}" if each.ip[2] else each.ip[0]
-            address = _ip(text)
-            if address.version != own.version or adapter.index is None:
-                continue
-            network = ip_network(f"{address}/{each.network_prefix}", strict=False)
-            if own.is_unspecified and not address.is_loopback:
-                found.append(Network(with_interface(text), network, adapter.index))
-            elif host == with_interface(text) or (own.is_loopback and own in network):
-                found.append(Network(host, network, adapter.index))
-    return found
+    found = [each for each in own_networks() if each.interface and each.network.version == own.version]
+    if own.is_unspecified:
+        return [each for each in found if not _ip(each.host).is_loopback]
+    same = [each for each in found if host == each.host or (own.is_loopback and own in each.network)]
+    return [replace(each, host=host) for each in same]
 
 
 def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:

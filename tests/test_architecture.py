@@ -54,6 +54,7 @@ TABLE = {
     "simp_proto.noise": Row("errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors datagram", "construct"),
     "simp_proto.udp": Row("address", "", "socket sys"),
+    "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
     "simp_proto.cli.main": Row("", "click", "importlib.import_module os sys"),
@@ -111,9 +112,9 @@ TABLE = {
         "os pathlib secrets",
     ),
     "simp_daemon.discovery": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log "
-        "occurrences",
-        "ifaddr zeroconf",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
+        "simp_proto.text log occurrences",
+        "zeroconf",
         "asyncio logging",
     ),
     "simp_daemon.loop": Row(
@@ -160,12 +161,18 @@ TABLE = {
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
-    "simp_client.doctor": Row("simp_proto.address simp_proto.constants events"),
+    "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),
+    "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
+    "simp_client.doctor.questions": Row(
+        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
+        "zeroconf",
+        "platform select socket sys time",
+    ),
     "simp_client.doctor.probing": Row(
-        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link listing",
-        "ifaddr zeroconf",
-        "asyncio concurrent pathlib platform select socket subprocess time",
+        "simp_proto.errors simp_proto.printable simp_proto.udp link listing",
+        "",
+        "asyncio concurrent socket time",
     ),
     "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(

@@ -44,6 +44,7 @@ def test_the_second_list_counts_and_people_come_first() -> None:
         "SEEN|carol|192.0.2.40:7777|chat|",
         "SEEN||192.0.2.3:7777|announced|0",
         "LATER|something",
+        "SEEN|bobby|192.0.2.2:7777|chat|",
         "SEEN|bob|192.0.2.2:7777|announced|3",
         "PONG|",
     ]
