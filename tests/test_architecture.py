@@ -20,7 +20,7 @@ PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {
     "base64", "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno",
-    "functools", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
+    "functools", "hashlib", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
     "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing",
     "unicodedata", "xml", "zlib",
 }  # fmt: skip
@@ -51,6 +51,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.frames": Row(),
     "simp_proto.udp": Row("address", "", "socket sys"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
@@ -80,6 +81,9 @@ TABLE = {
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
+    "simp_daemon.facts": Row("simp_proto.address simp_proto.frames"),
+    "simp_daemon.contacts": Row("simp_proto.address facts"),
+    "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.neighbours": Row("simp_proto.address events peers.timers"),
@@ -104,6 +108,10 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
+    "simp_daemon.store": Row("simp_proto.address simp_proto.frames contacts database facts", "", "pathlib time"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log "
         "occurrences",
@@ -182,6 +190,8 @@ ORDER = [
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
+    "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
+    "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.store",
 ]
 """Layers, of which none may import one after it, whatever the table says."""
 
