@@ -20,6 +20,8 @@ from simp_daemon.schema import APPLICATION, MIGRATIONS
 
 BUSY: Final = 5.0
 """Seconds for which a transaction waits for that of another process."""
+_ERRORS: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""The last where Python can't read what SQLite says of a damaged file."""
 _FILES: Final = ("-wal", "-shm", "-journal", "")
 """What SQLite puts beside a database, and the database last: without its log it would only be older."""
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -101,7 +103,7 @@ class Database:
     def explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except _ERRORS as error:
             explained = _explain(error, self.path)
             if isinstance(explained, DamagedError) and self._lock:
                 explained = DamagedError(f"{explained}; {self._give_up()}")
@@ -118,7 +120,7 @@ class Database:
         assert self._connection
         try:
             _copy(self._connection, path, now)
-        except (sqlite3.Error, OSError) as error:
+        except _ERRORS as error:
             raise _explain(error, path) from None
 
     def close(self) -> None:
@@ -201,7 +203,7 @@ def restore(backup: Path, directory: Path) -> Path | None:
         new.replace(path)
         sync_directory(directory)
         return aside
-    except (sqlite3.Error, OSError) as error:
+    except _ERRORS as error:
         raise _explain(error, backup) from None
     finally:
         if lock:
@@ -270,7 +272,7 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _explain(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+def _explain(error: Exception, path: Path) -> StoreError:
     """What that means for people."""
     if isinstance(error, OSError) and error.filename:
         path = Path(error.filename)

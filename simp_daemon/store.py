@@ -33,22 +33,9 @@ from simp_daemon.contacts import (
     Trusted,
 )
 from simp_daemon.database import Database, StoreError
-from simp_daemon.facts import (
-    TOKENS,
-    Acknowledged,
-    Fact,
-    GivenUp,
-    Jumped,
-    Ledger,
-    Opened,
-    Pinned,
-    Received,
-    Renumbered,
-    Said,
-    cut,
-)
+from simp_daemon.facts import Acknowledged, Ledger, Pinned
+from simp_daemon.ledgers import Ledgers
 from simp_proto.address import Address
-from simp_proto.frames import FIRST, Piece
 
 ADDRESSES: Final = 8
 """Of a contact, that are loaded."""
@@ -70,6 +57,7 @@ class Store:
         self._late: list[Change] = []
         self._database = Database(directory, daemon=daemon)
         self._run = self._database.run
+        self._ledgers = Ledgers(self._database, self._now)
         self.notices = self._database.notices
         """What our person must be told: sentences."""
         try:
@@ -84,7 +72,8 @@ class Store:
     def commit(self, changes: Iterable[Change]) -> None:
         """Returns when they are on the disk, all of them; raises `StoreError` if none is.
 
-        What may be committed later, if there is nothing else, is: with the next ones, or at the end.
+        What may be committed later, if there is nothing else, is: with the next ones, or at the end. What a person
+        decides is committed by itself: `OvertakenError` would refuse the rest as well.
         """
         late, due = list(self._late), False
         for change in changes:
@@ -103,7 +92,7 @@ class Store:
     def _apply(self, change: Change) -> None:
         match change:
             case About(key, fact):
-                self._apply_fact(self._contact(key), fact)
+                self._ledgers.apply(self._contact(key), fact)
             case Pinned():
                 self._pin(change)
                 self._reach(self._contact(change.key), change.name, change.address)
@@ -128,65 +117,22 @@ class Store:
             case Nicknamed(key, nickname):
                 self._run("UPDATE contact SET nickname = ? WHERE id = ?", nickname, self._contact(key))
             case ClearSaid(peer, name, token, text):
-                self._add(Fate.WAITING, text.encode(), token=token, clear=(*peer, name))
+                self._ledgers.add(Fate.WAITING, text.encode(), token=token, clear=(*peer, name))
             case ClearSettled(token, fate):
                 self._run(
                     "UPDATE message SET fate = ? WHERE fate = 'waiting' AND contact IS NULL AND token = ?", fate, token
                 )
             case ClearReceived(peer, name, text):
-                self._add(Fate.RECEIVED, text.encode(), clear=(*peer, name))
-
-    def _apply_fact(self, contact: int, fact: Fact) -> None:
-        match fact:
-            case Opened():
-                self._run("UPDATE contact SET open = ? WHERE id = ?", fact.open, contact)
-            case Said():
-                last = fact.pieces[-1].number
-                content = b"".join(piece.data for piece in fact.pieces)
-                self._add(Fate.WAITING, content, token=fact.token, contact=contact, last=last)
-                self._run("UPDATE contact SET next = ? WHERE id = ?", last + 1, contact)
-            case Acknowledged() | GivenUp():
-                self._run(
-                    "UPDATE message SET fate = ? WHERE contact = ? AND fate = 'waiting' AND last <= ?",
-                    *(Fate.DELIVERED if isinstance(fact, Acknowledged) else Fate.UNDELIVERED, contact, fact.number),
-                )
-                self._run(
-                    "UPDATE contact SET acknowledged = ?, chain = ? WHERE id = ?", fact.number, fact.chain, contact
-                )
-            case Renumbered():
-                (acknowledged,) = self._run("SELECT acknowledged FROM contact WHERE id = ?", contact).fetchone()
-                further = fact.number - acknowledged
-                self._run(
-                    "UPDATE message SET last = last + ?, doubtful = 1 WHERE contact = ? AND fate = 'waiting'",
-                    *(further, contact),
-                )
-                self._run(
-                    "UPDATE contact SET next = next + ?, acknowledged = ?, chain = ? WHERE id = ?",
-                    *(further, fact.number, fact.chain, contact),
-                )
-            case Received() | Jumped():
-                self._receive(contact, fact)
-
-    def _receive(self, contact: int, fact: Received | Jumped) -> None:
-        before = self._unfinished(contact)
-        ledger = Ledger(unfinished=before)
-        for message in ledger.apply(fact):
-            self._add(Fate.RECEIVED, message, contact=contact)
-        if isinstance(fact, Jumped) and before and before[0].flags & FIRST:
-            self._add(Fate.TORN, b"".join(piece.data for piece in before), contact=contact)
-        after = ledger.unfinished
-        new = after[len(before) :] if before == after[: len(before)] else after
-        if new is after and before:
-            self._run("DELETE FROM piece WHERE contact = ?", contact)
-        for piece in new:
-            self._run("INSERT INTO piece VALUES (?, ?, ?, ?)", contact, piece.number, piece.flags, piece.data)
-        self._run("UPDATE contact SET stored = ?, upto = ? WHERE id = ?", ledger.stored, ledger.upto, contact)
+                self._ledgers.add(Fate.RECEIVED, text.encode(), clear=(*peer, name))
 
     def _pin(self, pinned: Pinned) -> None:
-        self._run(
-            "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)",
+        """A command may have been quicker."""
+        if not self._run(
+            "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)"
+            " ON CONFLICT DO UPDATE SET name = name WHERE signing_key = excluded.signing_key",
             *(pinned.key, pinned.signing_key, pinned.name, self._now()),
-        )
+        ).rowcount:
+            raise OvertakenError("a contact with that key has another key for signing: look again, and decide")
 
     def _reach(self, contact: int, name: str, address: Address) -> None:
         now = self._now()
@@ -222,31 +168,12 @@ class Store:
             )
             self._run("UPDATE contact SET replaced_by = ?, nickname = NULL WHERE id = ?", successor, contact)
 
-    def _add(
-        self,
-        fate: Fate,
-        content: bytes,
-        *,
-        token: str | None = None,
-        contact: int | None = None,
-        last: int | None = None,
-        clear: tuple[str, int, str] | tuple[None, None, None] = (None, None, None),
-    ) -> None:
-        self._run(
-            "INSERT INTO message (at, ours, fate, token, content, contact, last, host, port, name)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(self._now(), token is not None, fate, token, content, contact, last, *clear),
-        )
-
     # -- what it knows
 
     def load(self) -> list[tuple[Contact, Ledger]]:
         """Every contact, with its conversation as it goes on."""
         with self._database.explained():
-            rows = self._run("SELECT id, open, next, acknowledged, chain, stored, upto FROM contact ORDER BY id")
-            return [
-                (contact, self._ledger(*row)) for contact, row in zip(self.contacts(), rows.fetchall(), strict=True)
-            ]
+            return [(contact, self._ledgers.ledger(self._contact(contact.key))) for contact in self.contacts()]
 
     def contacts(self) -> list[Contact]:
         """Every contact, those with a successor too."""
@@ -266,43 +193,11 @@ class Store:
     def history(self, key: bytes | None, after: int = 0, limit: int = 100) -> list[Message]:
         """The first messages after that number: with a contact, or `None` for all of SIMP/1."""
         with self._database.explained():
-            rows = self._run(
-                "SELECT id, at, ours, fate, doubtful, content, host, port, name FROM message"
-                " WHERE contact IS ? AND id > ? ORDER BY id LIMIT ?",
-                *(None if key is None else self._contact(key), after, limit),
-            )
-            return [
-                Message(id_, at, bool(ours), Fate(fate), bool(doubtful), content, host and (host, port), name)
-                for id_, at, ours, fate, doubtful, content, host, port, name in rows
-            ]
+            return self._ledgers.history(None if key is None else self._contact(key), after, limit)
 
     def changed(self) -> bool:
         """Whether another process has committed something since this was last asked."""
         return self._database.changed()
-
-    def _ledger(
-        self, contact: int, is_open: int, next_: int, acknowledged: int, chain: bytes, stored: int, upto: bytes
-    ) -> Ledger:
-        ledger = Ledger(bool(is_open), next_, acknowledged, chain, stored=stored, upto=upto)
-        number = acknowledged + 1
-        for token, content in self._run(
-            "SELECT token, content FROM message WHERE contact = ? AND fate = 'waiting' ORDER BY last", contact
-        ):
-            pieces = list(cut(content, number))
-            number += len(pieces)
-            ledger.pieces.update((piece.number, piece) for piece in pieces)
-            ledger.waiting[token] = number - 1
-        settled = self._run(
-            "SELECT token FROM message WHERE contact = ? AND ours AND fate <> 'waiting' ORDER BY id DESC LIMIT ?",
-            *(contact, TOKENS),
-        )
-        ledger.settled = dict.fromkeys(token for (token,) in reversed(settled.fetchall()))
-        ledger.unfinished = self._unfinished(contact)
-        return ledger
-
-    def _unfinished(self, contact: int) -> tuple[Piece, ...]:
-        rows = self._run("SELECT number, flags, data FROM piece WHERE contact = ? ORDER BY number", contact)
-        return tuple(Piece(*row) for row in rows)
 
     def _addresses(self, contact: int) -> tuple[Address, ...]:
         rows = self._run(

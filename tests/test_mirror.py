@@ -30,6 +30,7 @@ ELSEWHERE = {
     "simp_daemon.occurrences": ("test_core", "without rules, each answered by the core"),
     "simp_daemon.facts": ("test_store", "what a ledger is, the store keeps"),
     "simp_daemon.contacts": ("test_store", "without rules, each kept by the store"),
+    "simp_daemon.ledgers": ("test_store", "what the store keeps of them, it loads"),
     "simp_daemon.schema": ("test_database", "tables without rules, made and brought up to date"),
     "simp_proto.frames": ("test_store", "without rules, of which pieces are stored"),
     "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),

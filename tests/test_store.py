@@ -16,7 +16,7 @@ from random import Random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simp_daemon.contacts import (
     About,
@@ -183,37 +183,54 @@ class Crashes(RuleBasedStateMachine):
 
     # -- what happens to it
 
-    @rule(peer=st.sampled_from(PEERS))
+    @initialize()
+    def pin_one(self) -> None:
+        self.pin(BOB)
+        self.commit()
+
+    @precondition(lambda self: CAROL.key not in self.memory)
+    @rule()
+    def pin_another(self) -> None:
+        self.pin(CAROL)
+
     def pin(self, peer: Pinned) -> None:
-        if peer.key not in self.memory:
-            self.memory[peer.key] = Ledger()
-            self.turn.append(peer)
+        self.memory[peer.key] = Ledger()
+        self.turn.append(peer)
 
-    @precondition(lambda self: self.memory)
-    @rule(data=st.data(), token=st.text(max_size=2), size=st.sampled_from(SIZES))
-    def say(self, data: st.DataObject, token: str, size: int) -> None:
+    @rule(data=st.data(), messages=st.lists(st.tuples(st.text(max_size=2), st.sampled_from(SIZES)), min_size=1))
+    def say(self, data: st.DataObject, messages: list[tuple[str, int]]) -> None:
         key, ledger = self._some(data)
-        if fact := ledger.say(token, b"x" * size):
-            self._do(key, fact)
+        for token, size in messages:
+            if fact := ledger.say(token, b"x" * size):
+                self._do(key, fact)
 
-    @precondition(lambda self: any(ledger.waiting for ledger in self.memory.values()))
-    @rule(data=st.data(), acknowledged=st.booleans())
-    def settle(self, data: st.DataObject, acknowledged: bool) -> None:
-        key = data.draw(st.sampled_from(sorted(key for key, ledger in self.memory.items() if ledger.waiting)))
-        ledger = self.memory[key]
-        if acknowledged:
-            end = data.draw(st.sampled_from(list(ledger.waiting.values())))
-            self._do(key, Acknowledged(end, ledger.chain_at(end)))
-        else:
-            self._do(key, GivenUp(ledger.next - 1, ledger.chain_at(ledger.next - 1)))
+    @precondition(lambda self: self._waiting())
+    @rule(data=st.data(), alone=st.booleans())
+    def acknowledge(self, data: st.DataObject, alone: bool) -> None:
+        """If it comes alone, it may be late."""
+        if alone and self.turn:
+            self.commit()
+        key = data.draw(st.sampled_from(self._waiting()))
+        end = data.draw(st.sampled_from(list(self.memory[key].waiting.values())))
+        self._do(key, Acknowledged(end, self.memory[key].chain_at(end)))
+        if alone:
+            self.commit()
 
-    @precondition(lambda self: self.memory)
+    @precondition(lambda self: self._waiting())
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(self._waiting()))
+        last = self.memory[key].next - 1
+        self._do(key, GivenUp(last, self.memory[key].chain_at(last)))
+
+    def _waiting(self) -> list[bytes]:
+        return sorted(key for key, ledger in self.memory.items() if ledger.waiting)
+
     @rule(data=st.data(), further=st.integers(0, 9), chain=st.binary(min_size=8, max_size=8))
     def renumber(self, data: st.DataObject, further: int, chain: bytes) -> None:
         key, ledger = self._some(data)
         self._do(key, Renumbered(ledger.acknowledged + further, chain))
 
-    @precondition(lambda self: self.memory)
     @rule(data=st.data(), pieces=st.integers(1, 5))
     def hear(self, data: st.DataObject, pieces: int) -> None:
         key, ledger = self._some(data)
@@ -223,19 +240,18 @@ class Crashes(RuleBasedStateMachine):
             chain = chained(chain, piece)
         self._do(key, Received(tuple(heard), chain))
 
-    @precondition(lambda self: self.memory)
     @rule(data=st.data(), pieces=st.integers(1, 5), chain=st.binary(min_size=8, max_size=8))
     def jump(self, data: st.DataObject, pieces: int, chain: bytes) -> None:
         key, ledger = self._some(data)
         self._do(key, Jumped(ledger.stored + pieces, chain))
 
-    @precondition(lambda self: self.memory)
     @rule(data=st.data(), is_open=st.booleans())
     def open(self, data: st.DataObject, is_open: bool) -> None:
         self._do(self._some(data)[0], Opened(is_open))
 
     # -- its disk
 
+    @precondition(lambda self: self.turn)
     @rule()
     def commit(self) -> None:
         self.store.commit(self.turn)
@@ -253,14 +269,14 @@ class Crashes(RuleBasedStateMachine):
             self.disk.late = []
         self._start()
 
+    @precondition(lambda self: self.turn)
     @rule(step=st.integers(0, 400))
     def crash_within_a_commit(self, step: int) -> None:
         """The kernel has what was written up to a step of SQLite's."""
-        before, snapshot = deepcopy(self.disk), self.root / str(next(self.directories))
-        steps = iter(range(step))
+        before, snapshot, steps = deepcopy(self.disk), self.root / str(next(self.directories)), count()
 
         def take() -> int:
-            if next(steps, None) is None and not snapshot.exists():
+            if next(steps) == step:
                 _copy(self.directory, snapshot)
             return 0
 
@@ -276,11 +292,21 @@ class Crashes(RuleBasedStateMachine):
         if _loaded(self.store) == _expected(before):
             self.disk = before
 
+    @precondition(lambda self: self.turn)
     @rule(step=st.integers(0, 400))
     def fail_within_a_commit(self, step: int) -> None:
-        """It changes nothing, and the next attempt succeeds."""
-        steps = iter(range(step))
-        _connection(self.store).set_progress_handler(lambda: int(next(steps, None) is None), 3)
+        """It changes nothing, and the next attempt succeeds.
+
+        Not within COMMIT: what interrupts there comes when all is done, as no failure of a disk does.
+        """
+        steps = count()
+
+        def spare(statement: str) -> None:
+            if statement == "COMMIT":
+                _connection(self.store).set_progress_handler(None, 0)
+
+        _connection(self.store).set_trace_callback(spare)
+        _connection(self.store).set_progress_handler(lambda: int(next(steps) == step), 3)
         failed = False
         try:
             self.store.commit(self.turn)
@@ -306,7 +332,7 @@ class Crashes(RuleBasedStateMachine):
         assert _loaded(self.store) == _expected(self.disk)
 
 
-Crashes.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+Crashes.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
 TestCrashes = Crashes.TestCase
 
 
@@ -393,6 +419,16 @@ def test_a_daemon_sees_what_a_command_has_written_and_not_its_own(tmp_path: Path
         assert not store.changed()
 
 
+def test_whom_a_command_has_made_a_contact_may_be_pinned(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, KeyChanged(BOB.key, EVE)])
+        store.commit([Replaced(BOB.key, EVE.key)])
+        store.commit([EVE])
+        with pytest.raises(OvertakenError, match="look again"):
+            store.commit([Pinned(EVE.key, BOB.signing_key, "bob", BOB.address)])
+        assert [contact.signing_key for contact in store.contacts()] == [BOB.signing_key, EVE.signing_key]
+
+
 def test_a_fact_of_nobody_we_know_is_refused_with_its_whole_turn(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
         with pytest.raises(KeyError):
@@ -424,10 +460,14 @@ def test_tokens_are_remembered_as_a_ledger_does(tmp_path: Path) -> None:
 def test_messages_in_the_clear_are_kept_with_their_fates(tmp_path: Path) -> None:
     peer = ("192.0.2.2", 7777)
     with closing(open_store(tmp_path)) as store:
+        said = Ledger().say("1", b"to a contact, by the same token")
+        assert said
+        store.commit([BOB, About(BOB.key, said)])
         store.commit([ClearSaid(peer, "bob", str(each), f"text {each}") for each in range(3)])
         store.commit([ClearSettled("1", Fate.DELIVERED), ClearReceived(peer, "bob", "schön")])
     with closing(open_store(tmp_path, daemon=False)) as store:
         assert [each.fate for each in store.history(None)] == ["waiting", "delivered", "waiting", "received"]
+        assert [each.fate for each in store.history(BOB.key)] == ["waiting"]
     with closing(open_store(tmp_path)) as store:  # the chat has ended with the daemon that had it
         store.commit([ClearSettled("0", Fate.DELIVERED), ClearSaid(peer, "bob", "0", "again")])
         messages = store.history(None)
@@ -437,6 +477,15 @@ def test_messages_in_the_clear_are_kept_with_their_fates(tmp_path: Path) -> None
         assert store.history(None, limit=2) == messages[:2]
 
 
+def test_the_beginning_of_a_message_whose_rest_won_t_come_is_kept_and_no_end_of_one(tmp_path: Path) -> None:
+    pieces = list(cut(b"a" * 5_000, 1))
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, About(BOB.key, Received(tuple(pieces[:2]), bytes(8)))])
+        store.commit([About(BOB.key, Jumped(3, bytes(8))), About(BOB.key, Received((pieces[3],), bytes(8)))])
+        store.commit([About(BOB.key, Jumped(9, bytes(8)))])
+        assert [(each.fate, each.content) for each in store.history(BOB.key)] == [(Fate.TORN, b"a" * 2_048)]
+
+
 # -- copies
 
 
@@ -444,11 +493,12 @@ def test_a_backup_of_a_store_in_use_is_marked_as_a_copy(tmp_path: Path) -> None:
     with closing(open_store(tmp_path / "one")) as store:
         said = Ledger().say("token", b"hello")
         assert said
-        store.commit([BOB, About(BOB.key, said)])
+        store.commit([BOB, CAROL, *(About(peer.key, said) for peer in PEERS)])
+        store.commit([About(CAROL.key, Acknowledged(1, bytes(8)))])
         store.backup(tmp_path / "copy")
         with pytest.raises(StoreError, match="it exists"):
             store.backup(tmp_path / "copy")
-        store.commit([CAROL])
+        store.commit([EVE])
         assert not store.history(BOB.key)[0].doubtful
         with pytest.raises(HeldError):
             restore(tmp_path / "copy", tmp_path / "one")
@@ -458,12 +508,13 @@ def test_a_backup_of_a_store_in_use_is_marked_as_a_copy(tmp_path: Path) -> None:
     for directory in (tmp_path / "one", tmp_path / "two"):
         with closing(open_store(directory)) as store:
             assert "is a copy of " in store.notices[0]
-            assert [contact.key for contact in store.contacts()] == [BOB.key]
-            assert store.history(BOB.key)[0].doubtful
+            assert [contact.key for contact in store.contacts()] == [BOB.key, CAROL.key]
+            messages = [store.history(peer.key)[0] for peer in PEERS]
+            assert [(each.fate, each.doubtful) for each in messages] == [("waiting", True), ("delivered", False)]
         with closing(open_store(directory)) as store:  # it is told once
             assert store.notices == []
     with sqlite3.connect(tmp_path / "one" / "store.replaced-1") as replaced:
-        assert replaced.execute("SELECT count(*) FROM contact").fetchone() == (2,)
+        assert replaced.execute("SELECT count(*) FROM contact").fetchone() == (3,)
 
 
 def test_a_damaged_backup_replaces_nothing(tmp_path: Path) -> None:
