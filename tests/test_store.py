@@ -380,6 +380,23 @@ def test_another_key_stops_until_our_person_names_it(tmp_path: Path) -> None:
         assert [ledger for _, ledger in store.load()] == [Ledger(), Ledger()]
 
 
+def test_whoever_goes_back_to_an_old_key_has_the_old_conversation(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, KeyChanged(BOB.key, EVE), Replaced(BOB.key, EVE.key)])
+        store.commit([KeyChanged(EVE.key, BOB), Replaced(EVE.key, BOB.key)])
+        bob, eve = store.contacts()
+        assert (bob.trust, bob.replaced_by, eve.replaced_by) == (Trust.NEW, None, BOB.key)
+
+
+def test_a_start_that_fails_leaves_the_profile_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_begin", lambda store: store._run("SELECT nonsense"))
+        with pytest.raises(sqlite3.OperationalError) as kept:  # with all that it refers to
+            open_store(tmp_path)
+    open_store(tmp_path).close()
+    assert kept.value
+
+
 def test_another_signing_key_alone_is_another_s_too(tmp_path: Path) -> None:
     other = Pinned(BOB.key, EVE.signing_key, "bob", BOB.address)
     with closing(open_store(tmp_path)) as store:
