@@ -395,8 +395,9 @@ def test_what_a_commit_read_holds_until_its_end(tmp_path: Path, monkeypatch: pyt
                 command.commit([Nicknamed(key, "x")])
             return number
 
-        monkeypatch.setattr(store, "_contact", meddle)
-        store.commit([About(BOB.key, Opened(False))])
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_contact", meddle)
+            store.commit([About(BOB.key, Opened(False))])
         assert [(contact.nickname, ledger.open) for contact, ledger in store.load()] == [(None, False)]
 
 

@@ -520,6 +520,9 @@ def test_a_backup_of_a_store_in_use_is_marked_as_a_copy(tmp_path: Path) -> None:
         with pytest.raises(HeldError):
             restore(tmp_path / "copy", tmp_path / "one")
     assert [path.name for path in tmp_path.glob("copy*")] == ["copy"]
+    assert (tmp_path / "copy").read_bytes()[
+        18:20
+    ] == b"\1\1"  # without a log, or it couldn't be read where nobody writes
     assert restore(tmp_path / "copy", tmp_path / "one") == tmp_path / "one" / "store.replaced-1"
     assert restore(tmp_path / "copy", tmp_path / "two") is None
     for directory in (tmp_path / "one", tmp_path / "two"):
@@ -538,9 +541,16 @@ def test_a_damaged_backup_replaces_nothing(tmp_path: Path) -> None:
     with closing(open_store(tmp_path / "one")) as store:
         store.commit([BOB])
         store.backup(tmp_path / "copy")
-    for damaged in (b"", b"nonsense" * 1000, (tmp_path / "copy").read_bytes()[:9000]):
+    whole = (tmp_path / "copy").read_bytes()
+    page = whole[:4096] + b"\xff" * 4096 + whole[8192:]
+    for damaged, why in (
+        (b"", "no backup"),
+        (b"nonsense" * 1000, "damaged"),
+        (whole[:9000], "damaged"),
+        (page, "damaged"),
+    ):
         (tmp_path / "damaged").write_bytes(damaged)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match=why):
             restore(tmp_path / "damaged", tmp_path / "one")
         assert not (tmp_path / "one" / "store.replaced-1").exists()
     with closing(open_store(tmp_path / "one")) as store:
