@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from hypothesis import example, given, settings
@@ -380,6 +381,15 @@ def test_whoever_keeps_the_store_to_itself_is_waited_for_but_not_for_ever(
             store.commit([BOB])
         command._run("ROLLBACK")
         store.commit([BOB])
+
+
+def test_whoever_is_soon_done_is_waited_for(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, daemon=True)) as store, closing(Store(tmp_path, daemon=False)) as command:
+        command._run("BEGIN IMMEDIATE")
+        done = Timer(0.1, command._run, ["ROLLBACK"])
+        done.start()
+        store.commit([BOB])
+        done.join()
 
 
 def test_what_a_commit_read_holds_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

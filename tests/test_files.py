@@ -40,9 +40,12 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path, killed: 
 def test_a_lock_that_is_refused_costs_the_holder_nothing(tmp_path: Path) -> None:
     """As it would with POSIX's locks, which end when the process closes the file anywhere."""
     held = Lock(tmp_path / "lock")
+    descriptors = Path("/dev/fd")
+    before = len(os.listdir(descriptors)) if descriptors.exists() else 0
     for _ in range(2):
         with pytest.raises(HeldError):
             Lock(tmp_path / "lock")
+    assert not descriptors.exists() or len(os.listdir(descriptors)) == before
     held.release()
     Lock(tmp_path / "lock").release()
 
