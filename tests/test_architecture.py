@@ -84,6 +84,8 @@ TABLE = {
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
+    "simp_daemon.contacts": Row("simp_proto.address facts"),
+    "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} simp_proto.sealed events effects facts"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
@@ -111,6 +113,11 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
+    "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
+    "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
         "simp_proto.text log occurrences",
@@ -197,6 +204,8 @@ ORDER = [
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
+    "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
+    "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",
 ]
 """Layers, of which none may import one after it, whatever the table says."""
 
