@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from simp_proto.address import Address
 from simp_proto.constants import PIECE_SIZE
-from simp_proto.sealed import CHAIN_SIZE, FIRST, LAST, Piece, chained
+from simp_proto.sealed.frames import CHAIN_SIZE, FIRST, LAST, Piece, chained
 
 NOTHING = bytes(CHAIN_SIZE)
 """The chain before the first piece."""

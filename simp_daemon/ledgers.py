@@ -18,7 +18,7 @@ from simp_daemon.facts import (
     Said,
     cut,
 )
-from simp_proto.sealed import FIRST, Piece
+from simp_proto.sealed.frames import FIRST, Piece
 
 Clear = tuple[str, int, str]
 """A peer of SIMP/1: its IP address, its port, its name."""

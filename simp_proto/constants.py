@@ -185,6 +185,10 @@ class CloseReason(IntEnum):
     DISK_FULL = 4
 
 
+KEY_SIZE: Final = 32
+"""Bytes of a key of Curve25519, public or private (simp2 1.2)."""
+TAG_SIZE: Final = 8
+"""Bytes of a call's tag (simp2 2.4)."""
 MAX_OFFER_SIZE: Final = 256
 """Bytes of a SYN's payload at most (simp2 2.1)."""
 PIECE_SIZE: Final = 1024

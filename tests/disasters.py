@@ -16,7 +16,7 @@ from typing import Any
 from simp_daemon.facts import Acknowledged, Fact, Jumped, Ledger, Renumbered, Said, cut
 from simp_daemon.peers.link import Delivered, Link, News
 from simp_proto.datagram import Datagram
-from simp_proto.sealed import Frame, State
+from simp_proto.sealed.frames import Frame, State
 
 DEADLINE = 36_000.0
 """Virtual seconds after which what isn't done counts as stuck."""

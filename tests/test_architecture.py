@@ -51,8 +51,9 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
-    "simp_proto.noise": Row("errors", "cryptography"),
-    "simp_proto.sealed": Row("constants errors datagram", "construct"),
+    "simp_proto.noise": Row("constants errors", "cryptography"),
+    "simp_proto.sealed": Row("constants errors", "construct"),
+    "simp_proto.sealed.payloads": Row("datagram"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share

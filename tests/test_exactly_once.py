@@ -10,7 +10,7 @@ import pytest
 
 from simp_daemon.facts import Received, Said
 from simp_daemon.peers.link import Link
-from simp_proto.sealed import Acked, Piece, State, chained
+from simp_proto.sealed.frames import Acked, Piece, State, chained
 from tests.disasters import Daemon, Effect, World
 from tests.mass import TimerAlone, chat, crashing, goodput, hectic, old, restoring
 

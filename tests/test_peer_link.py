@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, Said
 from simp_daemon.peers.link import IN_FLIGHT, Arrived, Delivered, Doubtful, Left, Link, Missing, News
 from simp_daemon.peers.round_trip import RoundTrip
-from simp_proto.sealed import (
+from simp_proto.sealed.frames import (
     FIRST,
     LAST,
     Acked,
@@ -25,8 +25,8 @@ from simp_proto.sealed import (
     Unknown,
     build_frames,
     chained,
-    padded,
 )
+from simp_proto.sealed.payloads import padded
 from tests.sealed_by_hand import message_by_hand
 
 SIZES = st.sampled_from([9, 10, 1023, 1024, 1025, 3000, 60_009])

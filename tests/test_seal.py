@@ -13,28 +13,21 @@ from simp_proto.constants import CloseReason, Operation, PayloadKind
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError, SealedError
 from simp_proto.noise import HandshakeState, KeyPair
-from simp_proto.sealed import (
+from simp_proto.sealed.frames import (
     Acked,
-    Answer,
     Close,
     Closed,
-    Confirm,
     Frame,
     Hello,
-    Payload,
     Piece,
     Ping,
-    Record,
     State,
     Unknown,
     build_frames,
-    prologue,
     read_handshake,
-    read_offer,
-    read_payload,
-    read_record,
-    tag_of,
 )
+from simp_proto.sealed.offer import prologue, read_offer, tag_of
+from simp_proto.sealed.payloads import Answer, Confirm, Payload, Record, read_payload, read_record
 from tests.sealed_by_hand import (
     MADE,
     checksum_by_hand,

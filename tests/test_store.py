@@ -48,7 +48,7 @@ from simp_daemon.facts import (
 )
 from simp_daemon.files import HeldError
 from simp_daemon.store import ADDRESSES, OvertakenError, Store
-from simp_proto.sealed import FIRST, Piece, chained
+from simp_proto.sealed.frames import FIRST, Piece, chained
 
 BOB = Pinned(b"b" * 32, b"B" * 32, "bob", ("192.0.2.2", 7777))
 CAROL = Pinned(b"c" * 32, b"C" * 32, "carol", ("fe80::1%eth0", 7778))

@@ -13,7 +13,7 @@ from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
 from simp_proto.constants import MAX_NEXT, PIECE_SIZE, TRIES, CloseReason
 from simp_proto.datagram import text_of
 from simp_proto.errors import SealedError
-from simp_proto.sealed import MAX_SIZE, Acked, Close, Closed, Frame, Piece, Ping, State, chained, read_message
+from simp_proto.sealed.frames import MAX_SIZE, Acked, Close, Closed, Frame, Piece, Ping, State, chained, read_message
 
 IN_FLIGHT: Final = 4
 EARLY: Final = 64
