@@ -436,6 +436,15 @@ def test_an_older_disk_goes_on_after_what_the_peer_has_seen() -> None:
     assert caller.ledger.acknowledged == callee.ledger.stored == 10
 
 
+def test_another_past_of_the_same_length_is_another() -> None:
+    end = End(Ledger(acknowledged=7, next=8, chain=b"the past"))
+    end.link.say("1", WORD)
+    end.hear(State(1, bytes(8), 8, b"a legend"))
+    assert end.told(Renumbered) == [Renumbered(7, b"a legend")]
+    assert end.told(Doubtful) == [Doubtful("1")]
+    assert end.link.state() == State(8, b"a legend", 1, bytes(8))
+
+
 def test_what_is_given_up_never_goes_out() -> None:
     end = alone(WORD, bytes(2000))
     assert end.link.abandon() == ["0", "1"]
