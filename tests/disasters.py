@@ -14,7 +14,8 @@ from random import Random
 from typing import Any
 
 from simp_daemon.facts import Acknowledged, Fact, Jumped, Ledger, Renumbered, Said, cut
-from simp_daemon.peers.link import Delivered, Link, News
+from simp_daemon.peers.link import Link
+from simp_daemon.peers.outlet import Delivered, News
 from simp_proto.datagram import Datagram
 from simp_proto.sealed.frames import Frame, State
 

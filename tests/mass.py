@@ -13,7 +13,8 @@ from itertools import product
 from statistics import fmean
 
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.link import IN_FLIGHT, Arrived, Flight, Link, News
+from simp_daemon.peers.link import IN_FLIGHT, Flight, Link
+from simp_daemon.peers.outlet import Arrived, News
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram

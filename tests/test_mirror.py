@@ -30,6 +30,8 @@ ELSEWHERE = {
     "simp_proto.sealed.payloads": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),
     "simp_proto.sealed.frames": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),
     "simp_daemon.facts": ("test_peer_link", "a ledger that a link's facts change is the same as its own"),
+    "simp_daemon.peers.outlet": ("test_peer_link", "without rules, each told by a link"),
+    "simp_daemon.peers.reassembly": ("test_peer_link", "what it puts together, a link acknowledges"),
     "simp_daemon.peers.round_trip": ("test_peer_link", "it says when a link stops waiting"),
     "simp_daemon.events": ("test_endpoint", "facts without rules, each told by the endpoint"),
     "simp_daemon.effects": ("test_core", "without rules, each brought about by the core"),

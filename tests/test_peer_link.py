@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, Said
-from simp_daemon.peers.link import IN_FLIGHT, Arrived, Delivered, Doubtful, Left, Link, Missing, News
+from simp_daemon.peers.link import IN_FLIGHT, Link
+from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, News
 from simp_daemon.peers.round_trip import RoundTrip
 from simp_proto.sealed.frames import (
     FIRST,

@@ -4,77 +4,23 @@ There is one for each session, over the ledger of its conversation, which outliv
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered
+from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Renumbered
+from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
+from simp_daemon.peers.reassembly import EARLY, Reassembly
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
-from simp_proto.constants import MAX_NEXT, PIECE_SIZE, TRIES, CloseReason
+from simp_proto.constants import MAX_NEXT, TRIES, CloseReason
 from simp_proto.datagram import text_of
-from simp_proto.errors import SealedError
-from simp_proto.sealed.frames import MAX_SIZE, Acked, Close, Closed, Frame, Piece, Ping, State, chained, read_message
+from simp_proto.sealed.frames import Acked, Close, Closed, Frame, Piece, Ping, State
 
 IN_FLIGHT: Final = 4
-EARLY: Final = 64
-"""How far beyond the next one a piece may be that is kept until those before it have come."""
 MAX_CLAIM: Final = MAX_NEXT // 2
 """The highest number from which a peer may make us go on: nobody says so much that the rest doesn't suffice."""
 GONE: Final = 10.0
 UNNUMBERED: Final = 0
 """In flight under this number: a record that wants an answer and has no piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """The peer's message, whole."""
-
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Our message of that token is on the peer's disk."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """Our message of that token goes out again, and may have arrived already (spec 7.8)."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """So many pieces of the peer's aren't here, and won't come (spec 7.8)."""
-
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The peer has left, or the session can't go on (spec 7.9)."""
-
-    reason: int
-    text: str
-
-
-News = Arrived | Delivered | Doubtful | Missing | Left
-
-
-class Outlet(Protocol):
-    """Takes what the link wants done, in this order: what is sent or told rests on the facts before it (spec 7.4)."""
-
-    def send(self, frames: Sequence[Frame]) -> int:
-        """Seals a record; returns its counter."""
-
-    def commit(self, fact: Fact) -> None:
-        """Puts a fact on the disk."""
-
-    def tell(self, news: News) -> None:
-        """Tells our person."""
 
 
 class Flight(NamedTuple):
@@ -109,7 +55,7 @@ class Link:
         self._heard = 0.0
         self._waiting: float | None = None  # since when nothing was acknowledged, though something ought to be
         # what the peer says
-        self._early: dict[int, Piece] = {}
+        self._reassembly = Reassembly(ledger)
         self._owed: int | None = None  # what our next ACKED echoes
 
     def __len__(self) -> int:
@@ -222,21 +168,11 @@ class Link:
                 self._outlet.tell(Delivered(token))
 
     def _read_piece(self, piece: Piece) -> None:
-        ledger = self._ledger
         if not self._agreed or self._reason or self._closing or self.over:
             return
-        if 0 < piece.number - ledger.stored <= EARLY + 1:
-            self._early[piece.number] = piece
-        pieces: list[Piece] = []
-        chain, size, fault = ledger.upto, sum(len(each.data) for each in ledger.unfinished), None
-        while ready := self._early.pop(ledger.stored + 1 + len(pieces), None):
-            if fault := _fault_of(ready, size):
-                break
-            size = 0 if ready.last else len(ready.data) + (0 if ready.first else size)
-            pieces.append(ready)
-            chain = chained(chain, ready)
-        if pieces:
-            for message in self._commit(Received(tuple(pieces), chain)):
+        received, fault = self._reassembly.put(piece)
+        if received:
+            for message in self._commit(received):
                 self._outlet.tell(Arrived(message))
         if fault:
             self._fail(fault)
@@ -288,9 +224,7 @@ class Link:
     def _send(self, number: int | None, frames: list[Frame], now: float) -> None:
         """Sends a record that is in flight as that number, or wants no answer."""
         if self._owed is not None:
-            base = self._ledger.stored + 2
-            bits = sum(1 << each - base for each in self._early)
-            frames.insert(0, Acked(base - 1, self._owed, bits))
+            frames.insert(0, Acked(self._ledger.stored + 1, self._owed, self._reassembly.bitmap))
             self._owed = None
         if self._telling:
             frames.insert(0, self.state())
@@ -343,19 +277,3 @@ class Link:
     def waiting_since(self) -> float | None:
         """Since when nothing was acknowledged, though something ought to be."""
         return self._waiting
-
-
-def _fault_of(piece: Piece, size: int) -> CloseReason | None:
-    """What is wrong with the next piece, if there are so many bytes of an unfinished message (spec 7.2)."""
-    if piece.first:
-        size = 0
-        try:
-            read_message(piece.data)  # the beginning of a message is one
-        except SealedError:
-            return CloseReason.FAULT
-    elif not size:
-        return CloseReason.FAULT
-    size += len(piece.data)
-    if not piece.last and size % PIECE_SIZE:
-        return CloseReason.FAULT
-    return CloseReason.TOO_LONG if size > MAX_SIZE else None
