@@ -20,6 +20,7 @@ from zeroconf import (
 )
 from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+from zeroconf.const import _CLASS_IN, _TYPE_SRV, _TYPE_TXT
 
 from simp_daemon.log import log
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
@@ -96,6 +97,7 @@ class Discovery(RecordUpdateListener):
         self._handle = handle
         self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
+        self._repeats: asyncio.Future[None] | None = None  # of the last announcement
         self._changed = asyncio.Event()
         self._trouble = ""
         self._touched: dict[str, bool] = {}
@@ -125,7 +127,7 @@ class Discovery(RecordUpdateListener):
 
     async def close(self) -> None:
         """Says goodbye."""
-        for task in (self._task, *self._resolving.values()):
+        for task in filter(None, (self._task, self._repeats, *self._resolving.values())):
             task.cancel()
         await self._browser.async_cancel()
         await self._zeroconf.async_close()
@@ -166,11 +168,13 @@ class Discovery(RecordUpdateListener):
         self._instances.add(info.name)
         if not moved and self._announced is not None and _says(info) == _says(self._announced):
             return
+        if self._repeats:
+            self._repeats.cancel()
         if self._announced is not None and self._announced.name == info.name:
-            await (await self._zeroconf.async_update_service(info))
+            self._repeats = asyncio.ensure_future(await self._zeroconf.async_update_service(info))
         else:  # the new one first, so that a goodbye can always be said
             self._forget(info.name)
-            await (await self._zeroconf.async_register_service(info))
+            self._repeats = asyncio.ensure_future(await self._zeroconf.async_register_service(info))
             if self._announced is not None:
                 await (await self._zeroconf.async_unregister_service(self._announced))
         self._announced = info
@@ -230,10 +234,19 @@ class Discovery(RecordUpdateListener):
             info = AsyncServiceInfo(SERVICE, full)
         except BadTypeInNameException:  # nobody's name can have such characters
             return
+        self._drop_earlier(full)
         if info.load_from_cache(self._zeroconf.zeroconf):
             self._report(identity, info)
         elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
             self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
+
+    def _drop_earlier(self, full: str) -> None:
+        """Of what an instance has said, the latest counts, also within the second that RFC 6762, 10.2, leaves (1.4)."""
+        cache = self._zeroconf.zeroconf.cache
+        for kind in (_TYPE_SRV, _TYPE_TXT):
+            found = cache.get_all_by_details(full, kind, _CLASS_IN)
+            latest = max(found, key=lambda each: (each.ttl > 1, each.created), default=None)  # 1 s: about to expire
+            cache.async_remove_records([each for each in found if each is not latest])
 
     async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
         try:

@@ -52,6 +52,8 @@ class Neighbours:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now)
             if place is not None and self._claim(place, neighbour, len(addresses), now):
                 place.askable = True
+                if place.name != name:  # an answer that is on its way may be an earlier one
+                    place.again |= self._questions.asked(peer)
                 if place.heard is None or place.name != name:
                     self._ask(place, now)
                 if place.heard is None:
@@ -213,6 +215,9 @@ class Neighbours:
         patience = self._patience(place)
         again = self._attended or patience == _FRESH
         self._questions.rest(place.peer, now + patience if again else None)
+        if place.again:
+            place.again = False
+            self._ask(place, now)
         self._tell(place.neighbour, now)
 
     def _patience(self, place: Place) -> float:
