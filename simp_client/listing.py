@@ -1,24 +1,20 @@
 """Who is here, as a daemon lists them (client 4, discovery 2)."""
 
 import asyncio
-from typing import Final
 
 from simp_client.events import Person
 from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
-from simp_client.people import read_seen
+from simp_client.people import MOST_PEOPLE, read_seen
 from simp_proto.address import Address, format_address
 from simp_proto.printable import printable
 from simp_proto.text import Line, Word
-
-_MOST: Final = 50_000
-"""As many may be listed; a daemon has at most 1,024 neighbours (discovery 2.4)."""
 
 
 class Listing:
     """Our end of a connection that asks for the list, and what it has found."""
 
     def __init__(self) -> None:
-        self.people: list[Person] = []
+        self._found: dict[str, Person] = {}
         self.looks = True
         """Whether the daemon looks for anybody (discovery 5.1)."""
         self.complete = False
@@ -26,9 +22,16 @@ class Listing:
         """Why there is no list."""
         self._lines: list[Line] = []
 
+    @property
+    def people(self) -> list[Person]:
+        """Those who are here come first, then daemons where nobody is, then whoever doesn't answer."""
+        return sorted(
+            self._found.values(), key=lambda each: (not each.here, each.seconds is None, each.name, each.address)
+        )
+
     def ask(self) -> None:
         """The list ends where the PING is answered (client 4.1)."""
-        self.people, self.complete = [], False
+        self._found, self.complete = {}, False
         self._lines += [Line(Word.WHO), Line(Word.PING)]
 
     def lines_to_send(self) -> list[Line]:
@@ -37,11 +40,11 @@ class Listing:
 
     def receive_line(self, line: Line) -> None:
         match line.word:
-            case Word.SEEN if len(self.people) >= _MOST:
-                self.why = f"its list has more than {_MOST:,} lines"
+            case Word.SEEN if len(self._found) >= MOST_PEOPLE:
+                self.why = f"its list has more than {MOST_PEOPLE:,} lines"
             case Word.SEEN if person := read_seen(line):
                 words = printable(person.name), printable(person.address), printable(person.source)
-                self.people.append(Person(*words, person.seconds))
+                self._found[person.address] = Person(*words, person.seconds)
             case Word.DISCOVERY:
                 self.looks = line.payload != "off"
             case Word.PONG:
@@ -56,8 +59,7 @@ class Listing:
 async def list_neighbours(daemon: Address, wait: float) -> Listing:
     """Asks the daemon whose client port that is, and again after so many seconds: meanwhile others can answer it.
 
-    People who are here come first, then daemons where nobody is, then whoever doesn't answer. Raises `NoDaemonError`
-    where there is no daemon, or no end of its list within 10 s besides.
+    Raises `NoDaemonError` where there is no daemon, or no end of its list within 10 s besides.
     """
     listing = Listing()
     link = await Link.open(daemon, listing)
@@ -77,5 +79,4 @@ async def list_neighbours(daemon: Address, wait: float) -> Listing:
         await link.close()
     if listing.why:
         raise NoDaemonError(f"The daemon at {format_address(daemon)} doesn't list anybody: {listing.why}")
-    listing.people.sort(key=lambda each: (not each.here, each.seconds is None, each.name, each.address))
     return listing

@@ -70,9 +70,8 @@ class Core:
             case occurrences.HostsRead():
                 self._neighbours.listed(occurrence, now)
             case occurrences.Stopped():
+                self._connections.stop(now)  # first: nobody has left of whom a client would be told so (client 4.2)
                 self._endpoint.shutdown(now)
-                self._drain(now)
-                self._connections.stop(now)
         self._drain(now)
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)

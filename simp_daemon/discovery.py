@@ -5,13 +5,13 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-import ifaddr
 from zeroconf import (
     BadTypeInNameException,
+    Error,
     IPVersion,
     NonUniqueNameException,
     RecordUpdate,
@@ -20,13 +20,16 @@ from zeroconf import (
     Zeroconf,
 )
 from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
+from zeroconf import DNSService as ServiceRecord  # type: ignore[attr-defined]
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+from zeroconf.const import _CLASS_IN, _TYPE_SRV, _TYPE_TXT
 
 from simp_daemon.log import log
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
+from simp_proto.interfaces import Network, own_networks
 from simp_proto.printable import printable
 from simp_proto.text import check_user
 
@@ -38,36 +41,23 @@ _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
 """Records whose rest is asked for at the same time; further ones wait until they are announced again."""
+_LABEL: Final = 63
+"""Bytes of an instance (RFC 1035, 2.3.4): whatever has more can't be asked for, and keeps others from being asked."""
+_RECORDS: Final = 32
+"""As many has no host (discovery 2.4)."""
 
 Handle = Callable[[Occurrence], None]
 """Takes what has happened."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """One of this host's addresses, the network that it is in, and the number of its interface."""
-
-    host: str
-    network: IPv4Network | IPv6Network
-    interface: int
-
-
 def networks(host: str) -> list[Network]:
     """That of the address, or all of its kind that aren't loopback where it stands for all of this host's."""
     own = _ip(host)
-    found = []
-    for adapter in ifaddr.get_adapters():
-        for each in adapter.ips:
-            text = each.ip if isinstance(each.ip, str) else f"{each.ip[0]}%{each.ip[2]}" if each.ip[2] else each.ip[0]
-            address = _ip(text)
-            if address.version != own.version or adapter.index is None:
-                continue
-            network = ip_network(f"{address}/{each.network_prefix}", strict=False)
-            if own.is_unspecified and not address.is_loopback:
-                found.append(Network(with_interface(text), network, adapter.index))
-            elif host == with_interface(text) or (own.is_loopback and own in network):
-                found.append(Network(host, network, adapter.index))
-    return found
+    found = [each for each in own_networks() if each.interface and each.network.version == own.version]
+    if own.is_unspecified:
+        return [each for each in found if not _ip(each.host).is_loopback]
+    same = [each for each in found if host == each.host or (own.is_loopback and own in each.network)]
+    return [replace(each, host=host) for each in same]
 
 
 def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:
@@ -113,6 +103,7 @@ class Discovery(RecordUpdateListener):
         self._handle = handle
         self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
+        self._repeats: asyncio.Future[None] | None = None  # of the last announcement
         self._changed = asyncio.Event()
         self._trouble = ""
         self._touched: dict[str, bool] = {}
@@ -142,7 +133,7 @@ class Discovery(RecordUpdateListener):
 
     async def close(self) -> None:
         """Says goodbye."""
-        for task in (self._task, *self._resolving.values()):
+        for task in filter(None, (self._task, self._repeats, *self._resolving.values())):
             task.cancel()
         await self._browser.async_cancel()
         await self._zeroconf.async_close()
@@ -183,11 +174,13 @@ class Discovery(RecordUpdateListener):
         self._instances.add(info.name)
         if not moved and self._announced is not None and _says(info) == _says(self._announced):
             return
+        if self._repeats:
+            self._repeats.cancel()
         if self._announced is not None and self._announced.name == info.name:
-            await (await self._zeroconf.async_update_service(info))
+            self._repeats = asyncio.ensure_future(await self._zeroconf.async_update_service(info))
         else:  # the new one first, so that a goodbye can always be said
             self._forget(info.name)
-            await (await self._zeroconf.async_register_service(info))
+            self._repeats = asyncio.ensure_future(await self._zeroconf.async_register_service(info))
             if self._announced is not None:
                 await (await self._zeroconf.async_unregister_service(self._announced))
         self._announced = info
@@ -200,7 +193,7 @@ class Discovery(RecordUpdateListener):
 
     def _record(self) -> AsyncServiceInfo:
         text = {"txtvers": "1", "v": "1"} | ({"n": self._name} if self._name else {})
-        instance = f"{self._last} {self._identity}".strip()
+        instance = f"{self._last.replace('.', ' ')} {self._identity}".strip()  # a dot would end a label
         return AsyncServiceInfo(
             SERVICE,
             f"{instance}.{SERVICE}",
@@ -216,15 +209,18 @@ class Discovery(RecordUpdateListener):
         """New and repeated records alike: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
-            if isinstance(record, PointerRecord) and record.name == SERVICE:
+            if isinstance(record, PointerRecord) and record.name.lower() == SERVICE:
                 self._touched[record.alias] = not record.is_expired(now)
-            elif record.name.endswith(SERVICE):
+            elif record.name.lower().endswith(SERVICE):
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:
         """The cache has them now."""
         touched, self._touched = self._touched, {}
         for full, alive in touched.items():
+            if len(full.removesuffix(f".{SERVICE}").encode()) > _LABEL:  # as bytes that are no UTF-8 become
+                self._forget(full)
+                continue
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
             if not re.fullmatch(IDENTITY, identity):
                 continue
@@ -247,15 +243,35 @@ class Discovery(RecordUpdateListener):
             info = AsyncServiceInfo(SERVICE, full)
         except BadTypeInNameException:  # nobody's name can have such characters
             return
+        self._drop_earlier(full)
+        self._drop_many(full)
         if info.load_from_cache(self._zeroconf.zeroconf):
             self._report(identity, info)
         elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
             self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
 
+    def _drop_earlier(self, full: str) -> None:
+        """Of what an instance has said, the latest counts, also within the second that RFC 6762, 10.2, leaves (1.4)."""
+        cache = self._zeroconf.zeroconf.cache
+        for kind in (_TYPE_SRV, _TYPE_TXT):
+            found = cache.get_all_by_details(full, kind, _CLASS_IN)
+            latest = max(found, key=lambda each: (each.ttl > 1, each.created), default=None)  # 1 s: about to expire
+            cache.async_remove_records([each for each in found if each is not latest])
+
+    def _drop_many(self, full: str) -> None:
+        """Nobody has so many addresses: to sort them would keep the daemon from all else."""
+        cache = self._zeroconf.zeroconf.cache
+        for found in cache.get_all_by_details(full, _TYPE_SRV, _CLASS_IN):
+            records = cache.entries_with_name(found.server) if isinstance(found, ServiceRecord) else []
+            if len(records) > _RECORDS:
+                cache.async_remove_records(records)
+
     async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
         try:
             if await info.async_request(self._zeroconf.zeroconf, _PATIENCE):
                 self._report(identity, info)
+        except Error as error:  # a host's name that is none, say
+            log.debug("%s can't be asked for: %s", printable(info.name), error)
         finally:
             del self._resolving[info.name]
 
@@ -264,7 +280,7 @@ class Discovery(RecordUpdateListener):
             name = check_user((info.decoded_properties.get("n") or "") if info.properties else "")
         except LineError:
             name = ""
-        hosts = info.parsed_scoped_addresses(self._version)
+        hosts = info.parsed_scoped_addresses(self._version)[:_RECORDS]
         addresses = reachable([(with_interface(host), info.port or 0) for host in hosts], self._address, self._networks)
         if addresses:
             self._handle(Announced(identity, info.name, name, addresses))

@@ -6,15 +6,14 @@ applies the same fact to what it keeps when it commits. So both have the same, e
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from itertools import takewhile
 
 from simp_proto.address import Address
-from simp_proto.frames import FIRST, LAST, Piece
+from simp_proto.constants import PIECE_SIZE
+from simp_proto.sealed.frames import CHAIN_SIZE, FIRST, LAST, Piece, chained
 
-NOTHING = bytes(8)
+NOTHING = bytes(CHAIN_SIZE)
 """The chain before the first piece."""
-PIECE_SIZE = 1024
 TOKENS = 1024
 """How many tokens of messages that are done with are remembered, so that whoever repeats one doubles nothing."""
 
@@ -94,14 +93,9 @@ Fact = Opened | Said | Acknowledged | GivenUp | Renumbered | Received | Jumped
 """Of a conversation. `Pinned`, with which one begins, is the store's alone."""
 
 
-def chained(chain: bytes, piece: Piece) -> bytes:
-    """The chain after that piece (spec 7.3)."""
-    return sha256(chain + bytes((piece.flags,)) + piece.data).digest()[:8]
-
-
 def cut(message: bytes, number: int) -> Iterator[Piece]:
     """The pieces of a message, numbered from there (spec 7.2)."""
-    starts = range(0, max(len(message), 1), PIECE_SIZE)
+    starts = range(0, len(message), PIECE_SIZE)
     for start in starts:
         flags = (FIRST if start == 0 else 0) | (LAST if start == starts[-1] else 0)
         yield Piece(number, flags, message[start : start + PIECE_SIZE])
@@ -191,8 +185,8 @@ class Ledger:
     def _join(self, pieces: tuple[Piece, ...]) -> list[bytes]:
         messages = []
         for piece in pieces:
-            self.unfinished = (piece,) if piece.flags & FIRST else (*self.unfinished, piece)
-            if piece.flags & LAST:
+            self.unfinished = (piece,) if piece.first else (*self.unfinished, piece)
+            if piece.last:
                 messages.append(b"".join(each.data for each in self.unfinished))
                 self.unfinished = ()
         return messages

@@ -61,6 +61,8 @@ class Place:
     """Until when an answer counts (discovery 3.3)."""
     heard: float | None = None
     """When something came from there last; `None` unless a daemon is there."""
+    again: bool = False
+    """Whether it is to be asked once more: the answer that is on its way may be an earlier one."""
     later: float = 0.0
     """Seconds until it is asked again, if it doesn't answer."""
 

@@ -185,10 +185,16 @@ class CloseReason(IntEnum):
     DISK_FULL = 4
 
 
+KEY_SIZE: Final = 32
+"""Bytes of a key of Curve25519, public or private (simp2 1.2)."""
+TAG_SIZE: Final = 8
+"""Bytes of a call's tag (simp2 2.4)."""
 MAX_OFFER_SIZE: Final = 256
 """Bytes of a SYN's payload at most (simp2 2.1)."""
 PIECE_SIZE: Final = 1024
 """Bytes of every piece of a message but the last (simp2 7.2)."""
+MAX_NEXT: Final = 1 << 62
+"""The highest number under which a piece is awaited; those of pieces are below it (simp2 7.2)."""
 LOSSY_SIZE: Final = 1100
 """Bytes of the body of a frame that may be lost, at most (simp2 6.5)."""
 PADDING: Final = 64

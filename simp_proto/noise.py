@@ -14,11 +14,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from simp_proto.constants import KEY_SIZE
 from simp_proto.errors import LowOrderError, NoiseError
 
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
-KEY_SIZE: Final = 32
-"""Bytes of a key, public or private (DHLEN, 12.1)."""
 SEALED_KEY_SIZE: Final = KEY_SIZE + 16
 """With what authenticates it (4.2)."""
 MAX_NOISE_SIZE: Final = 65535

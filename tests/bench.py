@@ -36,8 +36,9 @@ from simp_daemon.peers.seal import Opened, Seal
 from simp_daemon.peers.session import Session
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OFFER, OPERATIONS, Chat, Control, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
-from simp_proto.sealed import TEXT as TEXT_KIND
-from simp_proto.sealed import Acked, Frame, Message, Piece, build_message, read_record
+from simp_proto.sealed.frames import TEXT as TEXT_KIND
+from simp_proto.sealed.frames import Acked, Frame, Message, Piece, build_message
+from simp_proto.sealed.payloads import read_record
 
 Address = tuple[str, int]
 

@@ -14,9 +14,10 @@ from random import Random
 from typing import Any
 
 from simp_daemon.facts import Acknowledged, Fact, Jumped, Ledger, Renumbered, Said, cut
-from simp_daemon.peers.link import Delivered, Link, News
+from simp_daemon.peers.link import Link
+from simp_daemon.peers.outlet import Delivered, News
 from simp_proto.datagram import Datagram
-from simp_proto.frames import Frame, State
+from simp_proto.sealed.frames import Frame, State
 
 DEADLINE = 36_000.0
 """Virtual seconds after which what isn't done counts as stuck."""
@@ -363,9 +364,9 @@ class World:
 
     @staticmethod
     def text(speaker: int, number: int) -> bytes:
-        """What is said: mostly short, sometimes of some pieces."""
+        """What is said: mostly short, sometimes of some pieces, and no shorter than a message may be."""
         words = b"%d:%d" % (speaker, number)
-        return words.ljust((number % 7 == 3) * (number * 97 % 3000), b".")
+        return words.ljust(max((number % 7 == 3) * (number * 97 % 3000), 9), b".")
 
     def _tell(self, index: int, news: News | Queued) -> None:
         person = self.people[index]

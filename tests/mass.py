@@ -13,7 +13,8 @@ from itertools import product
 from statistics import fmean
 
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.link import IN_FLIGHT, Arrived, Flight, Link, News
+from simp_daemon.peers.link import IN_FLIGHT, Flight, Link
+from simp_daemon.peers.outlet import Arrived, News
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
@@ -179,7 +180,7 @@ def goodput(loss: float, round_trip: float, kind: type[Link] = Link, pieces: int
     assert daemon
     assert daemon.link is not None
     for number in range(pieces):
-        daemon.link.say(str(number), b"word")
+        daemon.link.say(str(number), b"some words")
     daemon.link.pump(world.now)
     world.perform(0)
     while daemon.ledger.waiting:

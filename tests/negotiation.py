@@ -22,15 +22,15 @@ from simp_daemon.peers.call_news import CallNews, CallOver, Consent, Established
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
-from simp_proto import sealed
 from simp_proto.address import Address
 from simp_proto.datagram import parse
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import State
 
 ADDRESSES: Final[tuple[Address, Address]] = (("10.0.0.1", 7777), ("10.0.0.2", 7777))
 PRIME: Final = 2**61 - 1
 NEW_STATE: Final[dict[str, Any]] = {
-    each.name: 1 if each.name in ("first", "next") else bytes(8) for each in fields(sealed.State)
+    each.name: 1 if each.name in ("first", "next") else bytes(8) for each in fields(State)
 }
 PATIENCE: Final = 150.0
 
@@ -50,9 +50,9 @@ class Toy(KeyPair):
         return pow(int.from_bytes(public, "big") % PRIME or 2, self._exponent, PRIME).to_bytes(32, "big")
 
 
-def new_state(_: bytes) -> sealed.State:
+def new_state(_: bytes) -> State:
     """Of a conversation in which nothing was said."""
-    return sealed.State(**NEW_STATE)
+    return State(**NEW_STATE)
 
 
 @dataclass

@@ -65,8 +65,7 @@ def frame_by_hand(name: str, fields: dict[str, Any]) -> bytes:
         case "HELLO":
             body = struct.pack(">I32s", fields["features"], fields["signing_key"]) + fields["name"]
         case "STATE":
-            names = ("stream", "first", "before", "known", "next", "upto")
-            body = struct.pack(">8sQ8s8sQ8s", *(fields[each] for each in names))
+            body = struct.pack(">Q8sQ8s", *(fields[each] for each in ("first", "before", "next", "upto")))
         case "PIECE":
             body = struct.pack(">QB", fields["number"], fields["flags"]) + fields["data"]
         case "ACKED":

@@ -51,9 +51,11 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
-    "simp_proto.noise": Row("errors", "cryptography"),
-    "simp_proto.sealed": Row("constants errors datagram", "construct"),
+    "simp_proto.noise": Row("constants errors", "cryptography"),
+    "simp_proto.sealed": Row("constants errors", "construct"),
+    "simp_proto.sealed.payloads": Row("datagram"),
     "simp_proto.udp": Row("address", "", "socket sys"),
+    "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
     "simp_proto.cli": Row("address constants errors printable"),
     "simp_proto.cli.main": Row("", "click", "importlib.import_module os sys"),
@@ -83,6 +85,8 @@ TABLE = {
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
+    "simp_daemon.contacts": Row("simp_proto.address facts"),
+    "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
@@ -110,10 +114,15 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
+    "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
+    "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.discovery": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log "
-        "occurrences",
-        "ifaddr zeroconf",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
+        "simp_proto.text log occurrences",
+        "zeroconf",
         "asyncio logging",
     ),
     "simp_daemon.loop": Row(
@@ -160,12 +169,18 @@ TABLE = {
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
-    "simp_client.doctor": Row("simp_proto.address simp_proto.constants events"),
+    "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),
+    "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
+    "simp_client.doctor.questions": Row(
+        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
+        "zeroconf",
+        "platform select socket sys time",
+    ),
     "simp_client.doctor.probing": Row(
-        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp link listing",
-        "ifaddr zeroconf",
-        "asyncio concurrent pathlib platform select socket subprocess time",
+        "simp_proto.errors simp_proto.printable simp_proto.udp link listing",
+        "",
+        "asyncio concurrent socket time",
     ),
     "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
@@ -188,7 +203,10 @@ ORDER = [
     "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
+    "simp_daemon.facts < simp_daemon.peers",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
+    "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
+    "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",
 ]
 """Layers, of which none may import one after it, whatever the table says."""
 

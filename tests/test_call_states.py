@@ -12,7 +12,8 @@ from simp_daemon.peers.call import Call, State
 from simp_daemon.peers.call_actions import Happening
 from simp_daemon.peers.call_states import TABLE, Input
 from simp_proto.datagram import parse
-from simp_proto.sealed import Confirm, Offer, read_payload
+from simp_proto.sealed.offer import Offer
+from simp_proto.sealed.payloads import Confirm, read_payload
 from tests.negotiation import ToyCurve
 from tests.test_switchboard import ALICE, BOB, End, exchange, injected, named
 

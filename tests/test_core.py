@@ -164,6 +164,14 @@ def test_a_client_that_was_slow_before_it_attached_is_still_slow() -> None:
     assert not any(isinstance(each, Send | Write) for each in effects)
 
 
+def test_a_daemon_that_ends_tells_its_client_of_nobody_that_they_left() -> None:
+    """client 4.2"""
+    core = chatting()
+    words = list(in_words(core.handle(Stopped(), 1.0)))
+    assert "close" in words
+    assert not [each for each in words if each.startswith("write")]
+
+
 def test_the_end_says_fin_to_everybody() -> None:
     core = chatting()
     effects = core.handle(Stopped(), 1.0)

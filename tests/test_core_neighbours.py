@@ -136,6 +136,20 @@ def test_a_list_asks_whoever_was_not_heard_for_ten_seconds() -> None:
     assert [at for at, _ in core.asked] == [0, 11]
 
 
+def test_whoever_is_announced_by_another_name_while_an_answer_is_on_its_way_is_asked_after_it() -> None:
+    """discovery 3.2"""
+    core = Core()
+    core.answering[BOB] = b"bob"
+    core.announce()
+    del core.answering[BOB]
+    core.announce(name="")
+    core.announce(name="rob")
+    core.answering[BOB] = b"rob"
+    core.hear(BOB, PRESENT)  # as it was before
+    assert core.told()[-1] == "SEEN|rob|192.0.2.2:7777|announced|0"
+    assert len(core.asked) == 3
+
+
 @pytest.mark.parametrize("attached", [True, False])
 def test_whoever_says_goodbye_and_answers_is_asked_every_ten_seconds(attached: bool) -> None:
     """discovery 3.2"""

@@ -14,12 +14,13 @@ from zeroconf._dns import DNSRecord
 from zeroconf.asyncio import AsyncServiceInfo
 
 from simp_daemon import discovery
-from simp_daemon.discovery import Discovery, Network, networks, reachable
+from simp_daemon.discovery import Discovery, networks, reachable
 from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.occurrences import Announced, Occurrence
 from simp_daemon.profile import Profile
 from simp_proto.address import Address
 from simp_proto.constants import SERVICE
+from simp_proto.interfaces import Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of
 
 LAB = [

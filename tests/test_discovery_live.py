@@ -88,6 +88,25 @@ def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_whoever_leaves_and_comes_back_is_seen_again_within_two_seconds(three: list[Machine]) -> None:
+    one, other, _ = three
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    for before, name, pause in (("bob", "bob", 0.5), ("bob", "rob", 0.1), ("rob", "bob", 1.2)):
+        bob = other.attach(before)
+        alice.hear(seen(before, other.address), 10)
+        time.sleep(3)  # what is announced has been repeated
+        bob.say("QUIT|")
+        bob.leave()
+        time.sleep(pause)
+        back = other.attach(name)
+        alice.hear(seen(name, other.address), 2)
+        back.say("QUIT|")
+        back.leave()
+        time.sleep(3)
+
+
 def test_whoever_ends_is_gone_immediately(three: list[Machine]) -> None:
     one, other, _ = three
     one.daemon()

@@ -12,7 +12,7 @@ from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_proto.address import Address
 from simp_proto.constants import STRANGER_BURST
-from simp_proto.sealed import Offer, ring_proof
+from simp_proto.sealed.offer import Offer, ring_proof
 from tests.negotiation import Toy
 
 PEER = ("10.0.0.1", 7777)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from simp_daemon.facts import Received, Said, chained
+from simp_daemon.facts import Received, Said
 from simp_daemon.peers.link import Link
-from simp_proto.frames import Acked, Piece, State
+from simp_proto.sealed.frames import Acked, Piece, State, chained
 from tests.disasters import Daemon, Effect, World
 from tests.mass import TimerAlone, chat, crashing, goodput, hectic, old, restoring
 
@@ -82,7 +82,7 @@ class Trusting(Link):
     """Takes what is in the bitmap for stored."""
 
     def _read_acked(self, acked: Acked, now: float) -> None:
-        bits = int.from_bytes(acked.bitmap, "little").bit_length()
+        bits = acked.bitmap.bit_length()
         super()._read_acked(replace(acked, next=acked.next + 1 + bits) if bits else acked, now)
 
 

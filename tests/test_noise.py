@@ -17,6 +17,7 @@ from simp_proto.errors import LowOrderError, NoiseError, SimpError
 from simp_proto.noise import HandshakeState, KeyPair, hkdf, nonce
 
 VECTORS = tomllib.loads((Path(__file__).parent / "noise.toml").read_text("utf-8"))["vector"]
+GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "sealed.toml").read_text("utf-8"))
 PROLOGUE = b"SIMP/2"
 STATIC = {True: KeyPair(b"A" * 32), False: KeyPair(b"B" * 32)}
 EPHEMERAL = {True: KeyPair(b"a" * 32), False: KeyPair(b"b" * 32)}
@@ -280,6 +281,26 @@ def test_messages_have_65535_bytes_at_most(number: int) -> None:
     with pytest.raises(NoiseError, match="read 65536 bytes"):
         reader.read_message(message + b"\0")
     assert reader.read_message(message) == longest
+
+
+def test_the_golden_handshake() -> None:
+    """What `spec/sealed.toml` has, which is put together without this module."""
+    key = {each["name"]: KeyPair(bytes.fromhex(each["private"])) for each in GOLDEN["key"]}
+    (entry,) = GOLDEN["handshake"]
+    value = {name: bytes.fromhex(entry[name]) for name in entry if name not in ("name", "section", "key_log")}
+    caller, callee = (
+        HandshakeState(
+            initiator=who == "caller", prologue=value["prologue"], s=key[f"{who} static"], e=key[f"{who} ephemeral"]
+        )
+        for who in ("caller", "callee")
+    )
+    assert callee.read_message(caller.write_message()) == b""
+    assert callee.write_message(value["frames_2"]) == value["message_2"]
+    assert caller.read_message(value["message_2"]) == value["frames_2"]
+    assert caller.write_message(value["frames_3"]) == value["message_3"]
+    assert callee.read_message(value["message_3"]) == value["frames_3"]
+    assert (caller.remote_static, callee.remote_static) == (key["callee static"].public, key["caller static"].public)
+    assert caller.split() == callee.split() == (value["caller_key"], value["callee_key"], value["handshake_hash"])
 
 
 @given(st.integers(0, 2**64 - 1))

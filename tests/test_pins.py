@@ -9,7 +9,7 @@ from simp_daemon.peers.pins import Pins
 from simp_proto.constants import KNOWN_PEERS
 from simp_proto.errors import LowOrderError
 from simp_proto.noise import KeyPair
-from simp_proto.sealed import Offer, ring_proof
+from simp_proto.sealed.offer import Offer, ring_proof
 from tests.negotiation import Toy
 from tests.sealed_by_hand import MADE, offer_by_hand, x25519_by_hand
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simp_client.doctor import probing
+from simp_client.doctor import probing, system
 from simp_client.doctor.facts import Announcement, Facts, Link, Reply
 from simp_client.events import Person
 from simp_proto.address import Address
@@ -19,10 +19,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Address]:
         asked.append(address)
         return Reply.SILENT, None
 
-    monkeypatch.setattr(probing, "_present", present)
-    monkeypatch.setattr(probing, "_unicast", lambda *_: frozenset())
-    monkeypatch.setattr(probing, "_listen", lambda _: ({}, set(), frozenset()))
-    monkeypatch.setattr(probing, "_link", lambda *_: (Link.UNKNOWN, Reply.SILENT))
+    monkeypatch.setattr(probing, "present", present)
+    monkeypatch.setattr(probing, "announced_at", lambda *_: frozenset())
+    monkeypatch.setattr(probing, "listen", lambda _: ({}, set(), frozenset()))
+    monkeypatch.setattr(system, "link", lambda *_: (Link.UNKNOWN, Reply.SILENT))
     return asked
 
 

@@ -9,10 +9,25 @@ from hypothesis import strategies as st
 
 from simp_daemon.events import Reason
 from simp_daemon.peers.seal import Fault, Opened, Seal
-from simp_proto.constants import CloseReason, Operation
+from simp_proto.constants import CloseReason, Operation, PayloadKind
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError, SealedError
-from simp_proto.sealed import Acked, Close, Closed, Frame, Piece, Ping, Record, Unknown, read_payload, read_record
+from simp_proto.noise import HandshakeState, KeyPair
+from simp_proto.sealed.frames import (
+    Acked,
+    Close,
+    Closed,
+    Frame,
+    Hello,
+    Piece,
+    Ping,
+    State,
+    Unknown,
+    build_frames,
+    read_handshake,
+)
+from simp_proto.sealed.offer import prologue, read_offer, tag_of
+from simp_proto.sealed.payloads import Answer, Confirm, Payload, Record, read_payload, read_record
 from tests.sealed_by_hand import (
     MADE,
     checksum_by_hand,
@@ -26,6 +41,7 @@ from tests.test_sealed import GOLDEN, LABELS, PLACES, by_hand, bytes_by_hand, fr
 KEYS = (bytes(range(32)), bytes(range(32, 64)))
 HASH = bytes(range(64, 96))
 SESSION = MADE["session"](HASH)
+STATE = State(1, bytes(8), 1, bytes(8))
 TEXT: list[Frame] = [Acked(1, 0), Piece(1, 3, b"twenty bytes of text")]
 
 
@@ -303,14 +319,40 @@ def test_golden_records() -> None:
             assert bytes_by_hand(answer.frames).ljust(len(plain), b"\0") == plain, entry["name"]
 
 
+def payload_of(entry: dict[str, Any]) -> Payload | None:
+    return read_payload(parse(bytes.fromhex(entry["hex"])))
+
+
 def test_golden_call() -> None:
-    (handshake,) = GOLDEN["handshake"]
-    keys = bytes.fromhex(handshake["caller_key"]), bytes.fromhex(handshake["callee_key"])
-    ends = {
-        who: Seal(keys, bytes.fromhex(handshake["handshake_hash"]), caller=who == "caller")
+    """From the first SYN on, with nothing but the two ends' keys."""
+    key = {entry["name"]: KeyPair(bytes.fromhex(entry["private"])) for entry in GOLDEN["key"]}
+    signing = {entry["name"]: bytes.fromhex(entry["public"]) for entry in GOLDEN["key"]}
+    _, _, syn, _, answered, confirmed, *records = GOLDEN["call"]
+    datagram = parse(bytes.fromhex(syn["hex"]))
+    offer = read_offer(datagram.payload)
+    handshakes = {
+        who: HandshakeState(
+            initiator=who == "caller",
+            prologue=prologue(datagram.user, offer.text),
+            s=key[f"{who} static"],
+            e=key[f"{who} ephemeral"],
+        )
         for who in ("caller", "callee")
     }
-    records = [entry for entry in GOLDEN["call"] if "plain" in entry]
+    caller, callee = handshakes["caller"], handshakes["callee"]
+    callee.read_message(offer.e)
+    assert caller.write_message() == offer.e
+    bob, alice = (Hello(0, signing[f"{who} signing"], name) for who, name in (("callee", b"bob"), ("caller", b"alice")))
+    answer = Answer(tag_of(offer.e), callee.write_message(build_frames([bob])))
+    assert payload_of(answered) == answer
+    assert read_handshake(PayloadKind.ANSWER, caller.read_message(answer.message)) == (bob, None)
+    confirm = Confirm(answer.tag, caller.write_message(build_frames([alice, STATE])))
+    assert payload_of(confirmed) == confirm
+    assert read_handshake(PayloadKind.CONFIRM, callee.read_message(confirm.message)) == (alice, STATE)
+    ends = {}
+    for who, handshake in handshakes.items():
+        *keys, handshake_hash = handshake.split()
+        ends[who] = Seal((keys[0], keys[1]), handshake_hash, caller=who == "caller")
     assert len(records) == 5
     for entry in records:
         sender, reader = ends[entry["from"]], ends["callee" if entry["from"] == "caller" else "caller"]

@@ -31,19 +31,9 @@ from simp_proto.constants import OFFER, RINGING, Control, Framing, Operation, Ty
 from simp_proto.datagram import Datagram, build, parse, sealed
 from simp_proto.errors import DatagramError, NotNowError
 from simp_proto.noise import KeyPair
-from simp_proto.sealed import (
-    Answer,
-    Challenge,
-    Confirm,
-    Offer,
-    Over,
-    Ringing,
-    build_frames,
-    build_offer,
-    build_payload,
-    read_offer,
-    read_payload,
-)
+from simp_proto.sealed.frames import build_frames
+from simp_proto.sealed.offer import Offer, build_offer, read_offer
+from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload, read_payload
 from tests.negotiation import Toy, ToyCurve, new_state
 
 ALICE: Address = ("10.0.0.1", 7777)

@@ -6,10 +6,12 @@ from itertools import product
 
 import pytest
 
-from simp_client.doctor.facts import Announcement, Echo, Facts, Interface, Link, Peer, Reply
-from simp_client.doctor.verdicts import Verdict, allow, examine, listed, nobodys, places
+from simp_client.doctor.checks import Verdict, allow
+from simp_client.doctor.facts import Announcement, Echo, Facts, Link, Peer, Reply
+from simp_client.doctor.verdicts import examine, listed, nobodys, places
 from simp_client.events import Person
 from simp_proto.address import parse_address
+from simp_proto.interfaces import Interface
 
 OK, WARN, FAIL, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 ETHERNET = Interface("eth0", ("192.0.2.1/24",))
@@ -45,7 +47,7 @@ ALONE = replace(
 )
 """A network with IPv6 alone, and a daemon on IPv4."""
 SIX = replace(ALONE, client=("::1", 7778), itself={"fe80::1%eth0": Reply.PRESENT, "::1": Reply.PRESENT})
-OFF = replace(NOBODY, announcements=frozenset())
+OFF = replace(NOBODY, announcements=frozenset(), looks=False)
 """With --discovery off."""
 
 
@@ -106,7 +108,7 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("rejected", itself(Reply.PROHIBITED), "inbound", FAIL, "ufw"),
     ("not let out", itself(Reply.BLOCKED), "inbound", FAIL, "ufw"),
     ("from the network alone", itself(Reply.SILENT, Reply.PRESENT), "inbound", FAIL, "ufw"),
-    ("on loopback", itself(Reply.REFUSED, Reply.PRESENT), "inbound", WARN, "anew with: simp daemon$"),
+    ("on loopback", itself(Reply.REFUSED, Reply.PRESENT), "inbound", WARN, "again with: simp daemon$"),
     (
         "on loopback, IPv6",
         replace(SIX, itself={"fe80::1%eth0": Reply.REFUSED, "::1": Reply.PRESENT}),
@@ -115,7 +117,7 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
         "::$",
     ),
     ("at another port", itself(Reply.REFUSED), "inbound", UNKNOWN, "^$"),
-    ("IPv6 alone", ALONE, "inbound", FAIL, "anew with: simp daemon ::$"),
+    ("IPv6 alone", ALONE, "inbound", FAIL, "again with: simp daemon ::$"),
     (
         "IPv4 alone",
         replace(SIX, interfaces=(ETHERNET,), itself={"::1": Reply.PRESENT}),
@@ -157,10 +159,10 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("on this machine", replace(NOBODY, neighbours=(replace(BOB, address="192.0.2.1:8777"),)), "others", UNKNOWN, ""),
     ("known otherwise", replace(NOBODY, neighbours=(replace(BOB, source="chat"),)), "others", WARN, "access point"),
     ("announced", WELL, "visible", OK, ""),
-    ("at another port", replace(WELL, port=8777), "visible", WARN, "--discovery"),
+    ("at another port", replace(WELL, port=8777), "visible", WARN, "again with: simp daemon,"),
     ("off", OFF, "visible", WARN, "--discovery"),
     ("with another port than told", replace(itself(Reply.REFUSED), port=8777), "visible", OK, ""),
-    ("not announced", replace(WELL, announcements=frozenset({BOBS})), "visible", WARN, "--discovery"),
+    ("not announced", replace(WELL, announcements=frozenset({BOBS})), "visible", WARN, "again with: simp daemon,"),
     ("mute", replace(WELL, echoes={"192.0.2.1": Echo.BLOCKED}), "visible", FAIL, "multicast"),
     ("deaf", replace(NOBODY, echoes={"192.0.2.1": Echo.LOST}, announcements=frozenset()), "visible", UNKNOWN, "who"),
     ("no daemon", replace(STOPPED, announcements=frozenset()), "visible", UNKNOWN, "who"),
@@ -244,7 +246,12 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         ".* can't be told, since .* own firewall drops incoming UDP 5353 .*",
     ),
     ("IPv6 alone", sought("zoe", ALONE), {"peer": UNKNOWN}, ".* only IPv6 .* simp daemon ::.*"),
-    ("off", sought("zoe", OFF), {"peer": UNKNOWN}, ".* can't be told, since .* isn't announced .* --discovery off."),
+    (
+        "off",
+        sought("zoe", OFF),
+        {"peer": UNKNOWN},
+        ".* can't be told, since discovery is off at this machine's own daemon.",
+    ),
     *(
         (
             f"no address: {each}",
@@ -329,9 +336,9 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
     ),
     (
         "off, there",
-        seeking(Reply.PRESENT, Link.THERE, replace(WELL, announcements=frozenset({BOBS})), person=AWAY),
+        seeking(Reply.PRESENT, Link.THERE, replace(WELL, announcements=frozenset({BOBS}), looks=False), person=AWAY),
         {"visible": WARN},
-        f"{PERSON} can be reached by its address, but .* --discovery off.",
+        f"{PERSON} can be reached by its address, but discovery is off at this machine's own daemon.",
     ),
     (
         "not found",
@@ -432,7 +439,7 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         "not asked",
         seeking(Reply.UNASKED, Link.THERE, runs=False),
         {"answer": UNKNOWN},
-        f"{MACHINE} is there, but .* probe.",
+        f"{MACHINE} is there, but announces no daemon: only .* probe shows .*",
     ),
     (
         "not asked, beyond",
@@ -539,6 +546,7 @@ def test_who_is_meant() -> None:
     everybody = replace(WELL, neighbours=(gone, BOB, carol))
     assert places(everybody, "bob") == [AT]
     assert places(replace(WELL, neighbours=(gone, carol)), "bob") == [("192.0.2.3", 7777)]
+    assert places(replace(WELL, neighbours=(BOB, BOB)), "bob") == [AT]
     assert places(everybody, "BOB") == []
     assert listed(everybody, ("192.0.2.3", 7777)) is gone
     assert listed(everybody, ("192.0.2.4", 8777)) is None

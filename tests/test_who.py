@@ -44,6 +44,7 @@ def test_the_second_list_counts_and_people_come_first() -> None:
         "SEEN|carol|192.0.2.40:7777|chat|",
         "SEEN||192.0.2.3:7777|announced|0",
         "LATER|something",
+        "SEEN|bobby|192.0.2.2:7777|chat|",
         "SEEN|bob|192.0.2.2:7777|announced|3",
         "PONG|",
     ]
@@ -75,7 +76,7 @@ def test_a_list_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_list_of_more_than_anybody_has_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_module, "_MOST", 2)
+    monkeypatch.setattr(listing_module, "MOST_PEOPLE", 2)
     with pytest.raises(NoDaemonError, match=r"its list has more than 2 lines"):
         listing([f"SEEN|bob|192.0.2.{number}:7777|announced|3" for number in range(3)])
 

@@ -40,8 +40,9 @@ def doctor(whom: str | None, ip: str | None, client_port: int, port: int, as_jso
       simp doctor bob
       simp doctor 192.168.1.20 --json
     """
+    from simp_client.doctor.checks import Verdict
     from simp_client.doctor.probing import gather
-    from simp_client.doctor.verdicts import Verdict, examine
+    from simp_client.doctor.verdicts import examine
 
     findings, sentence = examine(gather(address(ip, client_port) if ip else None, client_port, port, whom))
     if as_json:

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, unique
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 
 from simp_client.events import Person
 from simp_proto.address import Address
 from simp_proto.constants import CLIENT_PORT
+from simp_proto.interfaces import Interface
 
 
 @unique
 class Reply(Enum):
-    """What a question to a daemon (spec 4.12) has come to."""
+    """What has come of a question to a daemon (spec 4.12)."""
 
     PRESENT = "it answers"
     SILENT = "nothing comes back"
@@ -43,36 +44,13 @@ class Echo(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interface:
-    """One of this machine's that isn't loopback, with its addresses as `192.168.1.20/24` and `fe80::1%eth0/64`."""
-
-    name: str
-    addresses: tuple[str, ...]
-    up: bool = True
-    """It is switched on, and has a cable, or whatever it has instead."""
-    multicast: bool = True
-    tunnel: bool = False
-
-    @property
-    def hosts(self) -> list[str]:
-        return [each.partition("/")[0] for each in self.addresses]
-
-    def joins(self, host: str) -> bool:
-        """Whether that address is in one of its networks; that of a link is, on this link alone."""
-        ip = ip_address(host)
-        scope = "%" not in host or host.endswith(f"%{self.name}")
-        return scope and any(ip in ip_interface(each).network for each in self.addresses)
-
-
-@dataclass(frozen=True, slots=True)
 class Announcement:
-    """A daemon that announces itself at this moment: so it runs (discovery 1)."""
+    """A daemon that announces itself at this moment: so it runs (discovery 1). The name is that of who is there."""
 
     identity: str
     hosts: frozenset[str]
     port: int
     name: str = ""
-    """Who is there, or was there last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,49 +58,35 @@ class Peer:
     """Whoever is looked for. Without an address nobody has that name, or several have it."""
 
     wanted: str
-    mistake: str = ""
-    """Why that is no address to ask, where it was meant to be one."""
+    mistake: str = ""  # why that is no address to ask, where it was meant to be one
     address: Address | None = None
-    source: str | None = None
-    """This machine's address towards it, if there is a way."""
+    source: str | None = None  # this machine's address towards it, if there is a way
     reply: Reply = Reply.UNASKED
-    name: str = ""
-    """What it has answered."""
+    name: str = ""  # what it has answered
     link: Link = Link.UNKNOWN
-    told: frozenset[Announcement] = frozenset()
-    """What that machine, asked alone, announces."""
-    answers: bool = False
-    """Whether anything came back from there or elsewhere, so that this machine lets answers in."""
+    told: frozenset[Announcement] = frozenset()  # what that machine, asked alone, announces
+    answers: bool = False  # whether anything came back, from there or elsewhere: then answers are let in here
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it. `port` is the daemons', `neighbours` are those that this machine's daemon lists."""
+    """All of it."""
 
-    port: int
-    client: Address = ("127.0.0.1", CLIENT_PORT)
-    """Where this machine's daemon was asked."""
-    no_daemon: str = ""
-    """Why it can't be asked, if it can't."""
-    stranger: bool = False
-    """Whether something else took the connection."""
-    neighbours: tuple[Person, ...] = ()
-    itself: dict[str, Reply] = field(default_factory=dict)
-    """What comes of a question to its own UDP port, by this machine's address that is asked."""
-    port_taken: bool = False
-    """Whether that port is taken, where no daemon can be asked."""
-    holder: str | None = None
-    """The program that has it, where that can be told."""
+    port: int  # the daemons'
+    client: Address = ("127.0.0.1", CLIENT_PORT)  # where this machine's daemon was asked
+    no_daemon: str = ""  # why it can't be asked, if it can't
+    stranger: bool = False  # whether something else took the connection
+    neighbours: tuple[Person, ...] = ()  # those whom the daemon lists
+    looks: bool = True  # whether it looks for anybody, and announces itself (discovery 5.1)
+    itself: dict[str, Reply] = field(default_factory=dict)  # to a question to it, by the address here that is asked
+    port_taken: bool = False  # whether its port is taken, where no daemon can be asked
+    holder: str = ""  # the program that has it, where that can be told
     interfaces: tuple[Interface, ...] = ()
-    source: str | None = None
-    """This machine's address towards other networks, if there is a way."""
-    echoes: dict[str, Echo] = field(default_factory=dict)
-    """What became of multicast, by the address that it was sent from."""
-    heard: frozenset[str] = frozenset()
-    """Other machines whose mDNS was heard."""
+    source: str | None = None  # this machine's address towards other networks, if there is a way
+    echoes: dict[str, Echo] = field(default_factory=dict)  # of multicast, by the address that it was sent from
+    heard: frozenset[str] = frozenset()  # other machines whose mDNS was heard
     announcements: frozenset[Announcement] = frozenset()
-    firewall: str = ""
-    """What sets the rules here: `ufw`, `firewall-cmd`, `Windows`, `Darwin`, or something else."""
+    firewall: str = ""  # what sets the rules here: `ufw`, `firewall-cmd`, `Windows`, `Darwin`, or something else
     peer: Peer | None = None
 
     @property

@@ -15,10 +15,10 @@ from simp_daemon.events import Unanswered
 from simp_daemon.peers.call_news import CallNews, ClearAnswers
 from simp_daemon.peers.pins import Pin, Pins
 from simp_daemon.peers.strangers import Allowance
-from simp_proto import sealed
 from simp_proto.address import Address
 from simp_proto.constants import (
     FOREIGN_LEAVING_TRIES,
+    KEY_SIZE,
     TRIES,
     UNANSWERED_INTERVAL,
     UNKNOWN_SYN_INTERVAL,
@@ -29,20 +29,11 @@ from simp_proto.constants import (
 )
 from simp_proto.datagram import Datagram, build, name_of
 from simp_proto.errors import NoiseError, SealedError
-from simp_proto.noise import KEY_SIZE, HandshakeState, KeyPair
-from simp_proto.sealed import (
-    PROOF_SIZE,
-    Hello,
-    Offer,
-    Payload,
-    build_frames,
-    build_offer,
-    build_payload,
-    prologue,
-    read_handshake,
-    ring_proof,
-    tag_of,
-)
+from simp_proto.noise import HandshakeState, KeyPair
+from simp_proto.sealed import frames
+from simp_proto.sealed.frames import Hello, build_frames, read_handshake
+from simp_proto.sealed.offer import PROOF_SIZE, Offer, build_offer, prologue, ring_proof, tag_of
+from simp_proto.sealed.payloads import Payload, build_payload
 
 FIRST_PAUSE: Final = 1.0
 MAX_PAUSE: Final = 5.0
@@ -69,7 +60,7 @@ class Own:
     pins: Pins
     user: Callable[[], bytes]
     random: Callable[[int], bytes]
-    state: Callable[[bytes], sealed.State]
+    state: Callable[[bytes], frames.State]
     outlet: list[Send | CallNews]
     missed: list[Pin] = field(default_factory=list)
 
@@ -83,7 +74,7 @@ class Reading(NamedTuple):
 
     message: bytes
     hello: Hello
-    state: sealed.State | None
+    state: frames.State | None
     handshake: HandshakeState
 
 

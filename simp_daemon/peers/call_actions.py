@@ -15,7 +15,8 @@ from simp_proto.constants import (
     Type,
 )
 from simp_proto.datagram import Datagram, name_of
-from simp_proto.sealed import Answer, Challenge, Confirm, Frame, Over, Ringing, build_frames, build_payload
+from simp_proto.sealed.frames import Frame, build_frames
+from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload
 
 PROMPT_PAUSE: Final = 0.1
 """Between SYNs that the peer brings about, at least (simp2 4.4)."""

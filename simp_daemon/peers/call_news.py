@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from simp_daemon.events import ErrorReceived, Ignored, Rang, Unanswered, Why
 from simp_proto.address import Address
-from simp_proto.sealed import Hello, State
+from simp_proto.sealed.frames import Hello, State
 
 
 @dataclass(slots=True)

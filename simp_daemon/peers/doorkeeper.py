@@ -7,7 +7,7 @@ from typing import Final
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Allowance, Strangers
 from simp_proto.address import Address
-from simp_proto.sealed import COOKIE_SIZE, Offer
+from simp_proto.sealed.offer import COOKIE_SIZE, Offer
 
 MINUTE: Final = 60.0
 """A cookie is good in the minute in which it was made, and in the next."""

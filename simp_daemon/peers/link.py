@@ -4,79 +4,23 @@ There is one for each session, over the ledger of its conversation, which outliv
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, chained
+from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Renumbered
+from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
+from simp_daemon.peers.reassembly import EARLY, Reassembly
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
-from simp_proto.frames import FIRST, LAST, Acked, Close, Closed, Frame, Piece, Ping, State
+from simp_proto.constants import MAX_NEXT, TRIES, CloseReason
+from simp_proto.datagram import text_of
+from simp_proto.sealed.frames import Acked, Close, Closed, Frame, Piece, Ping, State
 
 IN_FLIGHT: Final = 4
-EARLY: Final = 64
-"""How far beyond the next one a piece may be that is kept until those before it have come."""
-MAX_PIECES: Final = 59
-"""Of a message: 60,000 bytes of text, its kind and its time."""
-MAX_NUMBER: Final = 1 << 62
-"""That a peer may claim: so many pieces nobody sends, and numbers stay within their 8 bytes."""
+MAX_CLAIM: Final = MAX_NEXT // 2
+"""The highest number from which a peer may make us go on: nobody says so much that the rest doesn't suffice."""
 GONE: Final = 10.0
-LEAVING_TRIES: Final = 12
-FAULT, TOO_LONG = 1, 3
-"""Reasons to leave that are the peer's (spec 7.9)."""
 UNNUMBERED: Final = 0
 """In flight under this number: a record that wants an answer and has no piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """The peer's message, whole."""
-
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Our message of that token is on the peer's disk."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """Our message of that token goes out again, and may have arrived already (spec 7.8)."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """So many pieces of the peer's aren't here, and won't come (spec 7.8)."""
-
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The peer has left, or the session can't go on (spec 7.9)."""
-
-    reason: int
-    text: str
-
-
-News = Arrived | Delivered | Doubtful | Missing | Left
-
-
-class Outlet(Protocol):
-    """Takes what the link wants done, in this order: what is sent or told rests on the facts before it (spec 7.4)."""
-
-    def send(self, frames: Sequence[Frame]) -> int:
-        """Seals a record; returns its counter."""
-
-    def commit(self, fact: Fact) -> None:
-        """Puts a fact on the disk."""
-
-    def tell(self, news: News) -> None:
-        """Tells our person."""
 
 
 class Flight(NamedTuple):
@@ -111,7 +55,7 @@ class Link:
         self._heard = 0.0
         self._waiting: float | None = None  # since when nothing was acknowledged, though something ought to be
         # what the peer says
-        self._early: dict[int, Piece] = {}
+        self._reassembly = Reassembly(ledger)
         self._owed: int | None = None  # what our next ACKED echoes
 
     def __len__(self) -> int:
@@ -161,25 +105,26 @@ class Link:
                     self.over = self.over or self._closing
                 case Ping():
                     pass
-            if isinstance(frame, State | Piece | Ping):
+            if frame.wants_ack:
                 self._owed = max(counter, self._owed or 0)
 
     def read(self, state: State) -> None:
         """The peer's first STATE: both ends go on from there, whatever became of their disks (spec 7.8)."""
-        if self._agreed:
+        if self._agreed or self._reason:
             return
-        if not (0 < state.first <= MAX_NUMBER and 0 < state.next <= MAX_NUMBER):
-            self._fail(FAULT)
+        ledger, before, arrived = self._ledger, state.first - 1, state.next - 1
+        known = arrived < ledger.next and (arrived < ledger.acknowledged or ledger.chain_at(arrived) == state.upto)
+        if not known and state.next > MAX_CLAIM:
+            self._fail(CloseReason.FAULT)
             return
         self._agreed = True
-        ledger, before, arrived = self._ledger, state.first - 1, state.next - 1
         if before > ledger.stored:
             missing = before - ledger.stored + len(ledger.unfinished)
             self._commit(Jumped(before, state.before))
             self._outlet.tell(Missing(missing))
-        if ledger.acknowledged <= arrived < ledger.next and ledger.chain_at(arrived) == state.upto:
+        if known:
             self._advance(arrived)
-        elif arrived >= ledger.acknowledged:
+        else:
             self._commit(Renumbered(arrived, state.upto))
             self._acknowledged = arrived
             for token in ledger.waiting:
@@ -189,7 +134,7 @@ class Link:
         if not self._agreed:
             return
         if acked.next > self._ledger.next or acked.echo > self._last:
-            self._fail(FAULT)
+            self._fail(CloseReason.FAULT)
             return
         self._telling = False
         sent = self._sent.pop(acked.echo, None)
@@ -198,7 +143,7 @@ class Link:
         arrived = self._arrived
         if acked.echo >= self._echo:
             self._echo = acked.echo
-            bits = int.from_bytes(acked.bitmap, "little")
+            bits = acked.bitmap
             arrived = frozenset(acked.next + 1 + bit for bit in range(bits.bit_length()) if bits >> bit & 1)
         new = acked.next - 1 > self._acknowledged or not arrived <= self._arrived
         self._arrived = arrived
@@ -223,36 +168,23 @@ class Link:
                 self._outlet.tell(Delivered(token))
 
     def _read_piece(self, piece: Piece) -> None:
-        ledger = self._ledger
-        if not self._agreed or self._closing or self.over or not 0 < piece.number - ledger.stored <= EARLY + 1:
+        if not self._agreed or self._reason or self._closing or self.over:
             return
-        self._early[piece.number] = piece
-        pieces: list[Piece] = []
-        chain, length = ledger.upto, len(ledger.unfinished)
-        while ready := self._early.pop(ledger.stored + 1 + len(pieces), None):
-            first, last = ready.flags & FIRST, ready.flags & LAST
-            if not (first or length):
-                self._fail(FAULT)
-                return
-            length = 1 if first else length + 1
-            if length == MAX_PIECES and not last:
-                self._fail(TOO_LONG)
-                return
-            length = 0 if last else length
-            pieces.append(ready)
-            chain = chained(chain, ready)
-        if pieces:
-            for message in self._commit(Received(tuple(pieces), chain)):
+        received, fault = self._reassembly.put(piece)
+        if received:
+            for message in self._commit(received):
                 self._outlet.tell(Arrived(message))
+        if fault:
+            self._fail(fault)
 
     def _read_close(self, close: Close) -> None:
         if not self.over:
             self._commit(Opened(False))
-            self._outlet.tell(Left(close.reason, close.text))
+            self._outlet.tell(Left(close.reason, text_of(close.text)))
         self.over = True
         self._outlet.send([Closed()])
 
-    def _fail(self, reason: int) -> None:
+    def _fail(self, reason: CloseReason) -> None:
         if not self._reason:
             self._outlet.tell(Left(reason, ""))
             self.leave(reason)
@@ -292,9 +224,7 @@ class Link:
     def _send(self, number: int | None, frames: list[Frame], now: float) -> None:
         """Sends a record that is in flight as that number, or wants no answer."""
         if self._owed is not None:
-            base = self._ledger.stored + 2
-            bits = sum(1 << each - base for each in self._early)
-            frames.insert(0, Acked(base - 1, self._owed, bits.to_bytes(8, "little").rstrip(b"\0")))
+            frames.insert(0, Acked(self._ledger.stored + 1, self._owed, self._reassembly.bitmap))
             self._owed = None
         if self._telling:
             frames.insert(0, self.state())
@@ -335,7 +265,7 @@ class Link:
             self._flying.clear()
             self._silences += 1
             self._since = now
-            self.over = self.over or (self._closing and self._silences >= LEAVING_TRIES)
+            self.over = self.over or (self._closing and self._silences >= TRIES)
         for number, flight in list(self._flying.items()):
             if now >= self._lost_at(flight):
                 del self._flying[number]

@@ -8,7 +8,7 @@ from simp_proto.address import Address
 from simp_proto.constants import KNOWN_PEERS
 from simp_proto.datagram import name_of
 from simp_proto.noise import KeyPair
-from simp_proto.sealed import Offer, ring_key, ring_proof
+from simp_proto.sealed.offer import Offer, ring_key, ring_proof
 
 
 @dataclass(slots=True, eq=False)

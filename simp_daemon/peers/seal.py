@@ -11,18 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from simp_daemon.events import Reason
 from simp_proto.constants import REPLAY_WINDOW, CloseReason, Operation
 from simp_proto.errors import SealedError, UnknownFrameError
-from simp_proto.sealed import (
-    SEAL_SIZE,
-    Frame,
-    Record,
-    associated_data,
-    build_frames,
-    build_record,
-    operation_of,
-    padded,
-    read_frames,
-    session_of,
-)
+from simp_proto.sealed.frames import Frame, build_frames, operation_of, read_frames
+from simp_proto.sealed.payloads import SEAL_SIZE, Record, associated_data, build_record, padded, session_of
 
 _nonce: Final = struct.Struct("<4xQ").pack
 _WINDOW: Final = (1 << REPLAY_WINDOW) - 1

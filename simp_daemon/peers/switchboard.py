@@ -30,24 +30,12 @@ from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
-from simp_proto.constants import PENDING_REQUESTS, Control, Framing
+from simp_proto.constants import KEY_SIZE, PENDING_REQUESTS, Control, Framing
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
-from simp_proto.noise import KEY_SIZE, KeyPair
-from simp_proto.sealed import (
-    COOKIE_SIZE,
-    PROOF_SIZE,
-    Answer,
-    Challenge,
-    Confirm,
-    Offer,
-    Payload,
-    Record,
-    Ringing,
-    read_offer,
-    read_payload,
-    tag_of,
-)
+from simp_proto.noise import KeyPair
+from simp_proto.sealed.offer import COOKIE_SIZE, PROOF_SIZE, Offer, read_offer, tag_of
+from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Record, Ringing, read_payload
 
 OVER_CALLS: Final = 64
 """Calls that are remembered when they are over (simp2 4.1)."""
