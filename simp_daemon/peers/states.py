@@ -10,7 +10,6 @@ from enum import Enum, unique
 from typing import Any, Final
 
 from simp_daemon.peers import actions as do
-from simp_daemon.peers import call, call_states
 from simp_daemon.peers.actions import Happening
 from simp_daemon.peers.record import Record
 
@@ -167,6 +166,8 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
 
 def render() -> Iterator[str]:
     """The lines of `spec/states.md`."""
+    from simp_daemon.peers import call, call_states  # noqa: PLC0415  # above, help would wait for cryptography
+
     yield "# The states of a conversation"
     yield ""
     yield "Generated from the daemon's own table by `python -m simp_daemon.peers.states`; section 7 of"
