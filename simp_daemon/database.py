@@ -221,6 +221,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _version(path: Path) -> int:
     """How many migrations it has had; raises `FormatError`. Nothing is changed, and no log put into the file."""
     with closing(_connect(path, "ro")) as database:
+        database.execute("BEGIN")  # another process may be making the tables at this moment
         version, application, tables = (
             database.execute(each).fetchone()[0]
             for each in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema")
