@@ -416,7 +416,7 @@ def test_two_commands_may_make_the_store_at_the_same_time(tmp_path: Path) -> Non
     command = [sys.executable, "-c", PREAMBLE + script, str(tmp_path)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     errors = [process.communicate()[1] for process in processes]
-    assert all("HeldError" in error or not error for error in errors), errors
+    assert all("HeldError" in error or "BusyError" in error or not error for error in errors), errors
     assert any(process.returncode == 0 for process in processes)
 
 
