@@ -14,7 +14,7 @@ from simp_client.events import NOBODY, Event, Fate, How, Other
 from simp_client.people import People, number, read_seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
-from simp_proto.errors import LineError, NotNowError
+from simp_proto.errors import AddressError, LineError, NotNowError
 from simp_proto.printable import names_person
 from simp_proto.text import Line, Word, check_user, format_line
 
@@ -245,7 +245,10 @@ class Attachment:
     @property
     def _called(self) -> str:
         """Whom we call, as the daemon says it."""
-        return format_address(parse_address(self.partner.address, DAEMON_PORT))
+        try:
+            return format_address(parse_address(self.partner.address, DAEMON_PORT))
+        except AddressError:  # it isn't known yet, or the daemon called it something else
+            return self.partner.address
 
     def _connect(self, partner: Other) -> None:
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)

@@ -1,17 +1,13 @@
 """Who is here, as a daemon lists them (client 4, discovery 2)."""
 
 import asyncio
-from typing import Final
 
 from simp_client.events import Person
 from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
-from simp_client.people import read_seen
+from simp_client.people import MOST_PEOPLE, read_seen
 from simp_proto.address import Address, format_address
 from simp_proto.printable import printable
 from simp_proto.text import Line, Word
-
-_MOST: Final = 50_000
-"""As many may be listed; a daemon has at most 1,024 neighbours (discovery 2.4)."""
 
 
 class Listing:
@@ -44,8 +40,8 @@ class Listing:
 
     def receive_line(self, line: Line) -> None:
         match line.word:
-            case Word.SEEN if len(self._found) >= _MOST:
-                self.why = f"its list has more than {_MOST:,} lines"
+            case Word.SEEN if len(self._found) >= MOST_PEOPLE:
+                self.why = f"its list has more than {MOST_PEOPLE:,} lines"
             case Word.SEEN if person := read_seen(line):
                 words = printable(person.name), printable(person.address), printable(person.source)
                 self._found[person.address] = Person(*words, person.seconds)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from simp_client.events import Event, Gone, Other, Person, Seen
-from simp_proto.address import parse_address
+from simp_proto.address import format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
 from simp_proto.text import Line
@@ -14,7 +14,7 @@ from simp_proto.text import Line
 MOST_PEOPLE: Final = 1024
 """As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
 _LONGEST: Final = 4 * USER_SIZE
-"""Characters of a name, each of whose bytes may be told as `\\xHH` (client 3.4)."""
+"""Characters of a field; of a name, each of whose bytes may be told as `\\xHH` (client 3.4)."""
 
 
 def may_come(whom: str) -> bool:
@@ -25,8 +25,10 @@ def may_come(whom: str) -> bool:
 def read_seen(line: Line) -> Person | None:
     """Whom a SEEN is about, if it has an address; further fields are a later daemon's (client 2.2)."""
     name, address, source, seconds = line.fields(5)[:4]
+    if len(address) > _LONGEST:
+        return None
     try:
-        parse_address(address, DAEMON_PORT)
+        address = format_address(parse_address(address, DAEMON_PORT))
     except AddressError:
         return None
     return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds))

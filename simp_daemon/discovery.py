@@ -11,6 +11,7 @@ from typing import Final
 
 from zeroconf import (
     BadTypeInNameException,
+    Error,
     IPVersion,
     NonUniqueNameException,
     RecordUpdate,
@@ -19,6 +20,7 @@ from zeroconf import (
     Zeroconf,
 )
 from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
+from zeroconf import DNSService as ServiceRecord  # type: ignore[attr-defined]
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 from zeroconf.const import _CLASS_IN, _TYPE_SRV, _TYPE_TXT
 
@@ -39,6 +41,10 @@ _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
 """Records whose rest is asked for at the same time; further ones wait until they are announced again."""
+_LABEL: Final = 63
+"""Bytes of an instance (RFC 1035, 2.3.4): whatever has more can't be asked for, and keeps others from being asked."""
+_RECORDS: Final = 32
+"""As many has no host (discovery 2.4)."""
 
 Handle = Callable[[Occurrence], None]
 """Takes what has happened."""
@@ -187,7 +193,7 @@ class Discovery(RecordUpdateListener):
 
     def _record(self) -> AsyncServiceInfo:
         text = {"txtvers": "1", "v": "1"} | ({"n": self._name} if self._name else {})
-        instance = f"{self._last} {self._identity}".strip()
+        instance = f"{self._last.replace('.', ' ')} {self._identity}".strip()  # a dot would end a label
         return AsyncServiceInfo(
             SERVICE,
             f"{instance}.{SERVICE}",
@@ -203,15 +209,18 @@ class Discovery(RecordUpdateListener):
         """New and repeated records alike: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
-            if isinstance(record, PointerRecord) and record.name == SERVICE:
+            if isinstance(record, PointerRecord) and record.name.lower() == SERVICE:
                 self._touched[record.alias] = not record.is_expired(now)
-            elif record.name.endswith(SERVICE):
+            elif record.name.lower().endswith(SERVICE):
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:
         """The cache has them now."""
         touched, self._touched = self._touched, {}
         for full, alive in touched.items():
+            if len(full.removesuffix(f".{SERVICE}").encode()) > _LABEL:  # as bytes that are no UTF-8 become
+                self._forget(full)
+                continue
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
             if not re.fullmatch(IDENTITY, identity):
                 continue
@@ -235,6 +244,7 @@ class Discovery(RecordUpdateListener):
         except BadTypeInNameException:  # nobody's name can have such characters
             return
         self._drop_earlier(full)
+        self._drop_many(full)
         if info.load_from_cache(self._zeroconf.zeroconf):
             self._report(identity, info)
         elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
@@ -248,10 +258,20 @@ class Discovery(RecordUpdateListener):
             latest = max(found, key=lambda each: (each.ttl > 1, each.created), default=None)  # 1 s: about to expire
             cache.async_remove_records([each for each in found if each is not latest])
 
+    def _drop_many(self, full: str) -> None:
+        """Nobody has so many addresses: to sort them would keep the daemon from all else."""
+        cache = self._zeroconf.zeroconf.cache
+        for found in cache.get_all_by_details(full, _TYPE_SRV, _CLASS_IN):
+            records = cache.entries_with_name(found.server) if isinstance(found, ServiceRecord) else []
+            if len(records) > _RECORDS:
+                cache.async_remove_records(records)
+
     async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
         try:
             if await info.async_request(self._zeroconf.zeroconf, _PATIENCE):
                 self._report(identity, info)
+        except Error as error:  # a host's name that is none, say
+            log.debug("%s can't be asked for: %s", printable(info.name), error)
         finally:
             del self._resolving[info.name]
 
@@ -260,7 +280,7 @@ class Discovery(RecordUpdateListener):
             name = check_user((info.decoded_properties.get("n") or "") if info.properties else "")
         except LineError:
             name = ""
-        hosts = info.parsed_scoped_addresses(self._version)
+        hosts = info.parsed_scoped_addresses(self._version)[:_RECORDS]
         addresses = reachable([(with_interface(host), info.port or 0) for host in hosts], self._address, self._networks)
         if addresses:
             self._handle(Announced(identity, info.name, name, addresses))

@@ -138,7 +138,7 @@ class Ended:
 
 @unique
 class Reason(Enum):
-    """Why a datagram was ignored: the closed list (spec 8.1)."""
+    """Why a datagram was ignored: the closed list (spec 8.1, simp2 8.1)."""
 
     MALFORMED = "malformed"
     STRANGER = "no conversation with that peer"
@@ -148,6 +148,12 @@ class Reason(Enum):
     RATE = "too many strangers"
     CROWDED = "too many requests wait"
     SLOW_CLIENT = "our client doesn't keep up"
+    OLD = "a record far below the highest"
+    REPLAY = "a record that was read before"
+    FORGED = "not sealed by the partner"
+    UNSEALED = "in the clear, where it must be sealed"
+    WRONG_KEY = "of somebody with another key"
+    CROSSED = "the other call of two that crossed goes on"
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ _SILENT: Final = 50.0
 """Seconds after which whoever is here is asked, while a client is attached (discovery 3.2)."""
 _EACH: Final = 6.0
 """Seconds of that for each address, where there are many with whom one hasn't chatted."""
+_LONGEST: Final = 600.0
+"""Seconds of that at most: a forger can make up addresses by the thousand."""
 _KNOWN: Final = 300.0
 """Seconds after which whoever is only known is asked again, at most; at first after fewer."""
 _PLACES: Final = 1024
@@ -224,7 +226,7 @@ class Neighbours:
         """How long it may be silent; whoever has said goodbye, and still answers, may be about to leave."""
         if not place.lasts:
             return _FRESH
-        return _SILENT if Source.CHAT in place.known else max(_SILENT, _EACH * len(self._places))
+        return _SILENT if Source.CHAT in place.known else min(max(_SILENT, _EACH * len(self._places)), _LONGEST)
 
     def _give_up(self, place: Place, now: float) -> None:
         if place.heard is not None:  # it is asked once more: a goodbye and a refusal can both be made up

@@ -142,6 +142,66 @@ ERROR_SIZE: Final = 500
 AMPLIFICATION: Final = 3
 """No answer to a stranger is larger than this many times what it sent (spec 8.2)."""
 
+
+# -- SIMP/2 (simp2.md)
+@unique
+class PayloadKind(IntEnum):
+    """The first byte of a payload of SIMP/2 (simp2 3.1): none can begin UTF-8."""
+
+    CHALLENGE = 0x80
+    RINGING = 0x81
+    ANSWER = 0x82
+    CONFIRM = 0x83
+    OVER = 0x84
+    RECORD = 0x88
+
+    __hash__ = int.__hash__
+
+
+@unique
+class FrameType(IntEnum):
+    """What a frame is (simp2 6.5)."""
+
+    PAD = 0x00
+    HELLO = 0x01
+    STATE = 0x02
+    PIECE = 0x03
+    ACKED = 0x04
+    PING = 0x05
+    CLOSE = 0x06
+    CLOSED = 0x07
+
+    __hash__ = int.__hash__
+
+
+@unique
+class CloseReason(IntEnum):
+    """Why a conversation is closed (simp2 7.9). A peer may know others."""
+
+    LEFT = 0
+    FAULT = 1
+    UNKNOWN_FRAME = 2
+    TOO_LONG = 3
+    DISK_FULL = 4
+
+
+KEY_SIZE: Final = 32
+"""Bytes of a key of Curve25519, public or private (simp2 1.2)."""
+TAG_SIZE: Final = 8
+"""Bytes of a call's tag (simp2 2.4)."""
+MAX_OFFER_SIZE: Final = 256
+"""Bytes of a SYN's payload at most (simp2 2.1)."""
+PIECE_SIZE: Final = 1024
+"""Bytes of every piece of a message but the last (simp2 7.2)."""
+MAX_NEXT: Final = 1 << 62
+"""The highest number under which a piece is awaited; those of pieces are below it (simp2 7.2)."""
+LOSSY_SIZE: Final = 1100
+"""Bytes of the body of a frame that may be lost, at most (simp2 6.5)."""
+PADDING: Final = 64
+"""The frames of a record are padded to a multiple of this (simp2 6.6)."""
+REPLAY_WINDOW: Final = 1024
+"""Records below the highest that are still read (simp2 6.4)."""
+
 # -- the client's text protocol (client.md)
 MAX_MESSAGE_SIZE: Final = 60_000
 """UTF-8 bytes of one message of a client (client 3)."""

@@ -159,20 +159,21 @@ class _Seal(Construct):  # type: ignore[misc]
         self.flagbuildnone = True
         self.byteorder: Literal["little", "big"] = "little" if swapped else "big"
 
-    def _computed(self, stream: BytesIO, at: int) -> bytes:
-        whole = bytearray(stream.getvalue())
+    def computed(self, data: bytes, at: int) -> bytes:
+        """The two bytes that belong at `at`."""
+        whole = bytearray(data)
         whole[at : at + 2] = b"\0\0"
         if len(whole) % 2:
             whole.append(0)
         return (-int.from_bytes(whole, "big") % 0xFFFF).to_bytes(2, self.byteorder)
 
     def _parse(self, stream: BytesIO, context: Any, path: str) -> None:
-        computed = self._computed(stream, context["checksum_at"])
+        computed = self.computed(stream.getvalue(), context["checksum_at"])
         if int.from_bytes(computed, "big") != context["checksum"]:
             raise _FieldError("checksum", f"0x{context.checksum:04x}", f"0x{computed.hex()}")
 
     def _build(self, value: None, stream: BytesIO, context: Any, path: str) -> None:
-        computed = self._computed(stream, context["checksum_at"])
+        computed = self.computed(stream.getvalue(), context["checksum_at"])
         stream.seek(context["checksum_at"])
         stream.write(computed)
 
@@ -190,10 +191,11 @@ def _declaration(framing: Framing) -> Struct:
         "payload" / Bytes(this.length),
         *([checksum] if framing is Framing.TRAILER else []),
         Terminated,
-        *([] if framing is Framing.BARE else [_Seal(swapped=framing is Framing.TRAILER)]),
+        *([_SEALS[framing]] if framing in _SEALS else []),
     )
 
 
+_SEALS: Final = {Framing.HEADER: _Seal(swapped=False), Framing.TRAILER: _Seal(swapped=True)}
 _TYPES: Final = {member.value: member for member in Type}
 _SEQUENCES: Final = {
     framing: {number: number for number in range(256 if framing is Framing.BARE else 2)} for framing in Framing
@@ -286,8 +288,7 @@ def sealed(data: bytes, framing: Framing) -> bytes:
     if framing is Framing.BARE:
         return data
     at = HEAD_SIZE if framing is Framing.HEADER else len(data) - CHECKSUM_SIZE
-    checksum = _Seal(swapped=framing is Framing.TRAILER)._computed(BytesIO(data), at)
-    return data[:at] + checksum + data[at + CHECKSUM_SIZE :]
+    return data[:at] + _SEALS[framing].computed(data, at) + data[at + CHECKSUM_SIZE :]
 
 
 def _build(datagram: Datagram) -> bytes:

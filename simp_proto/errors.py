@@ -47,6 +47,18 @@ class DatagramError(SimpError, ValueError):
         self.framing = framing
 
 
+class SealedError(DatagramError):
+    """Bytes that are nothing of SIMP/2, or values that can't become any (simp2 2, 3, 6, 7).
+
+    `section` is the one of spec/simp2.md that is broken, and `offset` counts from the beginning of what was read:
+    a datagram, or the payload of a SYN, frames, or a message.
+    """
+
+
+class UnknownFrameError(SealedError):
+    """A frame of a type that must be understood, and isn't (simp2 6.5)."""
+
+
 class LineError(SimpError, ValueError):
     """A line that is not one of the client protocol (client.md)."""
 
@@ -57,6 +69,14 @@ class NotSimpError(LineError):
 
 class AddressError(SimpError, ValueError):
     """A text that is not `IP` or `IP:port`."""
+
+
+class NoiseError(SimpError, ValueError):
+    """Bytes that are not the handshake message that was expected."""
+
+
+class LowOrderError(NoiseError):
+    """A public key with which every exchange gives zeros, a secret that anybody knows."""
 
 
 class NotNowError(SimpError):

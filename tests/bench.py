@@ -1,8 +1,8 @@
 """Figures of this project on this machine: `python -m tests.bench [--quick]`.
 
-It measures the codec, an endpoint with many sessions, real daemons on loopback, in peace and under a flood, the
-start-up of the commands and the decoding of a capture, and ends with a table of what is to be reached. It is a report
-and no test: the exit status says nothing.
+It measures the codec, what sealing costs, an endpoint with many sessions, real daemons on loopback, in peace and under
+a flood, the start-up of the commands and the decoding of a capture, and ends with a table of what is to be reached. It
+is a report and no test: the exit status says nothing.
 """
 
 import argparse
@@ -32,9 +32,13 @@ from statistics import median, quantiles
 from typing import Any, Final, cast
 
 from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.peers.seal import Opened, Seal
 from simp_daemon.peers.session import Session
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OFFER, OPERATIONS, Chat, Control, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
+from simp_proto.sealed.frames import TEXT as TEXT_KIND
+from simp_proto.sealed.frames import Acked, Frame, Message, Piece, build_message
+from simp_proto.sealed.payloads import read_record
 
 Address = tuple[str, int]
 
@@ -188,6 +192,40 @@ def microseconds(statements: tuple[str, ...], names: dict[str, Any], seconds: fl
         number = max(1, int(seconds / (timer.timeit(20) / 20)))
         times.append(timer.timeit(number) / number * 1e6)
     return times
+
+
+# -- what sealing costs
+
+
+def unsealed(text: bytes) -> None:
+    """A message of SIMP/1, there and read."""
+    parse(build(Datagram(Type.CHAT, Chat.MESSAGE, 1, b"alice", text)))
+
+
+def sealed(alice: Seal, bob: Seal, text: bytes, *more: Frame) -> None:
+    """The same of SIMP/2, opened; `more` frames go with it."""
+    data, counter = alice.seal([*more, Piece(1, 3, build_message(Message(TEXT_KIND, 0, text)))])
+    record = read_record(data)
+    assert record
+    opened = bob.open(*record)
+    assert isinstance(opened, Opened)
+    assert opened.counter == counter
+
+
+def measure_seal(effort: Effort) -> Iterator[Figure]:
+    """Prints µs a message from its text to what is read at the other end, without a socket."""
+    print("\nA message from end to end, µs (best of several timings)")
+    print(f"  {'text':>6} {'in the clear':>12} {'sealed':>8} {'ratio':>6} {'with ACKED':>10} {'ratio':>6}")
+    keys = bytes(32), bytes(range(32))
+    alice, bob = Seal(keys, b"", caller=True), Seal(keys, b"", caller=False)
+    for size in (20, 200, 1_000):
+        names = {"alice": alice, "bob": bob, "text": b"x" * size, "acked": Acked(1, 1)}
+        statements = ("unsealed(text)", "sealed(alice, bob, text)", "sealed(alice, bob, text, acked)")
+        times = [microseconds(statements, names, effort.timing) for _ in range(effort.timings)]
+        clear, alone, both = (min(column) for column in zip(*times, strict=True))
+        print(f"  {size:4} B {clear:12.1f} {alone:8.1f} {alone / clear:6.2f} {both:10.1f} {both / clear:6.2f}")
+        if size == 20:
+            yield Figure("a sealed message to one in the clear", alone / clear, "times", 1.3)
 
 
 # -- an endpoint with many sessions
@@ -923,6 +961,7 @@ def main() -> None:
     measure_codec(effort)
     figures: list[Figure] = []
     measures: dict[str, Callable[[Effort], Iterator[Figure]]] = {
+        "sealing": measure_seal,
         "sessions": measure_sessions,
         **{f"daemons on {loop}": partial(measure_daemons, loop) for loop in LOOPS},
         "floods": measure_floods,

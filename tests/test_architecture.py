@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {
-    "base64", "bisect", "bz2", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum", "errno",
-    "functools", "heapq", "html", "importlib.metadata", "importlib.resources", "inspect", "io", "ipaddress",
-    "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap", "tomllib", "typing",
-    "unicodedata", "xml", "zlib",
+    "base64", "bisect", "bz2", "collections", "contextlib", "copy", "dataclasses", "datetime", "difflib", "enum",
+    "errno", "functools", "hashlib", "heapq", "hmac", "html", "importlib.metadata", "importlib.resources", "inspect",
+    "io", "ipaddress", "itertools", "json", "lzma", "math", "queue", "re", "shutil", "string", "struct", "textwrap",
+    "tomllib", "typing", "unicodedata", "xml", "zlib",
 }  # fmt: skip
 """Of the standard library, what any module may have; the rest acts on the world, or might."""
 IMPURE = {
@@ -51,6 +51,9 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.noise": Row("constants errors", "cryptography"),
+    "simp_proto.sealed": Row("constants errors", "construct"),
+    "simp_proto.sealed.payloads": Row("datagram"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
@@ -81,7 +84,11 @@ TABLE = {
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
     "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
-    "simp_daemon.peers": Row(f"{WIRE} events effects"),
+    "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
+    "simp_daemon.contacts": Row("simp_proto.address facts"),
+    "simp_daemon.schema": Row(),
+    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
+    "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
@@ -107,6 +114,11 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
+    "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
+    "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
         "simp_proto.text log occurrences",
@@ -181,9 +193,10 @@ TABLE = {
     ),
 }
 ORDER = [
-    f"{WIRE} simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit < simp_proto.conformance",
+    f"{WIRE} simp_proto.noise simp_proto.sealed simp_proto.text simp_proto.udp < simp_proto.cli < simp_proto.toolkit "
+    "< simp_proto.conformance",
     "simp_proto.constants simp_proto.printable < simp_proto.errors < simp_proto.address simp_proto.datagram "
-    "< simp_proto.text simp_proto.udp",
+    "simp_proto.noise < simp_proto.sealed simp_proto.text simp_proto.udp",
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
@@ -192,7 +205,10 @@ ORDER = [
     "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
+    "simp_daemon.facts < simp_daemon.peers",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
+    "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
+    "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",
 ]
 """Layers, of which none may import one after it, whatever the table says."""
 
@@ -307,7 +323,7 @@ def test_a_forbidden_arrow_is_found(low: str, high: str) -> None:
 @pytest.mark.parametrize("name", TREES)
 def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found(name: str) -> None:
     allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
-    for each in {*IMPURE, "click", "construct", "prompt_toolkit", "requests"} - allowed:
+    for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
         assert faults(name, [each]) != [], f"{name} might import {each}"
 
 

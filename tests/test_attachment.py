@@ -471,3 +471,11 @@ def test_whoever_is_here_was_seen_and_has_not_gone_since(lines: list[str]) -> No
             assert (event.person.address in here) == isinstance(event, events.Gone)
             here ^= {event.person.address}
         assert here == {person.address for person in end.attachment.people if person.here}
+
+
+@pytest.mark.parametrize("address", ["garbage", "fe80::1", "127.0.0.1:0", " " * 9])
+def test_a_call_at_an_address_that_is_none_ends_like_any_other(address: str) -> None:
+    end = attached()
+    end.attachment.call("127.0.0.2")
+    end.hear(f"RINGING|bob|{address}", "ELSEWHERE|127.0.0.2:7777|127.0.0.3:7777", "UNANSWERED|bob|30", "ERROR|no")
+    assert isinstance(end.hear("QUIT|bob")[-1], events.Failed)

@@ -326,6 +326,20 @@ def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them()
     assert {asked[peer] for peer in others} == {6}
 
 
+def test_a_thousand_made_up_addresses_keep_nobody_in_the_list_for_hours() -> None:
+    world = World()
+    world.neighbours.attend(True, 0.0)
+    others = {(f"10.{number // 250}.{number % 250}.1", 7777): "x" for number in range(1000)}
+    world.answering.update(others)
+    for number, peer in enumerate(others):
+        world.announce(f"{number:08}", "x", peer)
+    world.wait(200.0)
+    assert len(world.list()) == 1000
+    world.answering.clear()
+    world.wait(900.0)
+    assert all(each.seconds is None for each in world.neighbours.look(world.now))
+
+
 def test_who_didn_t_answer_is_asked_again_soon_and_then_seldom() -> None:
     world = World()
     world.neighbours.attend(True, 0.0)

@@ -3,8 +3,9 @@
 import pytest
 
 from simp_client.events import Gone, Person, Seen
-from simp_client.people import MOST_PEOPLE, People
+from simp_client.people import MOST_PEOPLE, People, read_seen
 from simp_proto.errors import AddressError
+from simp_proto.text import Line, Word
 
 ANN = Person("ann", "127.0.0.2:7777", "hosts", None)
 BOB = Person("Bob", "127.0.0.3:7777", "announced", 1)
@@ -22,6 +23,21 @@ def test_a_person_is_printed_in_words() -> None:
     assert str(BOB) == "Bob (127.0.0.3:7777), heard 1 s ago"
     assert str(ANN) == "ann (127.0.0.2:7777), known"
     assert str(Person("\x1b[2J", "127.0.0.2:7777", "hosts", None)).startswith(r"\x1b[2J (")
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        (" 127.0.0.3 ", "127.0.0.3:7777"),
+        ("[::1]:7779", "[::1]:7779"),
+        (" " * 500 + "127.0.0.3", None),
+        ("fe80::1%" + "x" * 500, None),
+        ("nonsense", None),
+    ],
+)
+def test_an_address_is_kept_as_it_is_written_here(address: str, kept: str | None) -> None:
+    seen = read_seen(Line(Word.SEEN, f"bob|{address}|announced|3"))
+    assert (seen and seen.address) == kept
 
 
 def test_those_who_are_here_come_first_and_then_names_decide() -> None:

@@ -14,10 +14,15 @@ from click.testing import CliRunner
 from simp_proto.cli.main import main
 
 SPEC = Path(__file__).parent.parent / "spec"
-FILES = {"packets": "packets.toml", "conversations": "conversations.toml", "kaitai": "simp.ksy"}
+FILES = {
+    "packets": "packets.toml",
+    "conversations": "conversations.toml",
+    "sealed": "sealed.toml",
+    "kaitai": "simp.ksy",
+}
 
 
-@pytest.mark.parametrize("what", ["packets", "conversations"])
+@pytest.mark.parametrize("what", ["packets", "conversations", "sealed"])
 def test_what_is_printed_is_the_golden_file(what: str) -> None:
     result = CliRunner().invoke(main, ["vectors", what])
     assert result.exit_code == 0
@@ -37,7 +42,7 @@ def test_the_explanation_is_the_comment_at_the_head(what: str) -> None:
     assert (SPEC / FILES[what]).read_text("utf-8").startswith(commented + "\n")
 
 
-@pytest.mark.parametrize("what", ["packets", "conversations"])
+@pytest.mark.parametrize("what", ["packets", "conversations", "sealed"])
 def test_every_key_is_explained(what: str) -> None:
     explanation = CliRunner().invoke(main, ["vectors", what, "--explain"]).stdout
     explained = set(re.findall(r'^ +(\w+) {2,}|under "(\w+)"', explanation, re.MULTILINE))

@@ -76,7 +76,7 @@ def test_a_list_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_list_of_more_than_anybody_has_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_module, "_MOST", 2)
+    monkeypatch.setattr(listing_module, "MOST_PEOPLE", 2)
     with pytest.raises(NoDaemonError, match=r"its list has more than 2 lines"):
         listing([f"SEEN|bob|192.0.2.{number}:7777|announced|3" for number in range(3)])
 
@@ -138,3 +138,11 @@ def test_nothing_loads_zeroconf_before_it_listens() -> None:
     modules = "simp_client.who, simp_client.listing, simp_client.doctor.command, simp_client.doctor.probing"
     code = f"import sys, {modules}; print('zeroconf' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+@pytest.mark.parametrize("command", ["client", "daemon", "decode"])
+def test_no_help_waits_for_cryptography(command: str) -> None:
+    call = [sys.executable, "-X", "importtime", "-m", "simp_proto.cli.main", command, "--help"]
+    imported = subprocess.run(call, check=True, capture_output=True, text=True).stderr
+    assert "click" in imported
+    assert "cryptography" not in imported

@@ -11,7 +11,12 @@ import click
 _HERE: Final = Path(__file__).parent
 _FOLDERS: Final = (_HERE / "golden", _HERE.parent.parent / "spec")
 """Where an installed package has the files, and where a checkout has them."""
-_FILES: Final = {"packets": "packets.toml", "conversations": "conversations.toml", "kaitai": "simp.ksy"}
+_FILES: Final = {
+    "packets": "packets.toml",
+    "conversations": "conversations.toml",
+    "sealed": "sealed.toml",
+    "kaitai": "simp.ksy",
+}
 
 
 @click.command()
@@ -20,13 +25,15 @@ _FILES: Final = {"packets": "packets.toml", "conversations": "conversations.toml
     "--explain", is_flag=True, help="Print an explanation instead: what it contains, and how to test with it."
 )
 def vectors(what: str, explain: bool) -> None:
-    """Print what helps to test or write an implementation of SIMP/1 in any language.
+    """Print what helps to test or write an implementation of SIMP in any language.
 
     \b
     packets        golden datagrams, with their bytes and fields, and those that must
                    be refused: one JSON object, for testing a parser and a builder
     conversations  golden conversations, step by step: one JSON object, for testing a
                    daemon
+    sealed         golden bytes of SIMP/2: what is made, read, refused, sealed and
+                   opened with fixed keys: one JSON object
     kaitai         the datagram's description for the Kaitai Struct compiler, which
                    makes a parser of it in many languages
 

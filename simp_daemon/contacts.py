@@ -1,0 +1,150 @@
+"""Whom we know by their keys, and what else is to be kept besides the facts of conversations (spec/simp2.md 7.4, 9)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from simp_daemon.facts import Fact, Pinned
+from simp_proto.address import Address
+
+
+class Trust(StrEnum):
+    """What our person thinks of a contact's key (spec 9)."""
+
+    NEW = "new"
+    """Pinned; nobody has compared words."""
+    VERIFIED = "verified"
+    CHANGED = "changed"
+    """Somebody else's key answered there; nothing is shown or sent until our person decides."""
+    BLOCKED = "blocked"
+
+
+class Fate(StrEnum):
+    """What became of a message."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    """Given up; it may have arrived nevertheless."""
+    RECEIVED = "received"
+    TORN = "torn"
+    """The beginning of a message of the peer's, whose rest won't come (spec 7.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A fact of the conversation with the contact of that X25519 key."""
+
+    key: bytes
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A session with a contact: what it calls itself now, and where it is."""
+
+    key: bytes
+    name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """Where that contact was called, somebody answered whose keys are `other` (spec 9.4)."""
+
+    key: bytes
+    other: Pinned
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Our person thinks otherwise of a contact of which it `was` told something: no longer true, it decides nothing."""
+
+    key: bytes
+    was: Trust
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Our person says that a changed contact has the key `other` from now on, which was found there (spec 9.4)."""
+
+    key: bytes
+    other: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Nicknamed:
+    """What our person calls a contact; `None`: by the name that it gives itself."""
+
+    key: bytes
+    nickname: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearSaid:
+    """A message to a peer of SIMP/1; no other that waits has that token."""
+
+    peer: Address
+    name: str
+    token: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearSettled:
+    """The fate of such a message is known."""
+
+    token: str
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class ClearReceived:
+    """A message from a peer of SIMP/1."""
+
+    peer: Address
+    name: str
+    text: str
+
+
+Change = (
+    Pinned | About | Reached | KeyChanged | Trusted | Replaced | Nicknamed | ClearSaid | ClearSettled | ClearReceived
+)
+"""All that can be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person whose keys are pinned."""
+
+    key: bytes
+    signing_key: bytes
+    name: str
+    """What it called itself last."""
+    nickname: str | None
+    trust: Trust
+    addresses: tuple[Address, ...]
+    """The last few where it was reached, latest first."""
+    others: tuple[Pinned, ...]
+    """Who answered in its place, latest last, while the key is changed."""
+    replaced_by: bytes | None
+    """The X25519 key that this person has now: what was said before is history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One of the history, by its number there, which is never used again."""
+
+    id: int
+    at: int
+    """Milliseconds since 1970, by this machine's clock."""
+    ours: bool
+    fate: Fate
+    doubtful: bool
+    """Sent again when it may have arrived already (spec 7.8)."""
+    content: bytes
+    """A message of SIMP/2 (spec 7.1), or a text of SIMP/1 in UTF-8."""
+    peer: Address | None
+    """Where a peer of SIMP/1 was; `None` for a contact."""
+    name: str | None
+    """What that peer called itself."""

@@ -1,0 +1,86 @@
+"""Files in the profile's directory: for their owner's eyes only, and there after a crash."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from simp_proto.errors import SimpError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_LOCKED_AT: Final = 1 << 30
+"""Where the byte is that is locked on Windows: others can't read such a byte."""
+
+
+class StateError(SimpError):
+    """What the profile keeps can't be used; its text says what is wrong, where, and what to do."""
+
+
+class HeldError(StateError):
+    """Another daemon has this profile."""
+
+
+def make_directory(directory: Path) -> None:
+    """With its parents, unless it is there; raises `OSError`."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def create(path: Path, data: bytes = b"") -> None:
+    """A new file, on the disk when this returns; raises `OSError`, `FileExistsError` if there is one."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Names of files, too, are lost by a loss of power until their directory is written."""
+    if sys.platform == "win32":  # which has no such call
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Lock:
+    """Is held from its making to `release`, or to the end of the process, however that comes.
+
+    Raises `HeldError` if another has it, `OSError` where locks can't be had. The file stays: whoever removed it would
+    let two have it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._take()
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, str(os.getpid()).encode())
+        except OSError as error:
+            holder = path.read_bytes()[:20].decode("ascii", "replace")
+            os.close(self._descriptor)
+            if error.errno not in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
+                raise
+            process = f", process {holder}," if holder.isdecimal() else ""
+            raise HeldError(
+                f"another daemon{process} has the profile {path.parent}: end that one, or give this one its own "
+                "by --state DIR"
+            ) from None
+
+    def _take(self) -> None:
+        if sys.platform == "win32":
+            os.lseek(self._descriptor, _LOCKED_AT, os.SEEK_SET)
+            msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,83 @@
+"""Contacts as calls need them: whose keys are pinned, and who proves by a SYN to be one (simp2 1.2, 4.3, 9.1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hmac import compare_digest
+
+from simp_proto.address import Address
+from simp_proto.constants import KNOWN_PEERS
+from simp_proto.datagram import name_of
+from simp_proto.noise import KeyPair
+from simp_proto.sealed.offer import Offer, ring_key, ring_proof
+
+
+@dataclass(slots=True, eq=False)
+class Pin:
+    """A contact."""
+
+    key: bytes
+    """Its static public key, which is who it is."""
+    signing_key: bytes
+    name: str
+    """What it called itself last, unescaped."""
+    ring_key: bytes
+    """The one of our calls."""
+    proof_key: bytes
+    """The one of its calls."""
+    address: Address | None = None
+    """Where it was reached last."""
+    open: bool = False
+    """Whether the conversation is (simp2 1.3)."""
+
+    def proves(self, user: bytes, offer: Offer) -> bool:
+        """Whether this contact made that SYN; only a good cookie says when (simp2 4.3)."""
+        return compare_digest(ring_proof(self.proof_key, user, offer.text, offer.cookie), offer.ring_proof)
+
+
+class Pins:
+    """All contacts of the owner of these `keys`. What is here is in the store as well, which puts it here."""
+
+    def __init__(self, keys: KeyPair) -> None:
+        self._keys = keys
+        self._pins: dict[bytes, Pin] = {}
+        self._reached: dict[Address, Pin] = {}
+
+    def __iter__(self) -> Iterator[Pin]:
+        return iter(self._pins.values())
+
+    def add(self, key: bytes, signing_key: bytes, name: str) -> Pin:
+        """Computes the ring keys, once. Raises `LowOrderError` for a key with which there was no handshake."""
+        shared, own = self._keys.dh(key), self._keys.public
+        pin = Pin(key, signing_key, name, ring_key(shared, own, key), ring_key(shared, key, own))
+        self._pins[key] = pin
+        return pin
+
+    def remove(self, key: bytes) -> None:
+        """It is no contact any more."""
+        pin = self._pins.pop(key)
+        self._reached = {address: each for address, each in self._reached.items() if each is not pin}
+
+    def reach(self, pin: Pin, address: Address) -> None:
+        """It is there now, in the place of whoever was there before."""
+        pin.address = address
+        self._reached.pop(address, None)
+        self._reached[address] = pin
+        if len(self._reached) > KNOWN_PEERS:
+            del self._reached[next(iter(self._reached))]
+
+    def get(self, key: bytes) -> Pin | None:
+        """The contact with that static key."""
+        return self._pins.get(key)
+
+    def at(self, address: Address) -> Pin | None:
+        """The contact that was reached there last (simp2 4.4)."""
+        return self._reached.get(address)
+
+    def named(self, name: str) -> list[Pin]:
+        """The contacts that call themselves so, without regard to case."""
+        return [pin for pin in self if pin.name.lower() == name.lower()]
+
+    def prover(self, user: bytes, offer: Offer, *, named: bool = False) -> Pin | None:
+        """The contact that made that SYN, among all, or at a lower price among those that are `named` as in it."""
+        pins = self.named(name_of(user)) if named else self
+        return next((pin for pin in pins if pin.proves(user, offer)), None)

@@ -1,0 +1,78 @@
+"""Files that are there after a crash, and a lock that ends with its process."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simp_daemon.files import HeldError, Lock, create, make_directory
+
+HOLDER = """
+import sys
+from pathlib import Path
+from simp_daemon.files import Lock
+lock = Lock(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path, killed: bool) -> None:
+    path = tmp_path / "lock"
+    for _ in range(2):
+        command = [sys.executable, "-c", HOLDER, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(HeldError, match=f"another daemon, process {holder.pid}, has the profile {tmp_path}"):
+                Lock(path)
+            if killed:
+                holder.kill()
+            else:
+                holder.communicate()
+        Lock(path).release()
+
+
+def test_a_lock_that_is_refused_costs_the_holder_nothing(tmp_path: Path) -> None:
+    """As it would with POSIX's locks, which end when the process closes the file anywhere."""
+    held = Lock(tmp_path / "lock")
+    descriptors = Path("/dev/fd")
+    before = len(os.listdir(descriptors)) if descriptors.exists() else 0
+    for _ in range(2):
+        with pytest.raises(HeldError):
+            Lock(tmp_path / "lock")
+    assert not descriptors.exists() or len(os.listdir(descriptors)) == before
+    held.release()
+    Lock(tmp_path / "lock").release()
+
+
+def test_children_don_t_hold_a_lock(tmp_path: Path) -> None:
+    held = Lock(tmp_path / "lock")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        held.release()
+        Lock(tmp_path / "lock").release()
+        child.communicate(b"\n")
+
+
+def test_a_new_file_is_never_another_s(tmp_path: Path) -> None:
+    create(tmp_path / "file", b"one")
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "file", b"two")
+    assert (tmp_path / "file").read_bytes() == b"one"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are others there")
+def test_all_is_for_its_owner_alone_whatever_the_mask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_directory(tmp_path / "a" / "b")
+        create(tmp_path / "a" / "b" / "file")
+        Lock(tmp_path / "a" / "b" / "lock").release()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a" / "b").iterdir()} == {0o600}
