@@ -380,7 +380,7 @@ def test_a_name_calls_the_only_one_who_has_it() -> None:
     end = attached()
     end.hear(SEEN_BOB, f"SEEN|carol|{CAROL.address}|hosts|", f"SEEN|bob|{CAROL.address}|hosts|")
     for wrong in ("Bob", "bo", "carol", "dave"):
-        with pytest.raises(AddressError, match="the name of somebody who is here"):
+        with pytest.raises(AddressError, match="There is nobody called"):
             end.attachment.call(wrong)
     end.attachment.call(" bob ")  # the other bob is only known
     assert end.said() == [f"CONNECTING|{BOB.address}"]
