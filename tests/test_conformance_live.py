@@ -180,7 +180,7 @@ def test_a_person_at_a_terminal_is_told_what_to_do(tmp_path: Path) -> None:
         command = side.command("--case", "handshake", "--case", "stop-and-wait")
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE, dimensions=(40, 160))
         screen.expect("4.1 handshake:")
-        side.see("no longer wants to chat")  # with which the two met
+        side.see("called, and gave up")  # with which the two met
         screen.expect("accept the call .Enter, if it is done")
         side.see("Accept?")
         side.press("y")  # the tester sees the SYN+ACK, and goes on by itself
@@ -273,7 +273,7 @@ def test_ctrl_c_takes_the_call_of_a_probe_back(tmp_path: Path) -> None:
         screen = pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=PATIENCE)
         side.see("Accept?")
         screen.sendintr()
-        side.see("no longer wants to chat")
+        side.see("called, and gave up")
         screen.expect(pexpect.EOF)
         assert screen.wait() == 130
 
