@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from zeroconf import (
@@ -25,11 +24,11 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from zeroconf.const import _CLASS_IN, _TYPE_SRV, _TYPE_TXT
 
 from simp_daemon.log import log
-from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
+from simp_daemon.occurrences import Announced, Handle, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
-from simp_proto.interfaces import Network, own_networks
+from simp_proto.interfaces import Network, own_networks, reserved
 from simp_proto.printable import printable
 from simp_proto.text import check_user
 
@@ -45,9 +44,6 @@ _LABEL: Final = 63
 """Bytes of an instance (RFC 1035, 2.3.4): whatever has more can't be asked for, and keeps others from being asked."""
 _RECORDS: Final = 32
 """As many has no host (discovery 2.4)."""
-
-Handle = Callable[[Occurrence], None]
-"""Takes what has happened."""
 
 
 def networks(host: str) -> list[Network]:
@@ -74,19 +70,12 @@ def _ip(host: str) -> IPv4Address | IPv6Address:
 def _on_link(host: str, own: Address, here: list[Network]) -> bool:
     """Whether a host on one of these networks may have that address."""
     ip, interface = _ip(host), host.partition("%")[2]
-    if any(ip in _reserved(each.network) for each in here):
+    if any(ip in reserved(each.network) for each in here):
         return False
     if _ip(own[0]).is_loopback:
         return ip.is_loopback
     links = (each for each in here if not ip.is_link_local or each.host.partition("%")[2] == interface)
     return any(ip in each.network for each in links)
-
-
-def _reserved(network: IPv4Network | IPv6Network) -> list[IPv4Address | IPv6Address]:
-    """What no host has: the network's own address (in IPv6 that of its routers), and in IPv4 the broadcast address."""
-    if network.prefixlen >= network.max_prefixlen - 1:  # RFC 3021, RFC 6164
-        return []
-    return [network.network_address] + ([network.broadcast_address] if network.version == 4 else [])
 
 
 def _interfaces(here: list[Network]) -> list[str | int]:
@@ -209,9 +198,9 @@ class Discovery(RecordUpdateListener):
         """New and repeated records alike: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
-            if isinstance(record, PointerRecord) and record.name.lower() == SERVICE:
+            if isinstance(record, PointerRecord) and record.key == SERVICE:
                 self._touched[record.alias] = not record.is_expired(now)
-            elif record.name.lower().endswith(SERVICE):
+            elif record.key.endswith(SERVICE):
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:

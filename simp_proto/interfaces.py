@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import ifaddr
@@ -76,12 +76,18 @@ def interfaces() -> tuple[Interface, ...]:
     return tuple(found)
 
 
+def reserved(network: IPv4Network | IPv6Network) -> list[IPv4Address | IPv6Address]:
+    """What no host has: the network's own address (in IPv6 that of its routers), and in IPv4 the broadcast address."""
+    if network.num_addresses <= 2:  # RFC 3021, RFC 6164
+        return []
+    return [network.network_address] + ([network.broadcast_address] if network.version == 4 else [])
+
+
 def no_machines(host: str, here: Iterable[Interface]) -> str:
     """What that address is, if no machine may have it, by the networks of these interfaces too."""
     ip = ip_address(host)
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     networks = [ip_interface(each).network for one in here for each in one.addresses]
-    networks = [each for each in networks if ip in each and each.num_addresses > 2]
     kinds = {
         f"an IPv4 address in the spelling of IPv6: give {mapped}": mapped is not None,
         "a multicast address, which stands for a group of machines": ip.is_multicast,
@@ -90,7 +96,7 @@ def no_machines(host: str, here: Iterable[Interface]) -> str:
         "a reserved address, which no machine has": ip.version == 4 and ip.is_reserved,
     }
     for each in networks:
-        kinds[f"the address of the network {each} itself, and no machine's"] = ip == each.network_address
-        broadcast = each.version == 4 and ip == each.broadcast_address
-        kinds[f"the broadcast address of {each}, which stands for every machine in it"] = broadcast
+        itself = f"the address of the network {each} itself, and no machine's"
+        broadcast = f"the broadcast address of {each}, which stands for every machine in it"
+        kinds |= {kind: ip == address for kind, address in zip((itself, broadcast), reserved(each), strict=False)}
     return next((kind for kind, holds in kinds.items() if holds), "")
