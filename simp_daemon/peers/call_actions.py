@@ -7,6 +7,7 @@ from simp_daemon.events import ErrorReceived, Rang, Why
 from simp_daemon.peers.call import Call, Reading
 from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
+    GONE,
     REQUEST_LIFETIME,
     RETRANSMISSION_INTERVAL,
     UNKNOWN_SYN_INTERVAL,
@@ -22,8 +23,6 @@ PROMPT_PAUSE: Final = 0.1
 """Between SYNs that the peer brings about, at least (simp2 4.4)."""
 DOUBT: Final = 10.0
 """How long a call waits for the right key after another one (simp2 4.4)."""
-GONE: Final = 10.0
-"""How long a CONFIRM may be unanswered before the peer is called anew (simp2 7.7)."""
 
 
 class Happening(NamedTuple):

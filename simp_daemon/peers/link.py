@@ -11,14 +11,13 @@ from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opene
 from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
 from simp_daemon.peers.reassembly import EARLY, Reassembly
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
-from simp_proto.constants import MAX_NEXT, TRIES, CloseReason
+from simp_proto.constants import GONE, MAX_NEXT, TRIES, CloseReason
 from simp_proto.datagram import text_of
 from simp_proto.sealed.frames import Acked, Close, Closed, Frame, Piece, Ping, State
 
 IN_FLIGHT: Final = 4
 MAX_CLAIM: Final = MAX_NEXT // 2
 """The highest number from which a peer may make us go on: nobody says so much that the rest doesn't suffice."""
-GONE: Final = 10.0
 UNNUMBERED: Final = 0
 """In flight under this number: a record that wants an answer and has no piece."""
 

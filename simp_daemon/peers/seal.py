@@ -1,6 +1,5 @@
 """The keys of one session: what seals records and opens them, and which were seen (simp2 6)."""
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +10,10 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from simp_daemon.events import Reason
 from simp_proto.constants import REPLAY_WINDOW, CloseReason, Operation
 from simp_proto.errors import SealedError, UnknownFrameError
+from simp_proto.noise import nonce
 from simp_proto.sealed.frames import Frame, build_frames, operation_of, read_frames
 from simp_proto.sealed.payloads import SEAL_SIZE, Record, associated_data, build_record, padded, session_of
 
-_nonce: Final = struct.Struct("<4xQ").pack
 _WINDOW: Final = (1 << REPLAY_WINDOW) - 1
 
 
@@ -59,7 +58,7 @@ class Seal:
         plain, operation, counter = padded(build_frames(frames)), operation_of(frames), self.counter
         self.counter += 1
         associated = associated_data(operation, self.session, counter, len(plain))
-        return build_record(associated, self._ours.encrypt(_nonce(counter), plain, associated)), counter
+        return build_record(associated, self._ours.encrypt(nonce(counter), plain, associated)), counter
 
     def open(self, operation: Operation, record: Record) -> Opened | Reason | Fault:
         """What a record in that operation says, or why it is ignored: then nothing has changed (simp2 6.4)."""
@@ -71,7 +70,7 @@ class Seal:
             return Reason.REPLAY
         associated = associated_data(operation, record.session, counter, len(sealed) - SEAL_SIZE)
         try:
-            plain = self._theirs.decrypt(_nonce(counter), sealed, associated)
+            plain = self._theirs.decrypt(nonce(counter), sealed, associated)
         except InvalidTag:
             return Reason.FORGED
         if below >= 0:
