@@ -30,7 +30,8 @@ class Neighbour:
         listed = Source.HOSTS if Source.HOSTS in place.known else Source.CHAT
         source = listed if place.known and not self.announced else Source.ANNOUNCED
         if place.here and place.heard is not None:
-            return Seen(place.peer, place.name, source, int(now - place.heard))
+            known_as = place.known_as if place.known_as != place.name else ""
+            return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
         return Seen(place.peer, place.known_as or place.name, source, None)
 
     def called(self, name: str, now: float) -> tuple[bool, Address] | None:

@@ -3,6 +3,7 @@
 Pure: `now` is in seconds on any clock that never goes back.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from simp_daemon.events import Gone, Seen, Source, Why
@@ -185,9 +186,7 @@ class Neighbours:
             self.outlet.append(Gone(before.peer, before.name))
         if told is None and seen and before:
             self.outlet.append(seen)
-        elif told and (
-            before is None or (before.peer, before.name, before.source) != (told.peer, told.name, told.source)
-        ):
+        elif told and (before is None or replace(before, seconds=told.seconds) != told):
             self.outlet.append(told)
 
     # -- asking

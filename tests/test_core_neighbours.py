@@ -380,9 +380,21 @@ def test_a_listed_neighbour_is_told_gone_when_it_leaves_the_list_and_stays_if_it
     core.announce()
     core.told()
     core.do(HostsRead([]))
-    assert core.told() == []
+    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
     core.say("WHO|")
     assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
+
+
+def test_a_name_of_the_list_is_told_beside_that_person_s_own() -> None:
+    """client 4.2"""
+    core = Core()
+    core.answering = {BOB: b"alice2"}
+    core.announce(name="alice2")
+    core.do(HostsRead([(BOB, "mum")]))
+    core.wait(1)
+    assert core.told() == [f"SEEN|alice2|192.0.2.2:7777|announced|0{known_as}" for known_as in ("", "|mum")]
+    core.do(HostsRead([(BOB, "alice2")]))
+    assert core.told() == ["SEEN|alice2|192.0.2.2:7777|announced|1"]
 
 
 @pytest.mark.parametrize("first", ["listed", "announced", "chatted"])

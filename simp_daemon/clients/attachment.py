@@ -250,7 +250,8 @@ def _only(found: list[Address], name: str) -> Address:
 def describe(seen: events.Seen) -> str:
     """A neighbour as the payload of SEEN (client 4.2)."""
     seconds = "" if seen.seconds is None else seen.seconds
-    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}"
+    known_as = f"|{printable_name(seen.known_as)}" if seen.known_as else ""
+    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}{known_as}"
 
 
 def _name(peer: Address, name: str) -> str:
