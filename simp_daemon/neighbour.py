@@ -58,8 +58,6 @@ class Place:
     """By which names it is known without an announcement."""
     askable: bool = False
     """Whether it would understand a question (discovery 3.4)."""
-    answerable: float = float("-inf")
-    """Until when an answer counts (discovery 3.3)."""
     heard: float | None = None
     """When something came from there last; `None` unless a daemon is there."""
     later: float = 0.0
