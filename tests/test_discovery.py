@@ -20,7 +20,7 @@ from simp_daemon.occurrences import Announced, Occurrence
 from simp_daemon.profile import Profile
 from simp_proto.address import Address
 from simp_proto.constants import SERVICE
-from simp_proto.interfaces import Network
+from simp_proto.interfaces import Interface, Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of
 
 LAB = [
@@ -82,6 +82,21 @@ def test_a_daemon_on_loopback_has_that_network_alone() -> None:
     assert [(each.host, str(each.network)) for each in networks("127.0.0.1")] == [("127.0.0.1", "127.0.0.0/8")]
     assert all(not each.host.startswith("127.") for each in networks("0.0.0.0"))
     assert networks("192.0.2.77") == []
+
+
+def test_an_interface_that_is_down_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.6"""
+    kinds = {"eth0": True, "eth1": False, "lo": True}
+    here = [
+        Network(f"192.0.{number}.1", ip_network(f"192.0.{number}.0/24"), number + 1, name)
+        for number, name in enumerate(kinds)
+    ]
+    here.append(Network("127.0.0.1", ip_network("127.0.0.0/8"), 3, "lo"))
+    found = tuple(Interface(each.name, (f"{each.host}/24",), kinds[each.name]) for each in here[:3])
+    monkeypatch.setattr(discovery, "own_networks", lambda: iter(here))
+    monkeypatch.setattr(discovery, "interfaces", lambda: found)
+    assert [each.host for each in networks("0.0.0.0")] == ["192.0.0.1", "192.0.2.1"]
+    assert [each.host for each in networks("192.0.1.1")] == ["192.0.1.1"]  # the one that has it, whatever it is
 
 
 async def lines(reader: asyncio.StreamReader, start: str) -> str:
