@@ -266,8 +266,7 @@ class Tester:
         self.send(syn or self.make_syn())
         early = self.find(lambda each: is_ringing(each) or is_syn_ack(each), within=min(self.wire.wait, 0.5))
         self.ask(Request.ACCEPT)
-        unasked = early if early and is_syn_ack(early.datagram) else None
-        accepted = unasked or self.expect(expected, is_syn_ack, within=PATIENCE)
+        accepted = early if early and is_syn_ack(early.datagram) else self.expect(expected, is_syn_ack, within=PATIENCE)
         self._speak(accepted.datagram.framing)
         self.number = self.first_number()
         return accepted
