@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -22,7 +21,7 @@ from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from simp_daemon.log import log
-from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
+from simp_daemon.occurrences import Announced, Handle, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
@@ -38,9 +37,6 @@ _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
 """Records whose rest is asked for at the same time; further ones wait until they are announced again."""
-
-Handle = Callable[[Occurrence], None]
-"""Takes what has happened."""
 
 
 def networks(host: str) -> list[Network]:

@@ -1,5 +1,6 @@
 """What can happen to a daemon: the one way into its rules."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from simp_daemon.effects import Client
@@ -108,3 +109,6 @@ Occurrence = (
     DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
     | Announced | Withdrawn | Known | HostsRead
 )  # fmt: skip
+
+Handle = Callable[[Occurrence], None]
+"""Takes what has happened."""

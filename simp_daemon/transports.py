@@ -4,7 +4,6 @@ import asyncio
 import select
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNREFUSED
 from ipaddress import ip_address
@@ -14,7 +13,7 @@ from typing import Final, cast
 from simp_daemon import occurrences
 from simp_daemon.effects import Send
 from simp_daemon.log import log
-from simp_daemon.occurrences import Occurrence
+from simp_daemon.occurrences import Handle
 from simp_daemon.peers.strangers import Allowance
 from simp_proto import udp
 from simp_proto.address import Address, format_address
@@ -33,9 +32,6 @@ _SENT: Final = 16 << 10
 """Bytes in the system's buffer towards a client. It takes twice as many on Linux."""
 _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
-
-Handle = Callable[[Occurrence], None]
-"""Takes what has happened."""
 
 
 class Datagrams:
