@@ -101,9 +101,10 @@ class Attachment:
     def call(self, whom: str) -> None:
         """Calls `IP`, `IP:port` or the only one with that name; raises `AddressError`. Leads to `Began` or `Failed`."""
         self._require("call", Phase.IDLE)
-        # The daemon fills in the port (client 4). A name that was announced is no more than a way to an address.
-        self._begin(Phase.CALLING, Other("", self.people.find(whom)))
-        self._say(Word.CONNECTING, self.partner.peer)
+        address, whom = self.people.find(whom), whom.strip()
+        # The daemon fills in the port (client 4), and decides whom a name means: the address is where we think so.
+        self._begin(Phase.CALLING, Other("" if whom == address else whom, address))
+        self._say(Word.CONNECTING, whom)
 
     def accept(self, request: Other) -> None:
         """Accepts one of `requests`, which ends a call. Leads to `Began` or `Failed`."""
@@ -276,7 +277,7 @@ class Attachment:
     def _may_be_the_callee(self) -> bool:
         """Whether a name that nothing has given before can be the callee's: theirs isn't known, all others' are."""
         others = [each for each in self.requests if not names_person(each.name) or each.name == each.address]
-        return not self.partner.name and not others
+        return not (self.rang and self.partner.name) and not others
 
     def _warn(self, text: str) -> None:
         if self._answered and Phase.ATTACHING in self._barriers:  # it is about WHO, which this daemon doesn't know

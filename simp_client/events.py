@@ -43,6 +43,8 @@ class Person:
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
     """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+    known_as: str = ""
+    """Their name in the file, or in an earlier chat, where they call themselves otherwise."""
 
     def __str__(self) -> str:
         """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""

@@ -24,14 +24,14 @@ def may_come(whom: str) -> bool:
 
 def read_seen(line: Line) -> Person | None:
     """Whom a SEEN is about, if it has an address; further fields are a later daemon's (client 2.2)."""
-    name, address, source, seconds = line.fields(5)[:4]
+    name, address, source, seconds, known_as = line.fields(6)[:5]
     if len(address) > _LONGEST:
         return None
     try:
         address = format_address(parse_address(address, DAEMON_PORT))
     except AddressError:
         return None
-    return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds))
+    return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds), known_as[:_LONGEST])
 
 
 def number(text: str) -> int | None:
@@ -41,7 +41,7 @@ def number(text: str) -> int | None:
 
 def called(everybody: Iterable[Person], name: str) -> list[Person]:
     """Those of exactly that name who are here; where none is, those who are only known (discovery 4.1)."""
-    named = [each for each in everybody if each.name == name]
+    named = [each for each in everybody if name and name in (each.name, each.known_as)]
     return [each for each in named if each.here] or named
 
 

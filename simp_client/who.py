@@ -5,7 +5,6 @@
 import json
 import shutil
 import sys
-from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +63,8 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
     if as_json:
         for each in listing.people:
-            click.echo(json.dumps(asdict(each) | {"name": each.name or None, "here": each.here}))
+            keys = {key: getattr(each, key) for key in ("address", "source", "seconds", "here")}
+            click.echo(json.dumps({"name": each.name or None, **keys}))
     else:
         for row in rows(listing.people, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
             echo(row)

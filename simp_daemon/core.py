@@ -98,7 +98,7 @@ class Core:
             if not isinstance(each, Ask):
                 self._perform(each)
                 self._connections.happened(each, now)
-            elif not self._endpoint.ask(each.peer):
+            elif not self._endpoint.ask(each.peer, now):
                 self._neighbours.converses(each.peer, now)
 
     def _tell_neighbours(self, event: Event, now: float) -> None:

@@ -28,7 +28,7 @@ from simp_daemon.occurrences import Announced, Handle, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
-from simp_proto.interfaces import Network, own_networks, reserved
+from simp_proto.interfaces import Network, interfaces, own_networks, reserved
 from simp_proto.printable import printable
 from simp_proto.text import check_user
 
@@ -47,11 +47,12 @@ _RECORDS: Final = 32
 
 
 def networks(host: str) -> list[Network]:
-    """That of the address, or all of its kind that aren't loopback where it stands for all of this host's."""
+    """That of the address, or all of its kind that are up and no loopback where it stands for all of this host's."""
     own = _ip(host)
     found = [each for each in own_networks() if each.interface and each.network.version == own.version]
     if own.is_unspecified:
-        return [each for each in found if not _ip(each.host).is_loopback]
+        up = {each.name for each in interfaces() if each.up}
+        return [each for each in found if each.name in up and not _ip(each.host).is_loopback]
     same = [each for each in found if host == each.host or (own.is_loopback and own in each.network)]
     return [replace(each, host=host) for each in same]
 

@@ -190,6 +190,8 @@ class Seen:
     name: str
     source: Source
     seconds: int | None
+    known_as: str = ""
+    """The name by which our person knows it, where it calls itself otherwise."""
 
 
 @dataclass(slots=True)

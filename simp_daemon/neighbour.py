@@ -30,7 +30,8 @@ class Neighbour:
         listed = Source.HOSTS if Source.HOSTS in place.known else Source.CHAT
         source = listed if place.known and not self.announced else Source.ANNOUNCED
         if place.here and place.heard is not None:
-            return Seen(place.peer, place.name, source, int(now - place.heard))
+            known_as = place.known_as if place.known_as != place.name else ""
+            return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
         return Seen(place.peer, place.known_as or place.name, source, None)
 
     def called(self, name: str, now: float) -> tuple[bool, Address] | None:
@@ -57,8 +58,6 @@ class Place:
     """By which names it is known without an announcement."""
     askable: bool = False
     """Whether it would understand a question (discovery 3.4)."""
-    answerable: float = float("-inf")
-    """Until when an answer counts (discovery 3.3)."""
     heard: float | None = None
     """When something came from there last; `None` unless a daemon is there."""
     again: bool = False

@@ -3,12 +3,13 @@
 Pure: `now` is in seconds on any clock that never goes back.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbour import Neighbour, Place
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
-from simp_daemon.questions import RETRY, TRIES, Ask, Questions
+from simp_daemon.questions import RETRY, Ask, Questions
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 
@@ -41,7 +42,7 @@ class Neighbours:
         self._places: dict[Address, Place] = {}
         self._identities: dict[str, Neighbour] = {}
         """Those that are announced, or were and still answer."""
-        self._questions = Questions(self._question, self._rank)
+        self._questions = Questions(lambda peer: self.outlet.append(Ask(peer)), self._rank)
 
     # -- how they are found
 
@@ -106,7 +107,7 @@ class Neighbours:
     def present(self, peer: Address, name: str, now: float) -> None:
         """That peer has answered, as a person of that name, or as nobody where that is empty."""
         place = self._places.get(peer)
-        if place is not None and now <= place.answerable:
+        if place is not None:
             self._hear(place, name, now)
 
     def chats(self, peer: Address, name: str, framing: Framing, now: float) -> None:
@@ -189,9 +190,7 @@ class Neighbours:
             self.outlet.append(Gone(before.peer, before.name))
         if told is None and seen and before:
             self.outlet.append(seen)
-        elif told and (
-            before is None or (before.peer, before.name, before.source) != (told.peer, told.name, told.source)
-        ):
+        elif told and (before is None or replace(before, seconds=told.seconds) != told):
             self.outlet.append(told)
 
     # -- asking
@@ -204,10 +203,6 @@ class Neighbours:
     def _ask(self, place: Place, now: float) -> None:
         if place.askable and self.asks:
             self._questions.put(place.peer, now)
-
-    def _question(self, peer: Address, now: float) -> None:
-        self._places[peer].answerable = now + TRIES * RETRY
-        self.outlet.append(Ask(peer))
 
     def _hear(self, place: Place, name: str, now: float) -> None:
         place.name, place.heard, place.later = name, now, _FRESH

@@ -31,7 +31,7 @@ class Questions:
     says who goes first: the lowest, and of two the one that has waited longer.
     """
 
-    def __init__(self, ask: Callable[[Address, float], None], rank: Callable[[Address], int]) -> None:
+    def __init__(self, ask: Callable[[Address], None], rank: Callable[[Address], int]) -> None:
         self._ask = ask
         self._rank = rank
         self._waiting: dict[Address, None] = {}
@@ -91,4 +91,4 @@ class Questions:
             self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
             self._asked[peer] = self._asked.get(peer, 0) + 1
             self._timers.set(peer, now + RETRY)
-            self._ask(peer, now)
+            self._ask(peer)

@@ -135,8 +135,8 @@ class _User(Construct):  # type: ignore[misc]
         return f"(io.write(obj.ljust({USER_SIZE}, b'\\0')), obj)[1]"
 
 
-class _Checksum(Construct):  # type: ignore[misc]
-    """The checksum's two bytes. `_Seal` fills or verifies them when the whole datagram is there."""
+class _ChecksumField(Construct):  # type: ignore[misc]
+    """The checksum's two bytes. `_Checksum` fills or verifies them when the whole datagram is there."""
 
     def _parse(self, stream: BytesIO, context: Any, path: str) -> Any:
         context["checksum_at"] = stream.tell()
@@ -147,7 +147,7 @@ class _Checksum(Construct):  # type: ignore[misc]
         stream.write(b"\0\0")
 
 
-class _Seal(Construct):  # type: ignore[misc]
+class _Checksum(Construct):  # type: ignore[misc]
     """RFC 1071 over the whole datagram with the checksum's bytes zero (spec 2.6).
 
     The ones' complement sum of 16-bit words is the number that all bytes make, modulo 0xFFFF, since
@@ -180,7 +180,7 @@ class _Seal(Construct):  # type: ignore[misc]
 
 def _declaration(framing: Framing) -> Struct:
     """The datagram, field by field in the order of the wire (spec 2)."""
-    checksum = "checksum" / _Checksum()
+    checksum = "checksum" / _ChecksumField()
     return Struct(
         "type" / _Octet("type", lambda context: _TYPES),
         "operation" / _Octet("operation", lambda context: OPERATIONS[context["type"]]),
@@ -191,11 +191,11 @@ def _declaration(framing: Framing) -> Struct:
         "payload" / Bytes(this.length),
         *([checksum] if framing is Framing.TRAILER else []),
         Terminated,
-        *([_SEALS[framing]] if framing in _SEALS else []),
+        *([_CHECKSUMS[framing]] if framing in _CHECKSUMS else []),
     )
 
 
-_SEALS: Final = {Framing.HEADER: _Seal(swapped=False), Framing.TRAILER: _Seal(swapped=True)}
+_CHECKSUMS: Final = {Framing.HEADER: _Checksum(swapped=False), Framing.TRAILER: _Checksum(swapped=True)}
 _TYPES: Final = {member.value: member for member in Type}
 _SEQUENCES: Final = {
     framing: {number: number for number in range(256 if framing is Framing.BARE else 2)} for framing in Framing
@@ -280,7 +280,7 @@ def reading_order(framing: Framing | None) -> tuple[Framing, ...]:
 _ORDERS: Final = {first: (first, *(framing for framing in Framing if framing is not first)) for first in Framing}
 
 
-def sealed(data: bytes, framing: Framing) -> bytes:
+def with_checksum(data: bytes, framing: Framing) -> bytes:
     """Those bytes with the checksum that they should carry, for making datagrams that are wrong in another field.
 
     `data` is at least `HEAD_SIZE + CHECKSUM_SIZE` long; `bare` has no checksum, and stays as it is.
@@ -288,7 +288,7 @@ def sealed(data: bytes, framing: Framing) -> bytes:
     if framing is Framing.BARE:
         return data
     at = HEAD_SIZE if framing is Framing.HEADER else len(data) - CHECKSUM_SIZE
-    return data[:at] + _SEALS[framing].computed(data, at) + data[at + CHECKSUM_SIZE :]
+    return data[:at] + _CHECKSUMS[framing].computed(data, at) + data[at + CHECKSUM_SIZE :]
 
 
 def _build(datagram: Datagram) -> bytes:

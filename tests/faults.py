@@ -9,7 +9,7 @@ from simp_daemon.peers.states import State
 from simp_proto.conformance.tester import NAME
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import OFFER, PRESENCE_ANSWER, PRESENCE_QUESTION, RINGING, Chat, Control, Framing, Type
-from simp_proto.datagram import build, parse, sealed
+from simp_proto.datagram import build, parse, with_checksum
 from tests.faulty import (
     Passage,
     Rule,
@@ -71,7 +71,7 @@ def starts(start: bytes) -> Callable[[bytes], bool]:
 
 def mended(data: bytes) -> bytes:
     """With the checksum that is right."""
-    return sealed(data, HEADER)
+    return with_checksum(data, HEADER)
 
 
 def not_ascii(user: bytes) -> bool:

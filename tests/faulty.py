@@ -15,7 +15,7 @@ from typing import Any
 from simp_daemon.peers.states import State
 from simp_proto.conformance.wire import Request, Side
 from simp_proto.constants import Chat, Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, parse, sealed
+from simp_proto.datagram import Datagram, build, parse, with_checksum
 from simp_proto.errors import DatagramError
 
 
@@ -259,7 +259,7 @@ def takes(wrong: dict[int, int], right: dict[int, int]) -> Rule:
         changed = bytearray(data)
         for at, value in right.items():
             changed[at] = value
-        return sealed(bytes(changed), Framing.HEADER)
+        return with_checksum(bytes(changed), Framing.HEADER)
 
     return rewrites(heard(side=Side.TESTER, datagram=None, data=octets(wrong)), raw=mended)
 

@@ -354,7 +354,7 @@ def test_people_are_there_by_name_and_in_the_events() -> None:
             with pytest.raises(AddressError, match="There is nobody called 'carol' here"):
                 await client.call("carol")
             call = asyncio.ensure_future(client.call("bob"))
-            await daemon.hear("CONNECTING|127.0.0.2:7777")
+            await daemon.hear("CONNECTING|bob")
             await daemon.say("CONNECTED|bob|127.0.0.2:7777", "GONE|bob|127.0.0.2:7777")
             assert await call == BOB
             assert await client.next_event() == Gone(bob)

@@ -383,8 +383,34 @@ def test_a_name_calls_the_only_one_who_has_it() -> None:
         with pytest.raises(AddressError, match="There is nobody called"):
             end.attachment.call(wrong)
     end.attachment.call(" bob ")  # the other bob is only known
-    assert end.said() == [f"CONNECTING|{BOB.address}"]
-    assert end.hear("QUIT|robert") == [events.Failed(Other("", BOB.address), None, How.DECLINED)]
+    assert end.said() == ["CONNECTING|bob"]
+    assert end.hear("QUIT|robert") == [events.Failed(BOB, None, How.DECLINED)]
+
+
+def test_a_name_of_the_person_s_list_calls_whoever_has_it() -> None:
+    """discovery 2.3"""
+    end = attached()
+    end.hear(f"SEEN|alice2|{BOB.address}|announced|3|mum|what a later daemon may say")
+    end.attachment.call("mum")
+    assert end.said() == ["CONNECTING|mum"]
+    assert end.hear(f"RINGING|alice2|{BOB.address}") == [events.Ringing(Other("alice2", BOB.address))]
+
+
+def test_a_name_that_the_daemon_refuses_ends_the_call_and_no_request() -> None:
+    """client 4.1"""
+    end = attached()
+    end.hear(SEEN_BOB, f"CONNECTING|bob|{CAROL.address}")
+    end.attachment.call("bob")
+    assert end.hear("ERROR|2 are called 'bob'", "QUIT|bob")[-1] == events.Failed(BOB, "2 are called 'bob'", How.TOLD)
+    assert end.attachment.requests == [Other("bob", CAROL.address)]
+
+
+def test_whoever_has_that_name_in_the_list_and_whoever_says_it_are_two() -> None:
+    """discovery 4.1"""
+    end = attached()
+    end.hear(f"SEEN|alice2|{BOB.address}|announced|3|mum", f"SEEN|mum|{CAROL.address}|announced|3")
+    with pytest.raises(AddressError, match="2 are called 'mum'; say which"):
+        end.attachment.call("mum")
 
 
 def test_of_two_with_a_name_none_is_called() -> None:

@@ -355,6 +355,9 @@ def test_without_discovery_nobody_is_asked_or_here(attached: bool) -> None:
         assert core.told() == ["DISCOVERY|off", "SEEN|bob|192.0.2.2:7777|chat|", "SEEN|carol|192.0.2.3:7777|hosts|"]
         core.chat()
         assert not [line for line in core.told() if line.startswith("SEEN")]
+        core.hear(BOB, packet(Chat.MESSAGE, 1, b"hello"))
+        core.say("WHO|")
+        assert "SEEN|bob|192.0.2.2:7777|chat|" in core.told()
     assert core.asked == []
 
 
@@ -394,9 +397,72 @@ def test_a_listed_neighbour_is_told_gone_when_it_leaves_the_list_and_stays_if_it
     core.announce()
     core.told()
     core.do(HostsRead([]))
-    assert core.told() == []
+    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
     core.say("WHO|")
     assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
+
+
+def test_an_old_name_and_that_of_the_list_call_the_same_person() -> None:
+    """discovery 2.3"""
+    core = Core()
+    core.do(Known(Source.CHAT, "old", BOB, Framing.HEADER))
+    core.do(HostsRead([(BOB, "mum")]))
+    for name in ("old", "mum"):
+        core.sent.clear()
+        core.say(f"CONNECTING|{name}")
+        assert core.sent == [("SYN", BOB)]
+        core.say(f"QUIT|{name}")
+        core.hear(BOB, packet(Control.ACK))
+        core.wait(60)
+
+
+def test_finding_somebody_ends_and_calls_nothing() -> None:
+    """discovery 4.2"""
+    core = Core()
+    core.chat(CAROL)
+    core.told()
+    core.sent.clear()
+    core.announce(CAROL, "carol")
+    core.announce(BOB, "carol", "bbbbbbbb")
+    core.do(HostsRead([(CAROL, "mum"), (BOB, "carol")]))
+    core.do(Withdrawn(ID, f"carol {ID}"))
+    core.wait(15)
+    core.do(HostsRead([]))
+    core.say("WHO|")
+    assert core.sent == []
+    assert {line.split("|")[0] for line in core.told()} <= {"SEEN", "GONE"}
+    core.hear(CAROL, packet(Chat.MESSAGE, 1, b"hello", user=b"carol"))
+    assert "CHAT|bob|hello" in core.told()
+
+
+def test_a_question_is_as_small_as_is_promised() -> None:
+    """discovery 5.2"""
+    core = Core(attached=False)
+    core.do(ClientConnected("client", local=True))
+    core.say(f"CONNECT|{'a' * 32}")
+    core.announce()
+    (question,) = [each.data for each in core.effects if isinstance(each, Send)]
+    assert len(question) == 49
+
+
+def test_names_are_remembered_and_told_escaped() -> None:
+    core = Core()
+    core.say("CONNECTING|192.0.2.2")
+    core.hear(BOB, packet(Control.SYN_ACK, user=b"b\x1b[2J"))
+    assert Remember(BOB, Framing.HEADER, r"b\x1b[2J") in core.effects
+    assert [each.name for each in core.effects if isinstance(each, Seen)] == [r"b\x1b[2J"]
+
+
+def test_a_name_of_the_list_is_told_beside_that_person_s_own() -> None:
+    """client 4.2"""
+    core = Core()
+    core.answering = {BOB: b"alice2"}
+    core.announce(name="alice2")
+    core.do(HostsRead([(BOB, "mum")]))
+    core.wait(1)
+    assert core.told() == [f"SEEN|alice2|192.0.2.2:7777|announced|0{known_as}" for known_as in ("", "|mum")]
+    core.do(HostsRead([(BOB, "alice2")]))
+    assert core.told() == ["SEEN|alice2|192.0.2.2:7777|announced|1"]
 
 
 @pytest.mark.parametrize("first", ["listed", "announced", "chatted"])

@@ -158,7 +158,7 @@ TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
         "q": END,
         "1": (Phase.CALLING, [f"CONNECTING|{BOB}"]),
         "2": (Phase.CALLING, [f"CONNECTING|{CAROL}"]),
-        "carol": (Phase.CALLING, [f"CONNECTING|{CAROL}"]),
+        "carol": (Phase.CALLING, ["CONNECTING|carol"]),
         "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"]),
     },
     "LOOKING": {"q": (Place.MENU, [])},
@@ -204,7 +204,7 @@ HEARD: dict[str, dict[str, tuple[State, list[str]]]] = {
     "LOOKING": {
         f"CONNECTED|bob|{BOB}": CHAT,
         "QUIT|": GONE,
-        f"SEEN|bob|{BOB}|announced|3": (Phase.CALLING, [f"CONNECTING|{BOB}"]),
+        f"SEEN|bob|{BOB}|announced|3": (Phase.CALLING, ["CONNECTING|bob"]),
     },
     "CALLING": {
         f"CONNECTED|bob|{BOB}": CHAT,
@@ -406,7 +406,7 @@ def test_other_programs_words_for_help_help_at_the_menu(word: str) -> None:
 def test_such_a_word_is_a_person_s_where_somebody_has_it_and_text_in_a_chat(word: str) -> None:
     desk = at_menu()
     desk.hear(f"SEEN|{word}|{CAROL}|announced|3")
-    assert desk.type(word) == ([f"CONNECTING|{CAROL}"] if word != "q" else ["QUIT|"])
+    assert desk.type(word) == ([f"CONNECTING|{word}"] if word != "q" else ["QUIT|"])
     if word != "q":
         desk.hear(f"CONNECTED|{word}|{CAROL}")
         assert desk.type(word) == [f"CHAT|{word}"]
@@ -438,7 +438,7 @@ def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_
     assert "has come" not in desk.dialogue.bar(80)
     desk.hear(f"GONE|carol|{CAROL}")
     assert desk.dialogue.bar(80) == " alice · 1 here · carol has gone · Enter lists · q quits · ? helps "
-    assert desk.type("bob") == [f"CONNECTING|{BOB}"]
+    assert desk.type("bob") == ["CONNECTING|bob"]
     desk.hear("ERROR|User already in another chat", f"QUIT|{BOB}")
     assert desk.shown == [f"* Calling bob ({BOB}). q cancels.", f"* bob ({BOB}) is in another chat."]
 
@@ -490,7 +490,7 @@ def test_somebody_to_call_who_is_not_here_yet_is_called_when_they_come() -> None
     desk.hear("CONNECTED|alice", "PONG|")
     assert desk.type("Lunch?") == []
     assert desk.hear(BOTH[0], f"SEEN|bob|{BOB}|announced|") == []
-    assert desk.hear(BOTH[1]) == [f"CONNECTING|{BOB}"]
+    assert desk.hear(BOTH[1]) == ["CONNECTING|bob"]
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|Lunch?"]
     assert desk.shown[:2] == [
         "* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.",

@@ -10,17 +10,18 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from zeroconf import NonUniqueNameException
 from zeroconf._dns import DNSRecord
 from zeroconf.asyncio import AsyncServiceInfo
 
 from simp_daemon import discovery
 from simp_daemon.discovery import Discovery, networks, reachable
 from simp_daemon.loop import Daemon, new_loop
-from simp_daemon.occurrences import Announced, Occurrence
+from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
 from simp_proto.address import Address
 from simp_proto.constants import SERVICE
-from simp_proto.interfaces import Network
+from simp_proto.interfaces import Interface, Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of
 
 LAB = [
@@ -82,6 +83,21 @@ def test_a_daemon_on_loopback_has_that_network_alone() -> None:
     assert [(each.host, str(each.network)) for each in networks("127.0.0.1")] == [("127.0.0.1", "127.0.0.0/8")]
     assert all(not each.host.startswith("127.") for each in networks("0.0.0.0"))
     assert networks("192.0.2.77") == []
+
+
+def test_an_interface_that_is_down_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.6"""
+    kinds = {"eth0": True, "eth1": False, "lo": True}
+    here = [
+        Network(f"192.0.{number}.1", ip_network(f"192.0.{number}.0/24"), number + 1, name)
+        for number, name in enumerate(kinds)
+    ]
+    here.append(Network("127.0.0.1", ip_network("127.0.0.0/8"), 3, "lo"))
+    found = tuple(Interface(each.name, (f"{each.host}/24",), kinds[each.name]) for each in here[:3])
+    monkeypatch.setattr(discovery, "own_networks", lambda: iter(here))
+    monkeypatch.setattr(discovery, "interfaces", lambda: found)
+    assert [each.host for each in networks("0.0.0.0")] == ["192.0.0.1", "192.0.2.1"]
+    assert [each.host for each in networks("192.0.1.1")] == ["192.0.1.1"]  # the one that has it, whatever it is
 
 
 async def lines(reader: asyncio.StreamReader, start: str) -> str:
@@ -151,6 +167,7 @@ class Looking:
 
     def __init__(self, identity: str, host: str) -> None:
         self.announced: list[Announced] = []
+        self.withdrawn: list[Withdrawn] = []
         self.discovery = Discovery(identity, (host, 7777), self._occurred)
         self._news = asyncio.Event()
 
@@ -158,6 +175,8 @@ class Looking:
         if isinstance(occurrence, Announced):
             self.announced.append(occurrence)
             self._news.set()
+        elif isinstance(occurrence, Withdrawn):
+            self.withdrawn.append(occurrence)
 
     async def found(self, identity: str, name: str) -> Announced:
         while True:
@@ -212,6 +231,73 @@ def test_an_announcement_says_who_is_there_and_no_more() -> None:
             assert info.server == f"simp-{identity}.local."
 
     run_in_time(run())
+
+
+@pytest.mark.slow
+def test_the_announcement_under_the_name_before_is_withdrawn() -> None:
+    """discovery 1.3"""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            await alice.found(identity, "")
+            bob.discovery.rename("bob")
+            await alice.found(identity, "bob")
+            while Withdrawn(identity, f"{identity}.{SERVICE}") not in alice.withdrawn:
+                await asyncio.sleep(0.05)
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_other_addresses_are_looked_around_from_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.6"""
+
+    async def run() -> None:
+        async with Looking(new_identity(), "127.0.0.5") as bob:
+            browser = bob.discovery._browser
+            moved = [Network("127.0.0.7", ip_network("127.0.0.0/8"), 1, "lo")]
+            monkeypatch.setattr(discovery, "networks", lambda _: moved)
+            await bob.discovery._renew()
+            again = bob.discovery._browser
+            assert again is not browser
+            await bob.discovery._renew()
+            assert bob.discovery._browser is again
+            assert bob.discovery._record().parsed_addresses() == ["127.0.0.7"]
+
+    run_in_time(run())
+
+
+def test_a_clash_is_tried_again_each_minute_and_all_else_is_looked_at_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.5, 1.6"""
+    outcomes = [NonUniqueNameException(), OSError("no multicast"), NonUniqueNameException(), None]
+    patience: list[float] = []
+    looking = Discovery(new_identity(), ("127.0.0.5", 7777), lambda _: None)
+
+    async def renew() -> None:
+        if not outcomes:
+            raise asyncio.CancelledError
+        if outcome := outcomes.pop(0):
+            raise outcome
+
+    async def wait(waiting: Coroutine[None, None, bool], seconds: float) -> None:
+        waiting.close()
+        patience.append(seconds)
+        raise TimeoutError
+
+    monkeypatch.setattr(looking, "_renew", renew)
+    monkeypatch.setattr(asyncio, "wait_for", wait)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(looking._announce())
+    assert patience == [60, 15, 60, 15]
+
+
+def test_an_announcement_is_short() -> None:
+    """discovery 1.4"""
+    looking = Discovery(new_identity(), ("127.0.0.5", 7777), lambda _: None)
+    looking._networks = []
+    looking.rename("b" * 32)
+    assert len(looking._record().text) < 400
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What strangers may cost, and how a daemon remembers and counts its peers (spec 4.2, 4.5, 4.6, 8)."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -798,7 +799,7 @@ def test_an_answer_is_told_once_if_it_was_asked_for_and_changes_nothing(state: s
     endpoint = Endpoint()
     IN_EVERY_STATE[state](endpoint)
     if asked:
-        endpoint._presence._asked[BOB] = None  # before that conversation began
+        endpoint._presence._asked[BOB] = 3.0  # before that conversation began
     before = look(endpoint)
     endpoint.outlet.clear()
     for _ in range(2):
@@ -813,7 +814,7 @@ def test_nobody_is_asked_in_a_conversation(state: str) -> None:
     endpoint = Endpoint()
     IN_EVERY_STATE[state](endpoint)
     endpoint.outlet.clear()
-    assert endpoint.ask(BOB) == state.startswith("IDLE")
+    assert endpoint.ask(BOB, 1.0) == state.startswith("IDLE")
     assert len(datagrams(endpoint)) == state.startswith("IDLE")
 
 
@@ -822,7 +823,7 @@ def test_nobody_is_there_while_no_client_is_attached() -> None:
     endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), BOB, 0.0)
     ((answer, _),) = datagrams(endpoint)
     assert answer.name == "daemon"
-    endpoint.ask(BOB)
+    endpoint.ask(BOB, 0.0)
     endpoint.outlet.clear()
     endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER, user=b"daemon"), BOB, 0.0)
     assert events(endpoint) == [Present(BOB, "")]
@@ -837,7 +838,7 @@ def test_presence_is_in_header_alone(framing: Framing) -> None:
 
 def test_an_answer_gets_through_a_flood_of_strangers() -> None:
     endpoint = Endpoint()
-    endpoint.ask(BOB)
+    endpoint.ask(BOB, 0.0)
     for number in range(1_000):
         endpoint.receive(packet(Control.SYN, 0, OFFER), (f"10.0.{number >> 8}.{number & 255}", 7777), 0.0)
     endpoint.outlet.clear()
@@ -854,7 +855,7 @@ def test_questions_of_strangers_are_bounded() -> None:
 
 def test_whoever_is_asked_is_a_stranger_in_all_but_the_answer() -> None:
     endpoint = Endpoint()
-    endpoint.ask(BOB)
+    endpoint.ask(BOB, 0.0)
     endpoint.outlet.clear()
     for _ in range(1_000):
         endpoint.receive(packet(Control.ACK, 0, PRESENCE_QUESTION), BOB, 0.0)
@@ -862,3 +863,35 @@ def test_whoever_is_asked_is_a_stranger_in_all_but_the_answer() -> None:
     assert len(datagrams(endpoint)) <= STRANGER_BURST
     endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER), BOB, 0.0)
     assert Present(BOB, "bob") in events(endpoint)
+
+
+def test_whoever_was_asked_is_a_stranger_in_what_cannot_be_read() -> None:
+    """spec 8.2: what is over the bounds is counted, and not reported one by one."""
+    endpoint = Endpoint()
+    endpoint.ask(BOB, 0.0)
+    endpoint.outlet.clear()
+    for _ in range(1_000):
+        endpoint.receive(b"\xff" * 20, BOB, 0.0)
+    reasons = Counter(each.reason for each in events(endpoint) if isinstance(each, Ignored))
+    assert reasons == {Reason.MALFORMED: STRANGER_BURST, Reason.RATE: 1}
+    endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER), BOB, 0.0)
+    assert Present(BOB, "bob") in events(endpoint)
+
+
+@pytest.mark.parametrize(("now", "counts"), [(3.0, True), (3.01, False)])
+def test_an_answer_counts_for_three_seconds_after_the_last_question(now: float, counts: bool) -> None:
+    """discovery 3.3"""
+    endpoint = Endpoint()
+    endpoint.ask(CAROL, -2.0)
+    for asked in (-1.0, 0.0):
+        endpoint.ask(BOB, asked)
+    for peer, in_time in ((CAROL, False), (BOB, counts)):
+        endpoint.receive(packet(Control.ACK, 0, PRESENCE_ANSWER), peer, now)
+        assert (Present(peer, "bob") in events(endpoint)) is in_time
+
+
+def test_whoever_does_not_answer_is_forgotten() -> None:
+    endpoint = Endpoint()
+    for number in range(1_000):
+        endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
+    assert len(endpoint._presence._asked) <= 61  # 20 in a second (discovery 3.4)

@@ -15,6 +15,7 @@ VALUES: dict[str, Any] = {
     "name": "bo\x1b{peer}b",
     "text": "a secret",
     "here": "192.0.2.1",
+    "known_as": "mu\x1bm",
     "elsewhere": ("192.0.2.3", 9),
     "message": 5,
     "seconds": 30,

@@ -171,12 +171,37 @@ def test_an_address_that_is_no_longer_announced_counts_as_long_as_it_answers() -
 
 
 def test_nobody_takes_a_neighbour_s_place_by_an_announcement() -> None:
+    """discovery 5.2: whether he claims that place alone, or others beside it."""
+    for others in ([], [CAROL], [BOB_TOO, CAROL]):
+        world = World(bob=(BOB,))
+        world.announce()
+        world.announce(OTHER_ID, "mallory", BOB, *others)
+        assert world.list()[0] == "seen bob 192.0.2.2 announced"
+        world.neighbours.withdrawn(Withdrawn(OTHER_ID, f"mallory {OTHER_ID}"), 1.0)
+        world.answering.clear()
+        world.wait(20.0)
+        world.list()
+        world.wait(10.0)
+        assert world.list() == ["seen bob 192.0.2.2 announced known"]  # it is bob's own announcement that lasts
+
+
+def test_a_goodbye_asks_at_each_address() -> None:
+    """discovery 3.3"""
+    world = World(bob=(BOB_TOO,))
+    world.announce(ID, "bob", BOB, BOB_TOO)
+    world.wait(20.0)
+    world.asked.clear()
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+    world.told()
+    assert [peer for _, peer in world.asked] == [BOB, BOB_TOO]
+
+
+def test_whoever_is_here_is_not_asked_again_because_of_an_announcement() -> None:
     world = World(bob=(BOB,))
     world.announce()
-    assert world.announce(OTHER_ID, "mallory", BOB) == []
-    assert world.list() == ["seen bob 192.0.2.2 announced"]
-    world.neighbours.withdrawn(Withdrawn(OTHER_ID, f"mallory {OTHER_ID}"), 1.0)
-    assert world.list() == ["seen bob 192.0.2.2 announced"]
+    world.wait(5.0)
+    world.announce()
+    assert world.asked == [(0.0, BOB)]
 
 
 def test_who_is_announced_and_here_goes_before_whoever_only_says_so() -> None:
@@ -203,6 +228,13 @@ def test_earlier_chats_are_known_and_here_when_they_answer() -> None:
     assert world.told() == ["seen bob 192.0.2.2 chat"]
     assert world.announce() == ["seen bob 192.0.2.2 announced"]
     assert world.list()[0] == "seen bob 192.0.2.2 announced"
+
+
+def test_whoever_leaves_the_list_costs_no_memory() -> None:
+    world = World()
+    world.neighbours.listed(HostsRead([(BOB, "bob"), (CAROL, "carol")]), 0.0)
+    world.neighbours.listed(HostsRead([(CAROL, "carol")]), 0.0)
+    assert list(world.neighbours._places) == [CAROL]
 
 
 def test_questions_are_no_flood() -> None:

@@ -282,7 +282,7 @@ def test_a_name_is_called_when_it_comes() -> None:
         await daemon.attach("alice")
         await client.see("* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.")
         await daemon.say("SEEN|bob|127.0.0.2:7777|announced|0")
-        await daemon.hear("CONNECTING|127.0.0.2:7777")
+        await daemon.hear("CONNECTING|bob")
         await daemon.say("CONNECTED|bob|127.0.0.2:7777")
         await daemon.hear("CHAT|Lunch?")
         await daemon.say("ACK|1")

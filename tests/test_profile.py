@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.profile import Profile, state_directory
+from simp_daemon.profile import _SIZE, Profile, state_directory
 from simp_proto.constants import IDENTITY, KNOWN_PEERS, Framing
 
 BOB = (("192.0.2.2", 7777), Framing.HEADER, "bob")
@@ -89,6 +89,40 @@ def test_a_change_within_the_same_moment_is_seen(tmp_path: Path) -> None:
         hosts.write_text(f"192.0.2.2 {name}\n")
         os.utime(hosts, (1, 1))
         assert kept.hosts() == [(("192.0.2.2", 7777), name)]
+
+
+def test_a_list_that_is_replaced_is_another_one(tmp_path: Path) -> None:
+    """As editors do: the same size and time, and another file."""
+    kept, hosts = profile(tmp_path), tmp_path / "hosts"
+    for name in ("bob", "eve"):
+        new = tmp_path / "new"
+        new.write_text(f"192.0.2.2 {name}\n")
+        os.utime(new, (1, 1))
+        new.replace(hosts)
+        assert kept.hosts() == [(("192.0.2.2", 7777), name)]
+
+
+@pytest.mark.parametrize("name", ["", "b|b", "b" * 33, "\x1b[2J", " bob"])
+def test_a_name_that_is_none_is_not_remembered(tmp_path: Path, name: str) -> None:
+    kept = profile(tmp_path)
+    kept.remember((BOB[0], Framing.HEADER, name))
+    assert kept.chats == []
+    assert not (tmp_path / "state" / "one" / "chats").exists()
+
+
+def test_what_a_crash_left_half_written_is_in_nobody_s_way(tmp_path: Path) -> None:
+    kept = profile(tmp_path)
+    (tmp_path / "state" / "one" / "chats.new").write_text("192.0.2.9:7777 header ev")
+    kept.remember(BOB)
+    assert profile(tmp_path).chats == [BOB]
+    assert not (tmp_path / "state" / "one" / "chats.new").exists()
+
+
+def test_a_line_that_the_limit_cuts_is_none(tmp_path: Path) -> None:
+    """discovery 2.3: half a name is another one."""
+    line = "192.0.2.2 bob"
+    (tmp_path / "hosts").write_text("#" * (_SIZE - len(line)) + "\n" + line + "by\n")
+    assert profile(tmp_path).hosts() == []
 
 
 def a_pipe(path: Path) -> None:

@@ -28,7 +28,7 @@ from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, build, parse, sealed
+from simp_proto.datagram import Datagram, build, parse, with_checksum
 from simp_proto.errors import DatagramError, NotNowError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import build_frames
@@ -129,7 +129,7 @@ def changed(data: bytes, bit: int) -> bytes:
     wrong = bytearray(data)
     wrong[bit // 8] ^= 1 << bit % 8
     try:
-        return sealed(bytes(wrong), Framing.HEADER)
+        return with_checksum(bytes(wrong), Framing.HEADER)
     except (DatagramError, IndexError):
         return bytes(wrong)
 

@@ -14,7 +14,7 @@ from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
 from simp_proto.printable import printable_name
-from simp_proto.text import Line, Word, check_user, format_line, parse_line
+from simp_proto.text import Line, Word, format_line, parse_line
 
 _HEARD: Final = (events.MessageReceived, events.MessageAcknowledged, events.Connected, events.Rang)
 """Events that only come from a partner whom something of ours reaches, or who reaches us."""
@@ -39,14 +39,11 @@ class Attachment:
     def __init__(
         self,
         client: Client,
-        name: str,
         endpoint: Endpoint,
         neighbours: Neighbours,
         outbox: Outbox,
         emit: Callable[[Write], None],
     ) -> None:
-        """Raises `LineError` for a name that isn't one (client 3.3)."""
-        endpoint.user = check_user(name)
         self.client = client
         self._endpoint = endpoint
         self._neighbours = neighbours
@@ -93,8 +90,7 @@ class Attachment:
             self._endpoint.hold(self._partner.peer, held, now)
 
     def detach(self, now: float) -> None:
-        """The client is gone: its call or chat ends as if it had said QUIT (client 1.4), and nobody is there."""
-        self._endpoint.user = None
+        """The client is gone: its call or chat ends as if it had said QUIT (client 1.4)."""
         if self._partner:
             self._endpoint.quit(self._partner.peer, now)
 
@@ -253,7 +249,8 @@ def _only(found: list[Address], name: str) -> Address:
 def describe(seen: events.Seen) -> str:
     """A neighbour as the payload of SEEN (client 4.2)."""
     seconds = "" if seen.seconds is None else seen.seconds
-    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}"
+    known_as = f"|{printable_name(seen.known_as)}" if seen.known_as else ""
+    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}{known_as}"
 
 
 def _name(peer: Address, name: str) -> str:

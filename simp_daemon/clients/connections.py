@@ -14,7 +14,7 @@ from simp_daemon.peers.strangers import source_of
 from simp_proto.address import Address
 from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS, REQUESTS_OF_A_SOURCE
 from simp_proto.errors import LineError, NotNowError, NotSimpError, SimpError
-from simp_proto.text import Line, LineBuffer, Word, format_line, parse_line
+from simp_proto.text import Line, LineBuffer, Word, check_user, format_line, parse_line
 
 MAX_CONNECTIONS: Final = 8
 """One client, and a few who ask for PONG (client 1.3)."""
@@ -95,9 +95,8 @@ class Connections:
         self._ending.pop(client, None)
         if connection and connection.attachment:
             self._attachment = None
+            self._attend(None, now)
             connection.attachment.detach(now)
-            self._neighbours.attend(False, now)
-            self._emit(Announce(""))
 
     def stop(self, now: float) -> None:
         for client in list(self._open):
@@ -230,12 +229,18 @@ class Connections:
             mine = self._attachment is connection.attachment
             other = "another client is connected to this daemon, which takes one at a time: close that one first"
             raise NotNowError("you are connected already" if mine else other)
-        attachment = Attachment(client, name, self._endpoint, self._neighbours, self._outbox, self._emit)
+        check_user(name)
+        attachment = Attachment(client, self._endpoint, self._neighbours, self._outbox, self._emit)
         self._attachment = connection.attachment = attachment
         attachment.greet(name, ((peer, caller, round(now - at)) for peer, (caller, at) in self._missed.items()))
         self._missed.clear()
-        self._neighbours.attend(True, now)
-        self._emit(Announce(name))
+        self._attend(name, now)
+
+    def _attend(self, name: str | None, now: float) -> None:
+        """Who is there now, if anybody is: peers, neighbours and the network are told that name."""
+        self._endpoint.user = name
+        self._neighbours.attend(name is not None, now)
+        self._emit(Announce(name or ""))
 
     # -- output
 

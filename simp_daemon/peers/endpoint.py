@@ -68,11 +68,11 @@ class Endpoint:
         state = session.state if session else State.IDLE
         friend = peer in self._known
         admitted = state not in _UNVERIFIED or self._strangers.admits(peer, now, friend=friend)
-        if not admitted and not self._presence.expects(peer):
+        if not admitted and not self._presence.expects(peer, now):
             self._refuse(peer, now)  # before anything is built: it is what a flood costs
             return
-        datagram = self._parsed(data, peer, session)
-        if datagram is None or (datagram.payload and self._presence.tells(datagram, peer)):
+        datagram = self._parsed(data, peer, now, admitted=admitted)
+        if datagram is None or (datagram.payload and self._presence.tells(datagram, peer, now)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
@@ -101,10 +101,14 @@ class Endpoint:
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
             self._strangers.charge(peer, max(answers, 1), friend=friend)
 
-    def _parsed(self, data: bytes, peer: Address, session: Session | None) -> Datagram | None:
+    def _parsed(self, data: bytes, peer: Address, now: float, *, admitted: bool) -> Datagram | None:
+        session = self._sessions.get(peer)
         try:
             return parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
+            if not admitted:
+                self._refuse(peer, now)
+                return None
             if session is None:
                 self._strangers.charge(peer, 1, friend=peer in self._known)
             self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
@@ -117,11 +121,11 @@ class Endpoint:
             self._reported = now
             self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
-    def ask(self, peer: Address) -> bool:
+    def ask(self, peer: Address, now: float) -> bool:
         """Asks a peer whether it is there; whether it was asked, as it isn't during a conversation (spec 4.12)."""
         if peer in self._sessions:
             return False
-        self._presence.ask(peer)
+        self._presence.ask(peer, now)
         return True
 
     def framing_of(self, peer: Address) -> Framing | None:

@@ -1,7 +1,7 @@
 """Whether a daemon is there: the question, the answer, and who has been asked (spec 4.12)."""
 
-from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Event, Present
@@ -11,6 +11,9 @@ from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram, build
 from simp_proto.printable import names_person
 
+_PATIENCE: Final = 3.0
+"""Seconds for which an answer counts (discovery 3.3)."""
+
 
 class Presence:
     """Questions and answers go into `outlet`; `user` is the name that ours bear."""
@@ -18,17 +21,19 @@ class Presence:
     def __init__(self, outlet: list[Send | Event], user: Callable[[], bytes]) -> None:
         self._outlet = outlet
         self._user = user
-        self._asked: OrderedDict[Address, None] = OrderedDict()
+        self._asked: dict[Address, float] = {}
+        """Until when an answer of each counts."""
 
-    def expects(self, peer: Address) -> bool:
-        """Whether that peer has been asked, and hasn't answered."""
-        return peer in self._asked
+    def expects(self, peer: Address, now: float) -> bool:
+        """Whether that peer has been asked, hasn't answered, and still may."""
+        return now <= self._asked.get(peer, float("-inf"))
 
-    def ask(self, peer: Address) -> None:
+    def ask(self, peer: Address, now: float) -> None:
         """Asks a peer that speaks `header` whether it is there; `Present` says so."""
-        self._asked[peer] = None
-        if len(self._asked) > constants.KNOWN_PEERS:
-            self._asked.popitem(last=False)
+        self._asked.pop(peer, None)
+        self._asked[peer] = now + _PATIENCE
+        while not self.expects(oldest := next(iter(self._asked)), now):
+            del self._asked[oldest]
         self._send(constants.PRESENCE_QUESTION, constants.HANDSHAKE_SEQUENCE, peer)
 
     def asks(self, datagram: Datagram, peer: Address, here: str | None) -> bool:
@@ -38,11 +43,11 @@ class Presence:
         self._send(constants.PRESENCE_ANSWER, datagram.sequence, peer, here)
         return True
 
-    def tells(self, datagram: Datagram, peer: Address) -> bool:
+    def tells(self, datagram: Datagram, peer: Address, now: float) -> bool:
         """Whether that says that somebody is there, which counts once, where it was asked for, and changes nothing."""
         if not _is_ack_with(datagram, constants.PRESENCE_ANSWER):
             return False
-        if peer in self._asked:
+        if self.expects(peer, now):
             del self._asked[peer]
             self._outlet.append(Present(peer, datagram.name if names_person(datagram.name) else ""))
         return True

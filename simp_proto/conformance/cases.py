@@ -34,7 +34,7 @@ from simp_proto.constants import (
     Framing,
     Operation,
 )
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, offset, sealed
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, offset, with_checksum
 
 MESSAGE: Final = Chat.MESSAGE
 SYN, ACK, ERR, FIN = Control.SYN, Control.ACK, Control.ERR, Control.FIN
@@ -309,7 +309,7 @@ def wrong_length(tester: Tester) -> None:
     chat = tester.chat(b"length")
     for length in (0, 5, 7, 6 << 24, 0xFFFF_FFFF):  # 6 << 24: six, little-endian
         _ignored(tester, _changed(tester, chat, "length", length.to_bytes(4, "big")))
-    _ignored(tester, sealed(chat + b"\0", tester.framing or Framing.BARE))
+    _ignored(tester, with_checksum(chat + b"\0", tester.framing or Framing.BARE))
 
 
 @_in_a_chat("2.5")
@@ -2102,7 +2102,7 @@ def _judge_answers_to_a_syn(tester: Tester) -> None:
 def _changed(tester: Tester, data: bytes, name: str, value: bytes) -> bytes:
     """That datagram with another value in a field, and the checksum that fits it: wrong in this one thing."""
     at = offset(name, Framing.BARE, 0)
-    return sealed(data[:at] + value + data[at + len(value) :], tester.framing or Framing.BARE)
+    return with_checksum(data[:at] + value + data[at + len(value) :], tester.framing or Framing.BARE)
 
 
 def _ignored(tester: Tester, data: bytes, what: str = "what is malformed") -> None:

@@ -21,8 +21,7 @@ from simp_proto.constants import (
     PayloadKind,
     Type,
 )
-from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, MAX_PAYLOAD_SIZES, Datagram, build, offset
-from simp_proto.datagram import sealed as with_checksum
+from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, MAX_PAYLOAD_SIZES, Datagram, build, offset, with_checksum
 from simp_proto.errors import SealedError
 from simp_proto.sealed.layout import NUMBERS, Among, Layout, listed
 from simp_proto.sealed.offer import COOKIE_SIZE

@@ -4,7 +4,15 @@ import struct
 from collections.abc import Iterator
 
 from simp_proto.constants import Framing
-from simp_proto.datagram import CHECKSUM_SIZE, CHECKSUM_SIZES, HEAD_SIZE, parse, payload_length, reading_order, sealed
+from simp_proto.datagram import (
+    CHECKSUM_SIZE,
+    CHECKSUM_SIZES,
+    HEAD_SIZE,
+    parse,
+    payload_length,
+    reading_order,
+    with_checksum,
+)
 from simp_proto.errors import DatagramError
 
 
@@ -66,7 +74,7 @@ def _of_checksum(data: bytes, framing: Framing) -> Iterator[str]:
         return
     places = _checksummed(framing)
     for place in places:
-        if data == sealed(data, place):
+        if data == with_checksum(data, place):
             if place is not framing:
                 yield f"{_named(place)} right, as in {place.value}"
             return
@@ -112,6 +120,6 @@ def _faults(covered: bytes, place: Framing) -> Iterator[tuple[bytes, str]]:
 
 def _checksum(covered: bytes) -> bytes:
     """What is in a `header` datagram in the middle of those bytes, of which there are at least its fixed ones."""
-    return sealed(covered[:HEAD_SIZE] + bytes(CHECKSUM_SIZE) + covered[HEAD_SIZE:], Framing.HEADER)[
+    return with_checksum(covered[:HEAD_SIZE] + bytes(CHECKSUM_SIZE) + covered[HEAD_SIZE:], Framing.HEADER)[
         HEAD_SIZE : HEAD_SIZE + CHECKSUM_SIZE
     ]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from simp_proto.cli.output import WRONG, Row, counted
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
-from simp_proto.datagram import CHECKSUM_SIZES, HEAD, HEAD_SIZE, name_of, offset, payload_length, sealed, text_of
+from simp_proto.datagram import CHECKSUM_SIZES, HEAD, HEAD_SIZE, name_of, offset, payload_length, text_of, with_checksum
 from simp_proto.printable import printable
 from simp_proto.toolkit.reading import Reading
 
@@ -141,5 +141,5 @@ def _judgement(start: int, checksum: bytes, data: bytes, framing: Framing | None
     """Whether it is right for all bytes that there are."""
     if framing is Framing.TRAILER and start + len(checksum) != len(data):
         return ""
-    right = sealed(data, framing or Framing.BARE)[start : start + len(checksum)]
+    right = with_checksum(data, framing or Framing.BARE)[start : start + len(checksum)]
     return ", right" if checksum == right else f", wrong: 0x{right.hex()} would be right"

@@ -11,7 +11,7 @@ import click
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.parameters import Whole, framing_option, hexadecimal
 from simp_proto.constants import OPERATIONS, Framing, Operation, Type
-from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, sealed
+from simp_proto.datagram import CHECKSUM_SIZE, Datagram, build, offset, with_checksum
 from simp_proto.errors import DatagramError, SimpError
 from simp_proto.printable import printable
 
@@ -188,7 +188,7 @@ def _spoilt(datagram: Datagram, length: int | None, puts: tuple[tuple[int, str],
             why = f"the checksum at offset {checksum_at} is computed afterwards: --checksum sets it"
             raise click.BadParameter(why, param_hint="--put")
         data[at : at + len(put)] = put
-    data[:] = sealed(bytes(data), datagram.framing)
+    data[:] = with_checksum(bytes(data), datagram.framing)
     if checksum is not None:
         if datagram.framing is Framing.BARE:
             raise click.BadParameter("bare has no checksum", param_hint="--checksum")
