@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Why
-from simp_daemon.peers import call, switchboard
+from simp_daemon.peers import call, calls
 from simp_daemon.peers.call import Call, Own
 from simp_daemon.peers.call_news import CallNews, CallOver, Consent, Established, KeyChanged, Requested
 from simp_daemon.peers.pins import Pins
@@ -307,7 +307,7 @@ class World:
         """Equal looks have equal futures, except for times."""
         looks: list[Any] = [self.faults, self.crashed]
         for daemon in self.daemons:
-            looks.append([_look(each) for each in daemon.board._calls.values()])
+            looks.append([_look(each) for each in daemon.board._calls._calls.values()])
             looks.append([(key[-8:], row.address, row.open) for key, row in daemon.disk.items()])
             looks.append(
                 [(half.hash, half.sure, half.at is None, half.gone is None) for half in daemon.sessions.values()]
@@ -370,10 +370,10 @@ class ToyCurve:
     """While it is on, ephemeral keys are toys, too."""
 
     def __enter__(self) -> None:
-        call.KeyPair = switchboard.KeyPair = Toy  # type: ignore[attr-defined]
+        call.KeyPair = calls.KeyPair = Toy  # type: ignore[attr-defined]
 
     def __exit__(self, *_: object) -> None:
-        call.KeyPair = switchboard.KeyPair = KeyPair  # type: ignore[attr-defined]
+        call.KeyPair = calls.KeyPair = KeyPair  # type: ignore[attr-defined]
 
 
 def main() -> None:

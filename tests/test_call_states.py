@@ -136,7 +136,7 @@ def drive(state: State, *, contacts: bool) -> tuple[End, End, Call]:
         alice.board.quit(ALICE, 0.1)
     elif state is State.OVER:
         alice.board.handle_timer(200.0)
-    (call,) = alice.board._calls.values()
+    (call,) = alice.board._calls._calls.values()
     assert call.state is state
     if state is not State.ACCEPTING:
         alice.outlet.clear()
@@ -185,7 +185,7 @@ def test_cell(state: State, what: Input) -> None:
     expected = EXPECTED[state].get(what)
     given = happening(end, other, call, what) if expected else Happening(NOW)
     end.outlet.clear()
-    assert end.board._input(call, what, given) is (None if expected else Reason.OUT_OF_PLACE)
+    assert end.board._calls.input(call, what, given) is (None if expected else Reason.OUT_OF_PLACE)
     assert told(end, call).replace("ErrorReceived no route", "ErrorReceived") == (
         expected.format(state.name) if expected else f"{state.name}: ;"
     )
@@ -196,7 +196,7 @@ def test_cell_of_a_contact(state: State, what: Input) -> None:
     end, other, call = drive(state, contacts=True)
     given = happening(end, other, call, what)
     end.outlet.clear()
-    assert end.board._input(call, what, given) is None
+    assert end.board._calls.input(call, what, given) is None
     assert told(end, call) == OF_CONTACTS[state, what]
 
 
@@ -208,7 +208,7 @@ def test_the_table_has_the_expected_cells_and_no_others() -> None:
 def test_nothing_is_due_of_what_is_over(state: State) -> None:
     for what in EXPECTED[state]:
         end, other, call = drive(state, contacts=False)
-        end.board._input(call, what, happening(end, other, call, what))
+        end.board._calls.input(call, what, happening(end, other, call, what))
         if call.state in (State.IDLE, State.OVER):
             assert call.get_timer() is None, what
 

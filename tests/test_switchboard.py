@@ -81,7 +81,7 @@ class End:
                 *(call.tag, call.state, call.offer, call.user, call.framing, call.rings, call.answer, call.opened),
                 *(call.expected, call.begun, call._data, call._sent, call.at, call.doubted, call.missed, call.clear),
             )
-            for call in self.board._calls.values()
+            for call in self.board._calls._calls.values()
         ]
         pins = [(pin.key, pin.address, pin.open, pin.name) for pin in self.pins]
         return calls, pins, [each for each in self.outlet if not isinstance(each, Ignored)]
@@ -535,7 +535,7 @@ class TestCalls:
         assert Toy.exchanges == before
         assert len(bob.sent()) <= 44 + 16
         bob.outlet.clear()
-        assert (bob.look(), bob.board._calls, bob.board._over) == (look, {}, {})
+        assert (bob.look(), bob.board._calls._calls, bob.board._calls._over) == (look, {}, {})
         address = ("10.9.9.9", 7777)
         alice.board.call(BOB, 2.0)
         for _ in range(3):
@@ -558,7 +558,7 @@ class TestCalls:
         alice, bob = meet()
         alice.board.call(BOB, 0.0)
         exchange(alice, bob, 0.0)
-        (call,) = alice.board._calls.values()
+        (call,) = alice.board._calls._calls.values()
         for number in range(4):
             stranger = End(f"stranger{number}".encode())
             self._called(stranger, alice, BOB, 0.2)
@@ -570,7 +570,7 @@ class TestCalls:
         alice = End(b"alice")
         alice.board.call(BOB, 0.0)
         alice.sent()
-        (call,) = alice.board._calls.values()
+        (call,) = alice.board._calls._calls.values()
         for payload in (Ringing(call.tag), Challenge(call.tag, bytes(16)), Over(call.tag)):
             alice.board.receive(build_payload(payload), EVE, 0.5)
         assert call.state is State.CALLING
@@ -579,7 +579,7 @@ class TestCalls:
     def test_a_quiet_call_does_not_ring(self) -> None:
         alice, bob = meet(open=True)
         alice.board.resume(bob.keys.public, 0.0)
-        (call,) = alice.board._calls.values()
+        (call,) = alice.board._calls._calls.values()
         alice.board.receive(build_payload(Ringing(call.tag)), BOB, 0.5)
         assert call.state is State.CALLING
         assert not alice.news(Rang)
@@ -595,7 +595,7 @@ class TestCalls:
         alice.board.accept(BOB, 0.9)
         exchange(alice, bob, 0.9)
         assert alice.news(Established)
-        states = {call.expected.name: call.state for call in alice.board._calls.values() if call.expected}
+        states = {call.expected.name: call.state for call in alice.board._calls._calls.values() if call.expected}
         assert states == {"carol": State.CALLING, "bob": State.OVER}
 
     def test_few_calls_are_remembered(self) -> None:
@@ -603,7 +603,7 @@ class TestCalls:
         for number in range(200):
             alice.board.call((f"10.4.0.{number}", 7777), 0.0)
             alice.board.quit((f"10.4.0.{number}", 7777), 0.0)
-        assert len(alice.board._calls) == len(alice.board._over) == 64
+        assert len(alice.board._calls._calls) == len(alice.board._calls._over) == 64
         while (now := alice.board.get_timer()) is not None:
             alice.board.handle_timer(now)
 
@@ -627,7 +627,7 @@ class TestCalls:
         exchange(alice, bob, 0.0)
         bob.board.accept(ALICE, 1.0)
         (answer,) = bob.sent()
-        (call,) = alice.board._calls.values()
+        (call,) = alice.board._calls._calls.values()
         alice.own.keys, keys = End(b"thief").keys, alice.keys
         read = call.read(answer[50:])
         assert read is not None
@@ -662,7 +662,7 @@ class TestCalls:
         alice = End(b"alice")
         alice.board.call(BOB, 0.0)
         alice.sent()
-        (call,) = alice.board._calls.values()
+        (call,) = alice.board._calls._calls.values()
         for number in range(50):
             alice.board.receive(build_payload(Challenge(call.tag, bytes(15) + bytes((number,)))), BOB, 0.5)
         assert [named(each) for each in alice.sent()] == ["SYN"]

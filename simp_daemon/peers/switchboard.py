@@ -23,25 +23,18 @@ from typing import Final
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.peers.call import Call, Own, State
 from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_states import TABLE, Input
+from simp_daemon.peers.call_states import Input
+from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
-from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
-from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
-from simp_proto.constants import KEY_SIZE, PENDING_REQUESTS, Control, Framing
+from simp_proto.constants import PENDING_REQUESTS, Control, Framing
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
-from simp_proto.noise import KeyPair
-from simp_proto.sealed.offer import COOKIE_SIZE, PROOF_SIZE, Offer, read_offer, tag_of
+from simp_proto.sealed.offer import Offer, read_offer, tag_of
 from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Record, Ringing, read_payload
 
-OVER_CALLS: Final = 64
-"""Calls that are remembered when they are over (simp2 4.1)."""
-_CALLING: Final = (State.CALLING, State.PROVING, State.RINGING)
-_CALLED: Final = (State.REQUESTED, State.ACCEPTING)
-_ENDED: Final = (State.ENDING, State.OVER)
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
 
@@ -52,9 +45,7 @@ class Switchboard:
     def __init__(self, own: Own, strangers: Strangers) -> None:
         self._own = own
         self._door = Doorkeeper(own.pins, strangers, own.random)
-        self._calls: dict[bytes, Call] = {}  # by their tags, oldest first
-        self._over: dict[bytes, None] = {}  # those that have ended, longest ago first
-        self._timers: Timers[bytes] = Timers()
+        self._calls = Calls(own)
 
     # -- the network
 
@@ -81,26 +72,16 @@ class Switchboard:
 
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
-        calls = [call for call in self._all(State.CALLING) if call.peer == peer and not call.quiet]
-        return bool(calls) and not self._input(calls[0], Input.UNREACHABLE, Happening(now, why=why))
+        calls = [call for call in self._calls.all(State.CALLING) if call.peer == peer and not call.quiet]
+        return bool(calls) and not self._calls.input(calls[0], Input.UNREACHABLE, Happening(now, why=why))
 
     def handle_timer(self, now: float) -> None:
         """Does what is due. Early or repeated calls do nothing."""
-        for tag in self._timers.due(now):
-            call = self._calls[tag]
-            clocks = (call.expires, Input.EXPIRE), (call.doubted, Input.DOUBT), (call.missed, Input.GONE)
-            for at, what in clocks:
-                if at is not None and now >= at:
-                    self._input(call, what, Happening(now))
-            if call.exhausted(now):
-                self._input(call, Input.LAST_TRY, Happening(now))
-            call.ask(now)
-            call.pump(now)
-            self._timers.set(tag, call.get_timer())
+        self._calls.handle_timer(now)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` will next have something to do; changes nothing."""
-        return self._timers.first()
+        return self._calls.get_timer()
 
     # -- our person, and sessions
 
@@ -110,32 +91,28 @@ class Switchboard:
         `header`: the peer is known to speak that.
         """
         pin = self._own.pins.get(contact) if contact else self._own.pins.at(peer)
-        for call in self._with(peer, pin):
+        for call in self._calls.between(peer, pin):
             if call.state is State.REQUESTED:
-                self._accept(call, now)
+                self._calls.accept(call, now)
                 return
-            if call.state is State.ACCEPTING or (call.state in _CALLING and not call.quiet):
+            if call.state is State.ACCEPTING or (call.state in CALLING and not call.quiet):
                 raise NotNowError(f"a call between you and {call.name or format_address(peer)} is going on")
-        for call in self._with(peer, pin):
-            if call.state in _CALLING:
-                self._input(call, Input.SUPERSEDED, Happening(now))
-        self._dial(peer, pin, now, quiet=False, header=header)
+        for call in self._calls.between(peer, pin):
+            if call.state in CALLING:
+                self._calls.input(call, Input.SUPERSEDED, Happening(now))
+        self._calls.dial(peer, pin, now, quiet=False, header=header)
 
     def resume(self, contact: bytes, now: float) -> None:
         """Calls a contact quietly, where it was reached last, if the conversation is open (simp2 4.7)."""
-        pin = self._own.pins.get(contact)
-        if pin is None or not pin.open or pin.address is None:
-            return
-        if not any(call.state in (*_CALLING, State.ACCEPTING) for call in self._with(pin.address, pin)):
-            self._dial(pin.address, pin, now, quiet=True, header=True)
+        self._calls.resume(contact, now)
 
     def accept(self, peer: Address, now: float) -> None:
         """Accepts the request from there; raises `NotNowError`."""
-        self._accept(self._one(peer, State.REQUESTED), now)
+        self._calls.accept(self._calls.one(peer, State.REQUESTED), now)
 
     def quit(self, peer: Address, now: float) -> None:
         """Cancels the call to that peer, or declines its own; raises `NotNowError`."""
-        self._input(self._one(peer, *_CALLING, *_CALLED), Input.QUIT, Happening(now))
+        self._calls.input(self._calls.one(peer, *CALLING, *CALLED), Input.QUIT, Happening(now))
 
     def confirmed(self, tag: bytes, now: float) -> float | None:
         """The first record of that session has come; the CONFIRM's round trip in seconds, unless that is in doubt."""
@@ -143,13 +120,13 @@ class Switchboard:
         if call is None or call.state is not State.CONFIRMING:
             return None
         round_trip = call.round_trip(now)
-        self._input(call, Input.RECORD, Happening(now))
+        self._calls.input(call, Input.RECORD, Happening(now))
         return round_trip
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
         """Who waits to be answered, by address and name, oldest first."""
-        return [(call.peer, call.name) for call in self._all(State.REQUESTED)]
+        return [(call.peer, call.name) for call in self._calls.all(State.REQUESTED)]
 
     # -- SYNs (simp2 4.1)
 
@@ -158,19 +135,19 @@ class Switchboard:
         if known is not None:
             if known.peer != peer or known.ephemeral is not None:
                 return Reason.OUT_OF_PLACE
-            if known.state in _ENDED and not self._door.admits(peer, user, offer, now):
+            if known.state in ENDED and not self._door.admits(peer, user, offer, now):
                 return Reason.RATE
             known.here = here
-            return self._input(known, Input.SYN, Happening(now))
+            return self._calls.input(known, Input.SYN, Happening(now))
         good = self._door.knows(peer, offer, now)
         if not (good or self._door.admits(peer, user, offer, now)):
             return Reason.RATE
         new = Call(self._own, peer, user, offer, None, now)
         new.here = here
         if not good:
-            return self._input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(peer, offer, now)))
+            return self._calls.input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(peer, offer, now)))
         new.expected = pin = self._own.pins.prover(user, offer)
-        before = [call for call in self._with(peer, pin) if call.state in _CALLED]
+        before = [call for call in self._calls.between(peer, pin) if call.state in CALLED]
         if any(call.expected and call.expected is not pin for call in before):
             return Reason.OUT_OF_PLACE
         return self._read_first_syn(new, before, now)
@@ -178,17 +155,17 @@ class Switchboard:
     def _read_first_syn(self, new: Call, before: list[Call], now: float) -> Reason | None:
         """It has a good cookie. It takes the place of what came `before` from the same peer or contact."""
         pin, message = new.expected, b""
-        crossed = [call for call in self._with(new.peer, pin) if call.state in _CALLING]
+        crossed = [call for call in self._calls.between(new.peer, pin) if call.state in CALLING]
         crossed = [call for call in crossed if call.expected in (None, pin)]
         if crossed and crossed[0].offer.e < new.offer.e:
-            self._input(crossed[0], Input.HIGHER_SYN, Happening(now))
+            self._calls.input(crossed[0], Input.HIGHER_SYN, Happening(now))
             return Reason.CROSSED
         if crossed:
             what = Input.CROSSING_SYN
         elif pin and pin.open:
             what, new.opened = Input.SYN_OF_OPEN, any(call.opened for call in before)
         elif new.offer.quiet:
-            return self._input(new, Input.QUIET_SYN, Happening(now))
+            return self._calls.input(new, Input.QUIET_SYN, Happening(now))
         else:
             if not self._has_room(new, before, now):
                 return Reason.CROWDED
@@ -201,21 +178,21 @@ class Switchboard:
                 return Reason.MALFORMED
         for call in before:
             silent = new.repeats(call) if call.state is State.REQUESTED else what is Input.SYN_OF_OPEN
-            self._input(call, Input.REPEATED if silent else Input.REPLACED, Happening(now))
+            self._calls.input(call, Input.REPEATED if silent else Input.REPLACED, Happening(now))
         for call in crossed:
-            self._input(call, Input.LOWER_SYN, Happening(now))
-        return self._input(new, what, Happening(now, message))
+            self._calls.input(call, Input.LOWER_SYN, Happening(now))
+        return self._calls.input(new, what, Happening(now, message))
 
     def _has_room(self, new: Call, before: list[Call], now: float) -> bool:
         """Whether the request can wait, in the place of another's if need be (simp2 8.3)."""
-        others = [call for call in self._all(State.REQUESTED) if call not in before]
+        others = [call for call in self._calls.all(State.REQUESTED) if call not in before]
         others = [call for call in others if (call.expected is None) == (new.expected is None)]
         if new.expected is not None:
             return len(others) < PENDING_REQUESTS
         displaced = displaced_by(new.peer, [call.peer for call in others], ())
         for call in others:
             if call.peer == displaced:
-                self._input(call, Input.CROWDED, Happening(now))
+                self._calls.input(call, Input.CROWDED, Happening(now))
         return displaced != new.peer
 
     # -- all else
@@ -228,19 +205,19 @@ class Switchboard:
         call.here = here
         match payload:
             case Challenge(cookie=cookie) if cookie != call.offer.cookie:
-                return self._input(call, Input.CHALLENGE, Happening(now, cookie))
+                return self._calls.input(call, Input.CHALLENGE, Happening(now, cookie))
             case Ringing() if not call.quiet:
-                return self._input(call, Input.RINGS, Happening(now))
-            case Answer(message=message) if call.state in _CALLING:
+                return self._calls.input(call, Input.RINGS, Happening(now))
+            case Answer(message=message) if call.state in CALLING:
                 return self._read_noise(call, message, Input.ANSWER, Input.OTHER_KEY, now)
             case Answer(message=message) if message == call.answer:
-                return self._input(call, Input.ANSWER_AGAIN, Happening(now))
+                return self._calls.input(call, Input.ANSWER_AGAIN, Happening(now))
             case Confirm(message=message) if call.state is State.ACCEPTING:
                 return self._read_noise(call, message, Input.CONFIRM, None, now)
             case Challenge() | Ringing() | Answer() | Confirm():
                 return Reason.OUT_OF_PLACE
             case _:
-                return self._input(call, Input.OVER if fin else Input.ACK_OF_OVER, Happening(now))
+                return self._calls.input(call, Input.OVER if fin else Input.ACK_OF_OVER, Happening(now))
 
     def _read_noise(self, call: Call, message: bytes, right: Input, other: Input | None, now: float) -> Reason | None:
         if not call.may_read(now):
@@ -249,95 +226,30 @@ class Switchboard:
         if read is None:
             return Reason.FORGED
         if call.is_right(read):
-            return self._input(call, right, Happening(now, read=read))
+            return self._calls.input(call, right, Happening(now, read=read))
         if other:
-            self._input(call, other, Happening(now, read=read))
+            self._calls.input(call, other, Happening(now, read=read))
         return Reason.WRONG_KEY
 
     def _read_clear(self, datagram: Datagram, peer: Address, now: float) -> bool:
         """Something of SIMP/1: the first answer to a call decides which protocol it is (simp2 3.3, 4.4)."""
-        for call in self._all(*_CALLING):
+        for call in self._calls.all(*CALLING):
             if call.peer != peer or not (rings(datagram) or datagram.operation in _ANSWERS):
                 continue
             if call.expected is None and call.state is State.CALLING:
-                self._input(call, Input.CLEAR, Happening(now))
+                self._calls.input(call, Input.CLEAR, Happening(now))
                 return False
             if datagram.operation is Control.SYN:
                 return False  # a call of its own
             if call.expected:
-                self._input(call, Input.CLEAR_TO_CONTACT, Happening(now))
+                self._calls.input(call, Input.CLEAR_TO_CONTACT, Happening(now))
             self._own.outlet.append(Ignored(peer, Reason.UNSEALED))
             return True
-        for call in self._all(State.ENDING):
+        for call in self._calls.all(State.ENDING):
             if call.peer == peer and datagram.operation is Control.ACK and call.in_the_clear:
-                self._input(call, Input.ACK_OF_OVER, Happening(now))
+                self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return True
         return False
-
-    # -- housekeeping
-
-    def _dial(self, peer: Address, pin: Pin | None, now: float, *, quiet: bool, header: bool) -> None:
-        ephemeral = KeyPair(self._own.random(KEY_SIZE))
-        offer = Offer(bytes((quiet,)) + ephemeral.public, self._own.random(COOKIE_SIZE + PROOF_SIZE))
-        framing = Framing.HEADER if header or pin else Framing.BARE
-        call = Call(self._own, peer, self._own.user(), offer, pin, now, ephemeral, framing)
-        self._input(call, Input.CALL, Happening(now))
-
-    def _accept(self, call: Call, now: float) -> None:
-        try:
-            message = call.write_answer()
-        except LowOrderError:
-            self._input(call, Input.ACCEPT_NOTHING, Happening(now))
-        else:
-            self._input(call, Input.ACCEPT, Happening(now, message))
-
-    def _one(self, peer: Address, *states: State) -> Call:
-        for call in self._all(*states):
-            if call.peer == peer:
-                return call
-        raise NotNowError(f"there is no call or request with {format_address(peer)}")
-
-    def _all(self, *states: State) -> list[Call]:
-        return [call for call in self._calls.values() if call.state in states]
-
-    def _with(self, peer: Address, pin: Pin | None) -> list[Call]:
-        """Those with that contact, or at that address."""
-        return [call for call in self._calls.values() if call.peer == peer or (pin and call.expected is pin)]
-
-    def _input(self, call: Call, what: Input, happening: Happening) -> Reason | None:
-        cell = TABLE[call.state].get(what)
-        if cell is None:
-            return Reason.OUT_OF_PLACE
-        actions, then = cell
-        for action in actions:
-            action(call, happening)
-        call.state = then
-        self._file(call, happening.now)
-        if what in (Input.ANSWER, Input.CONFIRM):
-            for other in self._with(call.peer, call.expected):
-                if other is not call and other.expected in (None, call.expected):
-                    self._input(other, Input.SUPERSEDED, happening)
-        while self._own.missed:
-            self.resume(self._own.missed.pop().key, happening.now)
-        return None
-
-    def _file(self, call: Call, now: float) -> None:
-        """Puts a call to which something has happened where its state belongs, and sends what is due."""
-        if call.state in (State.IDLE, State.OVER):
-            call.rest()
-        call.pump(now)
-        self._timers.set(call.tag, call.get_timer())
-        if call.state is State.IDLE:
-            self._calls.pop(call.tag, None)
-            return
-        self._calls[call.tag] = call
-        if call.state in _ENDED:
-            self._over.setdefault(call.tag)
-            if len(self._over) > OVER_CALLS:
-                oldest = next(iter(self._over))
-                del self._over[oldest]
-                self._calls.pop(oldest).rest()
-                self._timers.set(oldest, None)
 
 
 def _offer(datagram: Datagram) -> Offer | None:
