@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from simp_daemon.facts import Fact, Pinned
+from simp_daemon.facts import Acknowledged, Fact, Pinned
 from simp_proto.address import Address
 
 
@@ -111,6 +111,13 @@ Change = (
     Pinned | About | Reached | KeyChanged | Trusted | Replaced | Nicknamed | ClearSaid | ClearSettled | ClearReceived
 )
 """All that can be committed."""
+
+
+def may_wait(change: Change) -> bool:
+    """Whether nothing rests on it: what is acknowledged is heard again, and SIMP/1 promises nothing (spec 7.4)."""
+    if isinstance(change, About):
+        return isinstance(change.fact, Acknowledged)
+    return isinstance(change, ClearSaid | ClearSettled | ClearReceived)
 
 
 @dataclass(frozen=True, slots=True)

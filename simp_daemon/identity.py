@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from simp_daemon.files import StateError, create, make_directory, sync_directory
 
 _FILE: Final = re.compile(rb"SIMP identity 1\nx25519 ([0-9a-f]{64})\ned25519 ([0-9a-f]{64})\ncheck ([0-9a-f]{16})\n")
@@ -29,6 +31,11 @@ class Identity:
 
     def __repr__(self) -> str:
         return "Identity(...)"
+
+    @property
+    def signing_key(self) -> bytes:
+        """The public half of the Ed25519 key."""
+        return Ed25519PrivateKey.from_private_bytes(self.ed25519).public_key().public_bytes_raw()
 
 
 def read_identity(directory: Path) -> Identity:

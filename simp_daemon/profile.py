@@ -48,7 +48,7 @@ class Profile:
     """In that directory, which is made; `hosts` is the person's list. Where nothing can be kept, the log says so."""
 
     def __init__(self, directory: Path, hosts: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._hosts = hosts
         self._hosts_version: object = None
         self._chats: dict[Address, Chat] = {}
@@ -76,7 +76,7 @@ class Profile:
             del self._chats[next(iter(self._chats))]
         lines = [f"{format_address(peer)} {framing.value} {name}\n" for peer, framing, name in self._chats.values()]
         try:
-            _write(self._directory / "chats", "".join(lines))
+            _write(self.directory / "chats", "".join(lines))
         except OSError as error:
             log.warning("the chat isn't remembered: %s", error)
 
@@ -91,7 +91,7 @@ class Profile:
         return hosts[:_HOSTS]
 
     def _kept_identity(self) -> str:
-        path = self._directory / "identity"
+        path = self.directory / "identity"
         with suppress(FileNotFoundError):
             kept = "".join(_lines(path)[:1]).strip()
             with suppress(OSError):  # somebody else's, perhaps

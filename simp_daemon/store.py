@@ -33,7 +33,7 @@ from simp_daemon.contacts import (
     Trusted,
 )
 from simp_daemon.database import Database, StoreError
-from simp_daemon.facts import Acknowledged, Ledger, Pinned
+from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.ledgers import Ledgers
 from simp_proto.address import Address
 
@@ -70,19 +70,16 @@ class Store:
     # -- what changes it
 
     def commit(self, changes: Iterable[Change]) -> None:
-        """Returns when they are on the disk, all of them; raises `StoreError` if none is.
+        """Returns when they are on the disk, all of them, with what was deferred; raises `StoreError` if none is.
 
-        What may be committed later, if there is nothing else, is: with the next ones, or at the end. What a person
-        decides is committed by itself: `OvertakenError` would refuse the rest as well.
+        What a person decides is committed by itself: `OvertakenError` would refuse the rest as well.
         """
-        late, due = list(self._late), False
-        for change in changes:
-            late.append(change)
-            due = due or not (isinstance(change, About) and isinstance(change.fact, Acknowledged))
-        if due:
-            self._write(late)
-            late = []
-        self._late = late
+        self._write([*self._late, *changes])
+        self._late = []
+
+    def defer(self, change: Change) -> None:
+        """Commits it with the next ones, or at the end (`may_wait`)."""
+        self._late.append(change)
 
     def _write(self, changes: Sequence[Change]) -> None:
         with self._database.transaction():

@@ -82,24 +82,24 @@ TABLE = {
     "simp_proto.conformance.probe": Row("cli", "click", "sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
-    "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
-    "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
+    "simp_daemon.effects": Row("simp_proto.address simp_proto.constants contacts events"),
+    "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants contacts effects events facts"),
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
-    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
+    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed contacts events effects facts"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
-    "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
+    "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
     "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
-        "events effects messages neighbours peers.endpoint peers.strangers"
+        "events effects messages neighbours peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "peers.endpoint questions clients"
+        "messages peers.conversation peers.endpoint peers.exchange questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
@@ -115,10 +115,15 @@ TABLE = {
         "os pathlib secrets",
     ),
     "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
-    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.identity": Row("files", "cryptography", "os pathlib secrets stat"),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.disk": Row(
+        "simp_proto.noise contacts database effects facts identity log peers.conversation store",
+        "",
+        "asyncio pathlib secrets time",
+    ),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
         "simp_proto.text log occurrences",
@@ -126,8 +131,8 @@ TABLE = {
         "asyncio logging",
     ),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery effects events log "
-        "occurrences profile transports",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
+        "files log occurrences profile transports",
         "uvloop",
         "asyncio",
     ),

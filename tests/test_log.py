@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from simp_daemon.events import Ended, ErrorReceived, Event, Ignored, Reason, Source, Why
+from simp_daemon.events import Ended, ErrorReceived, Event, Ignored, Reason, Security, Source, Why
 from simp_daemon.log import in_words
 from simp_proto.constants import BUSY
 
@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "reason": Reason.STRANGER,
     "detail": "it said \x1b",
     "source": Source.CHAT,
+    "security": Security.VERIFIED,
 }
 
 

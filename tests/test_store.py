@@ -31,6 +31,7 @@ from simp_daemon.contacts import (
     Replaced,
     Trust,
     Trusted,
+    may_wait,
 )
 from simp_daemon.database import StoreError, restore
 from simp_daemon.facts import (
@@ -82,8 +83,6 @@ class Disk:
 
     def commit(self, changes: Sequence[Change]) -> None:
         self.late += changes
-        if all(isinstance(change, About) and isinstance(change.fact, Acknowledged) for change in changes):
-            return
         self.flush()
 
     def flush(self) -> None:
@@ -253,8 +252,13 @@ class Crashes(RuleBasedStateMachine):
     @precondition(lambda self: self.turn)
     @rule()
     def commit(self) -> None:
-        self.store.commit(self.turn)
-        self.disk.commit(self.turn)
+        if all(map(may_wait, self.turn)):
+            for change in self.turn:
+                self.store.defer(change)
+            self.disk.late += self.turn
+        else:
+            self.store.commit(self.turn)
+            self.disk.commit(self.turn)
         self.turn = []
 
     @rule(end=st.booleans())
