@@ -233,6 +233,7 @@ def covers(prefix: str, name: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
+@cache
 def rows_of(name: str) -> list[str]:
     """The rows that hold for a module; the one of a whole distribution package holds for its `__init__` alone."""
     return [row for row in TABLE if (name == row if row in PACKAGES else covers(row, name))]
@@ -249,6 +250,7 @@ def module_of(name: str) -> str:
     return name if name in TREES else name.rpartition(".")[0]
 
 
+@cache
 def commands() -> dict[str, str]:
     """The modules that the main command names, by their commands."""
     for node in TREES[MAIN].body:

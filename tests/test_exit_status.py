@@ -153,6 +153,7 @@ def interrupted(*arguments: str, stdin: str = "") -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_interrupts_what_has_an_end_of_its_own(tmp_path: Path) -> None:
     with interrupted("demo", "--pause", "10"):
