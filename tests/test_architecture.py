@@ -225,8 +225,14 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-TREES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
-IMPORTS = {name: list(imports(tree)) for name, tree in TREES.items()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {name_of(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
+
+
+@cache
+def all_imports() -> dict[str, list[str]]:
+    return {name: list(imports(tree)) for name, tree in trees().items()}
 
 
 def covers(prefix: str, name: str) -> bool:
@@ -247,13 +253,13 @@ def full(row: str) -> list[str]:
 
 def module_of(name: str) -> str:
     """The module of ours that an imported name is, or is in."""
-    return name if name in TREES else name.rpartition(".")[0]
+    return name if name in trees() else name.rpartition(".")[0]
 
 
 @cache
 def commands() -> dict[str, str]:
     """The modules that the main command names, by their commands."""
-    for node in TREES[MAIN].body:
+    for node in trees()[MAIN].body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_COMMANDS":
             assert node.value
             return {name: module for name, (module, _) in ast.literal_eval(node.value).items()}
@@ -282,17 +288,17 @@ def faults(name: str, imported: Iterable[str]) -> list[str]:
 
 
 def test_a_module_imports_what_the_table_says() -> None:
-    assert [fault for name in TREES for fault in faults(name, IMPORTS[name])] == []
+    assert [fault for name in trees() for fault in faults(name, all_imports()[name])] == []
 
 
 def test_each_module_has_a_row_and_each_row_a_module() -> None:
-    assert [name for name in TREES if name not in PACKAGES and not rows_of(name)] == []
-    assert [row for row in TABLE if row not in TREES] == []
+    assert [name for name in trees() if name not in PACKAGES and not rows_of(name)] == []
+    assert [row for row in TABLE if row not in trees()] == []
 
 
 def test_each_row_says_no_more_than_is_so() -> None:
     for prefix, row in TABLE.items():
-        used = [each for name in TREES if prefix in rows_of(name) for each in IMPORTS[name]]
+        used = [each for name in trees() if prefix in rows_of(name) for each in all_imports()[name]]
         for each in [*full(prefix), *row.foreign.split(), *row.impure.split()]:
             assert any(covers(each, other) for other in used), f"{prefix} imports no {each}"
 
@@ -312,7 +318,7 @@ def arrows() -> list[tuple[str, str]]:
 
 def test_a_forbidden_arrow_is_found() -> None:
     for arrow in arrows():
-        lower, higher = ([name for name in TREES if covers(layer, name)] for layer in arrow)
+        lower, higher = ([name for name in trees() if covers(layer, name)] for layer in arrow)
         assert lower, arrow
         assert higher, arrow
         for name, other in product(lower, higher):
@@ -320,24 +326,24 @@ def test_a_forbidden_arrow_is_found() -> None:
 
 
 def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found() -> None:
-    for name in TREES:
+    for name in trees():
         allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
         for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
             assert faults(name, [each]) != [], f"{name} might import {each}"
 
 
 def test_nothing_imports_itself_by_a_detour() -> None:
-    graph = {name: {module_of(each) for each in imported} & TREES.keys() for name, imported in IMPORTS.items()}
+    graph = {name: {module_of(each) for each in imported} & trees().keys() for name, imported in all_imports().items()}
     assert list(TopologicalSorter(graph).static_order())
 
 
 def test_each_command_is_there_and_main_alone_names_it() -> None:
     for name, module in commands().items():
-        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in TREES[module].body), module
+        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in trees()[module].body), module
     named = {MAIN, *commands().values()}
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         assert name == MAIN or not any(module in text for text in texts for module in named), name
     # so that neither a command nor main is imported by name
-    for name, module in product(TREES, named):
+    for name, module in product(trees(), named):
         assert module == name or faults(name, one_import(module)) != []

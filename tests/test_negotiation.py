@@ -52,7 +52,7 @@ NO_CALL_AFTER_ANSWERS = (State.ACCEPTING, Input.LAST_TRY, ((do.lose,), State.OVE
     ("faults", "found"),
     [
         ([], False),
-        ([NO_CALL_AFTER_CONFIRM], False),
+        pytest.param([NO_CALL_AFTER_CONFIRM], False, marks=pytest.mark.slow),
         ([NO_CALL_AFTER_CONFIRM, NO_CALL_AFTER_ANSWERS], True),
     ],
 )

@@ -161,6 +161,7 @@ def test_a_pin_comes_before_the_confirm() -> None:
     raise AssertionError("no CONFIRM")
 
 
+@pytest.mark.slow
 def test_no_changed_bit_has_an_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call_module, "READ_BURST", 10**9)
     tried = 0
