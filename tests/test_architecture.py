@@ -5,6 +5,7 @@ have besides.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -330,6 +331,17 @@ def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found() -> None:
         allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
         for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
             assert faults(name, [each]) != [], f"{name} might import {each}"
+
+
+def test_the_map_names_each_module_once() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Where things are\n")[2].partition("\n## ")[0]
+    named = []
+    for package, lines in re.findall(r"^### `(simp_[a-z_/]+)`\n(.*?)(?=^### )", text, re.M | re.S):
+        names = re.findall(r"^- `(\w+)`: ", lines, re.M)
+        assert names == sorted(names), package
+        named += [f"{package}/{name}.py" for name in names]
+    paths = [path.relative_to(ROOT).as_posix() for path in MODULES]
+    assert sorted(named) == sorted(path for path in paths if not path.endswith("/__init__.py"))
 
 
 def test_nothing_imports_itself_by_a_detour() -> None:
