@@ -203,15 +203,21 @@ def test_damage_that_is_met_later_sets_the_file_aside_too(tmp_path: Path) -> Non
         assert store.contacts() == []
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    directory = tmp_path_factory.mktemp("whole")
+    filled(directory, 3)
+    return (directory / "store.db").read_bytes()
+
+
 @settings(max_examples=60)
 @example([(0.0625, 7)])  # SQLite quotes it, and Python can't read the quotation
 @given(st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 7)), min_size=1, max_size=30))
 def test_whatever_bits_have_changed_nothing_but_sentences_comes(
-    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[float, int]]
+    whole: bytes, tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[float, int]]
 ) -> None:
     directory = tmp_path_factory.mktemp("store")
-    filled(directory, 3)
-    data = bytearray((directory / "store.db").read_bytes())
+    data = bytearray(whole)
     for place, bit in flips:
         data[int(place * len(data))] ^= 1 << bit
     (directory / "store.db").write_bytes(data)

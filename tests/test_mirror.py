@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.test_architecture import MODULES, name_of
 
 TESTS = Path(__file__).parent
@@ -95,14 +93,14 @@ def _tested() -> set[str]:
     return {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__init__"], ids=name_of)
-def test_each_module_has_its_tests(path: Path) -> None:
-    name = name_of(path)
-    own = path.stem in _tested()
-    elsewhere = ELSEWHERE.get(name, ("",))[0]
-    assert own or elsewhere, f"write tests/test_{path.stem}.py, or say in ELSEWHERE what tests it and why"
-    assert not (own and elsewhere), f"{name} has its own test module: take it out of the table"
-    assert own or elsewhere.removeprefix("test_") in _tested()
+def test_each_module_has_its_tests() -> None:
+    tested = _tested()
+    for path in MODULES:
+        name, own = name_of(path), path.stem in tested or path.stem == "__init__"
+        elsewhere = ELSEWHERE.get(name, ("",))[0]
+        assert own or elsewhere, f"{name}: write tests/test_{path.stem}.py, or say in ELSEWHERE what tests it and why"
+        assert not (own and elsewhere), f"{name} has its own test module: take it out of the table"
+        assert own or elsewhere.removeprefix("test_") in tested, f"{name}: {elsewhere}"
 
 
 def test_each_test_module_has_its_subject() -> None:

@@ -358,6 +358,7 @@ def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them()
     assert {asked[peer] for peer in others} == {6}
 
 
+@pytest.mark.slow
 def test_a_thousand_made_up_addresses_keep_nobody_in_the_list_for_hours() -> None:
     world = World()
     world.neighbours.attend(True, 0.0)

@@ -336,7 +336,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 Crashes.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
-TestCrashes = Crashes.TestCase
+TestCrashes = pytest.mark.slow(Crashes.TestCase)
 
 
 # -- contacts, and what people decide of them
