@@ -192,8 +192,9 @@ class Attachment:
                 self._requests[peer] = _Other(peer, name)
                 self._tell(Word.CONNECTING, self._requests[peer])
                 self._secured(event)
-            case events.Rang(peer, name):
-                self._partner = _Other(peer, name)
+            case events.Rang(peer, name):  # SIMP/2 says no name before it can be sealed
+                called = self._partner.name if self._partner and self._partner.peer == peer else ""
+                self._partner = _Other(peer, name or called)
                 self._tell(Word.RINGING, self._partner)
             case events.Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from simp_daemon.events import ErrorReceived, Rang, Why
-from simp_daemon.peers.call import Call, Reading
+from simp_daemon.peers.call import FIRST_PAUSE, Call, Reading
 from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
     GONE,
@@ -48,7 +48,7 @@ class Happening(NamedTuple):
 
 def dial(call: Call, happening: Happening) -> None:
     """sends SYN (4.4)"""
-    call.put(None, happening.now)
+    call.put(None, happening.now, FIRST_PAUSE if call.expected else RETRANSMISSION_INTERVAL)
 
 
 def prove(call: Call, happening: Happening) -> None:
