@@ -64,6 +64,12 @@ class Ledgers:
             case Received() | Jumped():
                 self._receive(contact, fact)
 
+    def give_up(self, contact: int) -> None:
+        """All that waits there."""
+        ledger = self.ledger(contact)
+        if ledger.waiting:
+            self.apply(contact, GivenUp(ledger.next - 1, ledger.chain_at(ledger.next - 1)))
+
     def _receive(self, contact: int, fact: Received | Jumped) -> None:
         before = self._unfinished(contact)
         ledger = Ledger(unfinished=before)
