@@ -171,6 +171,18 @@ TABLE = {
     "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
+    "simp_client.selection": Row(
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli.parameters simp_daemon.contacts "
+        "simp_daemon.identity simp_daemon.profile simp_daemon.store view",
+        "click",
+        "os pathlib",
+    ),
+    "simp_client.trust": Row(
+        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.identity simp_daemon.words selection view",
+        "click",
+        "pathlib sys",
+    ),
+    "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
     "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),
