@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415  `simp --help` reads this file, and must not wait for the rest.
 
-from os.path import exists, lexists
+from os.path import exists, isdir, lexists
 from pathlib import Path
 
 import click
@@ -20,7 +20,8 @@ def backup(file: Path, ip: str | None, state: Path | None) -> None:
     Messages are in it as they were written: keep it where nobody else reads. Your keys aren't in it. They are in the
     file identity.key beside the store, and whoever has that is you; without it you are somebody new to all contacts.
 
-    Exit status: 1 when FILE can't be written, there is no profile, or its store can't be used; 2 when FILE exists.
+    Exit status: 1 when FILE can't be written, there is no profile, or its store can't be used; 2 when FILE exists, or
+    its folder doesn't.
 
     \b
     Examples:
@@ -28,6 +29,8 @@ def backup(file: Path, ip: str | None, state: Path | None) -> None:
     """
     if lexists(file):
         raise click.BadParameter(f"{file} exists, and is left as it is: give another name", param_hint="FILE")
+    if not isdir(file.absolute().parent):
+        raise click.BadParameter(f"there is no folder {file.absolute().parent}", param_hint="FILE")
     directory = profile(ip, state)
     with opened(directory) as store:
         store.backup(file)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from simp_client.view import named
+from simp_proto.cli.output import prepare
 from simp_proto.cli.parameters import address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.errors import SimpError
@@ -69,9 +70,10 @@ def explained() -> Iterator[None]:
 
 @contextmanager
 def opened(directory: Path) -> Iterator["Store"]:
-    """The store there, beside a daemon or without one."""
+    """The store there, beside a daemon or without one; the names in it can be printed, whatever the output takes."""
     from simp_daemon.store import Store
 
+    prepare()
     with explained(), closing(Store(directory, daemon=False)) as store:
         yield store
 

@@ -31,15 +31,18 @@ class Identity:
     x25519: bytes
     ed25519: bytes
 
+    def __repr__(self) -> str:
+        return "Identity(...)"
+
+    @property
+    def signing_key(self) -> bytes:
+        """The public half of the Ed25519 key."""
+        return Ed25519PrivateKey.from_private_bytes(self.ed25519).public_key().public_bytes_raw()
+
     @property
     def public(self) -> tuple[bytes, bytes]:
         """The public keys, X25519 and Ed25519."""
-        return KeyPair(self.x25519).public, Ed25519PrivateKey.from_private_bytes(
-            self.ed25519
-        ).public_key().public_bytes_raw()
-
-    def __repr__(self) -> str:
-        return "Identity(...)"
+        return KeyPair(self.x25519).public, self.signing_key
 
 
 def id_of(key: bytes, signing_key: bytes) -> str:

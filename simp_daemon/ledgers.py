@@ -47,8 +47,9 @@ class Ledgers:
                     "UPDATE message SET fate = ? WHERE contact = ? AND fate = 'waiting' AND last <= ?",
                     *(Fate.DELIVERED if isinstance(fact, Acknowledged) else Fate.UNDELIVERED, contact, fact.number),
                 )
-                self._run(
-                    "UPDATE contact SET acknowledged = ?, chain = ? WHERE id = ?", fact.number, fact.chain, contact
+                self._run(  # what came late may have been given up by a command
+                    "UPDATE contact SET acknowledged = ?, chain = ? WHERE id = ? AND acknowledged < ?",
+                    *(fact.number, fact.chain, contact, fact.number),
                 )
             case Renumbered():
                 (acknowledged,) = self._run("SELECT acknowledged FROM contact WHERE id = ?", contact).fetchone()

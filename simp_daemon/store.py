@@ -6,9 +6,9 @@ same facts. The history is kept, and read by parts: only what isn't acknowledged
 All calls block, for as long as the disk takes. A store may be used by any thread, by one at a time; while it waits for
 the disk it lets others run. A commit that fails changes nothing, and may be tried again with the same changes.
 
-One daemon has a profile at a time. Commands read and write it meanwhile, each in a transaction of its own: `decided`
-says of whom. Asked when something occurs, which is when it matters (spec 9.7), that costs less than a signal would in
-code, and every system has it.
+One daemon has a profile at a time. Commands read and write it meanwhile, each in a transaction of its own: `changed`
+says that one has. Asked when something occurs, which is when it matters (spec 9.7), that costs less than a signal would
+in code, and every system has it.
 """
 
 import time
@@ -55,7 +55,6 @@ class Store:
     def __init__(self, directory: Path, *, daemon: bool, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._late: list[Change] = []
-        self._known: set[Contact] = set()
         self._database = Database(directory, daemon=daemon)
         self._run = self._database.run
         self._ledgers = Ledgers(self._database, self._now)
@@ -64,7 +63,6 @@ class Store:
         try:
             if daemon:
                 self._begin()
-                self._known = set(self.contacts())
         except BaseException:
             self._database.close()
             raise
@@ -101,13 +99,7 @@ class Store:
             case Reached(key, name, address):
                 self._reach(self._contact(key), name, address)
             case KeyChanged(key, other):
-                contact = self._contact(key)
-                self._run("UPDATE contact SET trust = 'changed' WHERE id = ? AND trust <> 'blocked'", contact)
-                self._run(
-                    "INSERT INTO other_key (contact, key, signing_key, name, host, port, at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-                    *(contact, other.key, other.signing_key, other.name, *other.address, self._now()),
-                )
+                self._change_key(self._contact(key), other)
             case Trusted(key, was, trust):
                 contact = self._contact(key)
                 if not self._run(
@@ -146,6 +138,18 @@ class Store:
         )
         self._run(
             "INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", contact, *address, now
+        )
+
+    def _change_key(self, contact: int, other: Pinned) -> None:
+        """Whoever answers as ever, and is stopped or blocked, is nobody else."""
+        keys = (other.key, other.signing_key)
+        if self._run("SELECT 1 FROM contact WHERE id = ? AND key = ? AND signing_key = ?", contact, *keys).fetchone():
+            return
+        self._run("UPDATE contact SET trust = 'changed' WHERE id = ? AND trust <> 'blocked'", contact)
+        self._run(
+            "INSERT INTO other_key (contact, key, signing_key, name, host, port, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+            *(contact, *keys, other.name, *other.address, self._now()),
         )
 
     def _replace(self, contact: int, other: Pinned) -> None:
@@ -212,16 +216,9 @@ class Store:
         with self._database.explained():
             return self._ledgers.history(None if key is None else self._contact(key), after, limit)
 
-    def decided(self) -> list[Contact]:
-        """Contacts as they are now, of which a command has decided something since a daemon last asked; 5 µs if none.
-
-        Those that the daemon itself has changed meanwhile may be among them.
-        """
-        if not self._database.changed():
-            return []
-        now = self.contacts()
-        before, self._known = self._known, set(now)
-        return [contact for contact in now if contact not in before]
+    def changed(self) -> bool:
+        """Whether another process has committed something since this was last asked, which takes 5 µs."""
+        return self._database.changed()
 
     def _addresses(self, contact: int) -> tuple[Address, ...]:
         rows = self._run(

@@ -172,7 +172,7 @@ TABLE = {
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.selection": Row(
-        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli.parameters simp_daemon.contacts "
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
         "simp_daemon.identity simp_daemon.profile simp_daemon.store view",
         "click",
         "os pathlib",

@@ -367,7 +367,7 @@ from pathlib import Path
 from simp_daemon.store import Store
 store = Store(Path(sys.argv[1]), daemon=True)
 for line in sys.stdin:
-    print([(contact.name, str(contact.trust)) for contact in store.decided()], flush=True)
+    print(store.changed() and [(contact.name, str(contact.trust)) for contact in store.contacts()], flush=True)
 """
 
 
@@ -377,7 +377,7 @@ def daemon(directory: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLDER, str(directory)]
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         try:
-            assert told(process) == "[]"
+            assert told(process) == "False"
             yield process
         finally:
             process.kill()
@@ -400,9 +400,9 @@ def test_a_daemon_that_runs_learns_what_is_decided(home: Path) -> None:
             (["block", "--undo", "bob"], "new"),
         ):
             simp(*arguments)
-            assert told(process) == f"[('bob', '{trust}')]"
+            assert told(process) == f"[('bob', '{trust}'), ('carol', 'new')]"
         simp("contacts")
-        assert told(process) == "[]"
+        assert told(process) == "False"
 
 
 def test_a_store_is_copied_beside_a_daemon_and_put_back_without_one(home: Path, tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_what_is_no_backup_replaces_nothing(home: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         simp("restore", tmp_path / name, status=1)
     simp("restore", tmp_path / "none", status=2)
-    simp("backup", tmp_path / "none" / "copy", status=1)
+    assert "no folder" in simp("backup", tmp_path / "none" / "copy", status=2).stderr
     assert list(contacts(home)) == [BOB.key]
     assert sorted(os.listdir(home)) == ["identity.key", "lock", "store.db"]
 
@@ -465,3 +465,21 @@ def test_neither_store_nor_keys_are_loaded_before_they_are_needed(arguments: lis
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_an_output_that_lacks_a_name_s_letters_gets_their_codes(home: Path) -> None:
+    commit(home, replace(BOB, name="b\u014db"))
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for arguments, status in ((["contacts"], 0), (["verify", id_of_(BOB)], 1), (["block", id_of_(BOB)], 0)):
+        done = subprocess.run(
+            [*SIMP, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        assert (done.returncode, b"Traceback" in done.stderr, rb"b\u014db" in done.stdout) == (status, False, True)
+
+
+def test_a_damaged_store_is_told_with_what_to_do(home: Path) -> None:
+    (home / "store.db").write_bytes(b"nonsense" * 1000)
+    told = simp("contacts", status=1).stderr
+    assert "is damaged" in told
+    assert "simp restore" in told
+    assert (home / "store.db").read_bytes() == b"nonsense" * 1000
