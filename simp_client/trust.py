@@ -118,10 +118,10 @@ def _changed(contact: "Contact", there: list["Contact"]) -> str:
     other, who, own = contact.others[-1], shown(contact), short_id(contact)
     found = next((each for each in there if (each.key, each.signing_key) == (other.key, other.signing_key)), None)
     somebody = f"your contact {shown(found)} ({short_id(found)})" if found else "somebody with another key"
-    keeps = f"simp trust {own} {own}, if that was somebody else"
     return (
-        f"! {somebody} answered for {who} at {format_address(other.address)}. Nothing is shown or sent. Ask {who}, but "
-        f"not in a chat, what simp identity shows there, and type: simp trust {own} THAT-ID. Or: {keeps}."
+        f"! {somebody} answered for {who} at {format_address(other.address)}. Nothing is shown or sent meanwhile.\n"
+        f"  Ask {who}, but not in a chat, what simp identity shows there, and type: simp trust {own} THAT-ID\n"
+        f"  Or, if that was somebody else: simp trust {own} {own}"
     )
 
 
