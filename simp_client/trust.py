@@ -235,8 +235,8 @@ def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
 def block(name: str, undo: bool, ip: str | None, state: Path | None) -> None:
     """Keep NAME out, a contact's name or id: no call of theirs rings, nothing is shown, and nothing is sent to them.
 
-    A chat that is on ends, and calls look to them as if nobody answered. With --undo they are let in again, and you have
-    to compare words anew.
+    A chat that is on ends, and calls look to them as if nobody answered. With --undo they are let in again, and words
+    are to be compared anew.
 
     Exit status: 1 when NAME is no contact, or two.
 
