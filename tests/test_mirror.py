@@ -85,6 +85,7 @@ SUBJECTS = {
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",
+    "trust_live": "decisions about a contact, at daemons that run",
     "simulation": "networks that lose, repeat and reorder",
 }
 """Test modules without a module of their name, and what they are about."""
