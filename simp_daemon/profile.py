@@ -39,6 +39,11 @@ def state_directory(address: Address) -> Path:
     return user_state_path("simp") / re.sub("[^0-9A-Za-z.]+", "-", f"{address[0]}-{address[1]}")
 
 
+def profiles() -> list[Path]:
+    """Those that daemons of this user have made where `state_directory` says, and that have keys."""
+    return sorted(key.parent for key in user_state_path("simp").glob("*/identity.key"))
+
+
 def hosts_file() -> Path:
     """The person's list of addresses and names (discovery 2.3)."""
     return user_config_path("simp") / "hosts"

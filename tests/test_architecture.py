@@ -114,7 +114,8 @@ TABLE = {
         "os pathlib secrets",
     ),
     "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
-    "simp_daemon.identity": Row("files", "cryptography", "os pathlib secrets stat"),
+    "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
+    "simp_daemon.words": Row(),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
@@ -174,6 +175,18 @@ TABLE = {
     "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
+    "simp_client.selection": Row(
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
+        "simp_daemon.identity simp_daemon.profile simp_daemon.store view",
+        "click",
+        "os pathlib",
+    ),
+    "simp_client.trust": Row(
+        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.identity simp_daemon.words selection view",
+        "click",
+        "pathlib sys",
+    ),
+    "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
     "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),

@@ -52,6 +52,8 @@ ELSEWHERE = {
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
     "simp_daemon.peers.delivery": ("test_stop_and_wait", "a seam, which SIMP/1's delivery fills"),
     "simp_daemon.peers.session": ("test_states", "each cell of the table is tried through a session"),
+    "simp_client.selection": ("test_trust", "whom and whose profile a command means shows by what it does"),
+    "simp_client.copies": ("test_trust", "what is kept is what is decided about contacts"),
     "simp_client.listing": ("test_who", "what a daemon lists is what who shows"),
     "simp_client.doctor.checks": ("test_verdicts", "each check is a verdict on facts, as those on a peer are"),
     "simp_client.doctor.questions": ("test_doctor_live", "what it asks is a network"),
@@ -84,6 +86,7 @@ SUBJECTS = {
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",
+    "trust_live": "decisions about a contact, at daemons that run",
     "simulation": "networks that lose, repeat and reorder",
 }
 """Test modules without a module of their name, and what they are about."""
