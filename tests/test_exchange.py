@@ -427,3 +427,19 @@ def test_a_day_brings_new_keys_and_nothing_else(town: Town) -> None:
     alice.say("CHAT|good morning")
     town.run(1)
     assert (alice.hear(), bob.hear()[-1]) == (["ACK|1"], "CHAT|alice|good morning")
+
+
+def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town: Town) -> None:
+    """Its FIN was never acknowledged; the ACK that comes later belongs to the peer's own call."""
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say(f"CONNECTING|{one_line(old)}")
+    town.run(1)
+    alice.say(f"QUIT|{one_line(old)}")
+    town.run(1)
+    town.lose = lambda sender, datagram: False
+    old.say(f"CONNECTING|{one_line(alice)}")
+    town.run(0.1)
+    alice.say("CONNECTED|old")
+    town.run(0.1)
+    assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]

@@ -37,6 +37,8 @@ from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Reco
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
+_ENDS: Final = (Control.ACK, Control.SYN, Control.FIN)
+"""After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
 
 
 class Switchboard:
@@ -268,9 +270,9 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, Reason.UNSEALED))
             return True
         for call in self._calls.all(State.ENDING):
-            if call.peer == peer and datagram.operation is Control.ACK and call.in_the_clear:
+            if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
-                return True
+                return datagram.operation is Control.ACK
         return False
 
 
