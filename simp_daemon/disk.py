@@ -17,7 +17,7 @@ from simp_daemon.effects import Commit, Effect
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.identity import read_identity
 from simp_daemon.log import log
-from simp_daemon.peers.conversation import Means
+from simp_daemon.peers.means import Means
 from simp_daemon.store import OvertakenError, Store
 from simp_proto.noise import KeyPair
 

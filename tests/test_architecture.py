@@ -98,7 +98,7 @@ TABLE = {
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "messages peers.conversation peers.endpoint peers.exchange questions clients"
+        "messages peers.endpoint peers.exchange peers.means questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
@@ -120,7 +120,7 @@ TABLE = {
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise contacts database effects facts identity log peers.conversation store",
+        "simp_proto.noise contacts database effects facts identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),

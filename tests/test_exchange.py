@@ -7,6 +7,7 @@ import pytest
 from simp_daemon.contacts import Trust, Trusted
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
+from simp_daemon.occurrences import Announced
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
@@ -443,3 +444,44 @@ def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town
     alice.say("CONNECTED|old")
     town.run(0.1)
     assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]
+
+
+def test_a_contact_that_has_the_address_of_another_now_is_told_and_called_by_name(town: Town) -> None:
+    """As networks hand addresses on."""
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    for home in (bob, carol):
+        meet(town, alice, home)
+        alice.say(f"QUIT|{home.name}")
+        town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(carol)}")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(15)
+    assert alice.hear()[-2:] == [
+        "ERROR|carol is now where bob was: nothing was said; call carol, if you mean them", "QUIT|bob"
+    ]  # fmt: skip
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(town: Town) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
+    alice.say("CONNECTING|carol")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(carol)}|encrypted"

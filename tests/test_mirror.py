@@ -42,6 +42,8 @@ ELSEWHERE = {
     "simp_daemon.contacts": ("test_store", "without rules, each kept by the store"),
     "simp_daemon.ledgers": ("test_store", "what the store keeps of them, it loads"),
     "simp_daemon.schema": ("test_database", "tables without rules, made and brought up to date"),
+    "simp_daemon.peers.sessions": ("test_endpoint", "an endpoint feeds and files them"),
+    "simp_daemon.peers.means": ("test_disk", "without rules, given by the disk"),
     "simp_daemon.peers.conversation": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.conversations": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.sealed_session": ("test_exchange", "whole daemons show what becomes of what is said"),
