@@ -480,8 +480,10 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     carol.address = bob.address
     town.homes[carol.address] = carol
     alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
+    town.run(1)
     alice.say("CONNECTING|carol")
     town.run(1)
     carol.say("CONNECTED|alice")
     town.run(1)
-    assert alice.hear()[-1] == f"SECURED|{at(carol)}|encrypted"
+    heard = alice.hear()
+    assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
