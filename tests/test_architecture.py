@@ -64,7 +64,7 @@ TABLE = {
     "simp_proto.cli.completion": Row("", "click"),
     "simp_proto.cli.manual": Row("", "click", "pathlib"),
     # tools
-    "simp_proto.toolkit": Row(f"{WIRE} cli.document cli.output"),
+    "simp_proto.toolkit": Row(f"{WIRE} simp_proto.sealed cli.document cli.output"),
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),

@@ -58,7 +58,8 @@ def decode(
     comes.
 
     A datagram that a daemon must refuse is shown as far as it can be read, the wrong field marked with >, with the
-    section of spec/simp.md that it breaks and, after "perhaps:", a common mistake that would explain it. --compare
+    section of spec/simp.md (spec) or spec/simp2.md (simp2) that it breaks and, after "perhaps:", a common mistake that
+    would explain it. --compare
     takes exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
 
     Exit status: 1 when a datagram was refused, or a file couldn't be read to its end; a difference is not a failure.

@@ -119,7 +119,7 @@ they mean. Times are seconds since the first. What is open is printed, too.</p>
     ) -> str:
         what, note = label(reading)
         if reading.error:
-            note = f"refused{f' (spec {reading.error.section})' if reading.error.section else ''}"
+            note = reading.refusal
         note = f"{note}, {again}" if again else note
         time = "" if seconds is None else f"{seconds:.3f}"
         kind = "wrong" if reading.error else "again" if again else "news"
