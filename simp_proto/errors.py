@@ -76,6 +76,10 @@ class NotSimpError(LineError):
     """A line whose first word is not an operation at all: an HTTP request, say (client 2)."""
 
 
+class KeyLogError(SimpError, ValueError):
+    """A line that is none of a key log (simp2 10.2)."""
+
+
 class AddressError(SimpError, ValueError):
     """A text that is not `IP` or `IP:port`."""
 

@@ -54,6 +54,7 @@ TABLE = {
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
+    "simp_proto.sealed.opening": Row("noise", "cryptography"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
@@ -68,6 +69,7 @@ TABLE = {
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),
+    "simp_proto.toolkit.keyring": Row("simp_proto.noise", "cryptography"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.dissector": Row("", "click", "pathlib"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),

@@ -8,6 +8,7 @@ from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZES, HEAD, HEAD_SIZE, name_of, offset, payload_length, text_of, with_checksum
 from simp_proto.errors import SealedError
 from simp_proto.printable import printable
+from simp_proto.toolkit.opened import Opened
 from simp_proto.toolkit.reading import Reading
 
 BYTES_A_ROW: Final = 12
@@ -77,8 +78,28 @@ def rows(reading: Reading) -> Iterator[Row]:
             yield Row(f"{'':>8}({counted(len(field.data) - most * BYTES_A_ROW, 'byte')} more)")
     if reading.error:
         yield from reasons(reading)
+    if reading.opened:
+        yield from _opened_rows(reading.opened)
     if reading.note:
         yield Row(f"no offer of SIMP/2 ({reading.note.rule}): {printable(str(reading.note))}", NOTE)
+
+
+def opened_fields(opened: Opened) -> list[Field]:
+    """The frames as fields, their offsets being those in what was sealed."""
+    found, at = [], 0
+    for name, data, meaning in opened.parts():
+        found.append(Field(name, at, data, meaning, opened.error is not None))
+        at += len(data)
+    return found
+
+
+def _opened_rows(opened: Opened) -> Iterator[Row]:
+    if opened.plain:
+        yield Row(f"opened with the {opened.side}'s key, {counted(len(opened.plain), 'byte')} of frames:", NOTE)
+        for field in opened_fields(opened):
+            yield from (row(field, start) for start in range(0, len(field.data) or 1, BYTES_A_ROW))
+    if opened.why or opened.error or not opened.frames:
+        yield Row(opened.in_words, WRONG if opened.is_wrong else NOTE)
 
 
 def row(field: Field, start: int) -> Row:

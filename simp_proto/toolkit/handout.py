@@ -122,7 +122,7 @@ they mean. Times are seconds since the first. What is open is printed, too.</p>
             note = reading.refusal
         note = f"{note}, {again}" if again else note
         time = "" if seconds is None else f"{seconds:.3f}"
-        kind = "wrong" if reading.error else "again" if again else "news"
+        kind = "wrong" if reading.is_wrong else "again" if again else "news"
         goes_left = captured is not None and captured.source != conversation.left
         way = f"{format_address(captured.source)} to {format_address(captured.destination)}" if captured else where
         spoken = ", ".join(filter(None, (f"{time} s" if time else "", way, cut(what, _SPOKEN, "…"), note)))
@@ -173,8 +173,27 @@ def _drawn(time: str, what: str, note: str, goes_left: bool | None, spoken: str)
 
 
 def _card(reading: Reading, captured: Captured | None, where: str) -> str:
+    rows = _rows([] if reading.error and not reading.data else dump.fields(reading))
+    opened = ""
+    if reading.opened:
+        table = _table(_rows(dump.opened_fields(reading.opened))) if reading.opened.plain else ""
+        opened = f'<div class="why"><p>{escape(reading.opened.in_words)}</p></div>\n{table}'
+    reasons = [f"<p>{escape(row.text)}</p>\n" for row in dump.reasons(reading)] if reading.error else []
+    cut_off = f" (the first {_MOST_BYTES} of {reading.size})" if len(reading.data) > _MOST_BYTES else ""
+    from_where = safe(str(captured)) if captured else safe(where)
+    table = f"""{_table(rows)}{opened}<p class="soft">In hexadecimal, for simp decode{cut_off}:</p>
+<pre>{reading.data[:_MOST_BYTES].hex()}</pre>
+"""
+    return f"""<div class="card">
+<p><b>{escape(reading.title)}</b><br><span class="soft">{from_where}</span></p>
+{f'<div class="why">{"".join(reasons)}</div>' if reasons else ""}
+{table if rows else ""}</div>
+"""
+
+
+def _rows(fields: list[dump.Field]) -> list[str]:
     rows = []
-    for each in [] if reading.error and not reading.data else dump.fields(reading):
+    for each in fields:
         octets, more = each.data[:_MOST_BYTES], len(each.data) - _MOST_BYTES
         rest = f' <span class="soft">({more} more)</span>' if more > 0 else ""
         meaning = each.meaning if len(each.meaning) <= _MOST_TEXT else f"{each.meaning[:_MOST_TEXT]}…"
@@ -184,20 +203,14 @@ def _card(reading: Reading, captured: Captured | None, where: str) -> str:
             f"<td><code>{octets.hex(' ')}</code>{rest}</td>"
             f'<th scope="row">{mark}{escape(each.name)}</th><td><bdi>{escape(meaning)}</bdi></td></tr>\n'
         )
-    reasons = [f"<p>{escape(row.text)}</p>\n" for row in dump.reasons(reading)] if reading.error else []
-    cut_off = f" (the first {_MOST_BYTES} of {reading.size})" if len(reading.data) > _MOST_BYTES else ""
-    from_where = safe(str(captured)) if captured else safe(where)
-    table = f"""<table class="fields">
+    return rows
+
+
+def _table(rows: list[str]) -> str:
+    return f"""<table class="fields">
 <thead><tr><th scope="col" class="time">offset</th><th scope="col">bytes</th><th scope="col">field</th>
 <th scope="col">meaning</th></tr></thead>
 <tbody>
 {"".join(rows)}</tbody>
 </table>
-<p class="soft">In hexadecimal, for simp decode{cut_off}:</p>
-<pre>{reading.data[:_MOST_BYTES].hex()}</pre>
-"""
-    return f"""<div class="card">
-<p><b>{escape(reading.title)}</b><br><span class="soft">{from_where}</span></p>
-{f'<div class="why">{"".join(reasons)}</div>' if reasons else ""}
-{table if rows else ""}</div>
 """

@@ -10,13 +10,15 @@ from simp_proto.errors import DatagramError, SealedError
 from simp_proto.printable import printable
 from simp_proto.toolkit.diagnosis import hints
 from simp_proto.toolkit.envelope import Envelope, no_offer
+from simp_proto.toolkit.opened import Opened
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`data`, and either the datagram that it is or the error because of which it is none.
 
-    `envelope` is what the datagram says of SIMP/2; `note` is why it doesn't offer that, where it looks like an offer.
+    `envelope` is what the datagram says of SIMP/2, and `opened` what a key log opens of that; `note` is why it doesn't
+    offer SIMP/2, where it looks like an offer.
     """
 
     data: bytes
@@ -24,6 +26,7 @@ class Reading:
     error: DatagramError | None = None
     envelope: Envelope | None = None
     note: SealedError | None = None
+    opened: Opened | None = None
 
     @classmethod
     def of(cls, data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> "Reading":
@@ -34,6 +37,11 @@ class Reading:
         except DatagramError as error:
             return cls(data, error=error)
         return cls(data, datagram, None, envelope, None if envelope else no_offer(datagram))
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it was refused, or what is sealed in it is wrong."""
+        return self.error is not None or (self.opened is not None and self.opened.is_wrong)
 
     @property
     def framing(self) -> Framing | None:
@@ -59,6 +67,8 @@ class Reading:
     @property
     def in_words(self) -> str:
         """`MESSAGE 1 'hello'`, or what is wrong, printable."""
+        if self.opened and self.opened.frames:
+            return self.opened.in_words
         if self.envelope:
             return self.envelope.in_words
         if self.datagram:
@@ -103,7 +113,7 @@ class Reading:
             if str(read[name]).encode("utf-8") != data:
                 read[f"{name}_hex"] = data.hex()
         if self.envelope:
-            read["simp2"] = self.envelope.as_json
+            read["simp2"] = self.envelope.as_json | ({"opened": self.opened.as_json} if self.opened else {})
         elif self.note:
             read["simp2"] = _error_as_json(self.note)
         return read
