@@ -81,7 +81,7 @@ TABLE = {
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
     "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
-    "simp_proto.conformance.probe": Row("cli", "click", "sys"),
+    "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
