@@ -148,6 +148,12 @@ def test_the_golden_call_as_a_ladder_and_a_page(tmp_path: Path) -> None:
         assert f", {name}, " in page
 
 
+def test_a_text_of_simp1_that_is_refused_is_guessed() -> None:
+    text = datagram_by_hand("MESSAGE", b"\xab hello \xbb", 1, b"alice").hex()
+    assert simp("decode", text).stdout.splitlines()[-1].startswith("perhaps: a text that isn't UTF-8: one of SIMP/1")
+    assert json.loads(simp("decode", "--json", GOLDEN["refused_payload"][0]["hex"]).stdout)["hints"] == []
+
+
 def test_an_offer_in_trailer_is_none() -> None:
     payload = bytes.fromhex(GOLDEN["offer"][0]["hex"])
     assert "simp2" not in json.loads(simp("decode", "--json", by_hand("trailer", 1, 2, 0, b"", payload).hex()).stdout)

@@ -27,7 +27,8 @@ from tests.test_envelope import CALL, GOLDEN, NAMED, bytes_of, captured, golden
 LINE = HANDSHAKE["key_log"]
 KEY = bytes.fromhex(HANDSHAKE["callee_key"])
 SESSION = bytes.fromhex(HANDSHAKE["session"])
-HEXES = [data.hex() for _, data in CALL]
+DATA = [data for _, data in CALL]
+HEXES = [data.hex() for data in DATA]
 OPENED = [
     *NAMED[:4],
     "HELLO 'bob'",
@@ -101,7 +102,7 @@ def test_as_a_ladder_and_a_page(tmp_path: Path, log: str) -> None:
 
 
 def test_what_comes_before_a_handshake_must_be_there(log: str) -> None:
-    told = "not opened: the {} of its call, which its seal covers, hasn't been seen"
+    told = "not opened: its seal covers the {} of its call, which hasn't been read"
     for hexes, missing in ((HEXES[4:], "SYN"), ([HEXES[0], HEXES[5]], "ANSWER")):
         result = simp("decode", "--key-log", log, *hexes)
         assert result.exit_code == 0
@@ -148,6 +149,27 @@ def test_what_has_no_keys_is_said_once(tmp_path: Path) -> None:
     ]
 
 
+def test_keys_that_are_written_meanwhile_count(tmp_path: Path) -> None:
+    told: list[str] = []
+    with open(written(tmp_path / "keys.log", b"# ours\n"), encoding="utf-8") as log:
+        keyring = Keyring(log, told.append)
+        envelopes = [envelope for data in (*DATA[:4], DATA[6]) if (envelope := Reading.of(data).envelope)]
+        assert [keyring.open(each) for each in envelopes] == [None] * 5
+        with open(log.name, "a", encoding="utf-8") as daemon:
+            daemon.write(f"nonsense\n{LINE}\n")
+        opened = [keyring.open(each) for each in envelopes]
+    assert [each and each.side for each in opened] == [None, None, None, None, "callee"]
+    assert told == ["session d6fd30c2: its keys aren't in the key log", "line 2: read 'nonsense', expected SIMP2"]
+
+
+def test_a_key_log_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    for path, why in ((tmp_path, "is a directory"), (tmp_path / "none", "No such file or directory")):
+        result = simp("decode", "--key-log", str(path), HEXES[0])
+        assert result.exit_code == 2
+        assert "--key-log" in result.stderr
+        assert why in result.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -165,7 +187,7 @@ def test_a_line_that_is_wrong_is_named_and_the_others_count(tmp_path: Path, line
     result = simp("decode", "--key-log", path, HEXES[7])
     assert result.exit_code == 1
     (error,) = result.stderr.splitlines()
-    assert error.startswith(f"Error: {path}, line 2: {told}")
+    assert error.startswith(f"{path}: line 2: {told}")
     assert "PIECE      number 1" in result.stdout
 
 
@@ -213,8 +235,7 @@ def test_no_changed_bit_is_taken_for_the_record() -> None:
         for bit in range(3 * 8, len(data) * 8):
             changed = bytearray(data)
             changed[bit // 8] ^= 1 << bit % 8
-            keyring = Keyring(lambda told: None)
-            assert list(keyring.add([LINE])) == []
+            keyring = Keyring(iter([LINE]), lambda told: None)
             for each in (CALL[0][1], with_checksum(bytes(changed), Framing.HEADER)):
                 if envelope := Reading.of(each).envelope:
                     opened = keyring.open(envelope)

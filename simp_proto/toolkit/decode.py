@@ -103,9 +103,7 @@ def decode(
         view = _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
     output.prepare()
     failed = unread = False
-    keyring = None
-    if key_log:
-        keyring, failed = _keyring(key_log)
+    keyring = _keyring(key_log) if key_log else None
     try:
         for item in items(checked(sources, joined=not compare), ports):
             if isinstance(item, SourceError):
@@ -124,25 +122,19 @@ def decode(
             raise
     if isinstance(view, _Page):
         view.end()
+    failed |= keyring is not None and keyring.is_wrong
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 
-def _keyring(path: str) -> tuple["Keyring", bool]:
-    """The keys in a key log, and whether some of its lines are none, which are told."""
+def _keyring(path: str) -> "Keyring":
+    """The keys in a key log, and those that are written to it meanwhile."""
     from simp_proto.toolkit.keyring import Keyring  # noqa: PLC0415  # few need its cipher
 
-    def tell(what: str) -> None:
-        click.echo(printable(f"{path}: {what}"), err=True)
-
-    keyring, failed = Keyring(tell), False
     try:
-        with open(path, encoding="utf-8", errors="backslashreplace") as lines:
-            for number, error in keyring.add(lines):
-                failed = True
-                click.echo(f"Error: {printable(f'{path}, line {number}: {error}')}", err=True)
+        lines = click.get_current_context().with_resource(click.open_file(path, "r", "utf-8", "backslashreplace"))
     except OSError as error:
         raise click.BadParameter(printable(f"{path}: {error.strerror}"), param_hint="--key-log") from None
-    return keyring, failed
+    return Keyring(lines, lambda told: click.echo(printable(f"{path}: {told}"), err=True))
 
 
 class _Json:

@@ -1,6 +1,6 @@
 """The keys of a key log, and what they open (simp2 10.2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,21 +36,31 @@ class _Session:
 
 
 class Keyring:
-    """Opens datagrams in the order in which they come. `tell` is given, once, what has no keys."""
+    """The keys in the lines of a key log. It opens datagrams in the order in which they come.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    `tell` is given what is wrong with a line, and once what has no keys. A daemon may write while it chats, so that
+    there may be more lines whenever keys are missed.
+    """
+
+    def __init__(self, lines: Iterator[str], tell: Callable[[str], None]) -> None:
+        self.is_wrong = False
+        """Whether some of the lines are none of a key log."""
+        self._lines = lines
+        self._number = 0
         self._tell = tell
         self._missing: set[str] = set()
         self._sessions: dict[bytes, list[_Session]] = {}
         self._calls: dict[bytes, list[_Session]] = {}
+        self._read_on()
 
-    def add(self, lines: Iterable[str]) -> Iterable[tuple[int, KeyLogError]]:
-        """Takes the lines of a key log; gives those that are none, with their numbers."""
-        for number, line in enumerate(lines, 1):
+    def _read_on(self) -> None:
+        for line in self._lines:
+            self._number += 1
             try:
                 keys = read_line(line)
             except KeyLogError as error:
-                yield number, error
+                self.is_wrong = True
+                self._tell(f"line {self._number}: {error}")
                 continue
             if keys:
                 ciphers = {"caller": ChaCha20Poly1305(keys.caller), "callee": ChaCha20Poly1305(keys.callee)}
@@ -80,6 +90,8 @@ class Keyring:
                 session.offers.append(begin_transcript(bound, offer.e))
 
     def _found(self, what: str, key: bytes, among: dict[bytes, list[_Session]]) -> list[_Session]:
+        if key not in among:
+            self._read_on()
         told = f"{what} {key.hex()}: its keys aren't in the key log"
         if key not in among and told not in self._missing and len(self._missing) < _MOST_MISSING:
             self._missing.add(told)
@@ -113,7 +125,7 @@ def _handshake(said: Answer | Confirm, sessions: list[_Session]) -> Opened:
             return _read(side, plain, lambda plain: [each for each in read_handshake(kind, plain) if each])
     if untried:
         earlier = "SYN" if is_answer else "ANSWER"
-        return Opened(why=f"not opened: the {earlier} of its call, which its seal covers, hasn't been seen")
+        return Opened(why=f"not opened: its seal covers the {earlier} of its call, which hasn't been read")
     return Opened(why=_FORGED, forged=True)
 
 

@@ -1,16 +1,19 @@
 """Bytes as they were read: as a datagram, or with the reason why they are none, for people and scripts."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from simp_proto.cli.output import counted
-from simp_proto.constants import Framing
-from simp_proto.datagram import HEAD_SIZE, Datagram, parse
+from simp_proto.constants import USER_SIZE, Framing, Type
+from simp_proto.datagram import HEAD_SIZE, Datagram, offset, parse
 from simp_proto.errors import DatagramError, SealedError
 from simp_proto.printable import printable
 from simp_proto.toolkit.diagnosis import hints
 from simp_proto.toolkit.envelope import Envelope, no_offer
 from simp_proto.toolkit.opened import Opened
+
+_OF_SIMP1: Final = "a text that isn't UTF-8: one of SIMP/1, which daemons of SIMP/2 ignore"
+_USER: Final = offset("user", Framing.BARE, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class Reading:
     @property
     def hints(self) -> list[str]:
         """What may have caused the error."""
+        if isinstance(self.error, SealedError):
+            return [_OF_SIMP1] if self.data[0] == Type.CHAT and any(self.data[_USER : _USER + USER_SIZE]) else []
         return hints(self.data, self.error.framing) if self.error and self.error.framing else []
 
     @property
