@@ -13,10 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_proto.constants import Framing
-from simp_proto.datagram import with_checksum
+from simp_daemon.peers.seal import Seal
+from simp_proto.constants import Control, Framing, Type
+from simp_proto.datagram import Datagram, build, with_checksum
 from simp_proto.errors import KeyLogError
+from simp_proto.noise import HandshakeState, KeyPair
+from simp_proto.sealed.frames import Close, Hello, State, build_frames
 from simp_proto.sealed.key_log import SessionKeys, build_line, read_line
+from simp_proto.sealed.offer import Offer, build_offer, prologue, tag_of
+from simp_proto.sealed.payloads import Answer, Confirm, build_payload, session_of
 from simp_proto.toolkit.keyring import Keyring
 from simp_proto.toolkit.reading import Reading
 from tests.sealed_by_hand import frame_by_hand, record_by_hand
@@ -31,8 +36,8 @@ DATA = [data for _, data in CALL]
 HEXES = [data.hex() for data in DATA]
 OPENED = [
     *NAMED[:4],
-    "HELLO 'bob'",
-    "HELLO 'alice', STATE 1 1",
+    "ANSWER, HELLO 'bob'",
+    "CONFIRM, HELLO 'alice', STATE 1 1",
     "STATE 1 1",
     "ACKED 1, PIECE 1 'hello'",
     "ACKED 2",
@@ -94,7 +99,8 @@ def test_as_text_the_frames_follow_their_datagram(log: str) -> None:
 def test_as_a_ladder_and_a_page(tmp_path: Path, log: str) -> None:
     file = written(tmp_path / "call.pcap", captured(CALL))
     lines = simp("decode", "--ladder", "--key-log", log, file).stdout.splitlines()[1:]
-    assert [re.split("[─▶◀│]+", line)[1].strip() for line in lines] == OPENED
+    drawn = [re.split("[─▶◀│]+", line)[1].strip() for line in lines]
+    assert drawn == [name if len(name) <= 30 else f"{name[:29]}…" for name in OPENED]
     page = simp("decode", "--html", "--key-log", log, file).stdout
     for name in OPENED:
         assert f", {name.replace(chr(39), '&#x27;')}, header" in page or name.startswith("OFFER")
@@ -271,3 +277,36 @@ def test_the_cipher_is_loaded_only_with_a_key_log(log: str) -> None:
         command = [sys.executable, "-c", program, "decode", *options, HEXES[7]]
         ended = subprocess.run(command, capture_output=True, text=True, check=True)
         assert ended.stdout.splitlines()[-1] == is_loaded
+
+
+def test_what_a_daemon_writes_opens_what_it_sealed() -> None:
+    """By the daemon's own handshake and seal."""
+    offer = Offer(bytes(1) + KeyPair(b"e" * 32).public, bytes(32))
+    bound = prologue(b"alice", offer.text)
+    caller, callee = (
+        HandshakeState(initiator=initiator, prologue=bound, s=KeyPair(static * 32), e=KeyPair(ephemeral * 32))
+        for initiator, static, ephemeral in ((True, b"a", b"e"), (False, b"b", b"f"))
+    )
+    callee.read_message(caller.write_message())
+    answer = callee.write_message(build_frames([Hello(0, bytes(32), b"bob")]))
+    caller.read_message(answer)
+    state = State(1, bytes(8), 1, bytes(8))
+    confirm = caller.write_message(build_frames([Hello(0, bytes(32), b"alice"), state]))
+    callee.read_message(confirm)
+    *keys, hashed = caller.split()
+    tag, session = tag_of(offer.e), session_of(hashed)
+    line = build_line(SessionKeys(tag, session, *callee.payload_keys, *keys))
+    seal = Seal((keys[0], keys[1]), hashed, caller=False)
+    sent = [
+        build(Datagram(Type.CONTROL, Control.SYN, 0, b"alice", build_offer(offer), Framing.BARE)),
+        build(build_payload(Answer(tag, answer))),
+        build(build_payload(Confirm(tag, confirm))),
+        seal.seal([Close(0, b"bye")])[0],
+        seal.seal([])[0],
+    ]
+    keyring = Keyring(iter([line]), pytest.fail)
+    opened = [envelope and keyring.open(envelope) for envelope in (Reading.of(data).envelope for data in sent)]
+    assert [each and (each.side, each.in_words) for each in opened] == [
+        None, ("callee", "HELLO 'bob'"), ("caller", "HELLO 'alice', STATE 1 1"), ("callee", "CLOSE 0 'bye'"),
+        ("callee", "no frames"),
+    ]  # fmt: skip

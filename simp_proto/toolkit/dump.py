@@ -95,7 +95,7 @@ def opened_fields(opened: Opened) -> list[Field]:
 
 def _opened_rows(opened: Opened) -> Iterator[Row]:
     if opened.plain:
-        yield Row(f"opened with the {opened.side}'s key, {counted(len(opened.plain), 'byte')} of frames:", NOTE)
+        yield Row(f"{opened.title}:", NOTE)
         for field in opened_fields(opened):
             yield from (row(field, start) for start in range(0, len(field.data) or 1, BYTES_A_ROW))
     if opened.why or opened.error or not opened.frames:

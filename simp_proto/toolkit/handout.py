@@ -11,6 +11,7 @@ from simp_proto.printable import names_person
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.frame import Captured, moment
 from simp_proto.toolkit.ladder import Repeats, cut, label
+from simp_proto.toolkit.opened import Opened
 from simp_proto.toolkit.reading import Reading
 
 _MOST: Final = 2_000
@@ -174,10 +175,7 @@ def _drawn(time: str, what: str, note: str, goes_left: bool | None, spoken: str)
 
 def _card(reading: Reading, captured: Captured | None, where: str) -> str:
     rows = _rows([] if reading.error and not reading.data else dump.fields(reading))
-    opened = ""
-    if reading.opened:
-        table = _table(_rows(dump.opened_fields(reading.opened))) if reading.opened.plain else ""
-        opened = f'<div class="why"><p>{escape(reading.opened.in_words)}</p></div>\n{table}'
+    opened = _opened(reading.opened) if reading.opened else ""
     reasons = [f"<p>{escape(row.text)}</p>\n" for row in dump.reasons(reading)] if reading.error else []
     cut_off = f" (the first {_MOST_BYTES} of {reading.size})" if len(reading.data) > _MOST_BYTES else ""
     from_where = safe(str(captured)) if captured else safe(where)
@@ -189,6 +187,13 @@ def _card(reading: Reading, captured: Captured | None, where: str) -> str:
 {f'<div class="why">{"".join(reasons)}</div>' if reasons else ""}
 {table if rows else ""}</div>
 """
+
+
+def _opened(opened: Opened) -> str:
+    told = f'<div class="why"><p>{escape(opened.in_words)}</p></div>\n' if opened.is_wrong or opened.why else ""
+    if not opened.plain:
+        return told
+    return f"{told}<p><b>{escape(opened.title)}</b></p>\n{_table(_rows(dump.opened_fields(opened)))}"
 
 
 def _rows(fields: list[dump.Field]) -> list[str]:

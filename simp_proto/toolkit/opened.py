@@ -53,6 +53,11 @@ class Opened:
         return self.why or ", ".join(map(_words, self.frames)) or "no frames"
 
     @property
+    def title(self) -> str:
+        """Whose key opened it, and how much there was."""
+        return f"opened with the {self.side}'s key, {counted(len(self.plain), 'byte')} of frames"
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """Whose it is and its frames, by the names of spec/sealed.toml; or why there are none."""
         if self.why:

@@ -70,10 +70,11 @@ class Reading:
     @property
     def in_words(self) -> str:
         """`MESSAGE 1 'hello'`, or what is wrong, printable."""
-        if self.opened and self.opened.frames:
-            return self.opened.in_words
         if self.envelope:
-            return self.envelope.in_words
+            if not self.opened or not self.opened.frames:
+                return self.envelope.in_words
+            kind = f"{self.envelope.kind}, " if self.envelope.kind != "RECORD" else ""
+            return f"{kind}{self.opened.in_words}"
         if self.datagram:
             text = f" '{printable(self.datagram.text)}'" if self.datagram.payload else ""
             return f"{self.datagram.operation.label} {self.datagram.sequence}{text}"
