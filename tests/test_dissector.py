@@ -25,7 +25,7 @@ from simp_proto.printable import printable
 from simp_proto.toolkit.dissector import lua
 from simp_proto.toolkit.reading import Reading
 from tests.sealed_by_hand import datagram_by_hand
-from tests.test_datagram import rfc1071
+from tests.test_datagram import by_hand, rfc1071
 from tests.test_envelope import GOLDEN as SEALED
 from tests.test_envelope import syns
 
@@ -251,6 +251,7 @@ def test_simp2_is_shown_as_decode_shows_it(tshark: Tshark) -> None:
     ]
     offers = [entry["hex"] for name in ("offer", "not_offer") for entry in SEALED[name]]
     datagrams += [bytes.fromhex(data) for offer in offers for data in syns(offer)]
+    datagrams.append(by_hand("trailer", 1, 2, 0, b"alice", bytes.fromhex(offers[0])))
     # Names and sizes as they are read from what is malformed.
     datagrams += [datagram_by_hand("ACK", b"\x81" + bytes(8), user=user) for user in (b"it's", b"\x81\r\\", b" ")]
     datagrams += [datagram_by_hand("ACK", b"\x81" + bytes(size)) for size in (998, 999, 2000)]

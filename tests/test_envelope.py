@@ -154,9 +154,11 @@ def test_a_text_of_simp1_that_is_refused_is_guessed() -> None:
     assert json.loads(simp("decode", "--json", GOLDEN["refused_payload"][0]["hex"]).stdout)["hints"] == []
 
 
-def test_an_offer_in_trailer_is_none() -> None:
-    payload = bytes.fromhex(GOLDEN["offer"][0]["hex"])
-    assert "simp2" not in json.loads(simp("decode", "--json", by_hand("trailer", 1, 2, 0, b"", payload).hex()).stdout)
+@pytest.mark.parametrize("name", ["offer", "not_offer"])
+def test_an_offer_in_trailer_or_in_another_operation_is_none(name: str) -> None:
+    payload = bytes.fromhex(GOLDEN[name][-1]["hex"])
+    for data in (by_hand("trailer", 1, 2, 0, b"", payload), by_hand("header", 2, 1, 0, b"", payload)):
+        assert "simp2" not in json.loads(simp("decode", "--json", data.hex()).stdout)
 
 
 def test_two_calls_are_compared_field_by_field() -> None:

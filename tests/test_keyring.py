@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import astuple
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,26 @@ def test_what_comes_before_a_handshake_must_be_there(log: str) -> None:
         assert result.exit_code == 0
         assert told.format(missing) in result.stdout.splitlines()
     assert "HELLO      'alice'" in simp("decode", "--key-log", log, HEXES[2], HEXES[4], HEXES[5]).stdout
+
+
+def test_a_repeat_is_opened_again_and_a_forged_one_is_no_matter(log: str) -> None:
+    forged = [build(build_payload(kind(DATA[1][42:50], bytes(138)))).hex() for kind in (Answer, Confirm)]
+    syn, answer, confirm = HEXES[0], HEXES[4], HEXES[5]
+    result = simp("decode", "--json", "--key-log", log, syn, forged[0], answer, answer, forged[1], confirm, confirm)
+    assert result.exit_code == 1
+    opened = [json.loads(line)["simp2"].get("opened") for line in result.stdout.splitlines()]
+    assert [each and each.get("from", "forged") for each in opened] == [
+        None, "forged", "callee", "callee", "forged", "caller", "caller",
+    ]  # fmt: skip
+
+
+def test_what_is_not_opened_is_drawn_with_the_reason(tmp_path: Path, log: str) -> None:
+    file = written(tmp_path / "call.pcap", captured(CALL[4:]))
+    told = "not opened: its seal covers the SYN of its call, which hasn't been read"
+    drawn = simp("decode", "--ladder", "--key-log", log, file).stdout
+    assert f"header, 188 bytes, {told}" in " ".join(drawn.split())
+    page = simp("decode", "--html", "--key-log", log, file).stdout
+    assert f'<div class="why"><p>{escape(told)}</p></div>' in page
 
 
 @golden("record")

@@ -91,7 +91,7 @@ class Envelope:
 def no_offer(datagram: Datagram) -> SealedError | None:
     """Why a SYN that mentions SIMP/2 behind an offer of SIMP/1 is no offer of it, with the offset in the datagram."""
     payload = datagram.payload
-    if datagram.operation is Control.SYN and payload.startswith(OFFER) and _TOKEN.strip() in payload:
+    if payload.startswith(OFFER) and _TOKEN.strip() in payload:
         try:
             _offer(datagram, strict=True)
         except SealedError as error:
