@@ -4,23 +4,18 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import astuple
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from simp_daemon.peers.seal import Seal
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram, build, with_checksum
-from simp_proto.errors import KeyLogError
 from simp_proto.noise import HandshakeState, KeyPair
 from simp_proto.sealed.frames import Close, Hello, State, build_frames
-from simp_proto.sealed.key_log import SessionKeys, build_line, read_line
+from simp_proto.sealed.key_log import SessionKeys, build_line
 from simp_proto.sealed.offer import Offer, build_offer, prologue, tag_of
 from simp_proto.sealed.payloads import Answer, Confirm, build_payload, session_of
 from simp_proto.toolkit.keyring import Keyring
@@ -267,26 +262,6 @@ def test_no_changed_bit_is_taken_for_the_record() -> None:
                 if envelope := Reading.of(each).envelope:
                     opened = keyring.open(envelope)
                     assert opened is None or opened.forged or 39 * 8 <= bit < 41 * 8
-
-
-@given(st.builds(SessionKeys, *[st.binary(min_size=size, max_size=size) for size in (8, 4, 32, 32, 32, 32)]))
-def test_what_is_written_is_read(keys: SessionKeys) -> None:
-    assert read_line(build_line(keys)) == keys
-    assert build_line(keys) == " ".join(["SIMP2", *(value.hex() for value in astuple(keys))])
-
-
-def test_the_golden_line() -> None:
-    keys = read_line(LINE)
-    assert keys
-    assert build_line(keys) == LINE
-    names = ("session", "key_2", "key_3", "caller_key", "callee_key")
-    assert astuple(keys) == (CALL[1][1][42:50], *(bytes.fromhex(HANDSHAKE[name]) for name in names))
-
-
-@given(st.text(max_size=300))
-def test_any_other_line_is_refused_or_says_nothing(line: str) -> None:
-    with suppress(KeyLogError):
-        assert read_line(line) is None
 
 
 def test_the_cipher_is_loaded_only_with_a_key_log(log: str) -> None:
