@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from simp_proto.datagram import Datagram, build
+from simp_proto.constants import Framing
+from simp_proto.datagram import Datagram, build, with_checksum
+from simp_proto.toolkit import dump
 from simp_proto.toolkit.reading import Reading
-from tests.sealed_by_hand import datagram_by_hand
+from tests.sealed_by_hand import datagram_by_hand, payload_by_hand
 from tests.test_capture import ethernet, ipv4, pcap, udp
 from tests.test_datagram import by_hand, datagrams
 from tests.test_decode import simp, written
@@ -136,6 +139,37 @@ def test_simp1_is_shown_as_ever(datagram: Datagram) -> None:
     if not is_simp2:
         reading = Reading.of(build(datagram), (datagram.framing,))
         assert (reading.datagram, reading.envelope, reading.note) == (datagram, None, None)
+
+
+@st.composite
+def nearly(draw: st.DrawFn) -> bytes:
+    """A golden datagram of SIMP/2 with bytes changed and perhaps cut off or added, its checksum being right."""
+    hexes = [entry["hex"] for name in ("payload", "call") for entry in GOLDEN[name]]
+    offers = [data for entry in GOLDEN["offer"] for data in syns(entry["hex"])]
+    data = bytearray.fromhex(draw(st.sampled_from(hexes + offers)))
+    for _ in range(draw(st.integers(0, 3))):
+        data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    if draw(st.booleans()):
+        data = data[: draw(st.integers(41, len(data)))] + draw(st.binary(max_size=4))
+        data[35:39] = (len(data) - 41).to_bytes(4, "big")
+    return with_checksum(bytes(data), Framing.HEADER)
+
+
+@given(nearly())
+def test_whatever_comes_near_is_shown_whole_and_printable(data: bytes) -> None:
+    reading = Reading.of(data)
+    assert b"".join(field.data for field in dump.fields(reading)) == data
+    assert all(row.text.isprintable() for row in dump.rows(reading))
+    assert reading.in_words.isprintable()
+    shown = json.loads(json.dumps(reading.as_json))
+    assert ("error" in shown) is (reading.error is not None)
+    if reading.envelope and shown["simp2"]["kind"] != "OFFER":
+        fields = {
+            name: value if isinstance(value, int) else bytes.fromhex(value)
+            for name, value in shown["simp2"].items()
+            if name != "kind"
+        }
+        assert payload_by_hand(shown["simp2"]["kind"], fields) == data[41:]
 
 
 def test_the_golden_call_as_a_ladder_and_a_page(tmp_path: Path) -> None:
