@@ -53,6 +53,7 @@ TABLE = {
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
+    "simp_proto.sealed.opening": Row("noise", "cryptography"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
@@ -63,10 +64,11 @@ TABLE = {
     "simp_proto.cli.completion": Row("", "click"),
     "simp_proto.cli.manual": Row("", "click", "pathlib"),
     # tools
-    "simp_proto.toolkit": Row(f"{WIRE} cli.document cli.output"),
+    "simp_proto.toolkit": Row(f"{WIRE} simp_proto.sealed cli.document cli.output"),
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),
+    "simp_proto.toolkit.keyring": Row("simp_proto.noise", "cryptography"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.dissector": Row("", "click", "pathlib"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
@@ -78,7 +80,7 @@ TABLE = {
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
     "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
-    "simp_proto.conformance.probe": Row("cli", "click", "sys"),
+    "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants contacts events"),

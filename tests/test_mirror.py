@@ -27,6 +27,8 @@ ELSEWHERE = {
     "simp_proto.sealed.offer": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),
     "simp_proto.sealed.payloads": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),
     "simp_proto.sealed.frames": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),
+    "simp_proto.sealed.opening": ("test_keyring", "it opens the golden call, and nothing that is changed"),
+    "simp_proto.toolkit.opened": ("test_keyring", "what is opened is shown"),
     "simp_daemon.facts": ("test_peer_link", "a ledger that a link's facts change is the same as its own"),
     "simp_daemon.peers.outlet": ("test_peer_link", "without rules, each told by a link"),
     "simp_daemon.peers.reassembly": ("test_peer_link", "what it puts together, a link acknowledges"),
