@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
-from simp_daemon.effects import Commit, Effect, Remember, Send
+from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
 from simp_daemon.events import Event
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
@@ -104,7 +104,7 @@ class Core:
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
-            if not isinstance(each, Send | Commit):
+            if not isinstance(each, Send | Commit | LogKeys):
                 self._tell_neighbours(each, now)
                 self._drain_neighbours(now)
                 self._connections.happened(each, now)

@@ -115,14 +115,14 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
-    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib stat sys"),
     "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
     "simp_daemon.words": Row(),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise contacts database effects facts identity log peers.means store",
+        "simp_proto.noise contacts database effects facts files identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),
@@ -136,7 +136,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
         "files log occurrences profile transports",
         "uvloop",
-        "asyncio",
+        "asyncio pathlib",
     ),
     "simp_daemon.command": Row(
         "simp_proto.constants simp_proto.cli log loop profile", "click", "asyncio logging pathlib signal"

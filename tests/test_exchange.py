@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
 from simp_daemon.effects import Send
@@ -12,6 +13,10 @@ from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import read_record
 from tests.town import Home, Town
 
 
@@ -487,3 +492,25 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     town.run(1)
     heard = alice.hear()
     assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+
+
+def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
+    alice, bob = town.home("alice", logs_keys=True), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted|logged"
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    alice.say("CHAT|to be read")
+    town.run(1)
+    (keys,) = (read_line(line) for line in alice.keys)
+    assert keys
+    frames = []
+    for sender, datagram in town.passed:
+        if found := read_record(datagram.data):
+            operation, record = found
+            assert record.session == keys.session
+            key = keys.caller if sender == alice.address else keys.callee
+            plain = open_record(ChaCha20Poly1305(key), operation, record)
+            assert plain
+            frames += read_frames(plain)
+    assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
+    assert not bob.keys

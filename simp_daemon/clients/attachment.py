@@ -238,7 +238,8 @@ class Attachment:
         """How that chat is secured, or would be (client 4.2)."""
         if event.security:
             called = self._called(event.peer, event.name)
-            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
+            logged = "|logged" if isinstance(event, events.Connected) and event.logged else ""
+            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}{logged}")
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from simp_daemon import events
 from simp_daemon.contacts import About
-from simp_daemon.effects import Commit, Send
+from simp_daemon.effects import Commit, LogKeys, Send
 from simp_daemon.events import Event, Reason, Security, Why
 from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
@@ -32,7 +32,7 @@ from simp_proto.datagram import text_of
 from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
 from simp_proto.sealed.payloads import Record
 
-Outlet = list[Send | Commit | Event]
+Outlet = list[Send | Commit | LogKeys | Event]
 
 LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
 """Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
@@ -123,7 +123,8 @@ class Conversation:
         """Our person takes it up."""
         assert self.session
         self.chatting, self._peer = True, self.session.peer
-        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security))
+        logged = self._means.logs_keys
+        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
 
     def say(self, message: int, text: str, now: float) -> None:
