@@ -193,7 +193,8 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    secured = f"SECURED|{at(other)}|encrypted"
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", secured]
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -514,3 +515,26 @@ def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
             frames += read_frames(plain)
     assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
     assert not bob.keys
+
+
+def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.detach()
+    alice.hear()
+    other = town.home("other")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    for home in (bob, other):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    assert alice.hear()[-4:] == [
+        f"CONNECTING|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        f"CONNECTING|{at(other)}",
+        f"SECURED|{at(other)}|claimed",
+    ]
