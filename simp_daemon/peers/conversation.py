@@ -105,9 +105,9 @@ class Conversation:
         """A session is on, in the place of any earlier one (spec 5.5)."""
         if not self.ledger.open:
             self.consent(True)
-        self.session = SealedSession(established, self.ledger, self, now)
         if not self.chatting:
             self._peer = established.peer
+        self.session = SealedSession(established, self.ledger, self, now)
         self._pump(now)
 
     def receive(self, operation: Operation, record: Record, now: float) -> Reason | None:
