@@ -92,7 +92,9 @@ TABLE = {
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
-    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
+    "simp_daemon.neighbours": Row(
+        "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
+    ),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.endpoint peers.strangers"
