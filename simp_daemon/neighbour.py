@@ -71,7 +71,7 @@ class Place:
 
     def announce(self, source: str) -> None:
         """That host announces it; what it says of itself counts more than what others say of it."""
-        if source == self.peer[0] or self.announcer != self.peer[0]:
+        if source and self.announcer != self.peer[0]:
             self.announcer = source
 
     @property

@@ -121,9 +121,11 @@ TABLE = {
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
+    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
-        "simp_proto.text log occurrences",
+        "simp_proto.text gate links log occurrences",
         "zeroconf",
         "asyncio logging",
     ),
