@@ -31,7 +31,7 @@ from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
 from simp_proto.interfaces import Network
-from simp_proto.printable import printable
+from simp_proto.printable import printable, printable_name, quoted
 from simp_proto.text import check_user
 
 _AGAIN: Final = 60.0
@@ -216,8 +216,8 @@ class Discovery(RecordUpdateListener):
         """Says once that another daemon has this one's identity, under another name (discovery 1.5)."""
         if alive and full not in self._instances and not self._copied:
             self._copied = True
-            instance = printable(full.removesuffix(f".{SERVICE}"))
-            log.warning("'%s' has this daemon's identity, as a copy of its profile has, or a forgery", instance)
+            instance = quoted(full.removesuffix(f".{SERVICE}"))
+            log.warning("%s has this daemon's identity, as a copy of its profile has, or a forgery", instance)
 
     def _look_up(self, identity: str, full: str) -> None:
         try:
@@ -256,7 +256,7 @@ class Discovery(RecordUpdateListener):
 
     def _report(self, identity: str, info: AsyncServiceInfo, source: str) -> None:
         try:
-            name = check_user((info.decoded_properties.get("n") or "") if info.properties else "")
+            name = printable_name(check_user((info.decoded_properties.get("n") or "") if info.properties else ""))
         except LineError:
             name = ""
         hosts = info.parsed_scoped_addresses(self._version)[:_RECORDS]

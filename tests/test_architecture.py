@@ -104,7 +104,8 @@ TABLE = {
         "peers.endpoint questions clients"
     ),
     "simp_daemon.log": Row(
-        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
+        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
+        "peers.strangers",
         "",
         "asyncio logging os threading",
     ),
@@ -112,7 +113,7 @@ TABLE = {
         "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
     ),
     "simp_daemon.profile": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text log",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
         "platformdirs",
         "os pathlib secrets",
     ),
@@ -141,7 +142,9 @@ TABLE = {
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row("simp_proto.printable"),
-    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
+    "simp_client.people": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
+    ),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
