@@ -206,7 +206,7 @@ class Discovery(RecordUpdateListener):
                 self._touched[record.alias] = not record.is_expired(now)
                 continue
             self._names.add(record.key)
-            if record.key.endswith(SERVICE):
+            if record.key.endswith(SERVICE) and not record.is_expired(now):  # the rest of an announcement ends sooner
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from zeroconf import NonUniqueNameException, const
+from zeroconf import NonUniqueNameException, RecordUpdate, const, current_time_millis
 from zeroconf._dns import DNSAddress, DNSNsec, DNSPointer, DNSRecord, DNSService, DNSText
 from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncServiceInfo
@@ -472,6 +472,28 @@ def test_whatever_is_announced_fills_no_log(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level("INFO"):
         run_in_time(run())
     assert caplog.records == []
+
+
+@pytest.mark.slow
+def test_the_rest_of_an_announcement_that_has_expired_is_not_asked_for() -> None:
+    """discovery 2.2: it holds as long as its PTR record, and the others are sent with that."""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            with multicasting() as send:
+                send(*records_of("bob", identity, "127.0.0.9"))
+            await alice.found(identity, "bob")
+            cache, looking = alice.discovery._zeroconf.zeroconf.cache, alice.discovery
+            expired = cache.entries_with_name(f"bob {identity}.{SERVICE}")
+            assert len(expired) == 2
+            cache.async_remove_records(expired)
+            updates = [RecordUpdate(each, each) for each in expired]
+            looking.async_update_records(looking._zeroconf.zeroconf, current_time_millis() + 121_000, updates)
+            looking.async_update_records_complete()
+            assert not looking._resolving
+
+    run_in_time(run())
 
 
 @pytest.mark.slow
