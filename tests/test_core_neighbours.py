@@ -416,6 +416,21 @@ def test_an_old_name_and_that_of_the_list_call_the_same_person() -> None:
         core.wait(60)
 
 
+@pytest.mark.parametrize("asking", [False, True])
+def test_whoever_is_called_by_an_old_name_can_be_left_by_it_until_the_end(asking: bool) -> None:
+    """client 4.1, QUIT: a client may say it before it has read by which name they answer."""
+    core = Core()
+    core.do(Known(Source.CHAT, "robert", BOB, Framing.HEADER))
+    core.do(HostsRead([(BOB, "bobby")]))
+    core.say("CONNECTING|robert")
+    core.hear(BOB, packet(Control.ACK, 0, RINGING))
+    if asking:
+        core.hear(CAROL, packet(Control.SYN, 0, OFFER, user=b"robert"))
+    core.told()
+    core.say("QUIT|robert")
+    assert core.told() == ["QUIT|bob"]
+
+
 def test_finding_somebody_ends_and_calls_nothing() -> None:
     """discovery 4.2"""
     core = Core()

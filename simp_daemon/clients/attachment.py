@@ -53,6 +53,8 @@ class Attachment:
         self._emit = emit
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
         self._partner: _Other | None = None
+        self._wish = ""
+        """What our client called the partner when it called them."""
         self._said = 0
         self._warned = False
         outbox.forget()
@@ -117,7 +119,7 @@ class Attachment:
     def _call(self, payload: str, now: float) -> None:
         peer, name = self._whom(payload, now)
         (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
-        self._partner = self._requests.pop(peer, _Other(peer, name))
+        self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
         """The address, or that of the only one who has that name (discovery 4.1)."""
@@ -133,7 +135,7 @@ class Attachment:
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
         self._endpoint.accept(request.peer, now)
-        self._partner = self._requests.pop(request.peer)
+        self._partner, self._wish = self._requests.pop(request.peer), ""
 
     def _quit(self, payload: str, now: float) -> None:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
@@ -154,6 +156,8 @@ class Attachment:
 
     def _find(self, who: str, candidates: list[_Other]) -> _Other:
         """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
+        if self._partner in candidates and who == self._wish:  # a client may not have learnt yet who that is
+            return self._partner
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
