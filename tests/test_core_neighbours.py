@@ -416,6 +416,20 @@ def test_an_old_name_and_that_of_the_list_call_the_same_person() -> None:
         core.wait(60)
 
 
+@pytest.mark.parametrize("word", ["CONNECTING", "CONNECTED"])
+def test_no_name_is_nobody_s(word: str) -> None:
+    """client 3.3, also where nobody is at the one daemon that is known, or a request has no name."""
+    core = Core()
+    core.answering[BOB] = b"daemon"
+    core.announce(name="")
+    core.hear(CAROL, packet(Control.SYN, 0, OFFER, user=b""))
+    core.told()
+    core.sent.clear()
+    core.say(f"{word}|")
+    assert core.told() == ["ERROR|read no name and no address, expected one"]
+    assert core.sent == []
+
+
 @pytest.mark.parametrize("asking", [False, True])
 def test_whoever_is_called_by_an_old_name_can_be_left_by_it_until_the_end(asking: bool) -> None:
     """client 4.1, QUIT: a client may say it before it has read by which name they answer."""

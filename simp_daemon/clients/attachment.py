@@ -102,11 +102,13 @@ class Attachment:
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")
+            if not line.payload and line.word is not Word.CHAT:  # nobody has no name (client 3.3)
+                raise LineError("read no name and no address, expected one")
             self._wishes[line.word](line.payload, now)
         except (SimpError, ValueError) as error:
             self._write(Word.ERROR, str(error))
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
-            if line.word is Word.CONNECTING:
+            if line.word is Word.CONNECTING and line.payload:
                 self._write(Word.QUIT, line.payload)
             elif line.word is Word.CHAT:
                 self._write(Word.UNDELIVERED, str(self._said))
