@@ -330,8 +330,6 @@ class Attachment:
             return How.BUSY
         if self._told:
             return How.TOLD
-        if self._why and self._why.startswith("nothing could be sent"):
-            return How.UNREACHABLE
         if self.phase is Phase.ACCEPTING:
             return How.WITHDRAWN
         return How.NOBODY if self._unanswered >= (_CLUELESS if self.rang else 1) else How.DECLINED

@@ -19,7 +19,6 @@ _HOW: Final = {
     How.DECLINED: "declined",
     How.BUSY: "is in another chat",
     How.NOBODY: "didn't answer",
-    How.UNREACHABLE: "can't be reached",
     How.WITHDRAWN: "no longer wants to chat",
 }
 

@@ -76,7 +76,6 @@ class How(Enum):
     DECLINED = "its user said no"
     BUSY = "its user is in another chat"
     NOBODY = "nobody answered"
-    UNREACHABLE = "nothing gets there"
     TOLD = "as the daemon's ERROR has said"
     WITHDRAWN = "the request was taken back"
 

@@ -55,10 +55,10 @@ class Core:
                 self._connections.slow(client, slow)
             case occurrences.ClientClosed(client):
                 self._connections.closed(client, now)
-            case occurrences.SendingFailed(peer, why):
+            case occurrences.SendingFailed(peer, why, refused):
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
-                    self._connections.sending_failed(peer, why)
+                    self._connections.sending_failed(peer, why, refused=refused)
             case occurrences.Announced():
                 self._neighbours.announced(occurrence, now)
             case occurrences.Withdrawn():

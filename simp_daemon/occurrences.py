@@ -25,6 +25,8 @@ class SendingFailed:
 
     peer: Address
     why: str
+    refused: bool = False
+    """The system over there says that nothing listens."""
 
 
 @dataclass(slots=True)

@@ -1267,8 +1267,8 @@ OVER: dict[str, tuple[list[str], list[str]]] = {
     "busy": (["ERROR|User already in another chat", "QUIT|bob"], ["* 127.0.0.2 is in another chat."]),
     "nobody there": (["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"], ["* 127.0.0.2 didn't answer."]),
     "out of reach": (
-        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", "PONG|", f"QUIT|{BOB}"],
-        ["! nothing could be sent to 127.0.0.2:7777: No route", "* 127.0.0.2 can't be reached."],
+        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", f"QUIT|{BOB}"],
+        ["! nothing could be sent to 127.0.0.2:7777: No route"],
     ),
     "refused": (["ERROR|nothing listens there", f"QUIT|{BOB}"], ["! nothing listens there"]),
 }

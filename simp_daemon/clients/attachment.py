@@ -220,13 +220,12 @@ class Attachment:
                     self._partner = None
                 self._write(Word.QUIT, called)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
-        """The system says why nothing gets to that peer."""
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
+        """The system says why nothing gets to that peer; `refused`: nothing listens there."""
         if self._partner and self._partner.peer == peer and not self._warned:
             self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
-            name, where = self._partner.name, format_address(peer)
-            if self._partner.chatting and name and why == f"nothing listens at {where}":
-                why = f"{self._partner.called}'s daemon doesn't run at {where}"
+            if refused and self._partner.chatting and self._partner.name:
+                why = f"{self._partner.called}'s daemon doesn't run at {format_address(peer)}"
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:

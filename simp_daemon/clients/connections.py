@@ -137,10 +137,10 @@ class Connections:
             del self._missed[next(strangers, next(iter(self._missed)))]
         self._missed[peer] = (name, now)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """Tells whoever calls that peer or chats with it."""
         if self._attachment:
-            self._attachment.sending_failed(peer, why)
+            self._attachment.sending_failed(peer, why, refused=refused)
 
     def step(self, now: float) -> bool:
         """Answers the next line that has arrived, if there is one that may be read."""
