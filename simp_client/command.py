@@ -52,12 +52,12 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
 
     from simp_client.dialogue import Dialogue
     from simp_client.link import NoDaemonError, lost
-    from simp_client.people import looks_like_name
+    from simp_client.people import may_come
     from simp_client.runner import Front, converse
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
-    if looks_like_name(ip):
+    if may_come(ip):
         raise click.UsageError(
             f"read {ip!r}, expected the IP address of your own daemon. To call somebody: simp client --call {ip}"
         )

@@ -42,7 +42,7 @@ class Person:
     source: str
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
-    """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+    """Seconds since their daemon was heard, when this was told; `None` where it is known only."""
     known_as: str = ""
     """Their name in the file, or in an earlier chat, where they call themselves otherwise."""
 

@@ -30,7 +30,7 @@ def read_peer(whom: str) -> Other:
     return Other("", whom)
 
 
-def looks_like_name(whom: str) -> bool:
+def may_come(whom: str) -> bool:
     """Whether a person who wrote that, which is no address, is likely to have meant a name."""
     return ":" not in whom and re.search("[A-Za-z]", whom) is not None
 

@@ -76,8 +76,7 @@ class Core:
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
         self._connections.control_flow(now)
-        if self._endpoint.outlet or self._neighbours.outlet:
-            self._drain(now)
+        self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""

@@ -143,10 +143,8 @@ TABLE = {
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.prompt": Row("attachment events view"),
-    "simp_client.calls": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
-    "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt calls view"
-    ),
+    "simp_client.calls": Row("simp_proto.constants simp_proto.text attachment events prompt view"),
+    "simp_client.dialogue": Row("simp_proto.errors simp_proto.text attachment people prompt calls view"),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.text",
         "",
@@ -206,6 +204,7 @@ ORDER = [
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",
+    "simp_daemon.peers < simp_daemon.questions simp_daemon.neighbour < simp_daemon.neighbours < simp_daemon.clients",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
     "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
     "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",

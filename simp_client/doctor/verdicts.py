@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from simp_client.doctor.checks import CHECKS, FAIL, OK, UNKNOWN, WARN, Finding, allow, start_command
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
 from simp_client.events import Person
-from simp_client.people import called, looks_like_name
+from simp_client.people import called, may_come
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.interfaces import no_machines
@@ -94,7 +94,7 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
         return "", Finding("peer", FAIL, seen, f"choose one: simp doctor {' or '.join(found[:5])}")
     if peer.address:
         return f"{wanted} is ", Finding("peer", FAIL, peer.mistake, choose)
-    if not looks_like_name(wanted) or wanted[0] in "[0123456789":
+    if not may_come(wanted) or wanted[0] in "[0123456789":
         start = f"{wanted} is nobody's name here, and no address that can be asked: "
         return start, Finding("peer", FAIL, peer.mistake, choose)
     if wanted in names:
