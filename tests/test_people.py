@@ -40,6 +40,23 @@ def test_an_address_is_kept_as_it_is_written_here(address: str, kept: str | None
     assert (seen and seen.address) == kept
 
 
+def test_no_field_of_theirs_is_longer_than_a_name_told_in_escapes() -> None:
+    seen = read_seen(Line(Word.SEEN, f"{'n' * 500}|127.0.0.3|{'s' * 500}|3|{'k' * 500}"))
+    assert seen == Person("n" * 128, "127.0.0.3:7777", "s" * 128, 3, "k" * 128)
+
+
+@pytest.mark.parametrize(
+    ("other", "known"),
+    [
+        (Other("", BOB.address), BOB.other),
+        (Other("robert", BOB.address), Other("robert", BOB.address)),
+        (Other("", "127.0.0.9:7777"), Other("", "127.0.0.9:7777")),
+    ],
+)
+def test_an_address_is_known_by_its_name_unless_it_has_another(other: Other, known: Other) -> None:
+    assert people(BOB).known(other) == known
+
+
 def test_those_who_are_here_come_first_and_then_names_decide() -> None:
     assert list(people(ANN, CAROL, BOB)) == [BOB, CAROL, ANN]
 
