@@ -9,6 +9,7 @@ from simp_client.events import Event, Gone, Other, Person, Seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
+from simp_proto.printable import printable_name
 from simp_proto.text import Line, check_user
 
 MOST_PEOPLE: Final = 1024
@@ -54,7 +55,8 @@ def number(text: str) -> int | None:
 
 def called(everybody: Iterable[Person], name: str) -> list[Person]:
     """Those of exactly that name who are here; where none is, those who are only known (discovery 4.1)."""
-    named = [each for each in everybody if name and name in (each.name, each.known_as)]
+    shown = printable_name(name)
+    named = [each for each in everybody if name and shown in (each.name, each.known_as)]
     return [each for each in named if each.here] or named
 
 

@@ -124,7 +124,7 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
     elif attachment.looks:
-        lines.append(f"Nobody is here now. Wait, or call {whom}; `simp doctor` finds out why.")
+        lines.append(f"Nobody was found. Wait, or call {whom}; `simp doctor` finds out why.")
     else:
         lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
@@ -186,7 +186,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         case Place.LOOKING:
             place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
         case Place.MENU if attachment.watches:
-            count = f"{here} here" if here else "nobody here" if attachment.looks else "discovery is off"
+            count = f"{here} here" if here else "nobody found" if attachment.looks else "discovery is off"
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"

@@ -10,7 +10,7 @@ from simp_daemon import occurrences
 from simp_daemon.core import Core
 from simp_daemon.effects import Announce, Client, Close, Effect, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
-from simp_daemon.log import log, log_datagram, log_event
+from simp_daemon.log import EventLog, log, log_datagram
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.profile import Profile
 from simp_daemon.transports import ClientConnection, Datagrams
@@ -74,6 +74,7 @@ class Daemon:
         self._discovers = discovery and profile is not None
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._log = EventLog()
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
@@ -199,7 +200,7 @@ class Daemon:
             case _:
                 if isinstance(effect, Connected):
                     self._datagrams.reserve_queue(effect.peer, effect.here)
-                log_event(effect)
+                self._log.add(effect, self._now)
 
     def _read_hosts(self) -> None:
         """If they have changed, whenever somebody may want to know."""

@@ -22,7 +22,7 @@ class Neighbour:
 
     def seen(self, now: float) -> Seen | None:
         """It at the best of the places where it is, or else may be; `None` where it is forgotten."""
-        there = [each for each in self.places if each.heard is not None]
+        there = [each for each in self.places if each.here] or [each for each in self.places if each.heard is not None]
         same = (each for each in there if each.told)  # whoever answers stays there: no forger moves them (5.2)
         place = next(same, next(iter(there or self.places), None))
         if place is None or (place.heard is None and not place.lasts):
@@ -60,10 +60,19 @@ class Place:
     """Whether it would understand a question (discovery 3.4)."""
     heard: float | None = None
     """When something came from there last; `None` unless a daemon is there."""
+    answered: bool = False
+    """Whether it ever has."""
     again: bool = False
     """Whether it is to be asked once more: the answer that is on its way may be an earlier one."""
+    announcer: str = ""
+    """The host that announced it; empty where none did."""
     later: float = 0.0
     """Seconds until it is asked again, if it doesn't answer."""
+
+    def announce(self, source: str) -> None:
+        """That host announces it; what it says of itself counts more than what others say of it."""
+        if source and self.announcer != self.peer[0]:
+            self.announcer = source
 
     @property
     def known_as(self) -> str:

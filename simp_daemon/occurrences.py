@@ -73,13 +73,14 @@ class Stopped:
 @dataclass(slots=True)
 class Announced:
     """A daemon of that identity has announced itself, or again: with the person's name, or none, and where it may be,
-    best first. `record` is the announcement's own name.
+    best first. `record` is the announcement's own name, and `source` the host that sent it, as far as known.
     """
 
     identity: str
     record: str
     name: str
     addresses: list[Address]
+    source: str = ""
 
 
 @dataclass(slots=True)

@@ -92,7 +92,9 @@ TABLE = {
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
     "simp_daemon.questions": Row("simp_proto.address peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
-    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
+    "simp_daemon.neighbours": Row(
+        "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
+    ),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.endpoint peers.strangers"
@@ -102,7 +104,8 @@ TABLE = {
         "peers.endpoint questions clients"
     ),
     "simp_daemon.log": Row(
-        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
+        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
+        "peers.strangers",
         "",
         "asyncio logging os threading",
     ),
@@ -110,7 +113,7 @@ TABLE = {
         "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
     ),
     "simp_daemon.profile": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text log",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
         "platformdirs",
         "os pathlib secrets",
     ),
@@ -119,9 +122,11 @@ TABLE = {
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
+    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
-        "simp_proto.text log occurrences",
+        "simp_proto.text gate links log occurrences",
         "zeroconf",
         "asyncio logging",
     ),
@@ -137,7 +142,9 @@ TABLE = {
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row("simp_proto.printable"),
-    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
+    "simp_client.people": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
+    ),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),

@@ -559,7 +559,9 @@ def test_the_name_that_answers_is_shown_escaped_and_nobody_s_is_empty(name: byte
     assert line.split("|")[1].replace("\\\\", "\\") == shown
 
 
-@pytest.mark.parametrize(("name", "shown"), [(b"b\xf6b", r"b\\xf6b"), (b"a|b", r"a\\x7cb"), (b"b\x1bb", r"b\\x1bb")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"b\xf6b", r"b\\xf6b"), (b"a|b", r"a\\x7cb"), (b"b\x1bb", r"b\\x1bb"), (b"b  b", r"b \\x20b")]
+)
 def test_a_name_is_called_as_it_is_shown(name: bytes, shown: str) -> None:
     """spec 2.4, discovery 4.1"""
     core = Core()
@@ -697,3 +699,12 @@ def test_whoever_was_here_by_another_address_is_told_gone_when_it_turns_out_to_b
     core.told()
     core.do(Announced(ID, f"bob {ID}", "bob", [BOB, BOB_TOO]))
     assert core.told() == ["GONE|bob|192.0.2.22:7777"]
+
+
+def test_a_name_is_called_as_it_was_typed_too() -> None:
+    """discovery 4.1"""
+    core = Core()
+    core.answering[BOB] = b"bob  of lab"
+    core.announce()
+    core.say("CONNECTING|bob  of lab")
+    assert core.sent == [("SYN", BOB)]

@@ -94,9 +94,9 @@ def _closing() -> Desk:
 
 
 REQUEST = f"CONNECTING|bob|{BOB}"
-NOBODY = ["* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."]
+NOBODY = ["* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."]
 LIST = re.compile(
-    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|This daemon|To see who|Call (?:by|somebody|an?) )"
+    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody was found|This daemon|To see who|Call (?:by|somebody|an?) )"
 )
 """The lines of a list at the menu."""
 BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]
@@ -439,7 +439,7 @@ def test_what_follows_a_chat_that_a_pipe_has_accepted_is_for_nobody_else() -> No
 
 def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:
     desk = at_menu()
-    assert "nobody here" in desk.dialogue.bar(80)
+    assert "nobody found" in desk.dialogue.bar(80)
     desk.hear(*BOTH)
     assert (desk.listed, desk.shown, len(desk.asked)) == (NOBODY, [], 1)
     assert desk.dialogue.bar(80) == " alice · 2 here · bob has come · Enter lists · q quits · ? helps "

@@ -6,16 +6,17 @@ import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from zeroconf import NonUniqueNameException
-from zeroconf._dns import DNSRecord
+from zeroconf import NonUniqueNameException, const
+from zeroconf._dns import DNSAddress, DNSNsec, DNSPointer, DNSRecord, DNSService, DNSText
 from zeroconf.asyncio import AsyncServiceInfo
 
-from simp_daemon import discovery
-from simp_daemon.discovery import Discovery, networks, reachable
+from simp_daemon import discovery, links
+from simp_daemon.discovery import Discovery
+from simp_daemon.links import networks, reachable
 from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
@@ -94,8 +95,8 @@ def test_an_interface_that_is_down_is_not_used(monkeypatch: pytest.MonkeyPatch) 
     ]
     here.append(Network("127.0.0.1", ip_network("127.0.0.0/8"), 3, "lo"))
     found = tuple(Interface(each.name, (f"{each.host}/24",), kinds[each.name]) for each in here[:3])
-    monkeypatch.setattr(discovery, "own_networks", lambda: iter(here))
-    monkeypatch.setattr(discovery, "interfaces", lambda: found)
+    monkeypatch.setattr(links, "own_networks", lambda: iter(here))
+    monkeypatch.setattr(links, "interfaces", lambda: found)
     assert [each.host for each in networks("0.0.0.0")] == ["192.0.0.1", "192.0.2.1"]
     assert [each.host for each in networks("192.0.1.1")] == ["192.0.1.1"]  # the one that has it, whatever it is
 
@@ -221,7 +222,8 @@ def test_an_announcement_says_who_is_there_and_no_more() -> None:
             assert (await alice.found(identity, "")).record == f"{identity}.{SERVICE}"
             bob.discovery.rename(name[:32])
             told = await alice.found(identity, name[:32])
-            assert told == Announced(identity, f"{name[:32]} {identity}.{SERVICE}", name[:32], [("127.0.0.5", 7777)])
+            record, where = f"{name[:32]} {identity}.{SERVICE}", ("127.0.0.5", 7777)
+            assert told == Announced(identity, record, name[:32], [where], where[0])
             bob.discovery.rename("")
             alice.announced.clear()
             assert (await alice.found(identity, "")).record == told.record  # whoever was there last
@@ -255,6 +257,7 @@ def test_other_addresses_are_looked_around_from_once(monkeypatch: pytest.MonkeyP
 
     async def run() -> None:
         async with Looking(new_identity(), "127.0.0.5") as bob:
+            bob.discovery._task.cancel()  # which does the same
             browser = bob.discovery._browser
             moved = [Network("127.0.0.7", ip_network("127.0.0.0/8"), 1, "lo")]
             monkeypatch.setattr(discovery, "networks", lambda _: moved)
@@ -264,6 +267,69 @@ def test_other_addresses_are_looked_around_from_once(monkeypatch: pytest.MonkeyP
             await bob.discovery._renew()
             assert bob.discovery._browser is again
             assert bob.discovery._record().parsed_addresses() == ["127.0.0.7"]
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_after_a_move_whoever_is_known_is_announced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.6: they don't answer a question that says that they are known."""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.5") as bob:
+            with multicasting() as send:
+                send(*records_of("alice", identity, "127.0.0.9"))
+            await bob.found(identity, "alice")
+            bob.discovery._task.cancel()
+            for here in ([], networks("127.0.0.5")):  # without a cable, and with it
+                bob.announced.clear()
+                monkeypatch.setattr(discovery, "networks", lambda _, here=here: here)
+                await bob.discovery._renew()
+            await bob.found(identity, "alice")
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [4, 6])
+def test_only_what_daemons_announce_is_kept(version: int) -> None:
+    """discovery 1.8, 2.4"""
+
+    def address(host: str, number: int) -> DNSRecord:
+        kind, data = (const._TYPE_A, f"127.0.1.{number}") if version == 4 else (const._TYPE_AAAA, f"2001:db8::{number}")
+        return DNSAddress(host, kind, const._CLASS_IN, 120, ip_address(data).packed)
+
+    async def run() -> None:
+        identity = new_identity()
+        instance, many = f"x {identity}.{SERVICE}", f"simp-{new_identity()}.local."
+        useless = [
+            DNSText(instance, const._TYPE_TXT, const._CLASS_IN, 120, b"x" * 400),
+            DNSText(f"x.{SERVICE}", const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSText(SERVICE, const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSText("printer._http._tcp.local.", const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSService(f"x.{SERVICE}", const._TYPE_SRV, const._CLASS_IN, 120, 0, 0, 1, "h.local."),
+            DNSPointer("_http._tcp.local.", const._TYPE_PTR, const._CLASS_IN, 120, "printer._http._tcp.local."),
+            DNSNsec("h.local.", const._TYPE_NSEC, const._CLASS_IN, 120, "h.local.", [1]),
+            address("h.local.", 1),
+            *(address(many, number) for number in range(1, 34)),
+        ]
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            cache = alice.discovery._zeroconf.zeroconf.cache
+            with multicasting() as send:
+                for each in useless:
+                    send(each)
+                for number in range(1_100):
+                    pointer = f"x {number:08}".translate(str.maketrans("0123456789", "abcdefghij"))
+                    send(DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, 120, f"{pointer}.{SERVICE}"))
+                    if number % 50 == 0:
+                        await asyncio.sleep(0.01)
+                send(*records_of("bob", identity, "127.0.0.9"))
+                await alice.found(identity, "bob")
+            kept = [record for name in cache.names() for record in cache.entries_with_name(name)]
+            assert not [each for each in useless if each in kept]
+            assert len(cache.entries_with_name(SERVICE)) == 1024
+            assert {f"bob {identity}.{SERVICE}", f"simp-{identity}.local."} <= {each.name for each in kept}
 
     run_in_time(run())
 

@@ -41,7 +41,7 @@ def test_read_lines(tmp_path: Path, data: bytes, lines: list[str]) -> None:
         os.close(descriptor)
 
 
-NOBODY = "* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."
+NOBODY = "* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."
 
 
 class Client:

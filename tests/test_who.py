@@ -101,7 +101,17 @@ def test_whatever_has_no_address_is_left_out() -> None:
         ("e\u0301" * 99, '"' + "e\u0301" * 30 + "…"),
         ("\u202eeve", r'"\u202eeve"'),
         ("a\nb", r'"a\x0ab"'),
-        (" " * 50, '" [50 blanks] "'),
+        (" " * 50, '"' + r"\x20" * 7 + "\\x…"),
+        ("bob  192.0.2.7:7  chat", r'"bob \x20192.0.2.7:7 \x20chat"'),
+        ("bob  known", r'"bob \x20known"'),
+        ("bob\u00a0\u3000x", r'"bob\xa0\u3000x"'),
+        ("bob\u200b", r'"bob\u200b"'),
+        ("192.0.2.7", '"192.0.2.7"'),
+        ("fe80::1%eth0", '"fe80::1%eth0"'),
+        ("(2)", '"(2)"'),
+        ("2", '"2"'),
+        ("bob (2)", '"bob (2)"'),
+        ('bob"  x', r'"bob\' \x20x"'.replace("\\'", "'")),
     ],
 )
 def test_a_hostile_name_stays_in_its_column(name: str, shown: str) -> None:

@@ -128,8 +128,9 @@ class Attachment:
         try:
             return parse_address(payload, DAEMON_PORT), ""
         except AddressError as error:
-            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == payload]
-            found = list(dict.fromkeys(asking + self._neighbours.called(payload, now)))
+            name = printable_name(payload)
+            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == name]
+            found = list(dict.fromkeys(asking + self._neighbours.called(name, now)))
             if not found:
                 raise AddressError(f"{error}, or the name of somebody who is here") from None
         return _only(found, payload), payload
@@ -163,7 +164,7 @@ class Attachment:
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
-            found = [each for each in candidates if printable_name(each.name) == who]
+            found = [each for each in candidates if printable_name(each.name) == printable_name(who)]
         else:
             found = [each for each in candidates if each.peer == address]
         if not found:
