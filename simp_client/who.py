@@ -13,12 +13,14 @@ import click
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import echo
 from simp_proto.cli.parameters import Number, address, client_port_option
+from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
 
 if TYPE_CHECKING:
     from simp_client.events import Person
 
 _NAME, _SOURCE = 32, 12
 """Columns of them that are shown."""
+_GONE: Final = PRESENCE_TRIES * PRESENCE_INTERVAL
 _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "hosts file"}
 
 
@@ -31,7 +33,8 @@ _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "h
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long others may take to answer. Whoever vanishes is still listed for 3 seconds, or 13 if just heard.",
+    help="How long others may take to answer. "
+    f"Whoever vanishes is still listed for {_GONE:g} seconds, or {10 + _GONE:g} if just heard.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each neighbour.")
 def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:

@@ -51,6 +51,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.presence": Row("constants datagram printable"),
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
@@ -88,9 +89,10 @@ TABLE = {
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
+    "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
-    "simp_daemon.questions": Row("simp_proto.address peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
     "simp_daemon.neighbours": Row(
         "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
@@ -175,12 +177,12 @@ TABLE = {
     "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
-    "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(
-        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
+        "simp_proto.datagram simp_proto.errors simp_proto.presence simp_proto.printable simp_proto.udp",
         "zeroconf",
         "platform select socket sys time",
     ),
