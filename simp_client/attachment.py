@@ -234,11 +234,11 @@ class Attachment:
 
     def _see(self, line: Line) -> None:
         person = read_seen(line)
-        if person and person.name:
+        if person and person.other.name:
             if person.address == self.doubted and person.here:
                 self._tell(events.LastHeard(person))
             self._put(person.address, person)
-        else:  # nobody is at that daemon
+        else:  # nobody is at that daemon, nor known to have been
             self._put(line.fields(3)[1], None)
 
     def _put(self, address: str, person: events.Person | None) -> None:

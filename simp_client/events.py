@@ -48,16 +48,18 @@ class Person:
 
     def __str__(self) -> str:
         """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""
-        return printable(f"{self.other.title}, {'known' if self.seconds is None else f'heard {self.seconds} s ago'}")
+        nobody = "" if self.name else "; nobody there"
+        heard = "known" if self.seconds is None else f"heard {self.seconds} s ago{nobody}"
+        return printable(f"{self.other.title}, {heard}")
 
     @property
     def here(self) -> bool:
-        """Whether somebody is there who can be called; the name is empty where nobody is at that daemon."""
+        """Whether somebody is there (discovery 2.2); the name is empty where nobody is at that daemon."""
         return bool(self.name) and self.seconds is not None
 
     @property
     def other(self) -> Other:
-        return Other(self.name, self.address)
+        return Other(self.name or self.known_as, self.address)
 
 
 @unique

@@ -68,7 +68,9 @@ class People:
 
     def __iter__(self) -> Iterator[Person]:
         """Those who are here first, then by name."""
-        return iter(sorted(self._people.values(), key=lambda each: (not each.here, each.name.casefold(), each.address)))
+        return iter(
+            sorted(self._people.values(), key=lambda each: (not each.here, each.other.name.casefold(), each.address))
+        )
 
     def at(self, address: str) -> Person | None:
         return self._people.get(address)

@@ -377,6 +377,21 @@ def test_who_comes_and_who_goes(lines: list[str], told: list[Event]) -> None:
     assert end.hear(*lines) == told
 
 
+def test_whoever_is_known_where_nobody_is_now_can_be_called_and_is_not_here() -> None:
+    """client 4.2"""
+    end = attached()
+    end.hear(SEEN_BOB)
+    assert end.hear(f"SEEN||{BOB.address}|hosts|3|mum") == [events.Gone(HERE_BOB)]
+    (mum,) = end.attachment.people
+    assert (mum.here, mum.other, str(mum)) == (
+        False,
+        Other("mum", BOB.address),
+        f"mum ({BOB.address}), heard 3 s ago; nobody there",
+    )
+    end.attachment.call("mum")
+    assert end.attachment.partner == Other("mum", BOB.address)
+
+
 def test_a_name_is_thought_to_be_whoever_alone_is_here_by_it() -> None:
     end = attached()
     end.hear(SEEN_BOB, f"SEEN|bob|{CAROL.address}|hosts|")  # who is only known

@@ -516,6 +516,25 @@ def test_an_alias_goes_on_when_its_person_is_announced_or_chats(first: str) -> N
         core.hear(BOB, packet(Control.ACK), packet(Control.ACK, 1))
 
 
+def test_where_nobody_is_at_the_daemon_of_somebody_known_that_is_heard_and_not_here() -> None:
+    """discovery 2.2, client 4.2: how long ago it was heard is told, and by what name it is known."""
+    core = Core()
+    core.answering[BOB] = b"daemon"
+    core.do(Known(Source.CHAT, "bob", BOB, Framing.HEADER))
+    assert core.told() == ["SEEN||192.0.2.2:7777|chat|0|bob"]
+    core.announce(name="")
+    assert core.told() == ["SEEN||192.0.2.2:7777|announced|0|bob"]
+    core.answering[BOB] = b"bob"
+    core.wait(60)
+    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
+    core.answering[BOB] = b"daemon"
+    core.wait(60)
+    assert core.told() == ["SEEN||192.0.2.2:7777|announced|0|bob"]
+    del core.answering[BOB]
+    core.wait(60)
+    assert core.told() == ["GONE||192.0.2.2:7777", "SEEN|bob|192.0.2.2:7777|announced|"]
+
+
 def test_whoever_announces_a_listed_address_too_does_not_get_that_person_s_calls() -> None:
     core = Core()
     core.answering = {CAROL: b"mallory"}

@@ -360,12 +360,13 @@ def test_call_skips_the_menu() -> None:
         (["SEEN||127.0.0.4:7777|announced|1", f"SEEN|bob|{BOB}|announced|"], NOBODY),
         (
             [BOTH[0], "SEEN|carol|127.0.0.4:7777|chat|", "SEEN|ed|127.0.0.5:7777|hosts|", f"SEEN|bob|{BOB}|chat|"],
-            ["*    1 carol", "* Known, but not heard now: bob, ed"],
+            ["*    1 carol", "* Known, but not here now: bob, ed"],
         ),
+        ([f"SEEN||{BOB}|hosts|3|mum", f"SEEN|Ann|{CAROL}|chat|"], ["* Known, but not here now: Ann, mum"]),
         (
             ["DISCOVERY|off", f"SEEN|bob|{BOB}|hosts|"],
             [
-                "* Known, but not heard now: bob",
+                "* Known, but not here now: bob",
                 "* This daemon runs with --discovery off: it looks for nobody, and nobody sees you here.",
                 "* To see who is here, start it without that option, and without SIMP_DISCOVERY=off.",
                 "* Call a name or an IP address, or wait to be called.",
@@ -490,7 +491,7 @@ def test_whoever_has_got_a_name_since_is_in_the_list_that_enter_asks_for() -> No
     desk = at_menu()
     assert (desk.type(""), desk.listed, len(desk.asked)) == (["WHO|", "PING|"], NOBODY, 1)
     desk.hear("SEEN|dora|127.0.0.4:7777|hosts|", "PONG|")
-    assert desk.listed[1] == "* Known, but not heard now: dora"
+    assert desk.listed[1] == "* Known, but not here now: dora"
     assert len(desk.asked) == 2
 
 

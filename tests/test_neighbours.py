@@ -408,7 +408,8 @@ def test_a_friend_is_known_by_name_whoever_answers_there() -> None:
     world.answering[BOB] = ""
     world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 0.0)
     world.told()
-    assert world.list() == ["seen bob 192.0.2.2 chat known"]
+    assert world.neighbours.look(world.now) == [Seen(BOB, "", Source.CHAT, 0, "bob")]  # nobody is there
+    assert world.neighbours.called("bob", world.now) == [BOB]
     world.answering[BOB] = "mallory"
     world.wait(20.0)
     world.list()

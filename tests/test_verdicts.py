@@ -335,6 +335,15 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         f"{PERSON} answers this command, but your daemon hasn't heard it; if simp who says so in 10 s, too, .*",
     ),
     (
+        "known, and nobody there",
+        replace(
+            seeking(Reply.PRESENT, Link.THERE, person=replace(BOB, name="", source="hosts", known_as="bob")),
+            announcements=frozenset({MINE}),
+        ),
+        {"peer": OK, "answer": OK},
+        f"{PERSON} can be reached: nothing is in the way.",
+    ),
+    (
         "off, there",
         seeking(Reply.PRESENT, Link.THERE, replace(WELL, announcements=frozenset({BOBS}), looks=False), person=AWAY),
         {"visible": WARN},

@@ -62,7 +62,7 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
     address, host = format_address(peer.address), peer.address[0]
     person = listed(facts, peer.address)
     announced = next((each.name for each in facts.announcements if host in each.hosts), "")
-    name = peer.name or (person.name if person else announced)
+    name = peer.name or (person.other.name if person else announced)
     who = f"{name} ({address})" if name else address
     if person is None:
         seen = "there is no daemon to list it" if facts.no_daemon else f"your daemon doesn't list {address}"
@@ -87,7 +87,7 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
 def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     """Why that leads to nobody's address."""
     wanted, found = peer.wanted, [format_address(each) for each in places(facts, peer.wanted)]
-    names = {each.name for each in facts.neighbours} | {each.name for each in facts.announcements}
+    names = {each.other.name for each in facts.neighbours} | {each.name for each in facts.announcements}
     nobody, choose = f"Nobody called {wanted} is known on this network", "choose somebody whom simp who lists"
     if len(found) > 1:
         seen = f"{len(found)} people are called {wanted}, so that the name alone leads to nobody"
