@@ -60,6 +60,12 @@ def called(everybody: Iterable[Person], name: str) -> list[Person]:
     return [each for each in named if each.here] or named
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The one of these that is most like that name; empty where none is."""
+    alike = {each.casefold(): each for each in sorted(names) if each}
+    return next((alike[near] for near in get_close_matches(name.casefold(), alike, 1)), "")
+
+
 class People:
     """Each person by the address of their daemon."""
 
@@ -86,8 +92,7 @@ class People:
 
     def like(self, name: str) -> str:
         """The nearest name of anybody who is here, where nobody has that one. Nobody is called because of it."""
-        alike = {each.name.casefold(): each.name for each in self if each.here and not self.named(name)}
-        return next((alike[near] for near in get_close_matches(name.casefold(), alike, 1)), "")
+        return "" if self.named(name) else nearest(name, (each.name for each in self if each.here))
 
     def put(self, address: str, person: Person | None) -> list[Event]:
         """That is the person there now, or nobody is; returns what has happened."""

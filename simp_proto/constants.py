@@ -15,6 +15,8 @@ CLIENT_PORT: Final = 7778
 # -- discovery (discovery 1)
 SERVICE: Final = "_simp._udp.local."
 """What a daemon announces itself as."""
+MDNS_PORT: Final = 5353
+"""UDP (RFC 6762)."""
 IDENTITY: Final = "[a-z2-7]{8}"
 """The pattern of a daemon's identity: 40 bits in base32."""
 

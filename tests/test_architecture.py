@@ -179,6 +179,7 @@ TABLE = {
     ),
     "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
+    "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(

@@ -64,7 +64,7 @@ def _listing(facts: Facts) -> Facts:
     try:
         listing = asyncio.run(list_neighbours(facts.client, _LISTING))
     except NoDaemonError as error:
-        return replace(facts, no_daemon=str(error))
+        return replace(facts, no_daemon=str(error), advice=error.advice)
     return replace(facts, neighbours=tuple(listing.people), looks=listing.looks)
 
 

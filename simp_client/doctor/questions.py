@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from simp_client.doctor.facts import Announcement, Echo, Reply
 from simp_proto import presence
 from simp_proto.address import Address
-from simp_proto.constants import IDENTITY, PRESENCE_INTERVAL, PRESENCE_TRIES, SERVICE
+from simp_proto.constants import IDENTITY, MDNS_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES, SERVICE
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
 from simp_proto.printable import NOBODY, printable
@@ -26,7 +26,6 @@ from simp_proto.udp import LARGEST, address_of, resolved
 
 _QUESTION: Final = presence.question(NOBODY.encode())
 _LISTEN: Final = 2.5
-_MDNS: Final = 5353
 _GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
 _INSTANCE: Final = re.compile(rf"(?:(.+) )?({IDENTITY})\.{re.escape(SERVICE)}$")
 
@@ -82,7 +81,7 @@ def announced_at(host: str, interface: str) -> frozenset[Announcement]:
     def read(data: bytes) -> frozenset[Announcement] | None:
         return frozenset(_announcements(_records(data) or [], interface)) or None
 
-    return ask((host, _MDNS), _services(), read, 2)[1] or frozenset()
+    return ask((host, MDNS_PORT), _services(), read, 2)[1] or frozenset()
 
 
 def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Announcement]]:
@@ -96,8 +95,8 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
         for end in (began + 1, began + _LISTEN):  # twice, since one may be lost
             for udp, host in sockets.items():
                 try:
-                    udp.sendto(question, (_GROUPS[udp.family], _MDNS))
-                    echoes.setdefault(host, Echo.LOST if udp.getsockname()[1] == _MDNS else Echo.UNHEARD)
+                    udp.sendto(question, (_GROUPS[udp.family], MDNS_PORT))
+                    echoes.setdefault(host, Echo.LOST if udp.getsockname()[1] == MDNS_PORT else Echo.UNHEARD)
                 except PermissionError:
                     echoes[host] = Echo.BLOCKED
                 except OSError:
@@ -117,7 +116,7 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
 
 def _at_group(host: str, stack: ExitStack) -> socket.socket | None:
     """A socket for multicast at the interface that has this address; of IPv6, one of the link's own."""
-    where: tuple[Any, ...] = resolved((host, _MDNS))
+    where: tuple[Any, ...] = resolved((host, MDNS_PORT))
     family, level, join, by = socket.AF_INET, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.IP_MULTICAST_IF
     interface = where[3].to_bytes(4, sys.byteorder) if ":" in host else socket.inet_aton(host)
     if ":" in host:
