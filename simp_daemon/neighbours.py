@@ -233,9 +233,8 @@ class Neighbours:
         for other in place.neighbour.places:  # where it was reported to be, it may be no longer
             if other.told and other is not place and other.heard is not None and now >= other.heard + PRESENCE_INTERVAL:
                 self._ask(other, now)
-        patience = self._patience(place)
-        again = self._attended or patience == _FRESH
-        self._questions.rest(place.peer, now + patience if again else None)
+        again = self._attended or not place.lasts
+        self._questions.rest(place.peer, now + self._patience(place) if again else None)
         if place.again:
             place.again = False
             self._ask(place, now)
