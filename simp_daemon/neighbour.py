@@ -11,8 +11,8 @@ class Neighbour:
     """Somebody's daemon: announced, with one address or several, or known by its one address alone."""
 
     identity: str = ""
-    record: str = ""
-    """The announcement's own name."""
+    instance: str = ""
+    """The announcement's own name (discovery 1.3)."""
     announced: bool = False
     """Whether that announcement holds."""
     places: list["Place"] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Neighbour:
     """What was reported of it, while its daemon is heard."""
 
     def seen(self, now: float) -> Seen | None:
-        """It at the best of the places where it is, or else may be; `None` where it is forgotten."""
+        """What is reported of it, at the best of its places; `None` where it is forgotten."""
         there = sorted((each for each in self.places if each.heard is not None), key=lambda each: not each.here)
         same = (each for each in there if each.told)  # whoever answers stays there: no forger moves them (5.2)
         place = next(same, next(iter(there or self.places), None))
@@ -35,7 +35,7 @@ class Neighbour:
         return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
 
     def called(self, name: str, now: float) -> tuple[bool, Address] | None:
-        """Whether whoever is called so is here, and where; `None` where that is nobody.
+        """Where whoever has that name is, and whether they are here; `None` where that is nobody.
 
         Whoever announces a listed address as well as their own doesn't get that person's calls.
         """

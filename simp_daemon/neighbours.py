@@ -57,7 +57,7 @@ class Neighbours:
         """An announcement, new or repeated."""
         name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
-        neighbour.record, neighbour.announced = announcement.record, True
+        neighbour.instance, neighbour.announced = announcement.instance, True
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, len(addresses), now):
@@ -83,7 +83,7 @@ class Neighbours:
     def withdrawn(self, goodbye: Withdrawn, now: float) -> None:
         """A goodbye, or the end of a record's time."""
         neighbour = self._identities.get(goodbye.identity)
-        if neighbour is not None and neighbour.record == goodbye.record:
+        if neighbour is not None and neighbour.instance == goodbye.instance:
             neighbour.announced = False
             for place in neighbour.places:
                 self._ask(place, now, announced=True)
