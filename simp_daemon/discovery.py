@@ -7,6 +7,7 @@ import asyncio
 import logging
 import re
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import Final
 
 from zeroconf import (
@@ -16,15 +17,16 @@ from zeroconf import (
     NonUniqueNameException,
     RecordUpdate,
     RecordUpdateListener,
-    ServiceStateChange,
     Zeroconf,
+    current_time_millis,
 )
+from zeroconf import DNSOutgoing as Outgoing  # type: ignore[attr-defined]
 from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
 from zeroconf import DNSQuestion as QuestionRecord  # type: ignore[attr-defined]
 from zeroconf import DNSRecord as Record  # type: ignore[attr-defined]
 from zeroconf import DNSText as TextRecord  # type: ignore[attr-defined]
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
-from zeroconf.const import _CLASS_IN, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
 
 from simp_daemon.gate import Gate
 from simp_daemon.links import came_from_link, networks, reachable
@@ -37,10 +39,15 @@ from simp_proto.interfaces import Network
 from simp_proto.printable import printable, printable_name, quoted
 from simp_proto.text import check_user
 
+_EVERYBODY: Final = QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN)
 _AGAIN: Final = 60.0
 """Seconds until a clash is tried again (discovery 1.5)."""
 _LOOK: Final = 15.0
 """Seconds between looks at the interfaces (discovery 1.6)."""
+_SOON: Final = (0.05, 1.0, 4.0)
+"""Seconds before each of the first questions."""
+_SELDOM: Final = 500.0
+"""Before others, two of which come within the shortest time that zeroconf lets an announcement last."""
 _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
@@ -69,6 +76,7 @@ class Discovery(RecordUpdateListener):
         self._handle = handle
         self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._repeats: asyncio.Future[None] | None = None  # of the last announcement
         self._changed = asyncio.Event()
         self._trouble = ""
@@ -97,9 +105,22 @@ class Discovery(RecordUpdateListener):
 
     def _browse(self) -> None:
         """Whoever is known already is looked up again."""
-        everybody = QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN)
-        self._zeroconf.zeroconf.async_add_listener(self, everybody)
-        self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[_nothing])
+        self._zeroconf.zeroconf.async_add_listener(self, _EVERYBODY)
+        if self._asking:
+            self._asking.cancel()
+        self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Who is there (RFC 6762, 5.2). A browser of zeroconf's would remember whatever says that it lasts for ever."""
+        zeroconf = self._zeroconf.zeroconf
+        for pause in chain(_SOON, repeat(_SELDOM)):
+            await asyncio.sleep(pause)
+            now, out = current_time_millis(), Outgoing(_FLAGS_QR_QUERY)
+            out.add_question(_EVERYBODY)
+            for record in filter(lambda each: not each.is_stale(now), zeroconf.cache.entries_with_name(SERVICE)):
+                out.add_answer_at_time(record, now)
+            with suppress(Error):  # a name that can't be written
+                zeroconf.async_send(out)
 
     def rename(self, name: str) -> None:
         """Who is there now; nobody where that is empty."""
@@ -109,9 +130,8 @@ class Discovery(RecordUpdateListener):
 
     async def close(self) -> None:
         """Says goodbye."""
-        for task in filter(None, (self._task, self._repeats, *self._resolving.values())):
+        for task in filter(None, (self._task, self._asking, self._repeats, *self._resolving.values())):
             task.cancel()
-        await self._browser.async_cancel()
         await self._zeroconf.async_close()
 
     # -- what is announced
@@ -145,7 +165,6 @@ class Discovery(RecordUpdateListener):
         await self._zeroconf.async_update_interfaces(interfaces=_interfaces(here))
         self._guard()
         if moved:  # whose questions would come too late
-            await self._browser.async_cancel()
             self._browse()
         info = self._record()
         self._instances.add(info.name)
@@ -190,7 +209,7 @@ class Discovery(RecordUpdateListener):
                 self._touched[record.alias] = not record.is_expired(now)
                 continue
             self._names.add(record.key)
-            if record.key.endswith(SERVICE):
+            if record.key.endswith(SERVICE) and not record.is_expired(now):  # the rest of an announcement ends sooner
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:
@@ -281,7 +300,3 @@ def _is_useful(record: Record) -> bool:
     if isinstance(record, TextRecord) and len(record.text) >= _TEXT:
         return False
     return re.fullmatch(rf"(.* )?{IDENTITY}\.{SERVICE}|simp-{IDENTITY}\.local\.", record.key, re.DOTALL) is not None
-
-
-def _nothing(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-    """The browser is there for its questions."""

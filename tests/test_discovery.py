@@ -10,8 +10,9 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from zeroconf import NonUniqueNameException, const
+from zeroconf import NonUniqueNameException, RecordUpdate, const, current_time_millis
 from zeroconf._dns import DNSAddress, DNSNsec, DNSPointer, DNSRecord, DNSService, DNSText
+from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncServiceInfo
 
 from simp_daemon import discovery, links
@@ -260,14 +261,14 @@ def test_other_addresses_are_looked_around_from_once(monkeypatch: pytest.MonkeyP
     async def run() -> None:
         async with Looking(new_identity(), "127.0.0.5") as bob:
             bob.discovery._task.cancel()  # which does the same
-            browser = bob.discovery._browser
+            asking = bob.discovery._asking
             moved = [Network("127.0.0.7", ip_network("127.0.0.0/8"), 1, "lo")]
             monkeypatch.setattr(discovery, "networks", lambda _: moved)
             await bob.discovery._renew()
-            again = bob.discovery._browser
-            assert again is not browser
+            again = bob.discovery._asking
+            assert again is not asking
             await bob.discovery._renew()
-            assert bob.discovery._browser is again
+            assert bob.discovery._asking is again
             assert bob.discovery._record().parsed_addresses() == ["127.0.0.7"]
 
     run_in_time(run())
@@ -473,3 +474,52 @@ def test_whatever_is_announced_fills_no_log(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level("INFO"):
         run_in_time(run())
     assert caplog.records == []
+
+
+@pytest.mark.slow
+def test_the_rest_of_an_announcement_that_has_expired_is_not_asked_for() -> None:
+    """discovery 2.2: it holds as long as its PTR record, and the others are sent with that."""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            with multicasting() as send:
+                send(*records_of("bob", identity, "127.0.0.9"))
+            await alice.found(identity, "bob")
+            cache, looking = alice.discovery._zeroconf.zeroconf.cache, alice.discovery
+            expired = cache.entries_with_name(f"bob {identity}.{SERVICE}")
+            assert len(expired) == 2
+            cache.async_remove_records(expired)
+            updates = [RecordUpdate(each, each) for each in expired]
+            looking.async_update_records(looking._zeroconf.zeroconf, current_time_millis() + 121_000, updates)
+            looking.async_update_records_complete()
+            assert not looking._resolving
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_who_is_there_is_asked_again_without_those_who_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.1; RFC 6762, 5.2 and 7.1: also where somebody has a name that can't be written."""
+    monkeypatch.setattr(discovery, "_SELDOM", 0.2)
+    asked: list[DNSOutgoing] = []
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            zeroconf = alice.discovery._zeroconf.zeroconf
+            monkeypatch.setattr(type(zeroconf), "async_send", lambda _, out, *rest: asked.append(out))
+            with multicasting() as send:
+                send(DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, 4500, f"{'ab.' * 15}x {identity}.{SERVICE}"))
+                send(*records_of("bob", identity, "127.0.0.9", ttl=4500))
+            await alice.found(identity, "bob")
+            asked.clear()
+            while len([each for each in asked if each.is_query()]) < 9:
+                await asyncio.sleep(0.1)
+        question = [each for each in asked if each.is_query()][-1]
+        assert [(each.name, each.type) for each in question.questions] == [(SERVICE, const._TYPE_PTR)]
+        assert f"bob {identity}.{SERVICE}" in {
+            record.alias for record, _ in question.answers if isinstance(record, DNSPointer)
+        }
+
+    run_in_time(run())
