@@ -22,7 +22,7 @@ from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.profile import Profile
 from simp_proto.address import Address, format_address
 from simp_proto.cli.parameters import Number, discovery_option
-from simp_proto.constants import PRESENCE_ANSWER
+from simp_proto.constants import PRESENCE_ANSWER, Framing
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 
@@ -132,6 +132,7 @@ class _Show:
         return Daemon(
             address,
             0,
+            framing=Framing.HEADER,  # which is SIMP/1: what is drawn can be read
             tap=lambda _now, sender, to, data: self._draw(address, sender, to, data),
             profile=Profile(self._folder / str(side), self._folder / "hosts"),
             discovery=self._discovers,

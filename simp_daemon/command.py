@@ -27,6 +27,7 @@ from simp_proto.constants import DAEMON_PORT, Framing
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory for what is kept between runs; without it, one for each address.",
 )
+@click.option("--require-encryption", is_flag=True, help="Talk with no daemon that speaks SIMP/1 only.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -42,6 +43,7 @@ def daemon(
     allow_remote_clients: bool,
     discovery: str,
     state: Path | None,
+    require_encryption: bool,
     log_level: str,
 ) -> None:
     """Run a daemon on IP, until Ctrl-C or SIGTERM.
@@ -71,6 +73,7 @@ def daemon(
             remote_clients=allow_remote_clients,
             profile=Profile(state or state_directory(here), hosts_file()),
             discovery=discovery == "everyone",
+            only_sealed=require_encryption,
         ):
             await stop.wait()
 

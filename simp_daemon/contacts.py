@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from simp_daemon.facts import Fact, Pinned
+from simp_daemon.facts import Acknowledged, Fact, Pinned
 from simp_proto.address import Address
 
 
@@ -66,10 +66,10 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Our person says that a changed contact has the key `other` from now on, which was found there (spec 9.4)."""
+    """Our person says that a changed contact has the keys `other` from now on, which were found there (spec 9.4)."""
 
     key: bytes
-    other: bytes
+    other: Pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,13 @@ Change = (
 """All that can be committed."""
 
 
+def may_wait(change: Change) -> bool:
+    """Whether nothing rests on it: what is acknowledged is heard again, and SIMP/1 promises nothing (spec 7.4)."""
+    if isinstance(change, About):
+        return isinstance(change.fact, Acknowledged)
+    return isinstance(change, ClearSaid | ClearSettled | ClearReceived)
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A person whose keys are pinned."""
@@ -125,6 +132,8 @@ class Contact:
     trust: Trust
     addresses: tuple[Address, ...]
     """The last few where it was reached, latest first."""
+    seen_at: int
+    """When it was reached last: milliseconds since 1970, by this machine's clock."""
     others: tuple[Pinned, ...]
     """Who answered in its place, latest last, while the key is changed."""
     replaced_by: bytes | None

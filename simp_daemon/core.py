@@ -4,10 +4,11 @@ Pure: the time is an argument, in seconds on any clock that never goes back.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
-from simp_daemon.effects import Effect, Remember, Send
+from simp_daemon.effects import Commit, Effect, Remember, Send
 from simp_daemon.events import Event
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
@@ -16,6 +17,10 @@ from simp_daemon.questions import Ask
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 from simp_proto.printable import printable_name
+
+if TYPE_CHECKING:
+    from simp_daemon.messages import Peers
+    from simp_daemon.peers.conversation import Means
 
 
 class Core:
@@ -31,10 +36,13 @@ class Core:
         framing: Framing | None = None,
         *,
         asks: bool = True,
+        means: "Means | None" = None,
     ) -> None:
-        """`asks` says whether neighbours are asked if they are there."""
+        """`asks` says whether neighbours are asked if they are there; with `means`, which go with no `framing`, SIMP/2
+        is spoken.
+        """
         self._perform = perform
-        self._endpoint = Endpoint(framing, own=own)
+        self._endpoint: Peers = Endpoint(framing, own=own) if means is None else _exchange(means, own)
         self._neighbours = Neighbours(asks=asks)
         self._connections = Connections(self._endpoint, self._neighbours, perform)
 
@@ -69,6 +77,12 @@ class Core:
                 self._neighbours.known(occurrence, now)
             case occurrences.HostsRead():
                 self._neighbours.listed(occurrence, now)
+            case occurrences.Started():
+                self._endpoint.start(now)
+            case occurrences.ContactsChanged(contacts):
+                self._endpoint.reload(contacts, now)
+            case occurrences.NotStored(why):
+                self._connections.warn(why)
             case occurrences.Stopped():
                 self._connections.stop(now)  # first: nobody has left of whom a client would be told so (client 4.2)
                 self._endpoint.shutdown(now)
@@ -85,7 +99,7 @@ class Core:
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
-            if not isinstance(each, Send):
+            if not isinstance(each, Send | Commit):
                 self._tell_neighbours(each, now)
                 self._drain_neighbours(now)
                 self._connections.happened(each, now)
@@ -122,3 +136,9 @@ class Core:
     @property
     def idle(self) -> bool:
         return self._endpoint.idle
+
+
+def _exchange(means: "Means", own: Address | None) -> "Peers":
+    from simp_daemon.peers.exchange import Exchange  # noqa: PLC0415  whoever speaks SIMP/1 alone needs no cipher
+
+    return Exchange(means, own)

@@ -6,6 +6,7 @@ They aren't frozen: a frozen one takes twice as long to make, and there are thre
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from simp_daemon.contacts import Change
 from simp_daemon.events import Event
 from simp_proto.address import Address
 from simp_proto.constants import Framing
@@ -64,5 +65,12 @@ class Remember:
     name: str
 
 
-Effect = Send | Write | Throttle | Close | Announce | Remember | Event
+@dataclass(slots=True)
+class Commit:
+    """To be on the disk before any effect after it is performed (simp2 7.4)."""
+
+    change: Change
+
+
+Effect = Send | Write | Throttle | Close | Announce | Remember | Commit | Event
 """An event is for whoever keeps a log."""

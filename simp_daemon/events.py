@@ -9,12 +9,28 @@ from enum import Enum, StrEnum, unique
 from simp_proto.address import Address
 
 
+@unique
+class Security(StrEnum):
+    """How a chat is secured, and what its request shows of the caller (simp2 9.2, client 4.2)."""
+
+    CLEAR = "clear"
+    """Anyone on the way can read it, and write in it: SIMP/1."""
+    ENCRYPTED = "encrypted"
+    """With whoever had that key at the first chat."""
+    VERIFIED = "verified"
+    """Our person has compared the words."""
+    CLAIMED = "claimed"
+    """Somebody who has the name or the address of a contact, and not its key."""
+
+
 @dataclass(slots=True)
 class RequestReceived:
     """A call has come in. Its repeats are not new events (spec 4.5)."""
 
     peer: Address
     name: str
+    security: Security | None = None
+    """`None`: nothing is known yet."""
 
 
 @dataclass(slots=True)
@@ -58,6 +74,8 @@ class Connected:
     name: str
     here: str | None = None
     """The IP address of ours at which it reaches us, where there are several."""
+    security: Security | None = None
+    """`None` where the daemon speaks nothing but SIMP/1."""
 
 
 @dataclass(slots=True)
@@ -125,6 +143,7 @@ class Why(Enum):
     BUSY = "a chat with somebody else was on"
     QUIT = "this side ended it"
     UNREACHABLE = "no datagram got there"
+    OTHER_KEY = "somebody with another key answered"
 
 
 @dataclass(slots=True)
@@ -154,6 +173,7 @@ class Reason(Enum):
     UNSEALED = "in the clear, where it must be sealed"
     WRONG_KEY = "of somebody with another key"
     CROSSED = "the other call of two that crossed goes on"
+    BARRED = "of a contact that is blocked, or whose key has changed"
 
 
 @dataclass(slots=True)

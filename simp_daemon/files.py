@@ -71,8 +71,7 @@ class Lock:
                 raise
             process = f", process {holder}," if holder.isdecimal() else ""
             raise HeldError(
-                f"another daemon{process} has the profile {path.parent}: end that one, or give this one its own "
-                "by --state DIR"
+                f"a daemon{process} has the profile {path.parent}: end it first, or take another profile by --state DIR"
             ) from None
 
     def _take(self) -> None:

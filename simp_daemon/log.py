@@ -39,7 +39,7 @@ _SENTENCES: Final[dict[type[Event], str]] = {
     events.Rang: "the call to {who} rings",
     events.Unattended: "the call to {where} rings, but nobody is there",
     events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
-    events.Connected: "the chat with {who} has begun",
+    events.Connected: "the chat with {who} has begun{secured}",
     events.MessageReceived: "a message from {who} has arrived",
     events.MessageAcknowledged: "message {message} to {where} was delivered",
     events.MessageUndelivered: "message {message} to {where} was not delivered",
@@ -126,7 +126,9 @@ def in_words(event: Event) -> str:
     details = {field.name: getattr(event, field.name) for field in fields(event)}
     where, name = format_address(event.peer), details.get("name")
     details |= {"where": where, "who": f"{quoted(name)} at {where}" if name else where}
-    if isinstance(event, events.Ended):
+    if isinstance(event, events.Connected):
+        details["secured"] = f", {event.security.value}" if event.security else ""
+    elif isinstance(event, events.Ended):
         details["why"] = event.why.value
     elif isinstance(event, events.AnsweredElsewhere):
         details["elsewhere"] = format_address(event.elsewhere)

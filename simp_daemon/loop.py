@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from simp_daemon import occurrences
 from simp_daemon.core import Core
-from simp_daemon.effects import Announce, Client, Close, Effect, Remember, Send, Throttle, Write
+from simp_daemon.effects import Announce, Client, Close, Commit, Effect, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
+from simp_daemon.files import StateError
 from simp_daemon.log import EventLog, log, log_datagram
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.profile import Profile
@@ -21,10 +22,13 @@ from simp_proto.udp import why_not
 
 if TYPE_CHECKING:
     from simp_daemon.discovery import Discovery
+    from simp_daemon.disk import Disk
 
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
 
+_AGAIN: Final = 1.0
+"""Seconds until the time is looked at again, if the disk takes nothing."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where clients connect to a daemon on all addresses (client 1.1)."""
 
@@ -62,15 +66,22 @@ class Daemon:
         tap: Tap | None = None,
         profile: Profile | None = None,
         discovery: bool = False,
+        only_sealed: bool = False,
     ) -> None:
-        """`profile` is what it keeps between runs; with `discovery`, it finds others and is found."""
+        """`profile` is what it keeps between runs; with `discovery`, it finds others and is found.
+
+        Without a profile, or with a `framing`, it speaks SIMP/1 alone; with `only_sealed`, it refuses that.
+        """
         self.address = address
         self.client_address = (address[0] if remote_clients else _LOOPBACK.get(address[0], address[0]), client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
-        self._core = Core(self._perform, address, framing, asks=discovery)
+        self._framing = framing
+        self._only_sealed = only_sealed
+        self._disk: Disk | None = None
         self._remote_clients = remote_clients
         self._tap = tap
         self._profile = profile
+        self._asks = discovery
         self._discovers = discovery and profile is not None
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -78,11 +89,41 @@ class Daemon:
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
+        self._urgent = False
         self._ending = False
         self._left, self._closed = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
+        try:
+            self._make_core()
+            await self._listen()
+        except BaseException:
+            if self._disk:
+                self._disk.close()
+            raise
+        if self._profile:
+            for peer, framing, name in self._profile.chats:
+                self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
+        if self._discovers:
+            await self._discover()
+        self.handle(occurrences.Started())
+        return self
+
+    def _make_core(self) -> None:
+        means = None
+        if self._profile and not self._framing:
+            from simp_daemon.disk import Disk  # noqa: PLC0415  whoever speaks SIMP/1 alone needs neither that nor a cipher
+
+            try:
+                self._disk = Disk(self._profile.directory, self._perform, self._not_stored)
+                means = self._disk.means(only_sealed=self._only_sealed)
+            except StateError as error:
+                raise StartError(str(error)) from None
+        perform = self._put if means else self._perform
+        self._core = Core(perform, self.address, self._framing, asks=self._asks, means=means)
+
+    async def _listen(self) -> None:
         try:
             self._datagrams = Datagrams(self.address, self.handle)
         except OSError as error:
@@ -97,12 +138,6 @@ class Daemon:
         self.client_address = self._tcp.sockets[0].getsockname()[:2]
         here, client = format_address(self.address), format_address(self.client_address)
         log.info("listening for daemons on %s, for the client on %s", here, client)
-        if self._profile:
-            for peer, framing, name in self._profile.chats:
-                self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
-        if self._discovers:
-            await self._discover()
-        return self
 
     async def _discover(self) -> None:
         from simp_daemon.discovery import Discovery  # noqa: PLC0415  loads what others don't need, for a tenth of a second
@@ -127,6 +162,8 @@ class Daemon:
             log.info("a partner didn't acknowledge our FIN in %g s", _GOODBYE)
         if self._timer:
             self._timer.cancel()
+        if self._disk:
+            self._disk.close()
         self._datagrams.close()
         if self._discovery:  # whoever hears the goodbye asks, and nobody answers any more (discovery 2.2)
             await self._discovery.close()
@@ -142,6 +179,8 @@ class Daemon:
 
     def handle(self, occurrence: Occurrence) -> None:
         """Lets the rules know what has happened, and does what follows from it."""
+        if self._disk and self._disk.failing and isinstance(occurrence, occurrences.DatagramReceived):
+            return  # it comes again, if it matters: what follows from it would have to wait
         self._occurred.append(occurrence)
         if self._handling:  # a transport reports what is being done to it: that is finished first
             return
@@ -162,6 +201,7 @@ class Daemon:
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, _):
+                self._read_contacts(now=False)
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
@@ -169,6 +209,7 @@ class Daemon:
                 log.info("%s", why)
             case occurrences.ClientSaid():
                 self._read_hosts()
+                self._read_contacts(now=True)
             case occurrences.ClientConnected(client):
                 for each in self._connections:
                     each.look()
@@ -176,6 +217,19 @@ class Daemon:
             case occurrences.ClientClosed(client):
                 self._connections.discard(_connection(client))
                 log.info("a client's connection has ended")
+
+    def _put(self, effect: Effect) -> None:
+        """Performs it once what it rests on is on the disk."""
+        assert self._disk
+        (self._perform if self._urgent else self._disk.put)(effect)
+
+    def _not_stored(self, why: str) -> None:
+        """Our person hears why nothing goes on, before everything that waits."""
+        self._urgent = True
+        try:
+            self.handle(occurrences.NotStored(why))
+        finally:
+            self._urgent = False
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -197,6 +251,8 @@ class Daemon:
             case Announce(name):
                 if self._discovery:
                     self._discovery.rename(name)
+            case Commit():
+                raise AssertionError("what is to be stored goes to the store")
             case _:
                 if isinstance(effect, Connected):
                     self._datagrams.reserve_queue(effect.peer, effect.here)
@@ -207,6 +263,12 @@ class Daemon:
         hosts = self._profile.hosts() if self._profile else None
         if hosts is not None:
             self._core.handle(occurrences.HostsRead(hosts), self._now)  # before the line that asks
+
+    def _read_contacts(self, *, now: bool) -> None:
+        """If a command has changed what is stored of them."""
+        contacts = self._disk.changed(now=now) if self._disk else ()
+        if contacts:
+            self._core.handle(occurrences.ContactsChanged(contacts), self._now)
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
@@ -219,7 +281,10 @@ class Daemon:
 
     def _due(self) -> None:
         self._timer = None
-        self.handle(occurrences.TimerFired())
+        if self._disk and self._disk.failing:
+            self._timer = self._loop.call_later(_AGAIN, self._due)
+        else:
+            self.handle(occurrences.TimerFired())
 
 
 def _connection(client: Client) -> ClientConnection:

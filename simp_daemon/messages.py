@@ -1,10 +1,17 @@
 """What our person says, from then on until its fate is known."""
 
 from itertools import count
+from typing import TYPE_CHECKING, Union
 
 from simp_daemon.events import MessageAcknowledged, MessageUndelivered
 from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address
+
+if TYPE_CHECKING:
+    from simp_daemon.peers.exchange import Exchange
+
+Peers = Union[Endpoint, "Exchange"]
+"""All conversations of a daemon: of SIMP/1 alone, or of both versions."""
 
 
 class Outbox:
@@ -14,7 +21,7 @@ class Outbox:
     own in each chat (client 4.1).
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Peers) -> None:
         self._endpoint = endpoint
         self._identities = count(1)
         self._numbers: dict[int, int] = {}

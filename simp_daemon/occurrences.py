@@ -1,10 +1,12 @@
 """What can happen to a daemon: the one way into its rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from simp_daemon.contacts import Contact
 from simp_daemon.effects import Client
 from simp_daemon.events import Source
+from simp_daemon.facts import Ledger
 from simp_proto.address import Address
 from simp_proto.constants import Framing
 
@@ -66,6 +68,25 @@ class TimerFired:
 
 
 @dataclass(slots=True)
+class Started:
+    """The daemon is there; what was open when it ended last goes on (simp2 4.7)."""
+
+
+@dataclass(slots=True)
+class ContactsChanged:
+    """A command has changed what is stored of contacts: this is all that is known of them now."""
+
+    contacts: Sequence[tuple[Contact, Ledger]]
+
+
+@dataclass(slots=True)
+class NotStored:
+    """The disk takes nothing, and everything waits until it does: why."""
+
+    why: str
+
+
+@dataclass(slots=True)
 class Stopped:
     """The daemon is to end: each peer is told FIN (spec 4.7), and each connection of a client ends."""
 
@@ -109,8 +130,8 @@ class HostsRead:
 
 
 Occurrence = (
-    DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Stopped
-    | Announced | Withdrawn | Known | HostsRead
+    DatagramReceived | SendingFailed | ClientConnected | ClientSaid | ClientSlow | ClientClosed | TimerFired | Started
+    | ContactsChanged | NotStored | Stopped | Announced | Withdrawn | Known | HostsRead
 )  # fmt: skip
 
 Handle = Callable[[Occurrence], None]

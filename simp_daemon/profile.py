@@ -40,6 +40,11 @@ def state_directory(address: Address) -> Path:
     return user_state_path("simp") / re.sub("[^0-9A-Za-z.]+", "-", f"{address[0]}-{address[1]}")
 
 
+def profiles() -> list[Path]:
+    """Those that daemons of this user have made where `state_directory` says, and that have keys."""
+    return sorted(key.parent for key in user_state_path("simp").glob("*/identity.key"))
+
+
 def hosts_file() -> Path:
     """The person's list of addresses and names (discovery 2.3)."""
     return user_config_path("simp") / "hosts"
@@ -49,7 +54,7 @@ class Profile:
     """In that directory, which is made; `hosts` is the person's list. Where nothing can be kept, the log says so."""
 
     def __init__(self, directory: Path, hosts: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._hosts = hosts
         self._hosts_version: object = None
         self._chats: dict[Address, Chat] = {}
@@ -77,7 +82,7 @@ class Profile:
             del self._chats[next(iter(self._chats))]
         lines = [f"{format_address(peer)} {framing.value} {name}\n" for peer, framing, name in self._chats.values()]
         try:
-            _write(self._directory / "chats", "".join(lines))
+            _write(self.directory / "chats", "".join(lines))
         except OSError as error:
             log.warning("the chat isn't remembered: %s", error)
 
@@ -92,7 +97,7 @@ class Profile:
         return hosts[:_HOSTS]
 
     def _kept_identity(self) -> str:
-        path = self._directory / "identity"
+        path = self.directory / "identity"
         with suppress(FileNotFoundError):
             kept = "".join(_lines(path)[:1]).strip()
             with suppress(OSError):  # somebody else's, perhaps

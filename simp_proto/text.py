@@ -25,6 +25,7 @@ class Word(StrEnum):
     SEEN = "SEEN"
     GONE = "GONE"
     DISCOVERY = "DISCOVERY"
+    SECURED = "SECURED"
     RINGING = "RINGING"
     AWAY = "AWAY"
     ELSEWHERE = "ELSEWHERE"

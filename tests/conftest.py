@@ -38,6 +38,13 @@ def _ctrl_c_ends_children() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A quick run tries fewer examples of each law."""
+    if "not slow" in config.getoption("markexpr"):
+        settings.register_profile("quick", settings.default, max_examples=30)
+        settings.load_profile("quick")
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than cores, since some only wait; none where one asks for some tests, which are there sooner so."""
     return 1 + (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0

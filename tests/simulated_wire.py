@@ -6,6 +6,7 @@ from itertools import count
 
 from simp_daemon.effects import Close, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
+from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.states import State
 from simp_proto.address import Address, format_address
@@ -62,6 +63,7 @@ class SimulatedWire:
 
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
+        assert isinstance(self.endpoint, Endpoint)
         session = self.endpoint._sessions.get(self.sides[side])
         return session.state if session else State.IDLE
 

@@ -5,6 +5,7 @@ have besides.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -12,8 +13,6 @@ from itertools import combinations, product
 from pathlib import Path
 from sys import stdlib_module_names
 from typing import NamedTuple
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("simp_proto", "simp_daemon", "simp_client")
@@ -83,15 +82,15 @@ TABLE = {
     "simp_proto.conformance.probe": Row("cli", "click", "sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
-    "simp_daemon.effects": Row("simp_proto.address simp_proto.constants events"),
-    "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants effects events"),
+    "simp_daemon.effects": Row("simp_proto.address simp_proto.constants contacts events"),
+    "simp_daemon.occurrences": Row("simp_proto.address simp_proto.constants contacts effects events facts"),
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
-    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed events effects facts"),
+    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed contacts events effects facts"),
     "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
-    "simp_daemon.messages": Row("simp_proto.address events peers.endpoint"),
+    "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
     "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
     "simp_daemon.neighbours": Row(
@@ -99,11 +98,11 @@ TABLE = {
     ),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
-        "events effects messages neighbours peers.endpoint peers.strangers"
+        "events effects messages neighbours peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "peers.endpoint questions clients"
+        "messages peers.conversation peers.endpoint peers.exchange questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
@@ -120,12 +119,18 @@ TABLE = {
         "os pathlib secrets",
     ),
     "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
-    "simp_daemon.identity": Row("files", "", "os pathlib secrets stat"),
+    "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
+    "simp_daemon.words": Row(),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
     "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
+    "simp_daemon.disk": Row(
+        "simp_proto.noise contacts database effects facts identity log peers.conversation store",
+        "",
+        "asyncio pathlib secrets time",
+    ),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
         "simp_proto.text gate links log occurrences",
@@ -133,8 +138,8 @@ TABLE = {
         "asyncio logging",
     ),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery effects events log "
-        "occurrences profile transports",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
+        "files log occurrences profile transports",
         "uvloop",
         "asyncio",
     ),
@@ -177,6 +182,18 @@ TABLE = {
     "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
+    "simp_client.selection": Row(
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
+        "simp_daemon.identity simp_daemon.profile simp_daemon.store view",
+        "click",
+        "os pathlib",
+    ),
+    "simp_client.trust": Row(
+        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.identity simp_daemon.words selection view",
+        "click",
+        "pathlib sys",
+    ),
+    "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
     "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.checks": Row("link"),
@@ -236,14 +253,21 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-TREES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
-IMPORTS = {name: list(imports(tree)) for name, tree in TREES.items()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {name_of(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
+
+
+@cache
+def all_imports() -> dict[str, list[str]]:
+    return {name: list(imports(tree)) for name, tree in trees().items()}
 
 
 def covers(prefix: str, name: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
+@cache
 def rows_of(name: str) -> list[str]:
     """The rows that hold for a module; the one of a whole distribution package holds for its `__init__` alone."""
     return [row for row in TABLE if (name == row if row in PACKAGES else covers(row, name))]
@@ -257,12 +281,13 @@ def full(row: str) -> list[str]:
 
 def module_of(name: str) -> str:
     """The module of ours that an imported name is, or is in."""
-    return name if name in TREES else name.rpartition(".")[0]
+    return name if name in trees() else name.rpartition(".")[0]
 
 
+@cache
 def commands() -> dict[str, str]:
     """The modules that the main command names, by their commands."""
-    for node in TREES[MAIN].body:
+    for node in trees()[MAIN].body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_COMMANDS":
             assert node.value
             return {name: module for name, (module, _) in ast.literal_eval(node.value).items()}
@@ -290,19 +315,18 @@ def faults(name: str, imported: Iterable[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_a_module_imports_what_the_table_says(name: str) -> None:
-    assert faults(name, IMPORTS[name]) == []
+def test_a_module_imports_what_the_table_says() -> None:
+    assert [fault for name in trees() for fault in faults(name, all_imports()[name])] == []
 
 
 def test_each_module_has_a_row_and_each_row_a_module() -> None:
-    assert [name for name in TREES if name not in PACKAGES and not rows_of(name)] == []
-    assert [row for row in TABLE if row not in TREES] == []
+    assert [name for name in trees() if name not in PACKAGES and not rows_of(name)] == []
+    assert [row for row in TABLE if row not in trees()] == []
 
 
 def test_each_row_says_no_more_than_is_so() -> None:
     for prefix, row in TABLE.items():
-        used = [each for name in TREES if prefix in rows_of(name) for each in IMPORTS[name]]
+        used = [each for name in trees() if prefix in rows_of(name) for each in all_imports()[name]]
         for each in [*full(prefix), *row.foreign.split(), *row.impure.split()]:
             assert any(covers(each, other) for other in used), f"{prefix} imports no {each}"
 
@@ -320,34 +344,45 @@ def arrows() -> list[tuple[str, str]]:
     return sorted({arrow for lower, higher in pairs for arrow in product(lower, higher)})
 
 
-@pytest.mark.parametrize(("low", "high"), arrows())
-def test_a_forbidden_arrow_is_found(low: str, high: str) -> None:
-    lower, higher = ([name for name in TREES if covers(layer, name)] for layer in (low, high))
-    assert lower
-    assert higher
-    for name, other in product(lower, higher):
-        assert faults(name, one_import(other)) != [], f"{name} might import {other}"
+def test_a_forbidden_arrow_is_found() -> None:
+    for arrow in arrows():
+        lower, higher = ([name for name in trees() if covers(layer, name)] for layer in arrow)
+        assert lower, arrow
+        assert higher, arrow
+        for name, other in product(lower, higher):
+            assert faults(name, one_import(other)) != [], f"{name} might import {other}"
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found(name: str) -> None:
-    allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
-    for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
-        assert faults(name, [each]) != [], f"{name} might import {each}"
+def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found() -> None:
+    for name in trees():
+        allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
+        for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
+            assert faults(name, [each]) != [], f"{name} might import {each}"
+
+
+def test_the_map_names_each_module_once() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Where things are\n")[2].partition("\n## ")[0]
+    named = []
+    for package, lines in re.findall(r"^### `(simp_[a-z_/]+)`\n(.*?)(?=^### )", text, re.M | re.S):
+        names = re.findall(r"^- `(\w+)`: ", lines, re.M)
+        assert names == sorted(names), package
+        named += [f"{package}/{name}.py" for name in names]
+    paths = [path.relative_to(ROOT).as_posix() for path in MODULES]
+    assert sorted(named) == sorted(path for path in paths if not path.endswith("/__init__.py"))
 
 
 def test_nothing_imports_itself_by_a_detour() -> None:
-    graph = {name: {module_of(each) for each in imported} & TREES.keys() for name, imported in IMPORTS.items()}
+    graph = {name: {module_of(each) for each in imported} & trees().keys() for name, imported in all_imports().items()}
     assert list(TopologicalSorter(graph).static_order())
 
 
 def test_each_command_is_there_and_main_alone_names_it() -> None:
     for name, module in commands().items():
-        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in TREES[module].body), module
+        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in trees()[module].body), module
     named = {MAIN, *commands().values()}
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         assert name == MAIN or not any(module in text for text in texts for module in named), name
     # so that neither a command nor main is imported by name
-    for name, module in product(TREES, named):
+    for name, module in product(trees(), named):
         assert module == name or faults(name, one_import(module)) != []

@@ -178,17 +178,17 @@ def told(end: End, call: Call) -> str:
     return f"{call.state.name}: {', '.join(sent)}; {', '.join(news)}".strip()
 
 
-@pytest.mark.parametrize("what", Input, ids=lambda each: each.name)
 @pytest.mark.parametrize("state", State, ids=lambda each: each.name)
-def test_cell(state: State, what: Input) -> None:
-    end, other, call = drive(state, contacts=False)
-    expected = EXPECTED[state].get(what)
-    given = happening(end, other, call, what) if expected else Happening(NOW)
-    end.outlet.clear()
-    assert end.board._calls.input(call, what, given) is (None if expected else Reason.OUT_OF_PLACE)
-    assert told(end, call).replace("ErrorReceived no route", "ErrorReceived") == (
-        expected.format(state.name) if expected else f"{state.name}: ;"
-    )
+def test_cells(state: State) -> None:
+    for what in Input:
+        end, other, call = drive(state, contacts=False)
+        expected = EXPECTED[state].get(what)
+        given = happening(end, other, call, what) if expected else Happening(NOW)
+        end.outlet.clear()
+        assert end.board._calls.input(call, what, given) is (None if expected else Reason.OUT_OF_PLACE), what
+        assert told(end, call).replace("ErrorReceived no route", "ErrorReceived") == (
+            expected.format(state.name) if expected else f"{state.name}: ;"
+        ), what
 
 
 @pytest.mark.parametrize(("state", "what"), OF_CONTACTS, ids=lambda each: each.name)

@@ -35,7 +35,7 @@ def test_the_same_with_simp_1() -> None:
     assert old(range(10), 200) == (39, 28)
 
 
-@pytest.mark.parametrize(("loss", "share"), [(0.01, 0.98), (0.1, 0.9), (0.3, 0.7)])
+@pytest.mark.parametrize(("loss", "share"), [(0.01, 0.98), (0.1, 0.9), pytest.param(0.3, 0.7, marks=pytest.mark.slow)])
 def test_losses_cost_little_more_than_what_was_lost(loss: float, share: float) -> None:
     """A piece that was overtaken isn't waited for until the timer ends (spec 7.6)."""
     assert share <= goodput(loss, 0.02) <= share + 0.1
@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[type[World], Callable[..., World], int]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*list(FAULTS)[:-1], pytest.param("no chain", marks=pytest.mark.slow)])
 def test_a_planted_fault_is_found(fault: str) -> None:
     kind, make, runs = FAULTS[fault]
     for seed in range(runs):

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.main import main
 from tests.scripted_daemon import PATIENCE
-from tests.test_architecture import MODULES, ROOT, name_of
+from tests.test_architecture import ROOT, trees
 
 SIMP = [sys.executable, "-m", "simp_proto.cli.main"]
 ACK = "0104" + "00" * 37
@@ -60,12 +60,12 @@ def test_clicks_own_are_the_same() -> None:
     assert click.UsageError.exit_code == ExitStatus.USAGE
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_command_ends_with_a_bare_number(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).lower().split(".")[-1] in ("exit", "_exit"):
-            numbers = [each for argument in node.args for each in ast.walk(argument) if isinstance(each, ast.Constant)]
-            assert not numbers, f"{ast.unparse(node)}: expected an ExitStatus"
+def test_no_command_ends_with_a_bare_number() -> None:
+    for name, tree in trees().items():
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+        for call in (each for each in calls if ast.unparse(each.func).lower().split(".")[-1] in ("exit", "_exit")):
+            numbers = [each for argument in call.args for each in ast.walk(argument) if isinstance(each, ast.Constant)]
+            assert not numbers, f"{name}: {ast.unparse(call)}: expected an ExitStatus"
 
 
 @pytest.mark.slow
@@ -90,6 +90,10 @@ def test_no_command_ends_with_a_bare_number(path: Path) -> None:
         (["vectors", "none"], ExitStatus.USAGE),
         (["completion", "tcsh"], ExitStatus.USAGE),
         (["manual", "none"], ExitStatus.USAGE),
+        (["verify", "bob", "--state", "no-such-folder"], ExitStatus.FAILURE),
+        (["trust", "bob", "short"], ExitStatus.USAGE),
+        (["contacts", "--daemon", "nowhere"], ExitStatus.USAGE),
+        (["restore", "no-such-file"], ExitStatus.USAGE),
         (["none"], ExitStatus.USAGE),
     ],
 )
@@ -153,6 +157,7 @@ def interrupted(*arguments: str, stdin: str = "") -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_interrupts_what_has_an_end_of_its_own(tmp_path: Path) -> None:
     with interrupted("demo", "--pause", "10"):

@@ -28,7 +28,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path, killed: 
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             assert holder.stdout
             assert holder.stdout.readline() == "held\n"
-            with pytest.raises(HeldError, match=f"another daemon, process {holder.pid}, has the profile {tmp_path}"):
+            with pytest.raises(HeldError, match=f"a daemon, process {holder.pid}, has the profile {tmp_path}"):
                 Lock(path)
             if killed:
                 holder.kill()

@@ -20,9 +20,10 @@ from tests.fuzz.__main__ import TARGETS, Run, at_random, main
 from tests.fuzz.target import Choices
 
 EXECUTIONS = 300
+QUICK, SLOW = TARGETS[:3], TARGETS[3:]
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_the_law_holds(name: str) -> None:
     run = Run(name, seed=1)
     assert at_random(run, EXECUTIONS, seconds=None)

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from simp_proto.conformance import hands as hands_module
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.wire import NotRunError, Request
 
 TESTER = ("127.0.0.2", 7777)
+
+
+@pytest.fixture(autouse=True)
+def _no_client_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands_module, "_MOMENT", 0.0)
 
 
 def test_a_command_gets_the_text_as_it_is(tmp_path: Path) -> None:

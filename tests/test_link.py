@@ -152,7 +152,7 @@ def test_a_daemon_that_has_answered_connect_may_be_silent_for_ever(
             link.send()
             await daemon.say(*said)
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(hear_all(link), 0.3)
+                await asyncio.wait_for(hear_all(link), 0.15)
             link.abort()
 
     asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
@@ -172,7 +172,7 @@ def test_a_daemon_that_has_spoken_may_be_silent_for_ever(monkeypatch: pytest.Mon
             await daemon.say("PONG|")
             assert await link.receive()
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(link.receive(), 0.3)
+                await asyncio.wait_for(link.receive(), 0.15)
             link.abort()
 
     asyncio.run(asyncio.wait_for(scenario(), PATIENCE))

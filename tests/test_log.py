@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from simp_daemon.events import Ended, ErrorReceived, Event, Gone, Ignored, Reason, Seen, Source, Why
+from simp_daemon.events import Ended, ErrorReceived, Event, Gone, Ignored, Reason, Security, Seen, Source, Why
 from simp_daemon.log import EventLog, in_words
 from simp_proto.constants import BUSY
 
@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "reason": Reason.STRANGER,
     "detail": "it said \x1b",
     "source": Source.CHAT,
+    "security": Security.VERIFIED,
 }
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from simp_daemon.loop import Daemon, StartError
+from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, format_address
 from simp_proto.constants import OFFER, Chat, Control, Framing
 from tests.test_endpoint import packet
@@ -214,6 +215,7 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
             bob.reader._transport.pause_reading()  # type: ignore[attr-defined]
             for _ in range(200):
                 alice.say("CHAT|" + "x" * 50_000)
+            assert isinstance(other._core._endpoint, Endpoint)
             while not other._core._endpoint._held:
                 await asyncio.sleep(0)
             bob.reader._transport.resume_reading()  # type: ignore[attr-defined]

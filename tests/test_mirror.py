@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.test_architecture import MODULES, name_of
 
 TESTS = Path(__file__).parent
@@ -44,6 +42,10 @@ ELSEWHERE = {
     "simp_daemon.contacts": ("test_store", "without rules, each kept by the store"),
     "simp_daemon.ledgers": ("test_store", "what the store keeps of them, it loads"),
     "simp_daemon.schema": ("test_database", "tables without rules, made and brought up to date"),
+    "simp_daemon.peers.conversation": ("test_exchange", "whole daemons show what becomes of what is said"),
+    "simp_daemon.peers.conversations": ("test_exchange", "whole daemons show what becomes of what is said"),
+    "simp_daemon.peers.sealed_session": ("test_exchange", "whole daemons show what becomes of what is said"),
+    "simp_daemon.links": ("test_discovery", "who is on them decides which announced addresses are worth asking"),
     "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
@@ -51,6 +53,8 @@ ELSEWHERE = {
     "simp_daemon.peers.conduct": ("test_stop_and_wait", "the numbers that a delivery gives"),
     "simp_daemon.peers.delivery": ("test_stop_and_wait", "a seam, which SIMP/1's delivery fills"),
     "simp_daemon.peers.session": ("test_states", "each cell of the table is tried through a session"),
+    "simp_client.selection": ("test_trust", "whom and whose profile a command means shows by what it does"),
+    "simp_client.copies": ("test_trust", "what is kept is what is decided about contacts"),
     "simp_client.listing": ("test_who", "what a daemon lists is what who shows"),
     "simp_client.doctor.checks": ("test_verdicts", "each check is a verdict on facts, as those on a peer are"),
     "simp_client.doctor.questions": ("test_doctor_live", "what it asks is a network"),
@@ -69,7 +73,7 @@ SUBJECTS = {
     "sealed": "what SIMP/2 puts into datagrams",
     "conformance_live": "the suite against processes",
     "core_neighbours": "a whole daemon among neighbours, without sockets",
-    "conversations": "spec/conversations.toml",
+    "golden_conversations": "spec/conversations.toml",
     "discovery_live": "daemons that find each other, in namespaces",
     "doctor_live": "simp doctor and simp who, in namespaces",
     "exactly_once": "two links, crashes between any two effects, and a terrible network",
@@ -83,6 +87,7 @@ SUBJECTS = {
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",
+    "trust_live": "decisions about a contact, at daemons that run",
     "simulation": "networks that lose, repeat and reorder",
 }
 """Test modules without a module of their name, and what they are about."""
@@ -92,14 +97,14 @@ def _tested() -> set[str]:
     return {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__init__"], ids=name_of)
-def test_each_module_has_its_tests(path: Path) -> None:
-    name = name_of(path)
-    own = path.stem in _tested()
-    elsewhere = ELSEWHERE.get(name, ("",))[0]
-    assert own or elsewhere, f"write tests/test_{path.stem}.py, or say in ELSEWHERE what tests it and why"
-    assert not (own and elsewhere), f"{name} has its own test module: take it out of the table"
-    assert own or elsewhere.removeprefix("test_") in _tested()
+def test_each_module_has_its_tests() -> None:
+    tested = _tested()
+    for path in MODULES:
+        name, own = name_of(path), path.stem in tested or path.stem == "__init__"
+        elsewhere = ELSEWHERE.get(name, ("",))[0]
+        assert own or elsewhere, f"{name}: write tests/test_{path.stem}.py, or say in ELSEWHERE what tests it and why"
+        assert not (own and elsewhere), f"{name} has its own test module: take it out of the table"
+        assert own or elsewhere.removeprefix("test_") in tested, f"{name}: {elsewhere}"
 
 
 def test_each_test_module_has_its_subject() -> None:

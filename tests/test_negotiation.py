@@ -17,7 +17,12 @@ def _toy_curve() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+_QUICK = "a call with a crash"
+
+
+@pytest.mark.parametrize(
+    "name", [_QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SCENARIOS if name != _QUICK)]
+)
 def test_no_schedule_leaves_two_with_no_session_or_two(name: str) -> None:
     world, depth, _ = SCENARIOS[name]
     outcome = explore(lambda: World(**world), depth)
@@ -47,7 +52,7 @@ NO_CALL_AFTER_ANSWERS = (State.ACCEPTING, Input.LAST_TRY, ((do.lose,), State.OVE
     ("faults", "found"),
     [
         ([], False),
-        ([NO_CALL_AFTER_CONFIRM], False),
+        pytest.param([NO_CALL_AFTER_CONFIRM], False, marks=pytest.mark.slow),
         ([NO_CALL_AFTER_CONFIRM, NO_CALL_AFTER_ANSWERS], True),
     ],
 )

@@ -410,6 +410,7 @@ def test_whoever_was_here_is_asked_once_more_a_second_after_it_was_given_up(refu
     assert [at for at, _ in world.asked if at >= 20] == asked
 
 
+@pytest.mark.slow
 def test_a_thousand_made_up_addresses_keep_nobody_in_the_list_for_hours() -> None:
     world = World()
     world.neighbours.attend(True, 0.0)

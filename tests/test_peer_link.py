@@ -142,6 +142,7 @@ def test_pieces_make_the_same_messages_in_whatever_order_they_come(sizes: list[i
     assert end.ledger.upto == ledger.chain_at(len(pieces))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_whatever_a_network_does_all_arrives_once_and_in_order(data: st.DataObject) -> None:
     ends = one, other = meet(Ledger(), Ledger())

@@ -213,6 +213,7 @@ def test_lines_that_the_end_of_the_chat_left_over_are_named_or_counted() -> None
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["", "4\n5\n"])
 def test_an_input_that_outlives_its_chat_is_a_failure(left: str) -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
@@ -295,6 +296,7 @@ def test_a_name_is_called_when_it_comes() -> None:
     run(script, "--user", "alice", "--call", "bob")
 
 
+@pytest.mark.slow
 def test_a_name_that_does_not_come_is_given_up() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("Lunch?\n")
@@ -311,6 +313,7 @@ def test_a_name_that_does_not_come_is_given_up() -> None:
     run(script, "--user", "alice", "--call", "bob", "--wait", "0.2")
 
 
+@pytest.mark.slow
 def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
@@ -336,6 +339,7 @@ def test_a_signal_leaves_politely(number: signal.Signals) -> None:
     run(script, "--user", "alice")
 
 
+@pytest.mark.slow
 def test_an_output_that_nobody_reads_ends_the_client() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
@@ -367,6 +371,7 @@ def test_messages_alone_go_to_the_standard_output_and_every_line_of_the_input_is
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_call_that_nobody_answers_ends_by_itself() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("hi\n")
@@ -383,6 +388,7 @@ def test_a_call_that_nobody_answers_ends_by_itself() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.2")
 
 
+@pytest.mark.slow
 def test_a_call_that_is_answered_in_time_goes_on() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
@@ -397,6 +403,7 @@ def test_a_call_that_is_answered_in_time_goes_on() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2", "--wait", "0.5")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_an_output_that_is_full_is_told() -> None:
     async def both() -> tuple[int | None, bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simp_proto.address import format_address
+from simp_proto.conformance import sockets as sockets_module
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.sockets import Sockets, addresses_near, open_sockets
 from simp_proto.conformance.wire import Request, Side
@@ -27,6 +28,11 @@ def daemon() -> Iterator[socket.socket]:
         udp.bind(("127.0.0.1", 0))
         udp.settimeout(PATIENCE)
         yield udp
+
+
+@pytest.fixture(autouse=True)
+def _end_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets_module, "_TICK", 0.01)
 
 
 def wire(daemon: socket.socket | None, hands: Hands = NOBODY) -> Sockets:

@@ -112,6 +112,7 @@ def test_a_whole_evening() -> None:
     run(script)
 
 
+@pytest.mark.slow
 def test_what_is_asked_after_30_seconds_takes_no_answer() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
@@ -125,6 +126,7 @@ def test_what_is_asked_after_30_seconds_takes_no_answer() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_pasted_lines_are_one_message() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
@@ -148,6 +150,7 @@ def test_ctrl_c_and_ctrl_d_leave_politely(key: str, status: int) -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_lost_daemon_is_one_line() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
@@ -237,6 +240,7 @@ def test_every_message_and_every_line_is_shown_once_and_in_order_at_any_latency(
     watch(script, *CALL, latency=latency)
 
 
+@pytest.mark.slow
 def test_lines_of_a_paste_are_messages_only() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -253,6 +257,7 @@ def test_lines_of_a_paste_are_messages_only() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_enters_in_one_read_are_kept_as_one_text_and_the_bar_says_so() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -272,6 +277,7 @@ def test_enters_in_one_read_are_kept_as_one_text_and_the_bar_says_so() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_enters_on_an_empty_line_are_no_text() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -288,6 +294,7 @@ def test_enters_on_an_empty_line_are_no_text() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_a_long_paste_is_sent_by_the_enter_that_the_bar_names() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -300,6 +307,7 @@ def test_a_long_paste_is_sent_by_the_enter_that_the_bar_names() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
@@ -320,6 +328,7 @@ def test_an_answer_typed_for_one_request_accepts_no_other() -> None:
     watch(script, "--user", "alice")
 
 
+@pytest.mark.slow
 def test_people_who_come_move_nothing_under_the_fingers() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _hear(daemon, screen, "CONNECT|alice", "WHO|", "PING|")
@@ -341,6 +350,7 @@ def test_people_who_come_move_nothing_under_the_fingers() -> None:
     watch(script, "--user", "alice", size=(40, 24))
 
 
+@pytest.mark.slow
 def test_a_draft_of_a_chat_that_ends_answers_no_menu() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -357,6 +367,7 @@ def test_a_draft_of_a_chat_that_ends_answers_no_menu() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [20, 40, 80])
 def test_the_bar_fits_and_names_the_way_out(columns: int) -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
@@ -383,6 +394,7 @@ def test_no_row_of_a_peer_looks_like_ours(padding: str) -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_what_waits_is_printed_at_the_end_and_the_live_rows_are_gone() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -443,6 +455,7 @@ def test_a_terminal_that_goes_away_is_the_end() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_while_nothing_happens() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -457,6 +470,7 @@ def test_nothing_is_drawn_while_nothing_happens() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_ctrl_c_discards_a_draft_and_page_up_brings_none_back() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -472,6 +486,7 @@ def test_ctrl_c_discards_a_draft_and_page_up_brings_none_back() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_backspace_takes_what_a_person_takes_for_a_character() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)
@@ -481,6 +496,7 @@ def test_backspace_takes_what_a_person_takes_for_a_character() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_a_draft_is_whole_after_the_terminal_has_become_narrower_and_wider() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await _talk(daemon, screen)

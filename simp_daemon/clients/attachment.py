@@ -7,9 +7,8 @@ from typing import Final
 from simp_daemon import events
 from simp_daemon.effects import Client, Write
 from simp_daemon.events import Event, Why
-from simp_daemon.messages import Outbox
+from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
-from simp_daemon.peers.endpoint import Endpoint
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
@@ -39,7 +38,7 @@ class Attachment:
     def __init__(
         self,
         client: Client,
-        endpoint: Endpoint,
+        endpoint: Peers,
         neighbours: Neighbours,
         outbox: Outbox,
         emit: Callable[[Write], None],
@@ -120,7 +119,10 @@ class Attachment:
 
     def _call(self, payload: str, now: float) -> None:
         peer, name = self._whom(payload, now)
-        (self._endpoint.accept if peer in self._requests else self._endpoint.call)(peer, now)  # (client 4.1)
+        if peer in self._requests:  # (client 4.1)
+            self._endpoint.accept(peer, now)
+        else:
+            self._endpoint.call(peer, now, name)
         self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
@@ -192,11 +194,14 @@ class Attachment:
                 self._said = 0
                 self._outbox.forget()
                 self._tell(Word.CONNECTED, self._partner)
+                self._secured(event)
             case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
                 self._tell(Word.CONNECTING, self._requests[peer])
-            case events.Rang(peer, name):
-                self._partner = _Other(peer, name)
+                self._secured(event)
+            case events.Rang(peer, name):  # SIMP/2 says no name before it can be sealed
+                called = self._partner.name if self._partner and self._partner.peer == peer else ""
+                self._partner = _Other(peer, name or called)
                 self._tell(Word.RINGING, self._partner)
             case events.Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
@@ -234,6 +239,16 @@ class Attachment:
 
     def _tell(self, word: Word, other: _Other) -> None:
         self._write(word, f"{other.called}|{format_address(other.peer)}")
+
+    def _secured(self, event: events.Connected | events.RequestReceived) -> None:
+        """How that chat is secured, or would be (client 4.2)."""
+        if event.security:
+            called = self._called(event.peer, event.name)
+            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
+
+    def warn(self, text: str) -> None:
+        """Something that our person must know, and that is about no conversation."""
+        self._write(Word.ERROR, text)
 
     def _called(self, peer: Address, name: str) -> str:
         """How a peer is called where no address stands beside it: by name, unless another has it too (client 4).

@@ -7,9 +7,8 @@ from typing import Final
 from simp_daemon.clients.attachment import Attachment, describe
 from simp_daemon.effects import Announce, Client, Close, Throttle, Write
 from simp_daemon.events import Ended, Event, Why
-from simp_daemon.messages import Outbox
+from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
-from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.peers.strangers import source_of
 from simp_proto.address import Address
 from simp_proto.constants import MAX_LINE_SIZE, PENDING_REQUESTS, REQUESTS_OF_A_SOURCE
@@ -52,7 +51,7 @@ class Connections:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Peers,
         neighbours: Neighbours,
         emit: Callable[[Write | Throttle | Close | Announce], None],
     ) -> None:
@@ -136,6 +135,11 @@ class Connections:
         elif len(self._missed) >= PENDING_REQUESTS:
             del self._missed[next(strangers, next(iter(self._missed)))]
         self._missed[peer] = (name, now)
+
+    def warn(self, text: str) -> None:
+        """Tells our person, if one is there."""
+        if self._attachment:
+            self._attachment.warn(text)
 
     def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """Tells whoever calls that peer or chats with it."""

@@ -270,7 +270,9 @@ class Call:
         """Whether the keys are those expected, or new where none are (simp2 4.4, 9.1)."""
         key = read.handshake.remote_static
         expected = self.expected or self.own.pins.get(key)
-        return expected is None or (expected.key, expected.signing_key) == (key, read.hello.signing_key)
+        if expected is None:
+            return True
+        return not expected.barred and (expected.key, expected.signing_key) == (key, read.hello.signing_key)
 
     def write_answer(self) -> bytes:
         """Message 2, to this call of the peer's. Raises `LowOrderError`."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from simp_daemon.events import ErrorReceived, Rang, Why
-from simp_daemon.peers.call import Call, Reading
+from simp_daemon.peers.call import FIRST_PAUSE, Call, Reading
 from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
     GONE,
@@ -16,6 +16,7 @@ from simp_proto.constants import (
     Type,
 )
 from simp_proto.datagram import Datagram, name_of
+from simp_proto.printable import names_person
 from simp_proto.sealed.frames import Frame, build_frames
 from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload
 
@@ -47,7 +48,7 @@ class Happening(NamedTuple):
 
 def dial(call: Call, happening: Happening) -> None:
     """sends SYN (4.4)"""
-    call.put(None, happening.now)
+    call.put(None, happening.now, FIRST_PAUSE if call.expected else RETRANSMISSION_INTERVAL)
 
 
 def prove(call: Call, happening: Happening) -> None:
@@ -263,5 +264,7 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     )
     name = name_of(hello.name)
     call.expected = pins.get(key) or pins.add(key, hello.signing_key, name)
-    call.expected.name, call.expected.open = name, True
+    call.expected.open = True
+    if names_person(name):  # a daemon that goes on before its person is back has none
+        call.expected.name = name
     pins.reach(call.expected, call.peer)

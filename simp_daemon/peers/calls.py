@@ -60,7 +60,7 @@ class Calls:
     def resume(self, contact: bytes, now: float) -> None:
         """Calls a contact quietly, where it was reached last, if the conversation is open (simp2 4.7)."""
         pin = self._own.pins.get(contact)
-        if pin is None or not pin.open or pin.address is None:
+        if pin is None or not pin.open or pin.barred or pin.address is None:
             return
         if not any(call.state in (*CALLING, State.ACCEPTING) for call in self.between(pin.address, pin)):
             self.dial(pin.address, pin, now, quiet=True, header=True)

@@ -1,4 +1,4 @@
-"""One daemon's socket: which conversation a datagram belongs to, and what strangers may cost (spec 4.5, 8)."""
+"""All conversations of SIMP/1: which of them a datagram belongs to, and what strangers may cost (spec 4.5, 8)."""
 
 from collections import OrderedDict
 from functools import partial
@@ -20,7 +20,7 @@ from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import AddressError, DatagramError, NotNowError
 from simp_proto.printable import NOBODY
 
-_ITSELF: Final = "{} is this daemon itself; call somebody else's"
+ITSELF: Final = "{} is this daemon itself; call somebody else's"
 _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
 """Where the peer's address may be forged: it has never answered anything that only it could see."""
 _BEFORE_A_REQUEST: Final = (State.IDLE, State.LEAVING, State.OPEN)
@@ -36,7 +36,11 @@ class Endpoint:
     """
 
     def __init__(
-        self, framing: Framing | None = None, policy: Policy | None = None, own: Address | None = None
+        self,
+        framing: Framing | None = None,
+        policy: Policy | None = None,
+        own: Address | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
         self.user: str | None = None
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
@@ -51,7 +55,7 @@ class Endpoint:
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._presence = Presence(self.outlet, self._user)
         self._timers: Timers[Address] = Timers()
-        self._strangers = Strangers()
+        self._strangers = strangers or Strangers()
         self._refused = 0
         self._reported = float("-inf")
 
@@ -62,7 +66,7 @@ class Endpoint:
         if not peer[1]:
             self.outlet.append(Ignored(peer, Reason.MALFORMED, "it came from port 0, which no answer reaches"))
             return
-        if here is not None and self._own and self.fail((here, self._own[1]), _ITSELF.format(here), now):
+        if here is not None and self._own and self.fail((here, self._own[1]), ITSELF.format(here), now):
             return  # it is our own call
         session = self._sessions.get(peer)
         state = session.state if session else State.IDLE
@@ -167,17 +171,34 @@ class Endpoint:
         """When `handle_timer` will next have something to do; changes nothing."""
         return self._timers.first()
 
+    def start(self, now: float) -> None:
+        """Nothing goes on that was there before the daemon began."""
+
+    def reload(self, contacts: object, now: float) -> None:
+        """There are no contacts."""
+
     # -- the person
 
-    def call(self, peer: Address, now: float) -> None:
-        """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself."""
+    def call(self, peer: Address, now: float, _name: str = "") -> None:
+        """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself.
+
+        By which name our person called, if by one, says nothing here.
+        """
         if peer == self._own:
-            raise AddressError(_ITSELF.format(format_address(peer)))
+            raise AddressError(ITSELF.format(format_address(peer)))
         session = self._sessions.get(peer)
         if session is None:
             session = self._session(peer, self._framing or self._known.get(peer, Framing.BARE))
         self._policy.engage(session)
         session.call(self._user(), now)
+        self._file(session)
+
+    def adopt(self, peer: Address, user: bytes, begun: float) -> None:
+        """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""
+        session = self._sessions.get(peer) or self._session(peer, self._known.get(peer, Framing.BARE))
+        self._policy.engage(session)
+        session.call(user, begun)
+        self.outlet.pop()  # the SYN is out
         self._file(session)
 
     def accept(self, peer: Address, now: float) -> None:

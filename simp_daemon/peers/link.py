@@ -16,6 +16,8 @@ from simp_proto.datagram import text_of
 from simp_proto.sealed.frames import Acked, Close, Closed, Frame, Piece, Ping, State
 
 IN_FLIGHT: Final = 4
+HELD_PAUSE: Final = 1.0
+"""Seconds until a piece is answered that can't be taken."""
 MAX_CLAIM: Final = MAX_NEXT // 2
 """The highest number from which a peer may make us go on: nobody says so much that the rest doesn't suffice."""
 UNNUMBERED: Final = 0
@@ -51,11 +53,15 @@ class Link:
         self._last = self._echo = -1  # the last of them, and the highest that was answered
         self._silences = 0  # timeouts since something new was acknowledged
         self._since = 0.0  # when the timer began
-        self._heard = 0.0
+        self.heard = 0.0
+        """When the last record came that was no repeat."""
         self._waiting: float | None = None  # since when nothing was acknowledged, though something ought to be
         # what the peer says
         self._reassembly = Reassembly(ledger)
         self._owed: int | None = None  # what our next ACKED echoes
+        self._owed_since = 0.0
+        self.held = False
+        """Our person can take no message now: pieces are left where they are, and answered slowly (S1 8.4)."""
 
     def __len__(self) -> int:
         """How many pieces aren't acknowledged."""
@@ -89,7 +95,7 @@ class Link:
 
     def receive(self, counter: int, frames: Sequence[Frame], now: float) -> None:
         """The frames of a record that is no repeat."""
-        self._heard = now
+        self.heard = now
         for frame in frames:
             match frame:
                 case State():
@@ -105,6 +111,8 @@ class Link:
                 case Ping():
                     pass
             if frame.wants_ack:
+                if self._owed is None:
+                    self._owed_since = now
                 self._owed = max(counter, self._owed or 0)
 
     def read(self, state: State) -> None:
@@ -114,7 +122,7 @@ class Link:
         ledger, before, arrived = self._ledger, state.first - 1, state.next - 1
         known = arrived < ledger.next and (arrived < ledger.acknowledged or ledger.chain_at(arrived) == state.upto)
         if not known and state.next > MAX_CLAIM:
-            self._fail(CloseReason.FAULT)
+            self.fail(CloseReason.FAULT)
             return
         self._agreed = True
         if before > ledger.stored:
@@ -133,7 +141,7 @@ class Link:
         if not self._agreed:
             return
         if acked.next > self._ledger.next or acked.echo > self._last:
-            self._fail(CloseReason.FAULT)
+            self.fail(CloseReason.FAULT)
             return
         self._telling = False
         sent = self._sent.pop(acked.echo, None)
@@ -167,14 +175,14 @@ class Link:
                 self._outlet.tell(Delivered(token))
 
     def _read_piece(self, piece: Piece) -> None:
-        if not self._agreed or self._reason or self._closing or self.over:
+        if not self._agreed or self._reason or self._closing or self.over or self.held:
             return
         received, fault = self._reassembly.put(piece)
         if received:
             for message in self._commit(received):
                 self._outlet.tell(Arrived(message))
         if fault:
-            self._fail(fault)
+            self.fail(fault)
 
     def _read_close(self, close: Close) -> None:
         if not self.over:
@@ -183,7 +191,8 @@ class Link:
         self.over = True
         self._outlet.send([Closed()])
 
-    def _fail(self, reason: CloseReason) -> None:
+    def fail(self, reason: CloseReason) -> None:
+        """The session can't go on, by a fault of the peer's (spec 7.9)."""
         if not self._reason:
             self._outlet.tell(Left(reason, ""))
             self.leave(reason)
@@ -205,7 +214,7 @@ class Link:
             self._closing = True
         elif self._agreed and (self._telling or self._probing) and not self._flying:
             self._send(UNNUMBERED, [Ping()] if self._probing else [], now)
-        elif self._owed is not None:
+        elif self._owed is not None and now >= self._answer_at():
             self._send(UNNUMBERED if self._telling else None, [], now)
         if self._agreed and not (len(self) or self._telling or self._probing or self._closing):
             self._waiting = None
@@ -237,8 +246,7 @@ class Link:
 
     def state(self) -> State:
         """Ours."""
-        ledger = self._ledger
-        return State(ledger.acknowledged + 1, ledger.chain, ledger.stored + 1, ledger.upto)
+        return state_of(self._ledger)
 
     def _commit(self, fact: Fact) -> list[bytes]:
         self._outlet.commit(fact)
@@ -249,7 +257,13 @@ class Link:
     def get_timer(self) -> float | None:
         """When `pump` will next have something to do; changes nothing."""
         due = min(map(self._lost_at, self._flying.values()), default=inf)
+        if self.held and self._owed is not None and not self._closing and not self.over:
+            due = min(due, self._answer_at())
         return None if due == inf else due
+
+    def _answer_at(self) -> float:
+        """When the peer is told what has come; whoever is held would send it again at every answer."""
+        return self._owed_since + (HELD_PAUSE if self.held else 0.0)
 
     def _timeout_at(self) -> float:
         return self._since + self.round_trip.timeout(self._silences)
@@ -271,8 +285,13 @@ class Link:
 
     def gone_at(self) -> float | None:
         """When the peer will have been silent for too long for what is unacknowledged (spec 7.7)."""
-        return None if self._waiting is None else max(self._waiting, self._heard) + GONE
+        return None if self._waiting is None else max(self._waiting, self.heard) + GONE
 
     def waiting_since(self) -> float | None:
         """Since when nothing was acknowledged, though something ought to be."""
         return self._waiting
+
+
+def state_of(ledger: Ledger) -> State:
+    """What the owner of that ledger says first in a session (spec 7.8)."""
+    return State(ledger.acknowledged + 1, ledger.chain, ledger.stored + 1, ledger.upto)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
+from simp_daemon.contacts import Trust
+from simp_daemon.events import Security
 from simp_proto.address import Address
 from simp_proto.constants import KNOWN_PEERS
 from simp_proto.datagram import name_of
@@ -28,6 +30,25 @@ class Pin:
     """Where it was reached last."""
     open: bool = False
     """Whether the conversation is (simp2 1.3)."""
+    trust: Trust = Trust.NEW
+
+    @property
+    def security(self) -> Security:
+        """How a chat with it is secured."""
+        return Security.VERIFIED if self.trust is Trust.VERIFIED else Security.ENCRYPTED
+
+    @property
+    def barred(self) -> str:
+        """Why nothing is said to this contact, if it isn't: nothing for most (simp2 9.4)."""
+        match self.trust:
+            case Trust.BLOCKED:
+                return f"{self.name} is blocked: simp block --undo lifts that"
+            case Trust.CHANGED:
+                return (
+                    f"somebody with another key than {self.name}'s has answered in {self.name}'s place: nothing is said"
+                    " to either until you have decided: see simp contacts, and simp trust"
+                )
+        return ""
 
     def proves(self, user: bytes, offer: Offer) -> bool:
         """Whether this contact made that SYN; only a good cookie says when (simp2 4.3)."""

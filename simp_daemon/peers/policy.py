@@ -1,6 +1,7 @@
 """How many calls and chats there may be at a time: what an endpoint asks, and SIMP/1's answer."""
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
 
 from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
@@ -24,10 +25,20 @@ class Policy(Protocol):
         """A call or chat with that peer begins; raises `NotNowError` where there is no room for it."""
 
 
-class OneChat:
-    """One call or chat at a time, which is our person's (spec 4.6, 7)."""
+class Sealed(NamedTuple):
+    """Our person's call or chat of SIMP/2, and with whom."""
 
-    def __init__(self) -> None:
+    who: str
+    chatting: bool
+
+
+class OneChat:
+    """One call or chat at a time, which is our person's (spec 4.6, 7); `sealed` says whether that is one of SIMP/2."""
+
+    def __init__(self, sealed: Callable[[], Sealed | None] = lambda: None, *, rings: bool = True) -> None:
+        """`rings` says whether any call of SIMP/1 may ring."""
+        self._sealed = sealed
+        self._rings = rings
         self._engaged: Session | None = None
 
     @property
@@ -37,18 +48,30 @@ class OneChat:
         return engaged if engaged and engaged.state in (*_CALLING, *_CHATTING) else None
 
     def may_ring(self, session: Session) -> bool:
-        current = self.current
+        current, sealed = self.current, self._sealed()
+        if not self._rings or (sealed and sealed.chatting):
+            return False
         return current is None or current is session or current.state in _CALLING
 
-    def displaced_by(self, session: Session) -> Session | None:
+    @property
+    def calling(self) -> Session | None:
+        """The call of our person that nobody has accepted, if there is one."""
         current = self.current
         return current if current and current.state in _CALLING else None
 
+    def displaced_by(self, session: Session) -> Session | None:
+        return self.calling
+
     def engage(self, session: Session) -> None:
-        current = self.current
-        if current is not None:
-            what = "in a chat with" if current.state is State.OPEN else "calling"
-            raise NotNowError(
-                f"you are {what} {current.record.name or format_address(current.record.peer)}; leave that first"
-            )
+        self.check()
         self._engaged = session
+
+    def check(self) -> None:
+        """Raises `NotNowError` where there is no room for a call or chat."""
+        current, sealed = self.current, self._sealed()
+        if current is not None:
+            record = current.record
+            sealed = Sealed(record.name or format_address(record.peer), current.state is State.OPEN)
+        if sealed is not None:
+            what = "in a chat with" if sealed.chatting else "calling"
+            raise NotNowError(f"you are {what} {sealed.who}; leave that first")

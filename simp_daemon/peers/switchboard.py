@@ -37,6 +37,8 @@ from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Reco
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
+_ENDS: Final = (Control.ACK, Control.SYN, Control.FIN)
+"""After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
 
 
 class Switchboard:
@@ -91,6 +93,8 @@ class Switchboard:
         `header`: the peer is known to speak that.
         """
         pin = self._own.pins.get(contact) if contact else self._own.pins.at(peer)
+        if pin and pin.barred:
+            raise NotNowError(pin.barred)
         for call in self._calls.between(peer, pin):
             if call.state is State.REQUESTED:
                 self._calls.accept(call, now)
@@ -124,6 +128,24 @@ class Switchboard:
         return round_trip
 
     @property
+    def idle(self) -> bool:
+        """Whether no call is going on."""
+        return not self._calls.all(*CALLING, *CALLED, State.ENDING)
+
+    def shutdown(self, now: float) -> None:
+        """Cancels and declines everything."""
+        for call in self._calls.all(*CALLING, *CALLED):
+            self._calls.input(call, Input.QUIT, Happening(now))
+
+    def has(self, peer: Address) -> bool:
+        """Whether a call to that peer, or a request of its, is going on."""
+        return any(call.peer == peer for call in self._calls.all(*CALLING, *CALLED))
+
+    def concerns(self, peer: Address) -> bool:
+        """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
+        return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
+
+    @property
     def requests(self) -> list[tuple[Address, str]]:
         """Who waits to be answered, by address and name, oldest first."""
         return [(call.peer, call.name) for call in self._calls.all(State.REQUESTED)]
@@ -147,6 +169,8 @@ class Switchboard:
         if not good:
             return self._calls.input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(peer, offer, now)))
         new.expected = pin = self._own.pins.prover(user, offer)
+        if pin and pin.barred:
+            return Reason.BARRED
         before = [call for call in self._calls.between(peer, pin) if call.state in CALLED]
         if any(call.expected and call.expected is not pin for call in before):
             return Reason.OUT_OF_PLACE
@@ -246,9 +270,9 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, Reason.UNSEALED))
             return True
         for call in self._calls.all(State.ENDING):
-            if call.peer == peer and datagram.operation is Control.ACK and call.in_the_clear:
+            if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
-                return True
+                return datagram.operation is Control.ACK
         return False
 
 

@@ -1,0 +1,128 @@
+"""What a daemon keeps, and the order of disk and network: nothing leaves before what it rests on (spec/simp2.md 7.4).
+
+What one turn of the loop brings is one transaction: a hundred messages that came together wait for the disk once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_bytes, token_hex
+from time import time
+from typing import Final
+
+from simp_daemon.contacts import Change, Contact, may_wait
+from simp_daemon.database import StoreError
+from simp_daemon.effects import Commit, Effect
+from simp_daemon.facts import Ledger, Pinned
+from simp_daemon.identity import read_identity
+from simp_daemon.log import log
+from simp_daemon.peers.conversation import Means
+from simp_daemon.store import OvertakenError, Store
+from simp_proto.noise import KeyPair
+
+AGAIN: Final = 1.0
+"""Seconds until a commit that failed is tried again, until what may be committed late is, and between looks at what
+commands have changed.
+"""
+
+
+class Disk:
+    """Performs effects in their order, by `perform`; `fail` hears once why the disk takes nothing.
+
+    While it is `failing`, everything waits: whoever feeds the rules feeds them nothing that peers say, nor the time.
+    """
+
+    def __init__(self, directory: Path, perform: Callable[[Effect], None], fail: Callable[[str], None]) -> None:
+        """Raises `StateError`."""
+        self._identity = read_identity(directory)
+        self._store = Store(directory, daemon=True)
+        for each in self._store.notices:
+            log.warning("%s", each)
+        self._perform = perform
+        self._fail = fail
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Effect] = []
+        self._due: asyncio.Handle | None = None
+        self._late: asyncio.Handle | None = None
+        self._performing = False
+        self._looked = self._loop.time()
+        self.failing = False
+
+    def means(self, *, only_sealed: bool) -> Means:
+        """What SIMP/2 needs of it; raises `StateError`."""
+        keys, contacts = KeyPair(self._identity.x25519), self._store.load()
+        run, clock = token_hex(8), lambda: int(time() * 1000)
+        return Means(keys, self._identity.signing_key, contacts, token_bytes, clock, run, only_sealed)
+
+    def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
+        """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""
+        at = self._loop.time()
+        if not now and at < self._looked + AGAIN:
+            return ()
+        self._looked = at
+        with suppress(StoreError):
+            return self._store.load() if self._store.changed() else ()
+        return ()
+
+    def put(self, effect: Effect) -> None:
+        """Performs it, or lets it wait behind those that do."""
+        if self._waiting or self._performing:
+            self._waiting.append(effect)
+        elif not isinstance(effect, Commit):
+            self._perform(effect)
+        elif may_wait(effect.change):
+            self._store.defer(effect.change)
+            self._late = self._late or self._loop.call_later(AGAIN, self._flush_late)
+        else:
+            self._waiting.append(effect)
+            self._due = self._due or self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Commits what waits, and performs what rests on it."""
+        self._due = None
+        while self._waiting and not self._performing:
+            if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
+                self._due = self._due or self._loop.call_later(AGAIN, self.flush)
+                return
+            waiting, self._waiting, self._performing = self._waiting, [], True
+            try:
+                for each in waiting:
+                    if not isinstance(each, Commit):
+                        self._perform(each)
+            finally:
+                self._performing = False
+
+    def close(self) -> None:
+        """Commits what it can, and lets go of the store."""
+        self.flush()
+        for handle in (self._due, self._late):
+            if handle:
+                handle.cancel()
+        try:
+            self._store.close()
+        except StoreError as error:
+            log.error("%s", error)
+
+    def _committed(self, changes: list[Change]) -> bool:
+        try:
+            self._store.commit(changes)
+        except OvertakenError as error:  # by a command: the contact is there, so that all else can be committed
+            log.error("%s", error)
+            return self._committed([change for change in changes if not isinstance(change, Pinned)])
+        except StoreError as error:
+            if not self.failing:
+                self.failing = True
+                log.error("%s", error)
+                self._fail(str(error))
+            return False
+        if self.failing:
+            log.info("the disk takes again what is to be stored")
+        self.failing = False
+        return True
+
+    def _flush_late(self) -> None:
+        """Nothing rests on it, so that it is no news if the disk takes nothing."""
+        self._late = None
+        with suppress(StoreError):
+            self._store.flush()

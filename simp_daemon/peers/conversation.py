@@ -1,0 +1,304 @@
+"""What one has to say to one contact, and the session in which that is said now, if there is one (spec/simp2.md 6, 7).
+
+It outlives sessions, addresses and runs of the daemon. `now` is in seconds on any clock that never goes back.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from simp_daemon import events
+from simp_daemon.contacts import About, Contact
+from simp_daemon.effects import Commit, Send
+from simp_daemon.events import Event, Reason, Security, Why
+from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
+from simp_daemon.peers import outlet as link_news
+from simp_daemon.peers.call_news import Established
+from simp_daemon.peers.link import state_of
+from simp_daemon.peers.outlet import News
+from simp_daemon.peers.pins import Pin
+from simp_daemon.peers.sealed_session import SealedSession
+from simp_proto.address import Address
+from simp_proto.constants import (
+    GONE,
+    RETRANSMISSION_INTERVAL,
+    SILENCE,
+    TRIES,
+    UNANSWERED_INTERVAL,
+    CloseReason,
+    Operation,
+)
+from simp_proto.datagram import text_of
+from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
+from simp_proto.sealed.payloads import Record
+
+Outlet = list[Send | Commit | Event]
+
+LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
+"""Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
+DAY: Final = 24 * 60 * 60.0
+"""Seconds after which a session's keys are replaced (spec 5.5)."""
+_REASONS: Final[dict[int, str]] = {
+    CloseReason.FAULT: "the two daemons don't understand each other: one of them has a fault",
+    CloseReason.UNKNOWN_FRAME: "the other daemon is of a later version, which this one doesn't understand",
+    CloseReason.TOO_LONG: "a message is longer than the other daemon takes",
+    CloseReason.DISK_FULL: "the disk of the other daemon is full",
+}
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a daemon needs besides time to speak SIMP/2: its keys, whom it knows, random bytes, a clock on the wall.
+
+    `clock` is in milliseconds since 1970, for show only (spec 7.1); `run` is a word that no other run of the daemon
+    has, so that no token of a message is used twice.
+    """
+
+    keys: KeyPair
+    signing_key: bytes
+    contacts: Sequence[tuple[Contact, Ledger]]
+    random: Callable[[int], bytes]
+    clock: Callable[[], int]
+    run: str
+    only_sealed: bool = False
+    """Whether SIMP/1 is refused (spec 9.5)."""
+
+
+class Conversation:
+    """With the contact of that pin. What it brings about goes into `outlet`, in order."""
+
+    def __init__(self, pin: Pin, ledger: Ledger, means: Means, outlet: Outlet) -> None:
+        self.pin = pin
+        self.ledger = ledger
+        self.session: SealedSession | None = None
+        self.chatting = False
+        """Our person has it before itself."""
+        self._means = means
+        self._outlet = outlet
+        self._slow = False
+        self._peer = pin.address
+        self._asked_at = self._resumed = 0.0
+        self._doubtful = 0
+        if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
+            self._give_up()
+
+    # -- what is known of it
+
+    @property
+    def peer(self) -> Address:
+        """The address by which our person knows the contact, wherever that is now."""
+        assert self._peer is not None
+        return self._peer
+
+    @property
+    def live(self) -> bool:
+        """Whether a session is on, and neither side leaves."""
+        return self.session is not None and self.session.ended is None and self.ledger.open
+
+    @property
+    def ending(self) -> bool:
+        """Whether a session is on that still has something to say before it is over."""
+        return self.session is not None and self.session.ended is None and not self.ledger.open
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces aren't acknowledged."""
+        return len(self.session.link) if self.session else 0
+
+    def state(self) -> State:
+        """Ours, for a session that begins; what was given up before isn't part of it (spec 7.10)."""
+        if not self.ledger.open:
+            self._give_up()
+        return state_of(self.ledger)
+
+    # -- sessions
+
+    def consent(self, wanted: bool) -> None:
+        """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
+        if not self.ledger.open:
+            self._give_up()
+        self._apply(Opened(wanted))
+
+    def begin(self, established: Established, now: float) -> None:
+        """A session is on, in the place of any earlier one (spec 5.5)."""
+        if not self.ledger.open:
+            self.consent(True)
+        self.session = SealedSession(established, self.ledger, self, now)
+        if not self.chatting:
+            self._peer = established.peer
+        self._pump(now)
+
+    def receive(self, operation: Operation, record: Record, now: float) -> Reason | None:
+        """A record that may be of its session. Returns why it was ignored, if it was."""
+        assert self.session
+        ignored = self.session.receive(operation, record, now)
+        self._pump(now)
+        return ignored
+
+    # -- our person
+
+    def engage(self, security: Security, now: float) -> None:
+        """Our person takes it up."""
+        assert self.session
+        self.chatting, self._peer = True, self.session.peer
+        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security))
+        self._pump(now)
+
+    def say(self, message: int, text: str, now: float) -> None:
+        """Our person says that; `message` is its identity in this run."""
+        assert self.session
+        body = text.encode("utf-8", "backslashreplace")
+        self.session.link.say(f"{self._means.run}-{message}", build_message(Message(TEXT, self._means.clock(), body)))
+        self._pump(now)
+
+    def leave(self, now: float) -> None:
+        """Our person leaves; what was said is delivered first (spec 7.9)."""
+        assert self.session
+        self._over(Why.QUIT)
+        self.session.link.leave()
+        self._pump(now)
+
+    def hold(self, held: bool, now: float) -> None:
+        """Whether our person can take no message for now (S1 8.4)."""
+        if self._slow is not held:
+            self._slow = held
+            self._pump(now)
+
+    # -- time
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` will next have something to do; changes nothing."""
+        return min((at for at, _ in self._clocks()), default=None)
+
+    def handle_timer(self, now: float) -> bool:
+        """Does what is due; whether the contact is to be called quietly (spec 4.7). Early calls do nothing."""
+        resumed = self._resumed
+        for at, act in list(self._clocks()):
+            if now >= at:
+                act(now)
+        self._pump(now)
+        return self._resumed != resumed
+
+    def _clocks(self) -> Iterator[tuple[float, Callable[[float], None]]]:
+        session = self.session
+        if session is None:
+            return
+        if session.ended is not None:
+            yield session.ended + LAST_WORDS, self._forget
+            return
+        link = session.link
+        if (at := link.get_timer()) is not None:
+            yield at, self._pump
+        waiting = link.waiting_since()
+        if not self.ledger.open:
+            if waiting is not None:
+                yield waiting + LAST_WORDS, self._forget
+            return
+        if (gone := link.gone_at()) is not None:
+            yield max(gone, self._resumed + GONE), self._resume
+        if session.caller:
+            yield max(session.begun + DAY, self._resumed + GONE), self._resume
+        if waiting is None:
+            yield max(link.heard, self._asked_at) + SILENCE, self._probe
+        elif self.chatting and len(link):
+            yield max(waiting, self._asked_at) + UNANSWERED_INTERVAL, self._ask
+
+    def _pump(self, now: float) -> None:
+        """Sends what is due."""
+        if self.session is None:
+            return
+        self.session.link.held = self.ledger.open and (self._slow or not self.chatting)
+        self.session.pump(now)
+        if self._doubtful:
+            count, self._doubtful = self._doubtful, 0
+            self._tell(f"{count} of your messages to {self.pin.name} go out again, and may have arrived already")
+
+    def _probe(self, now: float) -> None:
+        """Asks the peer to say something (spec 7.7)."""
+        assert self.session
+        self._asked_at = now
+        self.session.link.probe()
+
+    def _ask(self, now: float) -> None:
+        """Asks our person whether to keep waiting (S1 6.4)."""
+        assert self.session
+        since = self.session.link.waiting_since()
+        assert since is not None
+        self._asked_at = now
+        self._outlet.append(events.Unanswered(self.peer, self.pin.name, round(now - since)))
+
+    def _resume(self, now: float) -> None:
+        self._resumed = now
+
+    def _forget(self, _: float) -> None:
+        """Whoever left has waited for long enough."""
+        self._give_up()
+        self.session = None
+
+    # -- what a session wants
+
+    def put(self, datagram: Send) -> None:
+        """Sends it."""
+        self._outlet.append(datagram)
+
+    def commit(self, fact: Fact) -> None:
+        """To be on the disk before what follows."""
+        if isinstance(fact, Opened):
+            self.pin.open = fact.open
+        self._outlet.append(Commit(About(self.pin.key, fact)))
+
+    def tell(self, news: News) -> None:
+        """What our person is to know."""
+        peer, name = self._peer, self.pin.name
+        assert peer
+        match news:
+            case link_news.Arrived(message):
+                self._outlet.append(events.MessageReceived(peer, name, _shown(message)))
+            case link_news.Delivered(token):
+                if number := self._number(token):
+                    self._outlet.append(events.MessageAcknowledged(peer, number))
+            case link_news.Doubtful():
+                self._doubtful += 1
+            case link_news.Missing(pieces):
+                self._tell(f"{pieces} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+            case link_news.Left(reason, text):
+                if reason:
+                    self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))
+                self._give_up()
+                self._over(Why.ERR if reason else Why.FIN)
+
+    # -- how it does that
+
+    def _apply(self, fact: Fact) -> None:
+        self.commit(fact)
+        self.ledger.apply(fact)
+
+    def _over(self, why: Why) -> None:
+        """For our person it is."""
+        self._outlet.append(events.Ended(self.peer, self.pin.name, why))
+        self.chatting = False
+
+    def _give_up(self) -> None:
+        """What isn't acknowledged won't go out any more (spec 7.10)."""
+        ledger = self.ledger
+        if not ledger.waiting:
+            return
+        tokens, last = list(ledger.waiting), ledger.next - 1
+        self._apply(GivenUp(last, ledger.chain_at(last)))
+        for token in tokens:
+            if number := self._number(token):
+                self._outlet.append(events.MessageUndelivered(self.peer, number))
+
+    def _number(self, token: str) -> int | None:
+        """The identity of that message, if it was said in this run."""
+        run, _, number = token.rpartition("-")
+        return int(number) if run == self._means.run else None
+
+    def _tell(self, text: str) -> None:
+        self._outlet.append(events.ErrorReceived(self.peer, self.pin.name, text))
+
+
+def _shown(message: bytes) -> str:
+    read = read_message(message)
+    return text_of(read.body) if read.kind == TEXT else "(a message of a kind that this version doesn't know)"

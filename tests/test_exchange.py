@@ -1,0 +1,445 @@
+"""Whole daemons talk SIMP/2, or SIMP/1 with those who know nothing else: what clients are told, and what is kept."""
+
+from pathlib import Path
+
+import pytest
+
+from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.effects import Send
+from simp_daemon.events import Ignored, Reason
+from simp_daemon.peers.exchange import Exchange
+from simp_proto.address import Address, format_address
+from simp_proto.datagram import parse
+from simp_proto.noise import KeyPair
+from tests.town import Home, Town
+
+
+@pytest.fixture(name="town")
+def _town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def meet(town: Town, one: Home, other: Home) -> None:
+    """One calls the other, who accepts."""
+    one.say(f"CONNECTING|{one_line(other)}")
+    town.run()
+    other.say(f"CONNECTED|{one_line(one)}")
+    town.run()
+
+
+def one_line(home: Home) -> str:
+    return format_address(home.address)
+
+
+def at(home: Home) -> str:
+    return f"{home.name}|{one_line(home)}"
+
+
+def after(lines: list[str], word: str) -> list[str]:
+    """From the first line with that word on."""
+    return lines[next(place for place, line in enumerate(lines) if line.startswith(word)) :]
+
+
+def test_a_call_a_chat_and_its_end(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear() == [
+        "CONNECTED|alice",
+        f"RINGING|{one_line(bob)}|{one_line(bob)}",
+        f"CONNECTED|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+    ]
+    assert bob.hear() == [
+        "CONNECTED|bob",
+        f"CONNECTING|{at(alice)}",
+        f"CONNECTED|{at(alice)}",
+        f"SECURED|{at(alice)}|encrypted",
+    ]
+    alice.say("CHAT|hello", "CHAT|zwei + zwei")
+    bob.say("CHAT|hi")
+    town.run()
+    assert sorted(bob.hear()) == ["ACK|1", "CHAT|alice|hello", "CHAT|alice|zwei + zwei"]
+    assert sorted(alice.hear()) == ["ACK|1", "ACK|2", "CHAT|bob|hi"]
+    alice.say("QUIT|bob")
+    town.run(1)
+    assert (alice.hear(), bob.hear()) == (["QUIT|bob"], ["QUIT|alice"])
+    kept = [(True, "delivered", b"hello"), (True, "delivered", b"zwei + zwei"), (False, "received", b"hi")]
+    assert alice.kept(bob) == kept
+    assert sorted(text for _, _, text in bob.kept(alice)) == [b"hello", b"hi", b"zwei + zwei"]
+
+
+def test_no_word_of_a_chat_is_on_the_way(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("CHAT|a word that is nowhere else")
+    town.run()
+    assert bob.hear()[-1] == "CHAT|alice|a word that is nowhere else"
+    assert not any(b"nowhere" in datagram.data for _, datagram in town.passed)
+
+
+def test_with_whoever_speaks_simp_1_it_is_simp_1_both_ways(town: Town) -> None:
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    for caller, callee in ((alice, old), (old, alice)):
+        meet(town, caller, callee)
+        assert after(alice.hear(), "CONNECTED|old") == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]
+        assert not [line for line in old.hear() if line.startswith(("SECURED", "ERROR"))]
+        alice.say("CHAT|hello")
+        old.say("CHAT|hi")
+        town.run()
+        assert sorted(alice.hear()) == ["ACK|1", "CHAT|old|hi"]
+        assert sorted(old.hear()) == ["ACK|1", "CHAT|alice|hello"]
+        caller.say("QUIT|")
+        town.run(1)
+        caller.attach()
+        town.run(1)
+        alice.hear()
+        old.hear()
+    alice.store.flush()
+    fates = [(each.ours, each.fate.value, each.content, each.name) for each in alice.store.history(None)]
+    assert sorted(fates[:2]) == [(False, "received", b"hi", "old"), (True, "delivered", b"hello", "old")]
+    assert len(fates) == 4
+
+
+def test_only_encrypted(town: Town) -> None:
+    alice, old = town.home("alice", only_sealed=True), town.home("old", sealed=False)
+    alice.say(f"CONNECTING|{one_line(old)}")
+    town.run(1)
+    assert alice.hear()[1:] == [
+        f"ERROR|{one_line(old)} speaks SIMP/1 only, which this daemon is to refuse",
+        f"QUIT|{one_line(old)}",
+    ]
+    assert old.hear()[-1] == "QUIT|alice"
+    old.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    assert "QUIT|alice" in old.hear()
+    assert alice.hear() == []
+
+
+def test_a_call_is_declined_or_cancelled(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run()
+    bob.say("QUIT|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"QUIT|{one_line(bob)}"
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    alice.say(f"QUIT|{one_line(bob)}")
+    town.run(1)
+    assert bob.hear()[-2:] == [f"CONNECTING|{at(alice)}", "QUIT|alice"]
+    assert alice.core.idle
+    assert bob.core.idle
+
+
+def test_crossed_calls_become_one_chat(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    for home, other in ((alice, bob), (bob, alice)):
+        heard = after(home.hear(), f"CONNECTED|{other.name}")
+        assert heard == [f"CONNECTED|{at(other)}", f"SECURED|{at(other)}|encrypted"]
+
+
+def test_one_call_or_chat_at_a_time_whatever_the_version(town: Town) -> None:
+    alice, bob, carol, old = (town.home(name, sealed=name != "old") for name in ("alice", "bob", "carol", "old"))
+    meet(town, alice, bob)
+    for home in (old, carol):
+        alice.say(f"CONNECTING|{one_line(home)}")
+        assert alice.hear()[-2:] == ["ERROR|you are in a chat with bob; leave that first", f"QUIT|{one_line(home)}"]
+        home.say(f"CONNECTING|{one_line(alice)}")
+        town.run(1)
+    assert old.hear()[-1].startswith("QUIT|")  # busy
+    assert alice.hear() == [f"CONNECTING|{at(carol)}"]  # waits
+    alice.say("QUIT|bob", "CONNECTED|carol")
+    town.run(1)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_whoever_accepts_while_calling_gives_up_the_call(town: Town, sealed: bool) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob", sealed=sealed), town.home("carol", sealed=not sealed)
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    carol.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.say("CONNECTED|carol")
+    town.run(1)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+    assert "QUIT|alice" in bob.hear()
+
+
+# -- crashes
+
+
+@pytest.mark.parametrize("crashed", [0, 1])
+def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    home, other = (alice, bob) if crashed == 0 else (bob, alice)
+    home.crash()
+    other.say("CHAT|while nobody is there")
+    town.run(20)
+    other.hear()
+    home.start()
+    home.hear()
+    town.run(30)
+    assert other.hear() == []  # nobody is there who could take it
+    home.attach()
+    town.run(1)
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    home.say(f"CONNECTED|{other.name}")
+    town.run(10)
+    assert home.hear() == [
+        f"CONNECTED|{at(other)}", f"SECURED|{at(other)}|encrypted", f"CHAT|{other.name}|while nobody is there"
+    ]  # fmt: skip
+    assert [line for line in other.hear() if not line.startswith("UNANSWERED")] == ["ACK|1"]
+
+
+def test_what_was_said_before_a_crash_arrives_once(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|one", "CHAT|two")
+    town.run(3)
+    alice.crash()
+    town.lose = lambda sender, datagram: False
+    alice.start()
+    town.run(10)
+    assert bob.hear()[-2:] == ["CHAT|alice|one", "CHAT|alice|two"]
+    assert alice.kept(bob) == [(True, "delivered", b"one"), (True, "delivered", b"two")]
+    alice.attach()
+    alice.say("CONNECTED|bob", "CHAT|three")
+    town.run(1)
+    assert bob.hear() == ["CHAT|alice|three"]
+    assert alice.hear()[-1] == "ACK|1"  # this client's first
+
+
+def test_leaving_a_chat_after_a_crash(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.start()
+    alice.attach()
+    town.run(1)
+    alice.say("QUIT|bob")
+    town.run(1)
+    assert bob.hear()[-1] == "QUIT|alice"
+    assert not alice.core._endpoint.requests
+    alice.crash()
+    alice.start()
+    town.run(1)
+    assert bob.core.idle
+
+
+def test_nobody_is_lost_when_a_daemon_ends_in_good_order(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.stop()
+    town.run(1)
+    assert bob.hear()[-1] == "QUIT|alice"
+    alice.start()
+    town.run(60)
+    assert bob.hear() == []
+
+
+def test_what_could_not_be_delivered_is_undelivered_and_does_not_go_out_later(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.on = False
+    alice.say("CHAT|nobody hears this", "QUIT|bob")
+    town.run(120)
+    assert alice.hear()[-2:] == ["QUIT|bob", "UNDELIVERED|1"]
+    assert alice.core.idle
+    bob.on = True
+    bob.say("QUIT|alice")
+    town.run(120)
+    meet(town, alice, bob)
+    alice.say("CHAT|hello again")
+    town.run(1)
+    assert [line for line in bob.hear() if line.startswith("CHAT")] == ["CHAT|alice|hello again"]
+    assert [line for line in alice.hear() if line.startswith("ACK")] == ["ACK|1"]
+
+
+# -- trust
+
+
+def key(home: Home) -> bytes:
+    return KeyPair(home.identity.x25519).public
+
+
+def test_a_contact_whose_key_has_changed_is_not_spoken_to(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    del town.homes[bob.address]
+    mallory = Home(town, "mallory", bob.address)
+    mallory.name = "bob"
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(mallory)}")
+    town.run(1)
+    mallory.say(f"CONNECTED|{one_line(alice)}")
+    town.run(15)
+    heard = alice.hear()
+    assert heard[-1] == "QUIT|bob"
+    assert heard[-2].startswith("ERROR|somebody with another key than bob's has answered in bob's place")
+    assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
+    (contact,) = alice.store.contacts()
+    assert (contact.trust, contact.others[0].key) == (Trust.CHANGED, key(mallory))
+    alice.say(f"CONNECTING|{one_line(mallory)}")
+    assert alice.hear()[0].startswith("ERROR|somebody with another key")
+
+
+def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    del town.homes[bob.address]
+    old = Home(town, "bob2", bob.address, sealed=False)
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(old)}")
+    town.run(1)
+    old.say(f"CONNECTED|{one_line(alice)}")
+    town.run(40)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED", "RINGING")) for line in heard)
+    assert any("somebody answers in the clear in bob's place" in line for line in heard)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_whoever_has_the_name_of_a_contact_and_not_its_key_is_told_apart(town: Town, sealed: bool) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.hear()
+    other = town.home("other", sealed=sealed)
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    other.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    assert alice.hear() == [f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|claimed"]
+    alice.say("CONNECTED|bob")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(other)}|{'claimed' if sealed else 'clear'}"
+
+
+def test_verified_and_blocked_contacts(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    alice.hear()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    assert alice.hear() == [f"CONNECTING|{at(bob)}", f"SECURED|{at(bob)}|verified"]
+    alice.say("CONNECTED|bob")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|verified"
+    bob.hear()
+    alice.store.commit([Trusted(key(bob), Trust.VERIFIED, Trust.BLOCKED)])
+    alice.reread()
+    town.run(1)
+    assert alice.hear() == ["QUIT|bob"]
+    assert bob.hear() == ["QUIT|alice"]
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(5)
+    assert alice.hear() == []
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    assert alice.hear()[0].startswith("ERROR|bob is blocked")
+
+
+# -- the network
+
+
+def test_golden_datagrams_of_simp_1_from_a_partner_change_nothing(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    exchange = bob.core._endpoint
+    assert isinstance(exchange, Exchange)
+    old = town.home("old", sealed=False)
+    meet(town, old, town.home("another", sealed=False))
+    forged = [datagram.data for sender, datagram in town.passed if sender in (old.address, ("10.0.0.4", 7777))]
+    bob.hear()
+    for data in forged:
+        if parse(data).operation.name != "SYN":
+            exchange.receive(data, alice.address, town.now)
+    alice.say("CHAT|still here")
+    town.run(1)
+    assert bob.hear() == ["CHAT|alice|still here"]
+
+
+def test_a_record_that_is_none_is_ignored(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("CHAT|hello")
+    town.run(1)
+    records: list[tuple[Address, Send]] = [each for each in town.passed if each[0] == alice.address][-2:]
+    bob.hear()
+    bob.events.clear()
+    for sender, record in records:
+        town.air.append((sender, record))
+        town.air.append((("10.0.0.77", 7777), Send(record.data[:-1] + b"x", bob.address)))
+    town.run(1)
+    assert bob.hear() == []
+    reasons = {each.reason for each in bob.events if isinstance(each, Ignored)}
+    assert Reason.REPLAY in reasons
+
+
+def test_a_contact_that_has_moved_is_the_same(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    del town.homes[bob.address]
+    before, bob.address = bob.address, ("10.0.0.99", 7777)
+    town.homes[bob.address] = bob
+    bob.start()
+    town.run(5)
+    alice.hear()
+    alice.say("CHAT|where are you?")
+    bob.attach()
+    bob.say("CONNECTED|alice")
+    town.run(5)
+    assert bob.hear()[-1] == "CHAT|alice|where are you?"
+    assert alice.hear()[-1] == "ACK|1"
+    bob.say("CHAT|here")
+    town.run(1)
+    assert alice.hear() == ["CHAT|bob|here"]
+    assert before != bob.address
+
+
+def test_a_day_brings_new_keys_and_nothing_else(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    exchange = alice.core._endpoint
+    assert isinstance(exchange, Exchange)
+    (conversation,) = exchange._conversations.live
+    assert conversation.session
+    before = conversation.session.id
+    alice.hear()
+    town.run(25 * 3600)
+    assert conversation.session.id != before
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert (alice.hear(), bob.hear()[-1]) == (["ACK|1"], "CHAT|alice|good morning")
+
+
+def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town: Town) -> None:
+    """Its FIN was never acknowledged; the ACK that comes later belongs to the peer's own call."""
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say(f"CONNECTING|{one_line(old)}")
+    town.run(1)
+    alice.say(f"QUIT|{one_line(old)}")
+    town.run(1)
+    town.lose = lambda sender, datagram: False
+    old.say(f"CONNECTING|{one_line(alice)}")
+    town.run(0.1)
+    alice.say("CONNECTED|old")
+    town.run(0.1)
+    assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]

@@ -1,0 +1,155 @@
+"""Whole daemons of SIMP/1 and SIMP/2 with their stores and a client each, on a virtual clock and a network of no delay.
+
+Datagrams arrive in the order in which they are sent, unless `lose` says that one doesn't.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from simp_daemon import core
+from simp_daemon.contacts import may_wait
+from simp_daemon.effects import Commit, Effect, Send, Write
+from simp_daemon.events import Event
+from simp_daemon.identity import Identity
+from simp_daemon.occurrences import (
+    ClientClosed,
+    ClientConnected,
+    ClientSaid,
+    ContactsChanged,
+    DatagramReceived,
+    Occurrence,
+    Started,
+    Stopped,
+    TimerFired,
+)
+from simp_daemon.peers.conversation import Means
+from simp_daemon.store import Store
+from simp_proto.address import Address
+from simp_proto.noise import KeyPair
+
+CLIENT = "the client"
+
+
+class Town:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = 1000.0
+        self.homes: dict[Address, Home] = {}
+        self.air: deque[tuple[Address, Send]] = deque()
+        self.lose: Callable[[Address, Send], bool] = lambda sender, datagram: False
+        self.passed: list[tuple[Address, Send]] = []
+
+    def home(self, name: str, **kind: bool) -> "Home":
+        """A daemon, at an address of its own, with a client of that name."""
+        return Home(self, name, (f"10.0.0.{len(self.homes) + 1}", 7777), **kind)
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Lets everything happen that happens in that time."""
+        end = self.now + seconds
+        while True:
+            while self.air:
+                sender, datagram = self.air.popleft()
+                home = self.homes.get(datagram.peer)
+                if home and home.on and not self.lose(sender, datagram):
+                    self.passed.append((sender, datagram))
+                    home.handle(DatagramReceived(datagram.data, sender))
+            timers = [(timer, home) for home in self.homes.values() if home.on and (timer := home.core.get_timer())]
+            due = min(timers, key=lambda each: each[0], default=None)
+            if due is None or due[0] > end:
+                break
+            self.now = max(self.now, due[0])
+            due[1].handle(TimerFired())
+        self.now = end
+
+
+class Home:
+    def __init__(
+        self, town: Town, name: str, address: Address, *, sealed: bool = True, only_sealed: bool = False
+    ) -> None:
+        self.town, self.name, self.address = town, name, address
+        self.sealed, self.only_sealed = sealed, only_sealed
+        random = Random(name)
+        self.identity = Identity(random.randbytes(32), random.randbytes(32))
+        self.random = random
+        self.on = False
+        self.lines: list[str] = []
+        self.events: list[Event] = []
+        self.runs = 0
+        town.homes[address] = self
+        self.start()
+        self.attach()
+
+    def start(self) -> None:
+        """The daemon begins, with what its store has."""
+        means = None
+        self.runs += 1
+        if self.sealed:
+            self.store = Store(self.town.folder / self.name, daemon=True, clock=lambda: self.town.now)
+            keys, contacts = KeyPair(self.identity.x25519), self.store.load()
+            clock, run = (lambda: int(self.town.now * 1000)), f"run {self.runs}"
+            means = Means(
+                keys, self.identity.signing_key, contacts, self.random.randbytes, clock, run, self.only_sealed
+            )
+        self.core = core.Core(self._perform, self.address, means=means)
+        self.on = True
+        self.handle(Started())
+
+    def crash(self) -> None:
+        """The daemon is gone, without a word."""
+        self.on = False
+        if self.sealed:
+            self.store._late = []
+            self.store.close()
+
+    def stop(self) -> None:
+        """The daemon ends in good order."""
+        self.handle(Stopped())
+        self.town.run(0.5)
+        self.on = False
+        if self.sealed:
+            self.store.close()
+
+    def attach(self) -> None:
+        self.handle(ClientConnected(CLIENT, local=True))
+        self.say(f"CONNECT|{self.name}")
+
+    def detach(self) -> None:
+        self.handle(ClientClosed(CLIENT))
+
+    def reread(self) -> None:
+        """A command has changed something."""
+        self.handle(ContactsChanged(self.store.load()))
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.handle(ClientSaid(CLIENT, f"{line}\n".encode()))
+
+    def hear(self) -> list[str]:
+        """The lines since this was last asked."""
+        lines, self.lines = self.lines, []
+        return lines
+
+    def handle(self, occurrence: Occurrence) -> None:
+        self.core.handle(occurrence, self.town.now)
+
+    def kept(self, other: "Home") -> list[tuple[bool, str, bytes]]:
+        """What the store has of the conversation with that one: whether it is ours, its fate, its text."""
+        self.store.flush()
+        history = self.store.history(KeyPair(other.identity.x25519).public)
+        return [(each.ours, each.fate.value, each.content[9:]) for each in history]
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self.town.air.append((self.address, effect))
+            case Write(_, line):
+                self.lines.append(line.decode().rstrip("\n"))
+            case Commit(change):
+                (self.store.defer if may_wait(change) else self._commit)(change)
+            case _:
+                self.events.append(effect)  # type: ignore[arg-type]  # also what neighbours want, which nobody asks for
+
+    def _commit(self, change: object) -> None:
+        self.store.commit([change])  # type: ignore[list-item]
