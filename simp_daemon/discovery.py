@@ -1,7 +1,4 @@
-"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1).
-
-Nothing else in the daemon imports zeroconf.
-"""
+"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1)."""
 
 import asyncio
 import logging
