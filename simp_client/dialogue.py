@@ -150,7 +150,7 @@ class Dialogue:
         elif word == "?":
             for line in HELP:
                 self._calls.notice(line)
-            self._calls.listed = None
+            self._asked = self._calls.listed = None
         else:
             self._take(text, ask)
         self._settle()

@@ -984,6 +984,15 @@ def test_a_daemon_that_closes_after_our_quit_is_not_lost() -> None:
     assert not desk.dialogue.failed
 
 
+@pytest.mark.parametrize("where", ["NAME", "MENU", "MENU, asked about bob"])
+def test_help_is_followed_by_what_was_asked(where: str) -> None:
+    desk = place(where)
+    asked = desk.asked[-1]
+    desk.asked.clear()
+    desk.type("?")
+    assert desk.asked == [asked]
+
+
 def test_help_is_there_and_the_question_comes_again() -> None:
     desk = at_menu()
     desk.type("?")
