@@ -113,7 +113,8 @@ class Discovery(RecordUpdateListener):
         for pause in chain(_SOON, repeat(_SELDOM)):
             await asyncio.sleep(pause)
             now, out = current_time_millis(), Outgoing(_FLAGS_QR_QUERY)
-            out.add_question(_EVERYBODY)
+            out.add_question(question := QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN))
+            question.unicast = pause == _SOON[0]  # others' caches needn't be told
             for record in filter(lambda each: not each.is_stale(now), zeroconf.cache.entries_with_name(SERVICE)):
                 out.add_answer_at_time(record, now)
             with suppress(Error):  # a name that can't be written
