@@ -257,7 +257,7 @@ def endpoint_with_sessions(peers: list[Address]) -> Endpoint:
         endpoint.accept(peer, now)
         endpoint.receive(ack, peer, now)
         take_out(endpoint)
-    assert len(endpoint._sessions) == len(peers)
+    assert len(endpoint._sessions.by_address) == len(peers)
     return endpoint
 
 

@@ -54,6 +54,7 @@ TABLE = {
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
+    "simp_proto.sealed.opening": Row("noise", "cryptography"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
@@ -64,10 +65,11 @@ TABLE = {
     "simp_proto.cli.completion": Row("", "click"),
     "simp_proto.cli.manual": Row("", "click", "pathlib"),
     # tools
-    "simp_proto.toolkit": Row(f"{WIRE} cli.document cli.output"),
+    "simp_proto.toolkit": Row(f"{WIRE} simp_proto.sealed cli.document cli.output"),
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),
+    "simp_proto.toolkit.keyring": Row("simp_proto.noise", "cryptography"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.dissector": Row("", "click", "pathlib"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
@@ -79,7 +81,7 @@ TABLE = {
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
     "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
-    "simp_proto.conformance.probe": Row("cli", "click", "sys"),
+    "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants contacts events"),
@@ -102,7 +104,7 @@ TABLE = {
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "messages peers.conversation peers.endpoint peers.exchange questions clients"
+        "messages peers.endpoint peers.exchange peers.means questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
@@ -118,7 +120,7 @@ TABLE = {
         "platformdirs",
         "os pathlib secrets",
     ),
-    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib stat sys"),
     "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
     "simp_daemon.words": Row(),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
@@ -127,7 +129,7 @@ TABLE = {
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
     "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise contacts database effects facts identity log peers.conversation store",
+        "simp_proto.noise contacts database effects facts files identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),
@@ -141,7 +143,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
         "files log occurrences profile transports",
         "uvloop",
-        "asyncio",
+        "asyncio pathlib",
     ),
     "simp_daemon.command": Row(
         "simp_proto.constants simp_proto.cli log loop profile", "click", "asyncio logging pathlib signal"

@@ -3,14 +3,20 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
+from simp_daemon.occurrences import Announced
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.datagram import parse
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import read_record
 from tests.town import Home, Town
 
 
@@ -187,7 +193,8 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    secured = f"SECURED|{at(other)}|encrypted"
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", secured]
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -443,3 +450,91 @@ def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town
     alice.say("CONNECTED|old")
     town.run(0.1)
     assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]
+
+
+def test_a_contact_that_has_the_address_of_another_now_is_told_and_called_by_name(town: Town) -> None:
+    """As networks hand addresses on."""
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    for home in (bob, carol):
+        meet(town, alice, home)
+        alice.say(f"QUIT|{home.name}")
+        town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(carol)}")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(15)
+    assert alice.hear()[-2:] == [
+        "ERROR|carol is now where bob was: nothing was said; call carol, if you mean them", "QUIT|bob"
+    ]  # fmt: skip
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(town: Town) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
+    town.run(1)
+    alice.say("CONNECTING|carol")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(1)
+    heard = alice.hear()
+    assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+
+
+def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
+    alice, bob = town.home("alice", logs_keys=True), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted|logged"
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    alice.say("CHAT|to be read")
+    town.run(1)
+    (keys,) = (read_line(line) for line in alice.keys)
+    assert keys
+    frames = []
+    for sender, datagram in town.passed:
+        if found := read_record(datagram.data):
+            operation, record = found
+            assert record.session == keys.session
+            key = keys.caller if sender == alice.address else keys.callee
+            plain = open_record(ChaCha20Poly1305(key), operation, record)
+            assert plain
+            frames += read_frames(plain)
+    assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
+    assert not bob.keys
+
+
+def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.detach()
+    alice.hear()
+    other = town.home("other")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    for home in (bob, other):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    assert alice.hear()[-4:] == [
+        f"CONNECTING|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        f"CONNECTING|{at(other)}",
+        f"SECURED|{at(other)}|claimed",
+    ]

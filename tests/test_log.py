@@ -24,6 +24,7 @@ VALUES: dict[str, Any] = {
     "detail": "it said \x1b",
     "source": Source.CHAT,
     "security": Security.VERIFIED,
+    "logged": True,
 }
 
 

@@ -1,6 +1,6 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,13 +64,19 @@ class Attachment:
             Word.QUIT: self._quit,
         }
 
-    def greet(self, name: str, missed: Iterable[tuple[Address, str, int]]) -> None:
-        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now."""
+    def greet(
+        self, name: str, missed: Iterable[tuple[Address, str, int]], told: Mapping[Address, events.RequestReceived]
+    ) -> None:
+        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now, with what
+        was `told` of each.
+        """
         self._write(Word.CONNECTED, name)
         for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
+            if request.peer in told:
+                self._secured(told[request.peer])
 
     @property
     def waiting(self) -> int:
@@ -243,8 +249,9 @@ class Attachment:
     def _secured(self, event: events.Connected | events.RequestReceived) -> None:
         """How that chat is secured, or would be (client 4.2)."""
         if event.security:
-            called = self._called(event.peer, event.name)
-            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
+            called = _name(event.peer, event.name)
+            logged = "|logged" if isinstance(event, events.Connected) and event.logged else ""
+            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}{logged}")
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""

@@ -3,18 +3,18 @@
 It outlives sessions, addresses and runs of the daemon. `now` is in seconds on any clock that never goes back.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from simp_daemon import events
-from simp_daemon.contacts import About, Contact
-from simp_daemon.effects import Commit, Send
+from simp_daemon.contacts import About
+from simp_daemon.effects import Commit, LogKeys, Send
 from simp_daemon.events import Event, Reason, Security, Why
 from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
 from simp_daemon.peers.call_news import Established
 from simp_daemon.peers.link import state_of
+from simp_daemon.peers.means import Means
 from simp_daemon.peers.outlet import News
 from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.sealed_session import SealedSession
@@ -29,11 +29,10 @@ from simp_proto.constants import (
     Operation,
 )
 from simp_proto.datagram import text_of
-from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
 from simp_proto.sealed.payloads import Record
 
-Outlet = list[Send | Commit | Event]
+Outlet = list[Send | Commit | LogKeys | Event]
 
 LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
 """Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
@@ -45,24 +44,6 @@ _REASONS: Final[dict[int, str]] = {
     CloseReason.TOO_LONG: "a message is longer than the other daemon takes",
     CloseReason.DISK_FULL: "the disk of the other daemon is full",
 }
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a daemon needs besides time to speak SIMP/2: its keys, whom it knows, random bytes, a clock on the wall.
-
-    `clock` is in milliseconds since 1970, for show only (spec 7.1); `run` is a word that no other run of the daemon
-    has, so that no token of a message is used twice.
-    """
-
-    keys: KeyPair
-    signing_key: bytes
-    contacts: Sequence[tuple[Contact, Ledger]]
-    random: Callable[[int], bytes]
-    clock: Callable[[], int]
-    run: str
-    only_sealed: bool = False
-    """Whether SIMP/1 is refused (spec 9.5)."""
 
 
 class Conversation:
@@ -142,7 +123,8 @@ class Conversation:
         """Our person takes it up."""
         assert self.session
         self.chatting, self._peer = True, self.session.peer
-        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security))
+        logged = self._means.logs_keys
+        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
 
     def say(self, message: int, text: str, now: float) -> None:

@@ -86,6 +86,10 @@ class Pins:
         if len(self._reached) > KNOWN_PEERS:
             del self._reached[next(iter(self._reached))]
 
+    def release(self, address: Address) -> None:
+        """Whoever was reached there isn't there any more, as far as known."""
+        self._reached.pop(address, None)
+
     def get(self, key: bytes) -> Pin | None:
         """The contact with that static key."""
         return self._pins.get(key)
