@@ -44,7 +44,7 @@ class Listing:
                 self.why = f"its list has more than {MOST_PEOPLE:,} lines"
             case Word.SEEN if person := read_seen(line):
                 words = printable_name(person.name), printable(person.address), printable(person.source)
-                self._found[person.address] = Person(*words, person.seconds)
+                self._found[person.address] = Person(*words, person.seconds, printable_name(person.known_as))
             case Word.DISCOVERY:
                 self.looks = line.payload != "off"
             case Word.PONG:

@@ -116,10 +116,10 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")
-    known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
+    known = {each.other.name for each in attachment.people if not each.here and each.source != "announced"}
     if absent := sorted(known - {each.name for each in people}, key=str.casefold):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not heard now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
     whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")

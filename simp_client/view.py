@@ -20,7 +20,7 @@ Without its last newline; any other is followed by `MORE`.
 """
 
 MORE: Final = "  │ "
-"""Before each line of a message but its first."""
+"""Before each line of a message except the first."""
 
 SHORT: Final = 60
 """Characters of a message that are enough to recognise it."""

@@ -1,4 +1,4 @@
-"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1). Alone here is zeroconf."""
+"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1)."""
 
 import asyncio
 import logging
@@ -56,7 +56,7 @@ _INSTANCES: Final = 1024
 _TEXT: Final = 400
 """Bytes that a text has less than (discovery 1.4)."""
 _RECORDS: Final = 32
-"""As many has no host (discovery 2.4)."""
+"""No host has so many (discovery 2.4)."""
 
 
 def _interfaces(here: list[Network]) -> list[str | int]:
@@ -200,7 +200,7 @@ class Discovery(RecordUpdateListener):
     # -- what others announce
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """New and repeated records alike: a repeated one shows that whoever was gone is back."""
+        """New and repeated records: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
             if isinstance(record, PointerRecord) and record.key == SERVICE:

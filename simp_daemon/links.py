@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from simp_proto.address import Address
-from simp_proto.interfaces import Network, interfaces, own_networks, reserved
+from simp_proto.interfaces import Network, interfaces, on_link, own_networks
 
 
 def networks(host: str) -> list[Network]:
@@ -21,23 +21,12 @@ def networks(host: str) -> list[Network]:
 def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:
     """Those on a link of this host's, best first: an announcement sends nobody elsewhere (discovery 2.1)."""
     itself = [(each.host, own[1]) for each in here]
-    found = [each for each in addresses if each[1] and each not in itself and _on_link(each[0], own, here)]
+    found = [each for each in addresses if each[1] and each not in itself and on_link(each[0], here)]
     return sorted(found, key=lambda each: _ip(each[0]).is_link_local)
 
 
 def _ip(host: str) -> IPv4Address | IPv6Address:
     return ip_address(host.partition("%")[0])
-
-
-def _on_link(host: str, own: Address, here: list[Network]) -> bool:
-    """Whether a host on one of these networks may have that address."""
-    ip, interface = _ip(host), host.partition("%")[2]
-    if any(ip in reserved(each.network) for each in here):
-        return False
-    if _ip(own[0]).is_loopback:
-        return ip.is_loopback
-    links = (each for each in here if not ip.is_link_local or each.host.partition("%")[2] == interface)
-    return any(ip in each.network for each in links)
 
 
 def came_from_link(host: str, here: list[Network]) -> bool:

@@ -209,7 +209,7 @@ class Daemon:
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
-            case occurrences.SendingFailed(_, why):
+            case occurrences.SendingFailed(_, why, _):
                 log.info("%s", why)
             case occurrences.ClientSaid():
                 self._read_hosts()

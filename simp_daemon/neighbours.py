@@ -10,9 +10,9 @@ from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbour import Neighbour, Place
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
 from simp_daemon.peers.strangers import Allowance
-from simp_daemon.questions import RETRY, Ask, Questions
+from simp_daemon.questions import Ask, Questions
 from simp_proto.address import Address
-from simp_proto.constants import Framing
+from simp_proto.constants import PRESENCE_INTERVAL, Framing
 
 _FRESH: Final = 10.0
 """Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
@@ -57,7 +57,7 @@ class Neighbours:
         """An announcement, new or repeated."""
         name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
-        neighbour.record, neighbour.announced = announcement.record, True
+        neighbour.instance, neighbour.announced = announcement.instance, True
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, len(addresses), now):
@@ -83,7 +83,7 @@ class Neighbours:
     def withdrawn(self, goodbye: Withdrawn, now: float) -> None:
         """A goodbye, or the end of a record's time."""
         neighbour = self._identities.get(goodbye.identity)
-        if neighbour is not None and neighbour.record == goodbye.record:
+        if neighbour is not None and neighbour.instance == goodbye.instance:
             neighbour.announced = False
             for place in neighbour.places:
                 self._ask(place, now, announced=True)
@@ -231,11 +231,10 @@ class Neighbours:
         for itself in (False, True):
             self._rounds.pop((place.peer[0], itself), None)
         for other in place.neighbour.places:  # where it was reported to be, it may be no longer
-            if other.told and other is not place and other.heard is not None and now >= other.heard + RETRY:
+            if other.told and other is not place and other.heard is not None and now >= other.heard + PRESENCE_INTERVAL:
                 self._ask(other, now)
-        patience = self._patience(place)
-        again = self._attended or patience == _FRESH
-        self._questions.rest(place.peer, now + patience if again else None)
+        again = self._attended or not place.lasts
+        self._questions.rest(place.peer, now + self._patience(place) if again else None)
         if place.again:
             place.again = False
             self._ask(place, now)
@@ -250,7 +249,7 @@ class Neighbours:
     def _give_up(self, place: Place, now: float) -> None:
         if place.heard is not None:  # it is asked once more: a goodbye and a refusal can both be made up
             place.heard = None
-            self._questions.rest(place.peer, now + RETRY)
+            self._questions.rest(place.peer, now + PRESENCE_INTERVAL)
         else:
             lasts = place.answered or place.known or place.later < _KNOWN  # an announcement can last for years
             self._questions.rest(place.peer, now + place.later if self._attended and lasts else None)

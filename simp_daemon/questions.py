@@ -1,4 +1,4 @@
-"""Whom to ask whether a daemon is there: in turn, at a bounded rate, and three times before it counts as silent
+"""Whom to ask whether a daemon is there: in turn, at a bounded rate, and several times before it counts as silent
 (discovery 3.3, 3.4).
 
 Pure: `now` is in seconds on any clock that never goes back.
@@ -10,10 +10,8 @@ from typing import Final
 
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
+from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
 
-RETRY: Final = 1.0
-"""Seconds between questions that aren't answered."""
-TRIES: Final = 3
 _PAUSE: Final = 1 / 16
 """Seconds between questions; with those that may be asked at the same time, 20 in any second."""
 _BURST: Final = 4
@@ -73,7 +71,7 @@ class Questions:
         self._serve(now)
         for peer in self._timers.due(now):
             tries = self._asked.get(peer, 0)
-            if 0 < tries < TRIES:
+            if 0 < tries < PRESENCE_TRIES:
                 self._enqueue(peer, now)
             else:
                 yield peer, tries > 0
@@ -97,7 +95,7 @@ class Questions:
             self._note_turn(*self._rank(peer))
             self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
             self._asked[peer] = self._asked.get(peer, 0) + 1
-            self._timers.set(peer, now + RETRY)
+            self._timers.set(peer, now + PRESENCE_INTERVAL)
             self._ask(peer)
 
     def _order(self, peer: Address) -> tuple[int, int, int]:

@@ -50,6 +50,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.presence": Row("constants datagram printable"),
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
@@ -89,9 +90,10 @@ TABLE = {
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed contacts events effects facts"),
+    "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
-    "simp_daemon.questions": Row("simp_proto.address peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
     "simp_daemon.neighbours": Row(
         "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
@@ -124,13 +126,13 @@ TABLE = {
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
+    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
         "simp_proto.noise contacts database effects facts files identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),
-    "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
-    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
         "simp_proto.text gate links log occurrences",
@@ -157,10 +159,8 @@ TABLE = {
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.prompt": Row("attachment events view"),
-    "simp_client.calls": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
-    "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt calls view"
-    ),
+    "simp_client.calls": Row("simp_proto.constants simp_proto.text attachment events prompt view"),
+    "simp_client.dialogue": Row("simp_proto.errors simp_proto.text attachment people prompt calls view"),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.text",
         "",
@@ -196,12 +196,13 @@ TABLE = {
         "pathlib sys",
     ),
     "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
-    "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
+    "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(
-        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
+        "simp_proto.datagram simp_proto.errors simp_proto.presence simp_proto.printable simp_proto.udp",
         "zeroconf",
         "platform select socket sys time",
     ),
@@ -232,6 +233,7 @@ ORDER = [
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",
+    "simp_daemon.peers < simp_daemon.questions simp_daemon.neighbour < simp_daemon.neighbours < simp_daemon.clients",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
     "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
     "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",

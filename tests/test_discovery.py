@@ -52,7 +52,7 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
                     bobs.write(b"CONNECTED|alice\n")
                     await lines(reader, "CONNECTED|bob|")
                     bobs.close()
-                    await lines(reader, "GONE|bob|127.0.0.3:")
+                    assert (await lines(reader, "SEEN||127.0.0.3:")).endswith("|bob")
                 writer.close()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -144,15 +144,15 @@ def test_an_announcement_says_who_is_there_and_no_more() -> None:
     async def run() -> None:
         identity, name = new_identity(), "bob of the lab, for as long as it"
         async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
-            assert (await alice.found(identity, "")).record == f"{identity}.{SERVICE}"
+            assert (await alice.found(identity, "")).instance == f"{identity}.{SERVICE}"
             bob.discovery.rename(name[:32])
             told = await alice.found(identity, name[:32])
             record, where = f"{name[:32]} {identity}.{SERVICE}", ("127.0.0.5", 7777)
             assert told == Announced(identity, record, name[:32], [where], where[0])
             bob.discovery.rename("")
             alice.announced.clear()
-            assert (await alice.found(identity, "")).record == told.record  # whoever was there last
-            info = AsyncServiceInfo(SERVICE, told.record)
+            assert (await alice.found(identity, "")).instance == told.instance  # whoever was there last
+            info = AsyncServiceInfo(SERVICE, told.instance)
             assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
             assert info.properties == {b"txtvers": b"1", b"v": b"1"}
             assert info.server == f"simp-{identity}.local."
@@ -344,8 +344,8 @@ def test_a_clash_is_reported_once_and_lasts_as_long_as_somebody_says_so(
                     send(*clash)
                     await asyncio.sleep(0.02)
                 assert reports() == [reports()[0]]
-            assert (await alice.found(identity, "bob")).record == f"bob {identity}.{SERVICE}"
-        assert {each.record for each in alice.announced if each.identity == identity} <= {
+            assert (await alice.found(identity, "bob")).instance == f"bob {identity}.{SERVICE}"
+        assert {each.instance for each in alice.announced if each.identity == identity} <= {
             f"{identity}.{SERVICE}",
             f"bob {identity}.{SERVICE}",
         }

@@ -49,7 +49,6 @@ ELSEWHERE = {
     "simp_daemon.peers.conversation": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.conversations": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.sealed_session": ("test_exchange", "whole daemons show what becomes of what is said"),
-    "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
     "simp_daemon.peers.actions": ("test_states", "each cell of the table is tried with what its actions do"),

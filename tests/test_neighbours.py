@@ -359,6 +359,57 @@ def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them()
     assert {asked[peer] for peer in others} == {6}
 
 
+def test_whoever_is_listed_and_has_not_chatted_is_asked_as_seldom_as_all_others() -> None:
+    """discovery 3.2"""
+    others = {(f"10.0.{number}.1", 7777): "x" for number in range(99)}
+    world = World(bob=(BOB,), **{"x": tuple(others)})
+    world.neighbours.attend(True, 0.0)
+    for number, peer in enumerate(others):
+        world.announce(f"{number:08}", "x", peer)
+    world.announce()
+    world.neighbours.listed(HostsRead([(BOB, "bob")]), 0.0)
+    world.wait(60.0)
+    world.asked.clear()
+    world.wait(3600.0)
+    assert Counter(peer for _, peer in world.asked)[BOB] == 6
+
+
+def test_whoever_is_silent_goes_by_the_name_announced_last() -> None:
+    world = World()
+    world.announce()
+    world.announce(name="bobby")
+    assert world.list() == ["seen bobby 192.0.2.2 announced known"]
+
+
+def test_whoever_is_silent_and_has_said_goodbye_is_forgotten() -> None:
+    """discovery 2.2, 2.4"""
+    world = World()
+    world.announce()
+    world.wait(20.0)
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+    world.told()
+    world.wait(3.0)
+    assert world.list() == []
+    assert world.neighbours.called("bob", world.now) == []
+    assert not world.neighbours._places
+    assert not world.neighbours._identities
+
+
+@pytest.mark.parametrize(("refused", "asked"), [(False, [20, 21, 22, 24, 25]), (True, [20, 21, 22, 23])])
+def test_whoever_was_here_is_asked_once_more_a_second_after_it_was_given_up(refused: bool, asked: list[float]) -> None:
+    """discovery 3.3"""
+    world = World(bob=(BOB,))
+    world.announce()
+    world.answering.clear()
+    world.now = 20.0
+    world.list()
+    world.told()
+    if refused:
+        world.neighbours.unreachable(BOB, 20.0)
+    world.wait(5.0)
+    assert [at for at, _ in world.asked if at >= 20] == asked
+
+
 @pytest.mark.slow
 def test_a_thousand_made_up_addresses_keep_nobody_in_the_list_for_hours() -> None:
     world = World()
@@ -409,7 +460,8 @@ def test_a_friend_is_known_by_name_whoever_answers_there() -> None:
     world.answering[BOB] = ""
     world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 0.0)
     world.told()
-    assert world.list() == ["seen bob 192.0.2.2 chat known"]
+    assert world.neighbours.look(world.now) == [Seen(BOB, "", Source.CHAT, 0, "bob")]  # nobody is there
+    assert world.neighbours.called("bob", world.now) == [BOB]
     world.answering[BOB] = "mallory"
     world.wait(20.0)
     world.list()

@@ -38,6 +38,13 @@ def listing(*answers: list[str | bytes], wait: bool = False) -> Listing:
     return asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
+def test_whoever_is_known_where_nobody_is_now_is_named_and_not_here() -> None:
+    """client 4.2"""
+    (known,) = listing(["PONG|"], ["SEEN||192.0.2.9:7777|hosts|3|mum", "PONG|"]).people
+    assert known == Person("", "192.0.2.9:7777", "hosts", 3, "mum")
+    assert rows([known]) == ["mum  192.0.2.9:7777  hosts file  heard 3 s ago; nobody there"]
+
+
 def test_the_second_list_counts_and_people_come_first() -> None:
     first: list[str | bytes] = ["SEEN|zoe|192.0.2.9:7777|announced|", "PONG|"]
     second: list[str | bytes] = [

@@ -52,6 +52,8 @@ class Attachment:
         self._emit = emit
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
         self._partner: _Other | None = None
+        self._wish = ""
+        """What our client called the partner when it called them."""
         self._said = 0
         self._warned = False
         outbox.forget()
@@ -105,11 +107,13 @@ class Attachment:
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")
+            if not line.payload and line.word is not Word.CHAT:  # nobody has no name (client 3.3)
+                raise LineError("read no name and no address, expected one")
             self._wishes[line.word](line.payload, now)
         except (SimpError, ValueError) as error:
             self._write(Word.ERROR, str(error))
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
-            if line.word is Word.CONNECTING:
+            if line.word is Word.CONNECTING and line.payload:
                 self._write(Word.QUIT, line.payload)
             elif line.word is Word.CHAT:
                 self._write(Word.UNDELIVERED, str(self._said))
@@ -125,7 +129,7 @@ class Attachment:
             self._endpoint.accept(peer, now)
         else:
             self._endpoint.call(peer, now, name)
-        self._partner = self._requests.pop(peer, _Other(peer, name))
+        self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
         """The address, or that of the only one who has that name (discovery 4.1)."""
@@ -142,7 +146,7 @@ class Attachment:
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
         self._endpoint.accept(request.peer, now)
-        self._partner = self._requests.pop(request.peer)
+        self._partner, self._wish = self._requests.pop(request.peer), ""
 
     def _quit(self, payload: str, now: float) -> None:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
@@ -163,6 +167,8 @@ class Attachment:
 
     def _find(self, who: str, candidates: list[_Other]) -> _Other:
         """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
+        if self._partner in candidates and who == self._wish:  # a client may not have learnt yet who that is
+            return self._partner
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
@@ -226,13 +232,12 @@ class Attachment:
                     self._partner = None
                 self._write(Word.QUIT, called)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
-        """The system says why nothing gets to that peer."""
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
+        """The system says why nothing gets to that peer; `refused`: nothing listens there."""
         if self._partner and self._partner.peer == peer and not self._warned:
             self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
-            name, where = self._partner.name, format_address(peer)
-            if self._partner.chatting and name and why == f"nothing listens at {where}":
-                why = f"{self._partner.called}'s daemon doesn't run at {where}"
+            if refused and self._partner.chatting and self._partner.name:
+                why = f"{self._partner.called}'s daemon doesn't run at {format_address(peer)}"
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:

@@ -146,10 +146,10 @@ class Connections:
         if self._attachment:
             self._attachment.warn(text)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """Tells whoever calls that peer or chats with it."""
         if self._attachment:
-            self._attachment.sending_failed(peer, why)
+            self._attachment.sending_failed(peer, why, refused=refused)
 
     def step(self, now: float) -> bool:
         """Answers the next line that has arrived, if there is one that may be read."""
