@@ -69,6 +69,7 @@ class Home:
         self, town: Town, name: str, address: Address, *, sealed: bool = True, only_sealed: bool = False
     ) -> None:
         self.town, self.name, self.address = town, name, address
+        self.folder = name
         self.sealed, self.only_sealed = sealed, only_sealed
         random = Random(name)
         self.identity = Identity(random.randbytes(32), random.randbytes(32))
@@ -86,7 +87,7 @@ class Home:
         means = None
         self.runs += 1
         if self.sealed:
-            self.store = Store(self.town.folder / self.name, daemon=True, clock=lambda: self.town.now)
+            self.store = Store(self.town.folder / self.folder, daemon=True, clock=lambda: self.town.now)
             keys, contacts = KeyPair(self.identity.x25519), self.store.load()
             clock, run = (lambda: int(self.town.now * 1000)), f"run {self.runs}"
             means = Means(

@@ -290,7 +290,9 @@ class Exchange:
     def _over(self, peer: Address, name: str, why: Why) -> None:
         if self._calling and self._calling[0] == peer:
             self._calling = None
-        self.outlet.append(events.Ended(peer, name, why))
+        chat = self._conversations.chat
+        if not (chat and chat.peer == peer):  # which goes on, whatever other call there was
+            self.outlet.append(events.Ended(peer, name, why))
 
     def _key_changed(self, peer: Address, contact: bytes, other: Pinned) -> None:
         """Nothing is said until our person decides (spec 9.4); a contact that is barred has answered, perhaps."""
