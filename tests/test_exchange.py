@@ -470,3 +470,26 @@ def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
         f"SECURED|{at(bob)}|encrypted",
         "ERROR|2 pieces of bob's messages aren't here, and won't come: ask for them again",
     ]
+
+
+def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|good night", "QUIT|bob")
+    town.run(10)
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CONNECTED|bob")
+    town.run(3)
+    assert alice.hear() == ["UNDELIVERED|1"]
+    town.lose = lambda sender, datagram: False
+    town.run(10)
+    assert alice.hear() == [f"CONNECTED|{at(bob)}", f"SECURED|{at(bob)}|encrypted"]
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert bob.hear()[-1] == "CHAT|alice|good morning"

@@ -118,6 +118,7 @@ class Conversation:
         """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
         if not self.ledger.open:
             self._give_up()
+            self.session = None  # its link knows nothing of that
         self._apply(Opened(wanted))
 
     def begin(self, established: Established, now: float) -> None:

@@ -251,6 +251,7 @@ class Exchange:
                 self._establish(news, now)
             case call_news.Consent(contact, wanted):
                 self._conversations.of(contact).consent(wanted)
+                self._conversations.file(self._conversations.of(contact))
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
                 security = pin.security if pin else Security.CLAIMED if claims else None
