@@ -39,6 +39,9 @@ class Network:
 class World:
     """Everything is drawn from one seed; time only moves to the next thing that happens."""
 
+    calm = 5.0
+    """Seconds after which people look what else there is to do."""
+
     def __init__(
         self,
         seed: int,

@@ -330,7 +330,7 @@ class Person:
                 self.say(f"CONNECTING|{where}")
         elif random() < self.world.leaving:
             self.say(f"QUIT|{where}")
-        self.world.at(self.world.now + 0.5 + 5 * random(), self._look, client)
+        self.world.at(self.world.now + self.world.calm * (0.1 + random()), self._look, client)
 
     def _speak(self, client: object) -> None:
         if client is not self.client or not self.machine.on:
