@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.occurrences import Announced
@@ -538,3 +539,68 @@ def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> N
         f"CONNECTING|{at(other)}",
         f"SECURED|{at(other)}|claimed",
     ]
+
+
+# -- what our person is told
+
+
+def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town) -> None:
+    """Whoever has lost its disk, and calls as a stranger from there, or calls again after a crash and gives up."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.folder = "alice, who has forgotten all"
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear()[-2:] == [f"CONNECTING|{at(alice)}", f"SECURED|{at(alice)}|claimed"]
+    alice.say(f"QUIT|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear() == []
+    bob.say("CHAT|are you there?", f"QUIT|{one_line(alice)}")
+    assert bob.hear() == ["QUIT|alice"]
+
+
+def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.backup(town.folder / "copy")
+    bob.say("CHAT|one", "CHAT|two")
+    town.run()
+    alice.crash()
+    restore(town.folder / "copy", town.folder / alice.folder)
+    alice.start()
+    town.run(60)
+    alice.attach()
+    alice.hear()
+    alice.say("CONNECTED|bob")
+    town.run()
+    assert alice.hear() == [
+        f"CONNECTED|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        "ERROR|2 pieces of bob's messages aren't here, and won't come: ask for them again",
+    ]
+
+
+def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|good night", "QUIT|bob")
+    town.run(10)
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CONNECTED|bob")
+    town.run(3)
+    assert alice.hear() == ["UNDELIVERED|1"]
+    town.lose = lambda sender, datagram: False
+    town.run(10)
+    assert alice.hear() == [f"CONNECTED|{at(bob)}", f"SECURED|{at(bob)}|encrypted"]
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert bob.hear()[-1] == "CHAT|alice|good morning"

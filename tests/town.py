@@ -69,6 +69,7 @@ class Home:
         self.town, self.name, self.address = town, name, address
         self.sealed, self.kind = sealed, kind
         self.keys: list[str] = []
+        self.folder = name
         random = Random(name)
         self.identity = Identity(random.randbytes(32), random.randbytes(32))
         self.random = random
@@ -85,7 +86,7 @@ class Home:
         means = None
         self.runs += 1
         if self.sealed:
-            self.store = Store(self.town.folder / self.name, daemon=True, clock=lambda: self.town.now)
+            self.store = Store(self.town.folder / self.folder, daemon=True, clock=lambda: self.town.now)
             keys, contacts = KeyPair(self.identity.x25519), self.store.load()
             clock, run = (lambda: int(self.town.now * 1000)), f"run {self.runs}"
             signing_key, random = self.identity.signing_key, self.random.randbytes

@@ -178,7 +178,7 @@ class Attachment:
         if not found:
             names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
-        _only([each.peer for each in found], who)
+        _only(list(dict.fromkeys(each.peer for each in found)), who)  # the chat before a request of the same peer
         return found[0]
 
     # -- what it is told

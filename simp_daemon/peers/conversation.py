@@ -60,7 +60,7 @@ class Conversation:
         self._slow = False
         self._peer = pin.address
         self._asked_at = self._resumed = 0.0
-        self._doubtful = 0
+        self._doubtful = self._missing = 0  # what our person is to be told once it is there
         if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
             self._give_up()
 
@@ -99,6 +99,7 @@ class Conversation:
         """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
         if not self.ledger.open:
             self._give_up()
+            self.session = None  # its link knows nothing of that
         self._apply(Opened(wanted))
 
     def begin(self, established: Established, now: float) -> None:
@@ -192,9 +193,13 @@ class Conversation:
             return
         self.session.link.held = self.ledger.open and (self._slow or not self.chatting)
         self.session.pump(now)
-        if self._doubtful:
-            count, self._doubtful = self._doubtful, 0
-            self._tell(f"{count} of your messages to {self.pin.name} go out again, and may have arrived already")
+        name, doubtful, missing = self.pin.name, self._doubtful, self._missing
+        if self.chatting and (doubtful or missing):
+            self._doubtful = self._missing = 0
+            if doubtful:
+                self._tell(f"{doubtful} of your messages to {name} go out again, and may have arrived already")
+            if missing:
+                self._tell(f"{missing} pieces of {name}'s messages aren't here, and won't come: ask for them again")
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""
@@ -243,7 +248,7 @@ class Conversation:
             case link_news.Doubtful():
                 self._doubtful += 1
             case link_news.Missing(pieces):
-                self._tell(f"{pieces} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+                self._missing += pieces
             case link_news.Left(reason, text):
                 if reason:
                     self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))

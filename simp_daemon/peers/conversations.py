@@ -148,6 +148,7 @@ class Conversations:
                 self._establish(news, now)
             case call_news.Consent(contact, wanted):
                 self._all[contact].consent(wanted)
+                self.file(self._all[contact])
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
                 security = pin.security if pin else Security.CLAIMED if claims else None
@@ -206,7 +207,8 @@ class Conversations:
     def _over(self, peer: Address, name: str, why: Why) -> None:
         if self.called == peer:
             self._calling = None
-        self._outlet.append(events.Ended(peer, name, why))
+        if not (self.chat and self.chat.peer == peer):  # which goes on, whatever other call there was
+            self._outlet.append(events.Ended(peer, name, why))
 
     # -- time
 
