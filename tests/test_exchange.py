@@ -7,12 +7,15 @@ import pytest
 from simp_daemon.contacts import Trust, Trusted
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
-from simp_daemon.occurrences import Announced
+from simp_daemon.occurrences import Announced, DatagramReceived
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
-from simp_proto.datagram import parse
+from simp_proto.constants import Control, Framing, Type
+from simp_proto.datagram import Datagram, build, parse
 from simp_proto.noise import KeyPair
 from tests.town import Home, Town
+
+FOREIGN = ("10.0.0.200", 7777)
 
 
 @pytest.fixture(name="town")
@@ -487,3 +490,42 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     town.run(1)
     heard = alice.hear()
     assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+
+
+@pytest.mark.parametrize("operation", [Control.FIN_ACK, Control.ERR_FIN, Control.FIN, Control.ACK])
+def test_each_answer_of_simp_1_to_a_call_that_was_taken_back_ends_it(town: Town, operation: Control) -> None:
+    """And only one of them that has FIN, and isn't an acknowledgement, is acknowledged (S1 7)."""
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{format_address(FOREIGN)}", f"QUIT|{format_address(FOREIGN)}")
+    town.run(1)
+    assert not alice.core.idle
+    town.air.clear()
+    alice.handle(DatagramReceived(build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE)), FOREIGN))
+    acknowledged = [parse(datagram.data).operation for _, datagram in town.air]
+    assert acknowledged == ([Control.ACK] if operation in (Control.FIN, Control.ERR_FIN) else [])
+    assert alice.core.idle
+
+
+@pytest.mark.parametrize("operation", [Control.SYN_ACK, Control.ERR])
+def test_whoever_answers_a_call_from_elsewhere_is_named_once(town: Town, operation: Control) -> None:
+    alice, answer = town.home("alice"), build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE))
+    alice.say(f"CONNECTING|{format_address(FOREIGN)}")
+    alice.hear()
+    for host in (3, 3, 4):
+        alice.handle(DatagramReceived(answer, (f"10.0.0.{host}", 7777)))
+    assert alice.hear() == [f"ELSEWHERE|{format_address(FOREIGN)}|10.0.0.3:7777"]
+    alice.handle(DatagramReceived(build(Datagram(Type.CONTROL, Control.SYN_ACK, 0, b"bob", b"")), FOREIGN))
+    assert alice.hear()[0] == f"CONNECTED|bob|{format_address(FOREIGN)}"
+
+
+def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.on = False
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    alice.hear()
+    answer = build(Datagram(Type.CONTROL, Control.SYN_ACK, 0, b"bob", b"", Framing.BARE))
+    alice.handle(DatagramReceived(answer, FOREIGN))
+    assert alice.hear() == []

@@ -44,7 +44,7 @@ class Exchange:
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
         strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered)
         self._pins = Pins(means.keys)
         self._conversations = Conversations(means, self._pins, self.outlet)
         self._news: list[Send | CallNews] = []

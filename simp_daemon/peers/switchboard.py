@@ -37,7 +37,7 @@ from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Reco
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
-_ENDS: Final = (Control.ACK, Control.SYN, Control.FIN)
+_ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
 """After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
 
 
@@ -144,6 +144,11 @@ class Switchboard:
     def concerns(self, peer: Address) -> bool:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
         return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
+
+    @property
+    def unanswered(self) -> list[Call]:
+        """Calls to whoever is there that nothing has answered."""
+        return [call for call in self._calls.all(State.CALLING) if call.expected is None]
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
@@ -272,7 +277,7 @@ class Switchboard:
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
-                return datagram.operation is Control.ACK
+                return datagram.operation in (Control.ACK, Control.FIN_ACK)
         return False
 
 
