@@ -143,8 +143,9 @@ class Endpoint:
         return True
 
     def framing_of(self, peer: Address) -> Framing | None:
-        """What a peer is known to speak (spec 4.2)."""
-        return self._known.get(peer)
+        """What a peer is known to speak, or what is spoken with it now (spec 4.2)."""
+        session = self._sessions.by_address.get(peer)
+        return session.record.framing if session else self._known.get(peer)
 
     def _name_elsewhere(self, peer: Address) -> None:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
@@ -199,11 +200,17 @@ class Endpoint:
         session.call(self._user(), now)
         self._sessions.file(session)
 
-    def adopt(self, peer: Address, user: bytes, begun: float) -> None:
+    def give_up(self, peer: Address) -> None:
+        """What was left or declined there is over: our person calls again (spec 7)."""
+        session = self._sessions.by_address.get(peer)
+        if session and session.state in ENDING:
+            self._sessions.forget(peer)
+
+    def adopt(self, peer: Address, user: bytes, begun: float, now: float) -> None:
         """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""
         session = self._sessions.by_address.get(peer) or self._session(peer, self._known.get(peer, Framing.BARE))
         self._policy.engage(session)
-        session.call(user, begun)
+        session.adopt(user, begun, now)
         self.outlet.pop()  # the SYN is out
         self._sessions.file(session)
 
