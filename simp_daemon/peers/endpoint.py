@@ -1,8 +1,9 @@
 """All conversations of SIMP/1: which of them a datagram belongs to, and what strangers may cost (spec 4.5, 8)."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from simp_daemon.effects import Send
 from simp_daemon.events import AnsweredElsewhere, Event, Ignored, Reason
@@ -26,12 +27,24 @@ _UNVERIFIED: Final = (State.IDLE, State.PENDING, State.DECLINING)
 _BEFORE_A_REQUEST: Final = (State.IDLE, State.LEAVING, State.OPEN)
 
 
+class Called(Protocol):
+    """Whom our person calls, in whatever version, and who was named as perhaps answering (spec 4.11)."""
+
+    elsewhere: Address | None
+
+    @property
+    def peer(self) -> Address: ...
+    @property
+    def name(self) -> str: ...
+
+
 class Endpoint:
     """All conversations of one daemon. Pure: `now` is in seconds on any clock that never goes back.
 
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
-    one is; `policy` says how many chats there may be; `own` is where the daemon listens.
+    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` are calls of
+    SIMP/2 that may turn out to be ones of SIMP/1.
     """
 
     def __init__(
@@ -40,6 +53,7 @@ class Endpoint:
         policy: Policy | None = None,
         own: Address | None = None,
         strangers: Strangers | None = None,
+        unanswered: Callable[[], Iterable[Called]] = tuple,
     ) -> None:
         self.user: str | None = None
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
@@ -51,6 +65,7 @@ class Endpoint:
         self._known: OrderedDict[Address, Framing] = OrderedDict()
         self._presence = Presence(self.outlet, self._user)
         self._strangers = strangers or Strangers()
+        self._unanswered = unanswered
         self._refused = 0
         self._reported = float("-inf")
 
@@ -128,14 +143,15 @@ class Endpoint:
         return True
 
     def framing_of(self, peer: Address) -> Framing | None:
-        """What a peer is known to speak (spec 4.2)."""
-        return self._known.get(peer)
+        """What a peer is known to speak, or what is spoken with it now (spec 4.2)."""
+        session = self._sessions.by_address.get(peer)
+        return session.record.framing if session else self._known.get(peer)
 
     def _name_elsewhere(self, peer: Address) -> None:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
-        for each in (
-            session.record for session in self._sessions.by_address.values() if session.state is State.CALLING
-        ):
+        sessions = self._sessions.by_address.values()
+        ours: list[Called] = [session.record for session in sessions if session.state is State.CALLING]
+        for each in (*ours, *self._unanswered()):
             if each.elsewhere is None:
                 each.elsewhere = peer
                 self.outlet.append(AnsweredElsewhere(each.peer, each.name, peer))
@@ -184,11 +200,17 @@ class Endpoint:
         session.call(self._user(), now)
         self._sessions.file(session)
 
-    def adopt(self, peer: Address, user: bytes, begun: float) -> None:
+    def give_up(self, peer: Address) -> None:
+        """What was left or declined there is over: our person calls again (spec 7)."""
+        session = self._sessions.by_address.get(peer)
+        if session and session.state in ENDING:
+            self._sessions.forget(peer)
+
+    def adopt(self, peer: Address, user: bytes, begun: float, now: float) -> None:
         """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""
         session = self._sessions.by_address.get(peer) or self._session(peer, self._known.get(peer, Framing.BARE))
         self._policy.engage(session)
-        session.call(user, begun)
+        session.adopt(user, begun, now)
         self.outlet.pop()  # the SYN is out
         self._sessions.file(session)
 
