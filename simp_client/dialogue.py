@@ -235,6 +235,11 @@ class Dialogue:
             if self.ask.kind is Kind.MENU and self._calls.listed is None:
                 self._calls.list_people()
             ask = self.ask
+            if ask == self._asked and ask.other.secured != self._asked.other.secured:
+                # More is known of the caller now; most often nobody has seen the question yet.
+                if ask in self._calls.shown:
+                    self._calls.shown.remove(ask)
+                self._asked = None
             if ask != self._asked:
                 self._asked = ask
                 if ask.words:
