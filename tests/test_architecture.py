@@ -208,8 +208,8 @@ ORDER = [
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
     "simp_client.events simp_client.view < simp_client.people simp_client.secured < simp_client.attachment "
-    "< simp_client.prompt simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue < simp_client.runner "
-    "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
+    "< simp_client.prompt simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue "
+    "< simp_client.runner < simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",

@@ -187,7 +187,9 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    assert home.hear() == [
+        f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|encrypted"
+    ]  # fmt: skip
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -325,6 +327,30 @@ def test_whoever_has_the_name_of_a_contact_and_not_its_key_is_told_apart(town: T
     alice.say("CONNECTED|bob")
     town.run(1)
     assert alice.hear()[-1] == f"SECURED|{at(other)}|{'claimed' if sealed else 'clear'}"
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_what_a_request_shows_is_told_to_whoever_comes_later(town: Town, sealed: bool) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    other, old, new = town.home("other", sealed=sealed), town.home("old", sealed=False), town.home("new")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    alice.detach()
+    alice.hear()
+    for home in (other, old, new, bob):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    heard = alice.hear()
+    assert sorted(line for line in heard if line.startswith("SECURED")) == sorted(
+        [f"SECURED|{at(other)}|claimed", f"SECURED|{at(old)}|clear", f"SECURED|{at(bob)}|encrypted"]
+    )
+    for secured in (line for line in heard if line.startswith("SECURED")):
+        assert heard[heard.index(secured) - 1] == secured.replace("SECURED", "CONNECTING").rpartition("|")[0]
 
 
 def test_verified_and_blocked_contacts(town: Town) -> None:

@@ -251,10 +251,8 @@ class Exchange:
                 self._establish(news, now)
             case call_news.Consent(contact, wanted):
                 self._conversations.of(contact).consent(wanted)
-            case call_news.Requested(peer, name, contact, claims):
-                pin = self._pins.get(contact) if contact else None
-                security = pin.security if pin else Security.CLAIMED if claims else None
-                self.outlet.append(events.RequestReceived(peer, name, security))
+            case call_news.Requested(peer, name):
+                self.outlet.append(events.RequestReceived(peer, name, self._shown(news)))
             case call_news.CallOver(peer, name, why, _, quiet):
                 if not quiet:
                     self._over(peer, name, why)
@@ -308,8 +306,7 @@ class Exchange:
         """What SIMP/1 says, and what of it is kept."""
         match each:
             case events.RequestReceived(peer, name):
-                claims = self._pins.named(name) or self._pins.at(peer)
-                each.security = Security.CLAIMED if claims else Security.CLEAR
+                each.security = self._claimed(peer, name)
             case events.Connected():
                 each.security = Security.CLEAR
             case events.MessageReceived(peer, name, text):
@@ -321,6 +318,22 @@ class Exchange:
         self.outlet.append(each)
 
     # -- who is who
+
+    def security(self, peer: Address) -> Security | None:
+        """What is known of whoever asks from there (spec 9.2)."""
+        if conversation := self._conversations.by_address(peer):
+            return self._conversations.security(conversation.pin)
+        if asks := next((each for each in self._board.asking if each.peer == peer), None):
+            return self._shown(asks)
+        return self._claimed(peer, dict(self._endpoint.requests).get(peer, ""))
+
+    def _shown(self, asks: call_news.Requested) -> Security | None:
+        pin = self._pins.get(asks.contact) if asks.contact else None
+        return pin.security if pin else Security.CLAIMED if asks.claims else None
+
+    def _claimed(self, peer: Address, name: str) -> Security:
+        """What a request of SIMP/1 shows."""
+        return Security.CLAIMED if self._pins.named(name) or self._pins.at(peer) else Security.CLEAR
 
     def _meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means by that name, if it has called by one; raises `NotNowError`."""
