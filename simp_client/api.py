@@ -225,7 +225,8 @@ class Client:
         result = answer.result()
         if isinstance(result, Failed):
             raise RefusedError(printable(f"No chat with {result.other.title}: {result.why or result.how.value}."))
-        return result.other
+        partner = self._attachment.partner  # of whom more may be known than when the chat began
+        return partner if partner == result.other else result.other
 
     def _decide(self, answer: Began | Failed) -> None:
         """Answers the call or acceptance that a task waits for."""

@@ -105,7 +105,7 @@ def test_only_encrypted(town: Town) -> None:
     alice.say(f"CONNECTING|{one_line(old)}")
     town.run(1)
     assert alice.hear()[1:] == [
-        f"ERROR|{one_line(old)} speaks SIMP/1 only, which this daemon is to refuse",
+        f"ERROR|{one_line(old)} can't encrypt, and this daemon runs with --require-encryption",
         f"QUIT|{one_line(old)}",
     ]
     assert old.hear()[-1] == "QUIT|alice"
@@ -285,7 +285,7 @@ def test_a_contact_whose_key_has_changed_is_not_spoken_to(town: Town) -> None:
     town.run(15)
     heard = alice.hear()
     assert heard[-1] == "QUIT|bob"
-    assert heard[-2].startswith("ERROR|somebody with another key than bob's has answered in bob's place")
+    assert heard[-2].startswith("ERROR|somebody with another key has answered in bob's place")
     assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
     (contact,) = alice.store.contacts()
     assert (contact.trust, contact.others[0].key) == (Trust.CHANGED, key(mallory))
@@ -307,7 +307,7 @@ def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
     town.run(40)
     heard = alice.hear()
     assert not any(line.startswith(("CONNECTED", "SECURED", "RINGING")) for line in heard)
-    assert any("somebody answers in the clear in bob's place" in line for line in heard)
+    assert any("somebody answers in bob's place who can't encrypt" in line for line in heard)
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -368,6 +368,8 @@ def test_verified_and_blocked_contacts(town: Town) -> None:
     town.run(1)
     assert alice.hear()[-1] == f"SECURED|{at(bob)}|verified"
     bob.hear()
+    alice.reread()
+    assert alice.hear() == []
     alice.store.commit([Trusted(key(bob), Trust.VERIFIED, Trust.BLOCKED)])
     alice.reread()
     town.run(1)
@@ -378,6 +380,18 @@ def test_verified_and_blocked_contacts(town: Town) -> None:
     assert alice.hear() == []
     alice.say(f"CONNECTING|{one_line(bob)}")
     assert alice.hear()[0].startswith("ERROR|bob is blocked")
+
+
+def test_words_that_are_compared_in_a_chat_count_from_then_on(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.hear()
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    assert alice.hear() == [f"SECURED|{at(bob)}|verified"]
+    alice.store.commit([Trusted(key(bob), Trust.VERIFIED, Trust.NEW)])
+    alice.reread()
+    assert alice.hear() == [f"SECURED|{at(bob)}|encrypted"]
 
 
 # -- the network

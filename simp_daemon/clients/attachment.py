@@ -187,6 +187,8 @@ class Attachment:
                 self._said = 0
                 self._outbox.forget()
                 self._tell(Word.CONNECTED, self._partner, event.security)
+            case events.Secured(peer, name, security):
+                self._write(Word.SECURED, f"{self._called(peer, name)}|{format_address(peer)}|{security}")
             case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
                 self._tell(Word.CONNECTING, self._requests[peer], event.security)

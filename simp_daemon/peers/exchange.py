@@ -230,10 +230,14 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
+        chat = self._conversations.chat
+        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
             if conversation and conversation.pin.barred and conversation.live:
                 self._conversations.leave(conversation, now)
+        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
+            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security))
         self._follow(now)
 
     # -- what comes of it
@@ -262,11 +266,12 @@ class Exchange:
                 self._calling = None
                 self._endpoint.adopt(peer, user, begun)
                 if self._means.only_sealed:
-                    self._tell(peer, "", f"{format_address(peer)} speaks SIMP/1 only, which this daemon is to refuse")
+                    why = "can't encrypt, and this daemon runs with --require-encryption"
+                    self._tell(peer, "", f"{format_address(peer)} {why}")
                     self._endpoint.quit(peer, now)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._conversations.of(contact).pin.name
-                words = f"somebody answers in the clear in {name}'s place: nothing was sent to them, nor will be"
+                words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
                 self._tell(peer, name, words)
             case _:
                 self.outlet.append(news)
