@@ -266,8 +266,8 @@ class Exchange:
                 self._calling = None
                 self._endpoint.adopt(peer, user, begun)
                 if self._means.only_sealed:
-                    why = "can't encrypt, and this daemon runs with --require-encryption"
-                    self._tell(peer, "", f"{format_address(peer)} {why}")
+                    words = "can't encrypt, and this daemon runs with --require-encryption"
+                    self._tell(peer, "", f"{format_address(peer)} {words}")
                     self._endpoint.quit(peer, now)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._conversations.of(contact).pin.name
