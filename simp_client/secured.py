@@ -14,7 +14,7 @@ _ASKS: Final = {
     "verified": ", encrypted and verified",
     "encrypted": ", encrypted",
     "clear": ", in the clear",
-    "claimed": ", but hasn't proved to be whom you know by that name or address",
+    "claimed": ". Careful: this may not be who you know by that name or address",
 }
 _TYPED: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """A name that means only itself in a shell."""

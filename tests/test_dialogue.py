@@ -1376,7 +1376,7 @@ def test_words_that_were_compared_in_a_chat_count_from_then_on() -> None:
         ("encrypted", ", encrypted", ""),
         ("verified", ", encrypted and verified", ""),
         ("clear", ", in the clear", ""),
-        ("claimed", ", but hasn't proved to be whom you know by that name or address", ", not proved"),
+        ("claimed", ". Careful: this may not be who you know by that name or address", ", not proved"),
         ("of a later version", "", ""),
     ],
 )
@@ -1396,13 +1396,13 @@ def test_the_question_whether_to_accept_is_asked_once_with_all_that_is_known() -
     desk.asked.clear()
     desk.flush()
     (asked,) = desk.asked
-    assert "hasn't proved" in asked
+    assert "this may not be who you know" in asked
 
 
 def test_a_request_that_waits_during_a_chat_is_asked_about_with_what_it_shows() -> None:
     desk = chatting()
     desk.hear(f"CONNECTING|carol|{CAROL}", f"SECURED|carol|{CAROL}|claimed", "QUIT|bob")
-    assert desk.asked[-1].startswith(f"carol ({CAROL}) wants to chat, but hasn't proved")
+    assert desk.asked[-1].startswith(f"carol ({CAROL}) wants to chat. Careful: ")
 
 
 @pytest.mark.parametrize("name", ["verified", "Encrypted and Verified", "ver1f1ed", "bob in the clear", "not proved"])

@@ -285,12 +285,12 @@ def test_a_contact_whose_key_has_changed_is_not_spoken_to(town: Town) -> None:
     town.run(15)
     heard = alice.hear()
     assert heard[-1] == "QUIT|bob"
-    assert heard[-2].startswith("ERROR|somebody with another key has answered in bob's place")
+    assert heard[-2].startswith("ERROR|whoever answered in bob's place has another key: ")
     assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
     (contact,) = alice.store.contacts()
     assert (contact.trust, contact.others[0].key) == (Trust.CHANGED, key(mallory))
     alice.say(f"CONNECTING|{one_line(mallory)}")
-    assert alice.hear()[0].startswith("ERROR|somebody with another key")
+    assert alice.hear()[0].startswith("ERROR|whoever answered in bob's place has another key")
 
 
 def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:

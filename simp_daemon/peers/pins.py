@@ -45,9 +45,9 @@ class Pin:
                 return f"{self.name} is blocked (simp block --undo NAME lifts that)"
             case Trust.CHANGED:
                 return (
-                    f"somebody with another key has answered in {self.name}'s place: a new device of {self.name}'s, or"
-                    f" somebody who pretends. Nothing is sent. Ask {self.name}, but not in a chat, for the id that"
-                    " simp identity shows, and type: simp trust NAME ID"
+                    f"whoever answered in {self.name}'s place has another key: {self.name}'s new device, or somebody"
+                    f" who pretends to be {self.name}. Nothing was sent. Ask {self.name}, but not in a chat, for the"
+                    " id that simp identity shows, and type: simp trust NAME ID"
                 )
         return ""
 
