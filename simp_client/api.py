@@ -108,7 +108,8 @@ class Client:
     def secured(self) -> str | None:
         """How the chat is secured: `clear`, `encrypted`, `verified` or `claimed` (client 4.3).
 
-        `None` without a chat, and where the daemon doesn't tell, so that it is to be taken for `clear`.
+        `None` without a chat, and where the daemon doesn't tell, so that it is to be taken for `clear`. Whether your
+        daemon logs its keys: `partner.logged`.
         """
         return self._attachment.partner.secured if self._attachment.phase is Phase.CHAT else None
 

@@ -24,7 +24,7 @@ MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 _UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
 _SECURED: Final = ("clear", "encrypted", "verified", "claimed")
-"""What is known here of how a chat is secured (client 4.2)."""
+"""What is known here of how a chat is secured (client 4.3)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
@@ -165,7 +165,7 @@ class Attachment:
                     self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
                     self._tell(events.Requested(request))
             case Word.SECURED:
-                self._secure(*line.fields(4)[1:3], asks=last is Word.CONNECTING)
+                self._secure(*line.fields(5)[1:4], asks=last is Word.CONNECTING)
             case Word.MISSED:
                 name, address, seconds = line.fields(3)
                 if (ago := number(seconds)) is not None and (name or address):
@@ -268,14 +268,14 @@ class Attachment:
         self._begin(Phase.CHAT, partner)
         self._tell(events.Began(partner))
 
-    def _secure(self, address: str, secured: str, *, asks: bool) -> None:
-        """It is about the request of the line before, or else about the chat (client 4.2)."""
+    def _secure(self, address: str, secured: str, logged: str, *, asks: bool) -> None:
+        """It is about the request of the line before, or else about the chat (client 4.3)."""
         if secured not in _SECURED:
             return
         if asks and self.requests and self.requests[-1].address == address:
             self.requests[-1] = other = replace(self.requests[-1], secured=secured)
         elif not asks and self.phase is Phase.CHAT and self.partner.address == address:
-            self.partner = other = replace(self.partner, secured=secured)
+            self.partner = other = replace(self.partner, secured=secured, logged=logged == "logged")
         else:
             return
         self._tell(events.Secured(other))

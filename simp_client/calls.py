@@ -212,7 +212,7 @@ class Calls:
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
                     self._put_off(other)
             case events.Secured(other) if self.state is Phase.CHAT and other is self.attachment.partner:
-                self.shown.append(secured.explain(other, self.user))
+                self.shown += secured.explain(other, self.user)
             case events.Withdrawn(other):
                 self.notice(f"Missed call: {self.who(other)} called, and gave up.")
             case events.Ringing(other) if was is Phase.CALLING:

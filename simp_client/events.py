@@ -13,11 +13,13 @@ class Other:
 
     name: str
     address: str
-    secured: str | None = field(default=None, compare=False)
+    secured: str | None = field(default=None, compare=False, kw_only=True)
     """How the chat with them is secured, or what their request shows: `clear`, `encrypted`, `verified`, `claimed`.
 
-    `None` while nothing is known, and where the daemon doesn't tell (client 4.2).
+    `None` while nothing is known, and where the daemon doesn't tell (client 4.3).
     """
+    logged: bool = field(default=False, compare=False, kw_only=True)
+    """Whether our daemon writes the keys of the chat to a file, with which others can read it."""
 
     @property
     def peer(self) -> str:

@@ -27,11 +27,16 @@ def wants(request: Other, own: str) -> str:
 
 def mark(partner: Other) -> str:
     """The one of a chat, for the bar; empty where nothing is known."""
-    return view.MARKS.get(partner.secured or "", "")
+    return f"{view.MARKS.get(partner.secured or '', '')}{f', {view.LOGGED}' if partner.logged else ''}"
 
 
-def explain(partner: Other, own: str) -> Text:
+def explain(partner: Other, own: str) -> list[Text]:
     """What it means for a chat with that partner."""
+    logged = "Your daemon writes the keys of this chat to a file (--key-log): whoever reads that can read the chat."
+    return [_explain(partner, own), *([view.error(logged)] if partner.logged else [])]
+
+
+def _explain(partner: Other, own: str) -> Text:
     who = view.short_title(partner, own)
     match partner.secured:
         case "verified":

@@ -80,6 +80,7 @@ MARKS: Final = {
     "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
 }  # fmt: skip
 """How a chat is secured, in words that are ours alone (client 4.3)."""
+LOGGED: Final = "keys logged"
 _PLAIN_NAME: Final = re.compile(r"(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_ .'-]*")
 _LOOKS: Final = (
     ("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("|", "l"), ("!", "l"), ("5", "s"),
@@ -90,7 +91,7 @@ _LOOKS: Final = (
 def named(name: str, own: str = "") -> str:
     """A peer's name: in quotes where it could be taken for more than a name, and marked where it looks like ours."""
     shown = printable(name)
-    marks = any(look(mark) in look(name) for mark in MARKS.values())
+    marks = any(look(mark) in look(name) for mark in (*MARKS.values(), LOGGED))
     if marks or not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
         shown = f'"{_line(shown).replace(chr(34), chr(39))}"'
     return f"{shown} (not you)" if own and look(name) == look(own) else shown

@@ -79,15 +79,6 @@ class Connected:
 
 
 @dataclass(slots=True)
-class Secured:
-    """The chat that is on is secured otherwise now: our person has compared the words, say (client 4.3)."""
-
-    peer: Address
-    name: str
-    security: Security
-
-
-@dataclass(slots=True)
 class MessageReceived:
     """The partner said something, for the first time."""
 
@@ -232,7 +223,7 @@ class Gone:
 
 
 Event = (
-    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | Secured | MessageReceived
+    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | MessageReceived
     | MessageAcknowledged | MessageUndelivered | Unanswered | Silent | ErrorReceived | Ended | Ignored | Present
     | Seen | Gone
 )  # fmt: skip

@@ -1331,6 +1331,16 @@ def test_how_a_chat_is_secured_is_said_once_in_words_and_always_in_the_bar(
     assert desk.dialogue.bar(26) == f" {bar} · q leaves "
 
 
+def test_that_the_keys_of_a_chat_are_logged_is_said_as_long_as_it_is_on() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|verified|logged|later fields")
+    assert desk.shown[-2:] == [
+        "* Encrypted and verified.",
+        "! Your daemon writes the keys of this chat to a file (--key-log): whoever reads that can read the chat.",
+    ]
+    assert desk.dialogue.bar(80) == f" verified, keys logged · chat with bob ({BOB}) · q leaves · ? helps "
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -1405,7 +1415,7 @@ def test_a_request_that_waits_during_a_chat_is_asked_about_with_what_it_shows() 
     assert desk.asked[-1].startswith(f"carol ({CAROL}) wants to chat. Careful: ")
 
 
-@pytest.mark.parametrize("name", ["verified", "Encrypted and Verified", "ver1f1ed", "bob in the clear", "not proved"])
+@pytest.mark.parametrize("name", ["verified", "keys logged", "ver1f1ed", "bob in the clear", "not proved"])
 def test_a_name_does_not_read_as_how_a_chat_is_secured(name: str) -> None:
     desk = at_menu()
     desk.hear(f"CONNECTING|{name}|{BOB}")

@@ -145,7 +145,7 @@ class Home:
             case Send():
                 self.town.air.append((self.address, effect))
             case Write(_, line):
-                self.lines += line.decode().rstrip("\n").split("\n")
+                self.lines.append(line.decode().rstrip("\n"))
             case Commit(change):
                 (self.store.defer if may_wait(change) else self._commit)(change)
             case _:

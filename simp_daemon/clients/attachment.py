@@ -6,7 +6,7 @@ from typing import Final
 
 from simp_daemon import events
 from simp_daemon.effects import Client, Write
-from simp_daemon.events import Event, Security, Why
+from simp_daemon.events import Event, Why
 from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
 from simp_proto.address import Address, format_address, parse_address
@@ -67,8 +67,8 @@ class Attachment:
         self._write(Word.CONNECTED, name)
         for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
-        for peer, request in self._requests.items():
-            self._tell(Word.CONNECTING, request, self._endpoint.security(peer))
+        for request in self._requests.values():
+            self._tell(Word.CONNECTING, request)
 
     @property
     def waiting(self) -> int:
@@ -186,12 +186,12 @@ class Attachment:
                 self._partner = _Other(peer, name, chatting=True)
                 self._said = 0
                 self._outbox.forget()
-                self._tell(Word.CONNECTED, self._partner, event.security)
-            case events.Secured(peer, name, security):
-                self._write(Word.SECURED, f"{self._called(peer, name)}|{format_address(peer)}|{security}")
+                self._tell(Word.CONNECTED, self._partner)
+                self._secured(event)
             case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
-                self._tell(Word.CONNECTING, self._requests[peer], event.security)
+                self._tell(Word.CONNECTING, self._requests[peer])
+                self._secured(event)
             case events.Rang(peer, name):
                 self._partner = _Other(peer, name)
                 self._tell(Word.RINGING, self._partner)
@@ -230,11 +230,14 @@ class Attachment:
     def _write(self, word: Word, payload: str = "") -> None:
         self._emit(Write(self.client, format_line(Line(word, payload))))
 
-    def _tell(self, word: Word, other: _Other, security: Security | None = None) -> None:
-        """Together with how it is secured, so that whoever has read the one knows the other (client 4.3)."""
-        who = f"{other.called}|{format_address(other.peer)}"
-        secured = format_line(Line(Word.SECURED, f"{who}|{security}")) if security else b""
-        self._emit(Write(self.client, format_line(Line(word, who)) + secured))
+    def _tell(self, word: Word, other: _Other) -> None:
+        self._write(word, f"{other.called}|{format_address(other.peer)}")
+
+    def _secured(self, event: events.Connected | events.RequestReceived) -> None:
+        """How that chat is secured, or would be (client 4.2)."""
+        if event.security:
+            called = self._called(event.peer, event.name)
+            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""

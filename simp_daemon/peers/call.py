@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Unanswered
-from simp_daemon.peers.call_news import CallNews, ClearAnswers, Requested
+from simp_daemon.peers.call_news import CallNews, ClearAnswers
 from simp_daemon.peers.pins import Pin, Pins
 from simp_daemon.peers.strangers import Allowance
 from simp_proto.address import Address
@@ -148,13 +148,6 @@ class Call:
         """Whether this call opened the conversation."""
         self._handshake: HandshakeState | None = None
         self._allowance = Allowance(READ_RATE, READ_BURST)
-
-    @property
-    def request(self) -> Requested:
-        """What it shows of whoever makes it."""
-        key, pins = self.expected.key if self.expected else None, self.own.pins
-        claims = key is None and bool(pins.named(self.name) or pins.at(self.peer))
-        return Requested(self.peer, self.name, key, claims)
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from simp_daemon.events import ErrorReceived, Rang, Why
 from simp_daemon.peers.call import Call, Reading
-from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged
+from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
     GONE,
     REQUEST_LIFETIME,
@@ -144,7 +144,9 @@ def challenge(call: Call, happening: Happening) -> None:
 
 def request(call: Call, _: Happening) -> None:
     """tells the person who calls (4.1)"""
-    call.own.outlet.append(call.request)
+    key, pins = call.expected.key if call.expected else None, call.own.pins
+    claims = key is None and bool(pins.named(call.name) or pins.at(call.peer))
+    call.own.outlet.append(Requested(call.peer, call.name, key, claims))
 
 
 def ring(call: Call, happening: Happening) -> None:

@@ -212,8 +212,7 @@ class Conversation:
         self.session.pump(now)
         if self._doubtful:
             count, self._doubtful = self._doubtful, 0
-            again = "1 message goes" if count == 1 else f"{count} messages go"
-            self._tell(f"{again} to {self.pin.name} again, and may have arrived already")
+            self._tell(f"{count} of your messages to {self.pin.name} go out again, and may have arrived already")
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""
@@ -262,8 +261,7 @@ class Conversation:
             case link_news.Doubtful():
                 self._doubtful += 1
             case link_news.Missing(pieces):
-                what = "a message, or part of one" if pieces == 1 else f"up to {pieces} messages"
-                self._tell(f"{what} from {name} got lost here, and won't come again: ask {name} what it was")
+                self._tell(f"{pieces} pieces of {name}'s messages aren't here, and won't come: ask for them again")
             case link_news.Left(reason, text):
                 if reason:
                     self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from simp_daemon.effects import Send
-from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Security, Why
+from simp_daemon.events import AnsweredElsewhere, Ended, Event, Ignored, Reason, Why
 from simp_daemon.peers.policy import OneChat, Policy
 from simp_daemon.peers.presence import Presence
 from simp_daemon.peers.record import Record
@@ -256,10 +256,6 @@ class Endpoint:
     def requests(self) -> list[tuple[Address, str]]:
         """Who waits to be answered, by address and name, oldest first."""
         return [(peer, session.record.name) for peer, session in self._requests.items()]
-
-    def security(self, peer: Address) -> Security | None:
-        """What the request of that peer shows: nothing, to a daemon that speaks nothing but SIMP/1 (simp2 9.2)."""
-        return None
 
     @property
     def idle(self) -> bool:

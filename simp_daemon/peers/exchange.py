@@ -230,14 +230,10 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
-        chat = self._conversations.chat
-        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
             if conversation and conversation.pin.barred and conversation.live:
                 self._conversations.leave(conversation, now)
-        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
-            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security))
         self._follow(now)
 
     # -- what comes of it
@@ -255,8 +251,10 @@ class Exchange:
                 self._establish(news, now)
             case call_news.Consent(contact, wanted):
                 self._conversations.of(contact).consent(wanted)
-            case call_news.Requested(peer, name):
-                self.outlet.append(events.RequestReceived(peer, name, self._shown(news)))
+            case call_news.Requested(peer, name, contact, claims):
+                pin = self._pins.get(contact) if contact else None
+                security = pin.security if pin else Security.CLAIMED if claims else None
+                self.outlet.append(events.RequestReceived(peer, name, security))
             case call_news.CallOver(peer, name, why, _, quiet):
                 if not quiet:
                     self._over(peer, name, why)
@@ -266,12 +264,11 @@ class Exchange:
                 self._calling = None
                 self._endpoint.adopt(peer, user, begun)
                 if self._means.only_sealed:
-                    words = "can't encrypt, and this daemon runs with --require-encryption"
-                    self._tell(peer, "", f"{format_address(peer)} {words}")
+                    self._tell(peer, "", f"{format_address(peer)} speaks SIMP/1 only, which this daemon is to refuse")
                     self._endpoint.quit(peer, now)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._conversations.of(contact).pin.name
-                words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
+                words = f"somebody answers in the clear in {name}'s place: nothing was sent to them, nor will be"
                 self._tell(peer, name, words)
             case _:
                 self.outlet.append(news)
@@ -311,7 +308,8 @@ class Exchange:
         """What SIMP/1 says, and what of it is kept."""
         match each:
             case events.RequestReceived(peer, name):
-                each.security = self._claimed(peer, name)
+                claims = self._pins.named(name) or self._pins.at(peer)
+                each.security = Security.CLAIMED if claims else Security.CLEAR
             case events.Connected():
                 each.security = Security.CLEAR
             case events.MessageReceived(peer, name, text):
@@ -323,22 +321,6 @@ class Exchange:
         self.outlet.append(each)
 
     # -- who is who
-
-    def security(self, peer: Address) -> Security | None:
-        """What is known of whoever asks from there (spec 9.2)."""
-        if conversation := self._conversations.by_address(peer):
-            return self._conversations.security(conversation.pin)
-        if asks := next((each for each in self._board.asking if each.peer == peer), None):
-            return self._shown(asks)
-        return self._claimed(peer, dict(self._endpoint.requests).get(peer, ""))
-
-    def _shown(self, asks: call_news.Requested) -> Security | None:
-        pin = self._pins.get(asks.contact) if asks.contact else None
-        return pin.security if pin else Security.CLAIMED if asks.claims else None
-
-    def _claimed(self, peer: Address, name: str) -> Security:
-        """What a request of SIMP/1 shows."""
-        return Security.CLAIMED if self._pins.named(name) or self._pins.at(peer) else Security.CLEAR
 
     def _meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means by that name, if it has called by one; raises `NotNowError`."""

@@ -23,7 +23,6 @@ from typing import Final
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.peers.call import Call, Own, State
 from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_news import Requested
 from simp_daemon.peers.call_states import Input
 from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
@@ -147,12 +146,7 @@ class Switchboard:
     @property
     def requests(self) -> list[tuple[Address, str]]:
         """Who waits to be answered, by address and name, oldest first."""
-        return [(each.peer, each.name) for each in self.asking]
-
-    @property
-    def asking(self) -> list[Requested]:
-        """The same, with what they show."""
-        return [call.request for call in self._calls.all(State.REQUESTED)]
+        return [(call.peer, call.name) for call in self._calls.all(State.REQUESTED)]
 
     # -- SYNs (simp2 4.1)
 
