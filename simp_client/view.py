@@ -80,7 +80,7 @@ MARKS: Final = {
     "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
 }  # fmt: skip
 """How a chat is secured, in words that are ours alone (client 4.3)."""
-LOGGED: Final = "keys logged"
+LOGGED: Final = "logged"
 _PLAIN_NAME: Final = re.compile(r"(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_ .'-]*")
 _LOOKS: Final = (
     ("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("|", "l"), ("!", "l"), ("5", "s"),
