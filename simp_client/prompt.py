@@ -95,7 +95,7 @@ def ask(
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
         wants = secured.wants(requests[0], user)
         words, news = f"{wants}. Accept{instead}? (y/n)", f"{wants}{ends}."
-        claims = f", {secured.mark(requests[0])}" if requests[0].secured == "claimed" else ""
+        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured == "claimed" else ""
         label = f"Accept {who}{claims}? (y/n) "
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, label, news)
     if state in QUESTIONS:
@@ -213,6 +213,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         (few, leave),
         (leave,),
     )
-    marked = (*((secured.mark(attachment.partner), *form) for form in forms if state is Phase.CHAT), *forms)
+    marks = secured.marks(attachment.partner) if state is Phase.CHAT else ("", "")
+    marked = (*((marks[0], *form) for form in forms[:-2]), *((marks[1], *form) for form in forms), forms[-1])
     bars = (f" {' · '.join(filter(None, form))} " for form in marked)
     return next((bar for bar in bars if view.width(bar) < columns), "")

@@ -25,9 +25,10 @@ def wants(request: Other, own: str) -> str:
     return f"{view.title(request, own)} wants to chat{_ASKS.get(request.secured or '', '')}"
 
 
-def mark(partner: Other) -> str:
-    """The one of a chat, for the bar; empty where nothing is known."""
-    return f"{view.MARKS.get(partner.secured or '', '')}{f', {view.LOGGED}' if partner.logged else ''}"
+def marks(partner: Other) -> tuple[str, str]:
+    """That of a chat, for the bar, in full and in short; empty where nothing is known."""
+    mark = view.MARKS.get(partner.secured or "", "")
+    return f"{mark}, {view.LOGGED}" if partner.logged else mark, mark
 
 
 def explain(partner: Other, own: str) -> list[Text]:

@@ -554,3 +554,11 @@ def test_a_program_may_answer_with_what_it_was_told_before_more_was_known() -> N
     end = attached("CONNECTING|bob|127.0.0.2:7777", "SECURED|bob|127.0.0.2:7777|verified")
     end.attachment.accept(BOB)
     assert end.said() == ["CONNECTED|127.0.0.2:7777"]
+
+
+@pytest.mark.parametrize("state", ["", "of a later version", "VERIFIED", "verified "])
+def test_a_state_that_is_not_known_is_ignored(state: str) -> None:
+    end = chatting()
+    assert end.hear(f"SECURED|bob|127.0.0.2:7777|{state}") == []
+    end.hear("SECURED|bob|127.0.0.2:7777|encrypted", f"SECURED|bob|127.0.0.2:7777|{state}")
+    assert end.attachment.partner.secured == "encrypted"

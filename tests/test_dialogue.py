@@ -1420,7 +1420,8 @@ def test_that_the_keys_of_a_chat_are_logged_is_said_as_long_as_it_is_on() -> Non
         "! Your daemon writes the keys of this chat to a file (--key-log): whoever reads that can read the chat.",
     ]
     assert desk.dialogue.bar(80) == f" verified, logged · chat with bob ({BOB}) · q leaves · ? helps "
-    assert desk.dialogue.bar(40) == " verified, logged · with bob · q leaves "
+    assert desk.dialogue.bar(41) == " verified, logged · with bob · q leaves "
+    assert desk.dialogue.bar(40) == " verified · with bob · q leaves "
 
 
 @pytest.mark.parametrize(
