@@ -81,6 +81,16 @@ class Connected:
 
 
 @dataclass(slots=True)
+class Secured:
+    """The chat that is on is secured otherwise now: our person has compared the words, say (client 4.3)."""
+
+    peer: Address
+    name: str
+    security: Security
+    logged: bool
+
+
+@dataclass(slots=True)
 class MessageReceived:
     """The partner said something, for the first time."""
 
@@ -225,7 +235,7 @@ class Gone:
 
 
 Event = (
-    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | MessageReceived
+    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | Secured | MessageReceived
     | MessageAcknowledged | MessageUndelivered | Unanswered | Silent | ErrorReceived | Ended | Ignored | Present
     | Seen | Gone
 )  # fmt: skip

@@ -40,6 +40,7 @@ _SENTENCES: Final[dict[type[Event], str]] = {
     events.Unattended: "the call to {where} rings, but nobody is there",
     events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
     events.Connected: "the chat with {who} has begun{secured}",
+    events.Secured: "the chat with {who} goes on, {security}",
     events.MessageReceived: "a message from {who} has arrived",
     events.MessageAcknowledged: "message {message} to {where} was delivered",
     events.MessageUndelivered: "message {message} to {where} was not delivered",

@@ -78,6 +78,7 @@ class Home:
         self.random = random
         self.on = False
         self.lines: list[str] = []
+        self.writes: list[str] = []
         self.events: list[Event] = []
         self.runs = 0
         town.homes[address] = self
@@ -147,7 +148,8 @@ class Home:
             case Send():
                 self.town.air.append((self.address, effect))
             case Write(_, line):
-                self.lines.append(line.decode().rstrip("\n"))
+                self.writes.append(line.decode())
+                self.lines += line.decode().rstrip("\n").split("\n")
             case LogKeys(line):
                 self.keys.append(line)
             case Commit(change):

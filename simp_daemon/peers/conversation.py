@@ -197,9 +197,11 @@ class Conversation:
         if self.chatting and (doubtful or missing):
             self._doubtful = self._missing = 0
             if doubtful:
-                self._tell(f"{doubtful} of your messages to {name} go out again, and may have arrived already")
+                again = "1 message goes" if doubtful == 1 else f"{doubtful} messages go"
+                self._tell(f"{again} to {name} again, and may have arrived already")
             if missing:
-                self._tell(f"{missing} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+                what = "a message, or part of one," if missing == 1 else f"up to {missing} messages"
+                self._tell(f"{what} of {name}'s got lost here, and won't come again: ask {name} for it")
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""

@@ -161,7 +161,7 @@ class Conversations:
                 self._key_changed(peer, self._all[contact].pin, other)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._all[contact].pin.name
-                words = f"somebody answers in the clear in {name}'s place: nothing was sent to them, nor will be"
+                words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
                 self._outlet.append(events.ErrorReceived(peer, name, words))
             case call_news.InTheClear():
                 raise AssertionError("that is for SIMP/1")

@@ -231,10 +231,14 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
+        chat = self._conversations.chat
+        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
             if conversation and conversation.pin.barred and conversation.live:
                 self._conversations.leave(conversation, now)
+        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
+            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
         self._follow(now)
 
     # -- what comes of it
@@ -260,7 +264,7 @@ class Exchange:
         self._conversations.give_up_call()
         self._endpoint.adopt(call.peer, call.user, call.begun, now)
         if self._means.only_sealed:
-            words = f"{format_address(call.peer)} speaks SIMP/1 only, which this daemon is to refuse"
+            words = f"{format_address(call.peer)} can't encrypt, and this daemon runs with --require-encryption"
             self.outlet.append(events.ErrorReceived(call.peer, "", words))
             self._endpoint.quit(call.peer, now)
 

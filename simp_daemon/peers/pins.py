@@ -42,11 +42,12 @@ class Pin:
         """Why nothing is said to this contact, if it isn't: nothing for most (simp2 9.4)."""
         match self.trust:
             case Trust.BLOCKED:
-                return f"{self.name} is blocked: simp block --undo lifts that"
+                return f"{self.name} is blocked (simp block --undo NAME lifts that)"
             case Trust.CHANGED:
                 return (
-                    f"somebody with another key than {self.name}'s has answered in {self.name}'s place: nothing is said"
-                    " to either until you have decided: see simp contacts, and simp trust"
+                    f"whoever answered in {self.name}'s place has another key: {self.name}'s new device, or somebody"
+                    f" who pretends to be {self.name}. Nothing was sent. Ask {self.name}, but not in a chat, for the"
+                    " id that simp identity shows, and type: simp trust NAME ID"
                 )
         return ""
 

@@ -290,7 +290,8 @@ class Switchboard:
             return True
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
-                if datagram.operation is Control.ACK and datagram.payload in _ACKNOWLEDGE_NOTHING:
+                wrong = datagram.sequence != 0 and call.framing is not Framing.BARE  # (S1 5.4, 9.3)
+                if datagram.operation is Control.ACK and (wrong or datagram.payload in _ACKNOWLEDGE_NOTHING):
                     return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return datagram.operation in (Control.ACK, Control.FIN_ACK)
