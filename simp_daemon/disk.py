@@ -33,14 +33,21 @@ class Disk:
     While it is `failing`, everything waits: whoever feeds the rules feeds them nothing that peers say, nor the time.
     """
 
-    def __init__(self, directory: Path, perform: Callable[[Effect], None], fail: Callable[[str], None]) -> None:
-        """Raises `StateError`."""
+    def __init__(
+        self,
+        directory: Path,
+        perform: Callable[[Effect], None],
+        fail: Callable[[str], None],
+        gather: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`gather` lets what has come meanwhile join what waits for the disk. Raises `StateError`."""
         self._identity = read_identity(directory)
         self._store = Store(directory, daemon=True)
         for each in self._store.notices:
             log.warning("%s", each)
         self._perform = perform
         self._fail = fail
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Effect] = []
         self._due: asyncio.Handle | None = None
@@ -81,6 +88,8 @@ class Disk:
     def flush(self) -> None:
         """Commits what waits, and performs what rests on it."""
         self._due = None
+        if self._waiting and not self._performing:
+            self._gather()
         while self._waiting and not self._performing:
             if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
                 self._due = self._due or self._loop.call_later(AGAIN, self.flush)
