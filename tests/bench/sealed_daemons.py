@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Final
 
 from simp_proto.sealed.frames import TEXT as TEXT_KIND
 from simp_proto.sealed.frames import Message, build_message
 from tests.bench.figures import IN_FLIGHT, TEXT, WARM_UP, Effort, Figure
 from tests.bench.people import Person, attach, latencies, loopback_addresses, messages_per_second, open_chat
+
+BLOCKS: Final = 20
+"""Of messages one by one, and of commits alone, in turn."""
 
 
 def one_by_one(sender: Person, receiver: Person, count: int) -> float:
@@ -61,8 +65,9 @@ def measure_sealed_daemons(effort: Effort) -> Iterator[Figure]:
             commits.append(rows_per_second(folder, effort.single, 1))
             batches.append(rows_per_second(folder, effort.messages, IN_FLIGHT))
         single, times = [], {}
-        for _ in range(effort.pairs):
-            single.append(one_by_one(*chats[True], effort.single // effort.pairs) / rows_per_second(folder, 200, 1))
+        for _ in range(BLOCKS):  # short ones: a disk that others use is now quick, now slow
+            count = effort.single // BLOCKS
+            single.append(one_by_one(*chats[True], count) / rows_per_second(folder, count, 1))
         for sealed, pair in chats.items():
             percentiles = quantiles(latencies(*pair, effort.latencies), n=100, method="inclusive")
             times[sealed] = percentiles[49], percentiles[98]

@@ -127,7 +127,7 @@ class Busy:
         for number in range(count):
             self.establish(number, b"k" * 24 + number.to_bytes(8, "big"))
         (chat,) = exchange._conversations.by_session(Seal(self.keys, b"0", caller=True).session)
-        exchange._engage(chat, 0.0)
+        exchange._conversations.engage(chat, 0.0)
         self.core._drain(0.0)
         self.partner = Seal(self.keys, b"0", caller=False)
         self.sent.clear()
