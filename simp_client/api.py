@@ -119,9 +119,9 @@ class Client:
     async def call(self, whom: str) -> Other:
         """Calls the user of that name, or at `IP` or `IP:port`, and returns the partner once the chat is on.
 
-        Raises `RefusedError` for a no, `AddressError` for what is neither an address nor the name of exactly one of
-        `people` (those who are here go before those who are known), and `NotNowError` while something else is on. It
-        waits as long as the daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
+        Raises `RefusedError` for a no, also the daemon's to a name that nobody has, or several; `LineError` for what
+        can be neither an address nor a name, and `NotNowError` while something else is on. It waits as long as the
+        daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
         """
         await self._left()
         self._attachment.call(whom)

@@ -11,7 +11,7 @@ from typing import Final
 
 from simp_client import events
 from simp_client.events import NOBODY, Event, Fate, How, Other
-from simp_client.people import People, number, read_seen
+from simp_client.people import People, number, read_peer, read_seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError, NotNowError
@@ -99,12 +99,20 @@ class Attachment:
         self._barriers.append(NOBODY)
 
     def call(self, whom: str) -> None:
-        """Calls `IP`, `IP:port` or the only one with that name; raises `AddressError`. Leads to `Began` or `Failed`."""
+        """Calls `IP`, `IP:port` or whoever the daemon finds to have that name (discovery 4.1). Raises `LineError` for
+        what can be neither. Leads to `Began` or `Failed`.
+        """
         self._require("call", Phase.IDLE)
-        address, whom = self.people.find(whom), whom.strip()
-        # The daemon fills in the port (client 4), and decides whom a name means: the address is where we think so.
-        self._begin(Phase.CALLING, Other("" if whom == address else whom, address))
-        self._say(Word.CONNECTING, whom)
+        callee = read_peer(whom)
+        self._say(Word.CONNECTING, callee.peer)
+        # The daemon fills in the port (client 4). Where a name leads it tells later; until then this is where we think.
+        where = self.people.named(callee.name)
+        self._begin(Phase.CALLING, Other(callee.name, where[0]) if len(where) == 1 else callee)
+
+    def look(self) -> None:
+        """Asks who is here. Leads to `Idle`, once all of them have been told."""
+        self._require("look", Phase.IDLE)
+        self._say_and_ping(Word.WHO, "", Phase.IDLE)
 
     def accept(self, request: Other) -> None:
         """Accepts one of `requests`, which ends a call. Leads to `Began` or `Failed`."""
@@ -133,7 +141,8 @@ class Attachment:
     def leave(self) -> None:
         """Leaves the chat, or takes the call back. Leads to `Idle`; messages under way still get their fate."""
         self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
-        self._say_and_ping(Word.QUIT, self.partner.peer, Phase.LEAVING)
+        written = self.partner.name if self.phase is Phase.CALLING and not self.rang else ""
+        self._say_and_ping(Word.QUIT, written or self.partner.peer, Phase.LEAVING)
         self._begin(Phase.LEAVING, NOBODY)
 
     def detach(self) -> None:
@@ -225,11 +234,11 @@ class Attachment:
 
     def _see(self, line: Line) -> None:
         person = read_seen(line)
-        if person and person.name:
+        if person and person.other.name:
             if person.address == self.doubted and person.here:
                 self._tell(events.LastHeard(person))
             self._put(person.address, person)
-        else:  # nobody is at that daemon
+        else:  # nobody is at that daemon, nor known to have been
             self._put(line.fields(3)[1], None)
 
     def _put(self, address: str, person: events.Person | None) -> None:
@@ -321,8 +330,6 @@ class Attachment:
             return How.BUSY
         if self._told:
             return How.TOLD
-        if self._why and self._why.startswith("nothing could be sent"):
-            return How.UNREACHABLE
         if self.phase is Phase.ACCEPTING:
             return How.WITHDRAWN
         return How.NOBODY if self._unanswered >= (_CLUELESS if self.rang else 1) else How.DECLINED

@@ -42,22 +42,24 @@ class Person:
     source: str
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
-    """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+    """Seconds since their daemon was heard, when this was told; `None` where it is known only."""
     known_as: str = ""
     """Their name in the file, or in an earlier chat, where they call themselves otherwise."""
 
     def __str__(self) -> str:
         """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""
-        return printable(f"{self.other.title}, {'known' if self.seconds is None else f'heard {self.seconds} s ago'}")
+        nobody = "" if self.name else "; nobody there"
+        heard = "known" if self.seconds is None else f"heard {self.seconds} s ago{nobody}"
+        return printable(f"{self.other.title}, {heard}")
 
     @property
     def here(self) -> bool:
-        """Whether somebody is there who can be called; the name is empty where nobody is at that daemon."""
+        """Whether somebody is there (discovery 2.2); the name is empty where nobody is at that daemon."""
         return bool(self.name) and self.seconds is not None
 
     @property
     def other(self) -> Other:
-        return Other(self.name, self.address)
+        return Other(self.name or self.known_as, self.address)
 
 
 @unique
@@ -76,7 +78,6 @@ class How(Enum):
     DECLINED = "its user said no"
     BUSY = "its user is in another chat"
     NOBODY = "nobody answered"
-    UNREACHABLE = "nothing gets there"
     TOLD = "as the daemon's ERROR has said"
     WITHDRAWN = "the request was taken back"
 

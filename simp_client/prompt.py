@@ -116,15 +116,15 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")
-    known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
+    known = {each.other.name for each in attachment.people if not each.here and each.source != "announced"}
     if absent := sorted(known - {each.name for each in people}, key=str.casefold):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not heard now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
     whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
     elif attachment.looks:
-        lines.append(f"Nobody is here now. Wait, or call {whom}; `simp doctor` finds out why.")
+        lines.append(f"Nobody was found. Wait, or call {whom}; `simp doctor` finds out why.")
     else:
         lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
@@ -186,7 +186,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         case Place.LOOKING:
             place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
         case Place.MENU if attachment.watches:
-            count = f"{here} here" if here else "nobody here" if attachment.looks else "discovery is off"
+            count = f"{here} here" if here else "nobody found" if attachment.looks else "discovery is off"
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"

@@ -11,7 +11,7 @@ from typing import Final
 from wcwidth import iter_graphemes, iter_graphemes_reverse, wcwidth
 
 from simp_client.events import Other
-from simp_proto.printable import printable
+from simp_proto.printable import printable, printable_name
 
 Text = tuple[tuple[str, str], ...]
 """Words with the name of their style: `name`, `notice`, `error` or none.
@@ -20,7 +20,7 @@ Without its last newline; any other is followed by `MORE`.
 """
 
 MORE: Final = "  │ "
-"""Before each line of a message but its first."""
+"""Before each line of a message except the first."""
 
 SHORT: Final = 60
 """Characters of a message that are enough to recognise it."""
@@ -85,7 +85,7 @@ _LOOKS: Final = (
 
 def named(name: str, own: str = "") -> str:
     """A peer's name: in quotes where it could be taken for more than a name, and marked where it looks like ours."""
-    shown = printable(name)
+    shown = printable_name(name)
     if not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
         shown = f'"{_line(shown).replace(chr(34), chr(39))}"'
     return f"{shown} (not you)" if own and look(name) == look(own) else shown

@@ -32,7 +32,7 @@ from simp_client import (
 )
 from simp_daemon.loop import Daemon
 from simp_proto.address import format_address
-from simp_proto.errors import AddressError, LineError
+from simp_proto.errors import LineError
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 from tests.test_loop import free_address
 
@@ -302,7 +302,7 @@ def test_a_daemon_that_hangs_up_at_once_is_none() -> None:
     ("wish", "error", "words"),
     [
         (lambda client: client.say("x"), NotNowError, "can't say now: it is attached and nothing is on"),
-        (lambda client: client.call("nowhere"), AddressError, "There is nobody called"),
+        (lambda client: client.call("a|b"), LineError, "in the name"),
         (lambda client: client.accept(BOB), NotNowError, "no request of bob"),
         (lambda client: client.decline(BOB), NotNowError, "no request of bob"),
     ],
@@ -351,8 +351,12 @@ def test_people_are_there_by_name_and_in_the_events() -> None:
             bob = Person("bob", "127.0.0.2:7777", "announced", 3)
             assert await client.next_event() == Seen(bob)
             assert client.people == [bob, Person("dora", "127.0.0.4:7777", "hosts", None)]
-            with pytest.raises(AddressError, match="There is nobody called 'carol' here"):
-                await client.call("carol")
+            call = asyncio.ensure_future(client.call("carol"))
+            await daemon.hear("CONNECTING|carol")
+            await daemon.say("ERROR|nobody called 'carol' is here", "QUIT|carol")
+            with pytest.raises(RefusedError, match="No chat with carol: nobody called 'carol' is here"):
+                await call
+            assert isinstance(await client.next_event(), Warned)
             call = asyncio.ensure_future(client.call("bob"))
             await daemon.hear("CONNECTING|bob")
             await daemon.say("CONNECTED|bob|127.0.0.2:7777", "GONE|bob|127.0.0.2:7777")

@@ -6,20 +6,38 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.database import restore
 from simp_daemon.effects import Send
-from simp_daemon.events import Ignored, Reason
-from simp_daemon.occurrences import DatagramReceived
+from simp_daemon.events import Ignored, Reason, Source
+from simp_daemon.occurrences import Announced, DatagramReceived, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
-from simp_proto.constants import OFFER, Control, Framing, Type
+from simp_proto.constants import (
+    OFFER,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
+    RINGING,
+    Chat,
+    Control,
+    Framing,
+    Operation,
+    Type,
+)
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.key_log import read_line
 from simp_proto.sealed.offer import Offer, build_offer
-from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload, read_record
 from tests.town import Home, Town
+
+FOREIGN = ("10.0.0.200", 7777)
+AT = format_address(FOREIGN)
 
 
 @pytest.fixture(name="town")
@@ -195,7 +213,8 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    secured = f"SECURED|{at(other)}|encrypted"
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", secured]
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -451,6 +470,284 @@ def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town
     alice.say("CONNECTED|old")
     town.run(0.1)
     assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]
+
+
+def test_a_contact_that_has_the_address_of_another_now_is_told_and_called_by_name(town: Town) -> None:
+    """As networks hand addresses on."""
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    for home in (bob, carol):
+        meet(town, alice, home)
+        alice.say(f"QUIT|{home.name}")
+        town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(carol)}")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(15)
+    assert alice.hear()[-2:] == [
+        "ERROR|carol is now where bob was: nothing was said; call carol, if you mean them", "QUIT|bob"
+    ]  # fmt: skip
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(town: Town) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
+    town.run(1)
+    alice.say("CONNECTING|carol")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(1)
+    heard = alice.hear()
+    assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+
+
+def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
+    alice, bob = town.home("alice", logs_keys=True), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted|logged"
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    alice.say("CHAT|to be read")
+    town.run(1)
+    (keys,) = (read_line(line) for line in alice.keys)
+    assert keys
+    frames = []
+    for sender, datagram in town.passed:
+        if found := read_record(datagram.data):
+            operation, record = found
+            assert record.session == keys.session
+            key = keys.caller if sender == alice.address else keys.callee
+            plain = open_record(ChaCha20Poly1305(key), operation, record)
+            assert plain
+            frames += read_frames(plain)
+    assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
+    assert not bob.keys
+
+
+def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.detach()
+    alice.hear()
+    other = town.home("other")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    for home in (bob, other):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    assert alice.hear()[-4:] == [
+        f"CONNECTING|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        f"CONNECTING|{at(other)}",
+        f"SECURED|{at(other)}|claimed",
+    ]
+
+
+# -- what our person is told
+
+
+def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town) -> None:
+    """Whoever has lost its disk, and calls as a stranger from there, or calls again after a crash and gives up."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.folder = "alice, who has forgotten all"
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear()[-2:] == [f"CONNECTING|{at(alice)}", f"SECURED|{at(alice)}|claimed"]
+    alice.say(f"QUIT|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear() == []
+    bob.say("CHAT|are you there?", f"QUIT|{one_line(alice)}")
+    assert bob.hear() == ["QUIT|alice"]
+
+
+def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.backup(town.folder / "copy")
+    bob.say("CHAT|one", "CHAT|two")
+    town.run()
+    alice.crash()
+    restore(town.folder / "copy", town.folder / alice.folder)
+    alice.start()
+    town.run(60)
+    alice.attach()
+    alice.hear()
+    alice.say("CONNECTED|bob")
+    town.run()
+    assert alice.hear() == [
+        f"CONNECTED|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        "ERROR|2 pieces of bob's messages aren't here, and won't come: ask for them again",
+    ]
+
+
+def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|good night", "QUIT|bob")
+    town.run(10)
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CONNECTED|bob")
+    town.run(3)
+    assert alice.hear() == ["UNDELIVERED|1"]
+    town.lose = lambda sender, datagram: False
+    town.run(10)
+    assert alice.hear() == [f"CONNECTED|{at(bob)}", f"SECURED|{at(bob)}|encrypted"]
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert bob.hear()[-1] == "CHAT|alice|good morning"
+
+
+def from_foreign(home: Home, operation: Operation, payload: bytes = b"", framing: Framing = Framing.BARE) -> None:
+    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+    home.handle(DatagramReceived(build(Datagram(kind, operation, 0, b"bob", payload, framing)), FOREIGN))
+
+
+def sent(town: Town, seconds: float = 0.0) -> list[Operation]:
+    """What goes to the foreign peer in that time."""
+    town.sent.clear()
+    town.run(seconds)
+    return [parse(datagram.data).operation for _, datagram in town.sent if datagram.peer == FOREIGN]
+
+
+@pytest.mark.parametrize("operation", [Control.FIN_ACK, Control.ERR_FIN, Control.FIN, Control.ACK])
+def test_each_answer_of_simp_1_to_a_call_that_was_taken_back_ends_it(town: Town, operation: Control) -> None:
+    """And only one of them that has FIN, and isn't an acknowledgement, is acknowledged (S1 7)."""
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    assert sent(town, 1) == [Control.SYN, Control.FIN]
+    from_foreign(alice, operation)
+    assert sent(town, 60) == ([Control.ACK] if operation in (Control.FIN, Control.ERR_FIN) else [])
+    assert alice.core.idle
+
+
+@pytest.mark.parametrize("payload", [RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER])
+def test_an_ack_that_says_something_else_is_none_of_the_fin_that_takes_a_call_back(town: Town, payload: bytes) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    from_foreign(alice, Control.ACK, payload, Framing.HEADER)
+    answers = [Control.ACK] if payload == PRESENCE_QUESTION else []
+    assert sent(town, 60) == [*answers, Control.FIN, Control.FIN]
+
+
+def test_no_chat_is_the_answer_to_a_call(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(31)
+    alice.hear()
+    from_foreign(alice, Chat.MESSAGE, b"hello")
+    assert sent(town, 28) == []
+    assert alice.hear() == []
+    assert sent(town, 2) == [Control.SYN]
+    assert alice.hear() == [f"UNANSWERED|{AT}|60"]
+
+
+def test_nobody_is_asked_again_to_wait_when_a_call_turns_out_to_be_one_of_simp_1(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(100)
+    alice.hear()
+    from_foreign(alice, Control.ACK, RINGING, Framing.HEADER)
+    town.run(19)
+    assert alice.hear() == [f"RINGING|bob|{AT}"]
+    town.run(2)
+    assert alice.hear() == ["UNANSWERED|bob|120"]
+
+
+@pytest.mark.parametrize("before", ["taken back", "declined", "left"])
+def test_nothing_of_an_earlier_conversation_ends_the_next_call(town: Town, before: str) -> None:
+    alice = town.home("alice")
+    if before == "taken back":
+        alice.say(f"CONNECTING|{AT}")
+    else:
+        from_foreign(alice, Control.SYN)
+    if before == "left":
+        alice.say("CONNECTED|bob")
+        from_foreign(alice, Control.ACK)
+        alice.say("CHAT|unheard")
+    alice.say(f"QUIT|{AT}")
+    sent(town, 1)
+    alice.hear()
+    alice.say(f"CONNECTING|{AT}")
+    assert sent(town, 100) == [Control.SYN] * 4
+    assert alice.hear() == [*(["UNDELIVERED|1"] if before == "left" else []), *asked(90)]
+
+
+def asked(last: int) -> list[str]:
+    return [f"UNANSWERED|{AT}|{seconds}" for seconds in range(30, last + 1, 30)]
+
+
+def test_whoever_spoke_trailer_a_moment_ago_is_called_in_it(town: Town) -> None:
+    """A SYN in `bare` ends such a daemon (S1 9.8)."""
+    alice = town.home("alice")
+    from_foreign(alice, Control.SYN, framing=Framing.TRAILER)
+    alice.say(f"QUIT|{AT}", f"CONNECTING|{AT}")
+    syn = [each for _, each in town.air if each.peer == FOREIGN][-1]
+    assert parse(syn.data).framing is Framing.TRAILER
+
+
+def test_nobody_is_asked_for_presence_who_is_being_called(town: Town) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say("WHO|", f"CONNECTING|{AT}")
+    sent(town)
+    for wish in (f"QUIT|{AT}", "WHO|"):
+        town.run(9)
+        alice.say("WHO|")
+        assert Control.ACK not in sent(town)
+        alice.say(wish)
+
+
+@pytest.mark.parametrize("operation", [Control.SYN_ACK, Control.ERR])
+def test_whoever_answers_a_call_from_elsewhere_is_named_once(town: Town, operation: Control) -> None:
+    alice, answer = town.home("alice"), build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE))
+    alice.say(f"CONNECTING|{AT}")
+    alice.hear()
+    for host in (3, 3, 4):
+        alice.handle(DatagramReceived(answer, (f"10.0.0.{host}", 7777)))
+    assert alice.hear() == [f"ELSEWHERE|{AT}|10.0.0.3:7777"]
+    from_foreign(alice, Control.SYN_ACK)
+    assert alice.hear()[0] == f"CONNECTED|bob|{AT}"
+
+
+def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.on = False
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    alice.hear()
+    from_foreign(alice, Control.SYN_ACK)
+    assert alice.hear() == []
 
 
 # -- floods

@@ -100,6 +100,10 @@ class Pins:
         if named:
             self._named[pin.name.lower()] = named
 
+    def release(self, address: Address) -> None:
+        """Whoever was reached there isn't there any more, as far as known."""
+        self._reached.pop(address, None)
+
     def get(self, key: bytes) -> Pin | None:
         """The contact with that static key."""
         return self._pins.get(key)

@@ -29,7 +29,15 @@ from simp_daemon.peers.doorkeeper import Doorkeeper
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_proto.address import Address, format_address
-from simp_proto.constants import PENDING_REQUESTS, Control, Framing
+from simp_proto.constants import (
+    PENDING_REQUESTS,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
+    RINGING,
+    Control,
+    Framing,
+    Type,
+)
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
 from simp_proto.sealed.offer import Offer, read_offer, tag_of
@@ -37,8 +45,10 @@ from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Reco
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
-_ENDS: Final = (Control.ACK, Control.SYN, Control.FIN)
+_ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
 """After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
+_ACKNOWLEDGE_NOTHING: Final = (RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER)
+"""What ACKs may say that are about something else (S1 4.3, 4.12)."""
 
 
 class Switchboard:
@@ -108,6 +118,8 @@ class Switchboard:
         for call in self._calls.between(peer, pin):
             if call.state in CALLING:
                 self._calls.input(call, Input.SUPERSEDED, Happening(now))
+            if call.in_the_clear:  # its FIN would end this one
+                self._calls.input(call, Input.CALL, Happening(now))
         self._calls.dial(peer, pin, now, quiet=False, header=header)
 
     def resume(self, contact: bytes, now: float) -> None:
@@ -148,6 +160,11 @@ class Switchboard:
     def concerns(self, peer: Address) -> bool:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
         return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
+
+    @property
+    def unanswered(self) -> list[Call]:
+        """Calls to whoever is there that nothing has answered."""
+        return [call for call in self._calls.all(State.CALLING) if call.expected is None]
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
@@ -261,6 +278,8 @@ class Switchboard:
 
     def _read_clear(self, datagram: Datagram, peer: Address, now: float) -> bool:
         """Something of SIMP/1: the first answer to a call decides which protocol it is (simp2 3.3, 4.4)."""
+        if datagram.type is not Type.CONTROL:
+            return False
         for call in self._calls.all(*CALLING):
             if call.peer != peer or not (rings(datagram) or datagram.operation in _ANSWERS):
                 continue
@@ -275,8 +294,10 @@ class Switchboard:
             return True
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
+                if datagram.operation is Control.ACK and datagram.payload in _ACKNOWLEDGE_NOTHING:
+                    return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
-                return datagram.operation is Control.ACK
+                return datagram.operation in (Control.ACK, Control.FIN_ACK)
         return False
 
 
