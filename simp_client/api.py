@@ -39,6 +39,7 @@ from simp_client.events import (
     Requested,
     Ringing,
     Said,
+    Secured,
     Seen,
     Settled,
     Silent,
@@ -53,7 +54,7 @@ from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  #
 from simp_proto.printable import printable
 
 Event = (
-    Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent
+    Missed | Seen | Gone | Requested | Secured | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent
     | LastHeard | Ended | Warned
 )  # fmt: skip
 """What others do."""
@@ -102,6 +103,15 @@ class Client:
     def partner(self) -> Other | None:
         """Who is called or chatted with."""
         return None if self._attachment.partner is NOBODY else self._attachment.partner
+
+    @property
+    def secured(self) -> str | None:
+        """How the chat is secured: `clear`, `encrypted`, `verified` or `claimed` (client 4.3).
+
+        `None` without a chat, and where the daemon doesn't tell, so that it is to be taken for `clear`. Whether your
+        daemon logs its keys: `partner.logged`.
+        """
+        return self._attachment.partner.secured if self._attachment.phase is Phase.CHAT else None
 
     @property
     def requests(self) -> list[Other]:
@@ -216,7 +226,8 @@ class Client:
         result = answer.result()
         if isinstance(result, Failed):
             raise RefusedError(printable(f"No chat with {result.other.title}: {result.why or result.how.value}."))
-        return result.other
+        partner = self._attachment.partner  # of whom more may be known than when the chat began
+        return partner if partner == result.other else result.other
 
     def _decide(self, answer: Began | Failed) -> None:
         """Answers the call or acceptance that a task waits for."""

@@ -6,6 +6,7 @@ no line of a daemon raises anything (client 2.4).
 """
 
 from collections import deque
+from dataclasses import replace
 from enum import Enum, unique
 from typing import Final
 
@@ -22,6 +23,8 @@ MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
 _UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
+_SECURED: Final = ("clear", "encrypted", "verified", "claimed")
+"""What is known here of how a chat is secured (client 4.3)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
@@ -66,6 +69,7 @@ class Attachment:
         self.doubted = ""
         """Where somebody was here who hasn't answered a call, until the daemon has said more of them."""
         self._answered = False  # CONNECT is
+        self._last: Word | None = None  # of the last line
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
         self._unanswered = 0  # seconds without an answer, as far as told
@@ -158,6 +162,7 @@ class Attachment:
         if self.phase is Phase.OVER:
             return
         calling = self.phase is Phase.CALLING
+        last, self._last = self._last, line.word
         match line.word:
             case Word.PING | Word.CONNECT | Word.WHO:  # which only a client says
                 return
@@ -168,6 +173,8 @@ class Attachment:
                 if request.peer:
                     self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
                     self._tell(events.Requested(request))
+            case Word.SECURED:
+                self._secure(*line.fields(5)[1:4], asks=last is Word.CONNECTING)
             case Word.MISSED:
                 name, address, seconds = line.fields(3)
                 if (ago := number(seconds)) is not None and (name or address):
@@ -269,6 +276,18 @@ class Attachment:
         self.said = 0
         self._begin(Phase.CHAT, partner)
         self._tell(events.Began(partner))
+
+    def _secure(self, address: str, secured: str, logged: str, *, asks: bool) -> None:
+        """It is about the request of the line before, or else about the chat (client 4.3)."""
+        if secured not in _SECURED:
+            return
+        if asks and self.requests and self.requests[-1].address == address:
+            self.requests[-1] = other = replace(self.requests[-1], secured=secured)
+        elif not asks and self.phase is Phase.CHAT and self.partner.address == address:
+            self.partner = other = replace(self.partner, secured=secured, logged=logged == "logged")
+        else:
+            return
+        self._tell(events.Secured(other))
 
     def _quit(self, peer: str) -> None:
         if not peer:

@@ -7,7 +7,7 @@ a second wish for it doesn't.
 from collections import deque
 from typing import Final, NamedTuple
 
-from simp_client import events, prompt, view
+from simp_client import events, prompt, secured, view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import Event, Fate, How, Other
 from simp_client.prompt import TALKING, Ask, Kind, Place, State
@@ -217,6 +217,8 @@ class Calls:
                 asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
                     self._put_off(other)
+            case events.Secured(other) if self.state is Phase.CHAT and other is self.attachment.partner:
+                self.shown += secured.explain(other, self.user)
             case events.Withdrawn(other):
                 self.notice(f"Missed call: {self.who(other)} called, and gave up.")
             case events.Ringing(other) if was is Phase.CALLING:

@@ -233,6 +233,11 @@ class Dialogue:
                 self._calls.list_people()
                 self._asked = None
             ask = self.ask
+            if ask == self._asked and ask.other.secured != self._asked.other.secured:
+                # More is known of the caller now; most often nobody has seen the question yet.
+                if ask in self._calls.shown:
+                    self._calls.shown.remove(ask)
+                self._asked = None
             if ask != self._asked:
                 self._asked = ask
                 if ask.words:

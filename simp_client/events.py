@@ -1,6 +1,6 @@
 """What an attachment tells, and whom it names. The words in it may be a peer's: hostile until escaped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
 
@@ -13,6 +13,13 @@ class Other:
 
     name: str
     address: str
+    secured: str | None = field(default=None, compare=False, kw_only=True)
+    """How the chat with them is secured, or what their request shows: `clear`, `encrypted`, `verified`, `claimed`.
+
+    `None` while nothing is known, and where the daemon doesn't tell (client 4.3).
+    """
+    logged: bool = field(default=False, compare=False, kw_only=True)
+    """Whether our daemon writes the keys of the chat to a file, with which others can read it."""
 
     @property
     def peer(self) -> str:
@@ -112,6 +119,13 @@ class Gone:
 @dataclass(frozen=True, slots=True)
 class Requested:
     """Somebody wants to chat."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """How the chat with `other`, or one that they ask for, is `secured` is known now, or known otherwise."""
 
     other: Other
 
@@ -224,6 +238,6 @@ class Over:
 
 
 Event = (
-    Idle | Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
+    Idle | Missed | Seen | Gone | Requested | Secured | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
     | Unanswered | Silent | LastHeard | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
 
-from simp_client import view
+from simp_client import secured, view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import NOBODY, Other
 
@@ -93,8 +93,11 @@ def ask(
         who = view.title(requests[0], user)
         partner = view.short_title(attachment.people.known(attachment.partner), user)
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
-        words, news = f"{who} wants to chat. Accept{instead}? (y/n)", f"{who} wants to chat{ends}."
-        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ", news)
+        wants = secured.wants(requests[0], user)
+        words, news = f"{wants}. Accept{instead}? (y/n)", f"{wants}{ends}."
+        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured == "claimed" else ""
+        label = f"Accept {who}{claims}? (y/n) "
+        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, label, news)
     if state in QUESTIONS:
         kind, words = QUESTIONS[state]
         return Ask(kind, words=words, label=f"{words} ", people=people if kind is Kind.MENU else ())
@@ -210,5 +213,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         (few, leave),
         (leave,),
     )
-    bars = (f" {' · '.join(filter(None, form))} " for form in forms)
+    marks = secured.marks(attachment.partner) if state is Phase.CHAT else ("", "")
+    marked = (*((marks[0], *form) for form in forms[:-2]), *((marks[1], *form) for form in forms), forms[-1])
+    bars = (f" {' · '.join(filter(None, form))} " for form in marked)
     return next((bar for bar in bars if view.width(bar) < columns), "")

@@ -76,6 +76,11 @@ def short(text: str) -> str:
 
 # -- people
 
+MARKS: Final = {
+    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
+}  # fmt: skip
+"""How a chat is secured, in words that are ours alone (client 4.3)."""
+LOGGED: Final = "logged"
 _PLAIN_NAME: Final = re.compile(r"(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_ .'-]*")
 _LOOKS: Final = (
     ("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("|", "l"), ("!", "l"), ("5", "s"),
@@ -86,7 +91,8 @@ _LOOKS: Final = (
 def named(name: str, own: str = "") -> str:
     """A peer's name: in quotes where it could be taken for more than a name, and marked where it looks like ours."""
     shown = printable_name(name)
-    if not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
+    marks = any(look(mark) in look(name) for mark in (*MARKS.values(), LOGGED))
+    if marks or not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
         shown = f'"{_line(shown).replace(chr(34), chr(39))}"'
     return f"{shown} (not you)" if own and look(name) == look(own) else shown
 

@@ -23,6 +23,7 @@ from simp_client import (
     Requested,
     Ringing,
     Said,
+    Secured,
     Seen,
     Warned,
     Withdrawn,
@@ -241,6 +242,36 @@ async def in_a_chat() -> AsyncIterator[tuple[Client, ScriptedDaemon]]:
         await daemon.take_call("127.0.0.2", "bob")
         assert await call == BOB
         yield client, daemon
+
+
+def test_a_program_knows_how_its_chat_is_secured() -> None:
+    async def scenario() -> None:
+        async with in_a_chat() as (client, daemon):
+            assert client.secured is None  # of a daemon that doesn't tell
+            await daemon.say("SECURED|bob|127.0.0.2:7777|encrypted")
+            assert await client.next_event() == Secured(BOB)
+            assert client.secured == "encrypted"
+            await daemon.say("CONNECTING|eve|127.0.0.9:7777", "SECURED|eve|127.0.0.9:7777|claimed")
+            assert await client.next_event() == Requested(Other("eve", "127.0.0.9:7777"))
+            assert await client.next_event() == Secured(Other("eve", "127.0.0.9:7777"))
+            assert [each.secured for each in client.requests] == ["claimed"]
+            assert client.secured == "encrypted"
+            await daemon.say("QUIT|bob")
+            assert await client.next_event() == Ended(BOB)
+            assert client.secured is None
+
+    run(scenario)
+
+
+def test_a_program_knows_it_as_soon_as_its_chat_is_on() -> None:
+    async def scenario() -> None:
+        async with scripted() as (client, daemon):
+            call = asyncio.ensure_future(client.call("127.0.0.2"))
+            await daemon.hear("CONNECTING|127.0.0.2")
+            await daemon.write(b"CONNECTED|bob|127.0.0.2:7777\nSECURED|bob|127.0.0.2:7777|verified\n")
+            assert (await call).secured == client.secured == "verified"
+
+    run(scenario)
 
 
 def test_the_end_of_the_block_leaves_politely() -> None:

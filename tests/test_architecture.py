@@ -158,8 +158,9 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
-    "simp_client.prompt": Row("attachment events view"),
-    "simp_client.calls": Row("simp_proto.constants simp_proto.text attachment events prompt view"),
+    "simp_client.secured": Row("events view"),
+    "simp_client.prompt": Row("attachment events secured view"),
+    "simp_client.calls": Row("simp_proto.constants simp_proto.text attachment events prompt secured view"),
     "simp_client.dialogue": Row("simp_proto.errors simp_proto.text attachment people prompt calls view"),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.text",
@@ -227,9 +228,9 @@ ORDER = [
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
-    "simp_client.events simp_client.view < simp_client.people < simp_client.attachment < simp_client.prompt "
-    "simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue < simp_client.runner "
-    "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
+    "simp_client.events simp_client.view < simp_client.people simp_client.secured < simp_client.attachment "
+    "< simp_client.prompt simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue "
+    "< simp_client.runner < simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",

@@ -518,3 +518,47 @@ def test_a_call_at_an_address_that_is_none_ends_like_any_other(address: str) -> 
     end.attachment.call("127.0.0.2")
     end.hear(f"RINGING|bob|{address}", "ELSEWHERE|127.0.0.2:7777|127.0.0.3:7777", "UNANSWERED|bob|30", "ERROR|no")
     assert isinstance(end.hear("QUIT|bob")[-1], events.Failed)
+
+
+# -- how a chat is secured (client 4.3)
+
+
+def test_how_a_chat_or_a_request_is_secured() -> None:
+    end = chatting()
+    (secured,) = end.hear("SECURED|bob|127.0.0.2:7777|encrypted")
+    assert secured == events.Secured(BOB)
+    assert end.attachment.partner.secured == "encrypted"
+    asked, secured = end.hear("CONNECTING|carol|127.0.0.3:7777", "SECURED|carol|127.0.0.3:7777|claimed")
+    assert (asked, secured) == (events.Requested(CAROL), events.Secured(CAROL))
+    assert [each.secured for each in end.attachment.requests] == ["claimed"]
+    assert end.attachment.partner.secured == "encrypted"
+
+
+def test_a_request_at_the_address_of_the_partner_changes_nothing_of_the_chat() -> None:
+    end = chatting()
+    end.hear("SECURED|bob|127.0.0.2:7777|encrypted")
+    end.hear("CONNECTING|bob|127.0.0.2:7777", "SECURED|bob|127.0.0.2:7777|verified")
+    assert end.attachment.partner.secured == "encrypted"
+    end.hear("SECURED|bob|127.0.0.2:7777|verified")
+    assert end.attachment.partner.secured == "verified"
+
+
+@pytest.mark.parametrize("at", [attached, calling, accepting, leaving])
+def test_what_is_secured_is_a_chat_or_a_request(at: Callable[[], End]) -> None:
+    end = at()
+    assert end.hear("SECURED|bob|127.0.0.2:7777|verified") == []
+    assert end.attachment.partner.secured is None
+
+
+def test_a_program_may_answer_with_what_it_was_told_before_more_was_known() -> None:
+    end = attached("CONNECTING|bob|127.0.0.2:7777", "SECURED|bob|127.0.0.2:7777|verified")
+    end.attachment.accept(BOB)
+    assert end.said() == ["CONNECTED|127.0.0.2:7777"]
+
+
+@pytest.mark.parametrize("state", ["", "of a later version", "VERIFIED", "verified "])
+def test_a_state_that_is_not_known_is_ignored(state: str) -> None:
+    end = chatting()
+    assert end.hear(f"SECURED|bob|127.0.0.2:7777|{state}") == []
+    end.hear("SECURED|bob|127.0.0.2:7777|encrypted", f"SECURED|bob|127.0.0.2:7777|{state}")
+    assert end.attachment.partner.secured == "encrypted"

@@ -1381,3 +1381,135 @@ def test_redirected_input_is_not_asked_during_a_call() -> None:
     assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
     assert desk.type("y") == []
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|y"]
+
+
+# -- how a chat is secured (client 4.3)
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "bar"),
+    [
+        ("encrypted", "* Encrypted. To be sure that it is bob, compare words: simp verify bob", "encrypted"),
+        ("verified", "* Encrypted and verified.", "verified"),
+        ("clear", "! In the clear: anyone on the network can read this, and write as bob.", "in the clear"),
+        (
+            "claimed",
+            "! You know more than one bob, each with another key. "
+            "Encrypted, but make sure which one this is: simp contacts",
+            "not proved",
+        ),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_how_a_chat_is_secured_is_said_once_in_words_and_always_in_the_bar(
+    state: str, words: str, bar: str, piped: bool
+) -> None:
+    desk = chatting(piped=piped)
+    desk.hear(f"SECURED|bob|{BOB}|{state}|later fields", "CHAT|bob|hi")
+    assert desk.shown[-2:] == [words, "bob: hi"]
+    assert desk.dialogue.bar(80) == f" {bar} · chat with bob ({BOB}) · q leaves · ? helps "
+    assert desk.dialogue.bar(40) == f" {bar} · with bob · q leaves "
+    assert desk.dialogue.bar(26) == f" {bar} · q leaves "
+
+
+def test_that_the_keys_of_a_chat_are_logged_is_said_as_long_as_it_is_on() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|verified|logged|later fields")
+    assert desk.shown[-2:] == [
+        "* Encrypted and verified.",
+        "! Your daemon writes the keys of this chat to a file (--key-log): whoever reads that can read the chat.",
+    ]
+    assert desk.dialogue.bar(80) == f" verified, logged · chat with bob ({BOB}) · q leaves · ? helps "
+    assert desk.dialogue.bar(41) == " verified, logged · with bob · q leaves "
+    assert desk.dialogue.bar(40) == " verified · with bob · q leaves "
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (f"SECURED|bob|{BOB}|of a later version",),
+        (f"SECURED|bob|{CAROL}|verified",),
+        (f"CONNECTING|carol|{CAROL}", f"SECURED|carol|{CAROL}|verified"),
+        (f"CONNECTING|bob|{BOB}", f"SECURED|bob|{BOB}|verified"),  # somebody else there, or who pretends to be
+        ("SECURED|", "SECURED|verified", "SECURED||verified|verified", f"SECURED|bob|{BOB}|VERIFIED"),
+    ],
+)
+def test_a_chat_of_which_nothing_is_known_is_not_said_to_be_secured(lines: tuple[str, ...]) -> None:
+    desk = chatting()
+    desk.hear(*lines)
+    assert desk.dialogue.bar(80) == f" chat with bob ({BOB}) · q leaves · ? helps "
+    assert not re.search("ncrypted|erified", " ".join(desk.shown))
+
+
+def test_what_is_known_of_one_chat_is_not_said_of_the_next() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|verified")
+    desk.type("q")
+    desk.hear("QUIT|bob", "PONG|")
+    assert "verified" not in desk.dialogue.bar(80)
+    desk.hear(REQUEST, f"SECURED|bob|{BOB}|verified")
+    desk.type("y")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.dialogue.bar(80) == f" chat with bob ({BOB}) · q leaves · ? helps "
+    desk.hear(f"SECURED|bob|{BOB}|encrypted")
+    assert desk.dialogue.bar(80).startswith(" encrypted · ")
+
+
+def test_words_that_were_compared_in_a_chat_count_from_then_on() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|encrypted", "CHAT|bob|hi", f"SECURED|bob|{BOB}|verified")
+    assert desk.shown[-1] == "* Encrypted and verified."
+    assert desk.dialogue.bar(80).startswith(" verified · ")
+
+
+@pytest.mark.parametrize(
+    ("state", "wants", "proved"),
+    [
+        ("encrypted", ", encrypted", ""),
+        ("verified", ", encrypted and verified", ""),
+        ("clear", ", in the clear", ""),
+        ("claimed", ". Careful: this may not be who you know by that name or address", ", not proved"),
+        ("of a later version", "", ""),
+    ],
+)
+def test_what_a_request_shows_is_said_before_it_is_accepted(state: str, wants: str, proved: str) -> None:
+    desk = at_menu()
+    desk.hear(REQUEST, f"SECURED|bob|{BOB}|{state}")
+    assert desk.asked[-1] == f"bob ({BOB}) wants to chat{wants}. Accept? (y/n)"
+    assert desk.dialogue.ask.news == f"bob ({BOB}) wants to chat{wants}."
+    assert desk.dialogue.ask.label == f"Accept bob ({BOB}){proved}? (y/n) "
+    assert desk.type("y") == ["CONNECTED|127.0.0.2:7777"]
+
+
+def test_the_question_whether_to_accept_is_asked_once_with_all_that_is_known() -> None:
+    desk = at_menu()
+    desk.dialogue.receive_line(parse_line(REQUEST.encode()))
+    desk.dialogue.receive_line(parse_line(f"SECURED|bob|{BOB}|claimed".encode()))
+    desk.asked.clear()
+    desk.flush()
+    (asked,) = desk.asked
+    assert "this may not be who you know" in asked
+
+
+def test_a_request_that_waits_during_a_chat_is_asked_about_with_what_it_shows() -> None:
+    desk = chatting()
+    desk.hear(f"CONNECTING|carol|{CAROL}", f"SECURED|carol|{CAROL}|claimed", "QUIT|bob")
+    assert desk.asked[-1].startswith(f"carol ({CAROL}) wants to chat. Careful: ")
+
+
+@pytest.mark.parametrize("name", ["verified", "keys logged", "ver1f1ed", "bob in the clear", "not proved"])
+def test_a_name_does_not_read_as_how_a_chat_is_secured(name: str) -> None:
+    desk = at_menu()
+    desk.hear(f"CONNECTING|{name}|{BOB}")
+    assert desk.asked[-1] == f'"{name}" ({BOB}) wants to chat. Accept? (y/n)'
+    desk.type("y")
+    desk.hear(f"CONNECTED|{name}|{BOB}")
+    assert desk.dialogue.bar(120) == f' chat with "{name}" ({BOB}) · q leaves · ? helps '
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "bob; reboot", "--yes", "b b", "12", "it's", "b*"])
+def test_no_name_is_typed_into_a_shell_that_could_mean_more_there(name: str) -> None:
+    desk = calling()
+    desk.hear(f"CONNECTED|{name}|{BOB}", f"SECURED|{name}|{BOB}|encrypted")
+    assert desk.shown[-1].endswith("compare words: simp verify with a name of `simp contacts`")

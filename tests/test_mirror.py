@@ -63,6 +63,7 @@ ELSEWHERE = {
     "simp_client.doctor.system": ("test_doctor_live", "what it asks is the system of a machine on a network"),
     "simp_client.doctor.command": ("test_doctor_live", "what it prints is about a network"),
     "simp_client.doctor.facts": ("test_verdicts", "facts without rules, each judged by a verdict"),
+    "simp_client.secured": ("test_dialogue", "what is said of a chat is what a person sees in it"),
     "simp_client.events": ("test_attachment", "facts without rules, each told by the attachment"),
 }
 """Modules without a test module of their name: the one that tests them, and why."""
@@ -86,6 +87,7 @@ SUBJECTS = {
     "help": "what all commands say of themselves",
     "hostile": "a daemon's process that is attacked",
     "kaitai": "spec/simp.ksy",
+    "killed": "daemons as processes, killed at random",
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",

@@ -372,6 +372,22 @@ def test_messages_alone_go_to_the_standard_output_and_every_line_of_the_input_is
 
 
 @pytest.mark.slow
+def test_how_a_chat_is_secured_is_one_line_and_no_message() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see("* Calling 127.0.0.2.")
+        await daemon.take_call("127.0.0.2", "bob")
+        await daemon.say("SECURED|bob|127.0.0.2:7777|clear", "CHAT|bob|hello")
+        await client.see("* You are in a chat with bob (127.0.0.2:7777).")
+        await client.see("! In the clear: anyone on the network can read this, and write as bob.")
+        await client.see("bob: hello")
+        client.input.close()
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
 def test_a_call_that_nobody_answers_ends_by_itself() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("hi\n")
