@@ -20,6 +20,7 @@ from simp_proto.constants import (
     PRESENCE_ANSWER,
     PRESENCE_QUESTION,
     RINGING,
+    STRANGER_BURST,
     Chat,
     Control,
     Framing,
@@ -33,7 +34,17 @@ from simp_proto.sealed.frames import Piece, read_frames
 from simp_proto.sealed.key_log import read_line
 from simp_proto.sealed.offer import Offer, build_offer
 from simp_proto.sealed.opening import open_record
-from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Over, Ringing, build_payload, read_record
+from simp_proto.sealed.payloads import (
+    Answer,
+    Challenge,
+    Confirm,
+    Over,
+    Payload,
+    Ringing,
+    build_payload,
+    read_payload,
+    read_record,
+)
 from tests.town import Home, Town
 
 FOREIGN = ("10.0.0.200", 7777)
@@ -822,6 +833,20 @@ def test_a_flood_is_refused_before_it_is_parsed(town: Town, monkeypatch: pytest.
     assert read
 
 
+@pytest.mark.parametrize("payload", [Challenge(b"a tag...", bytes(16)), Over(b"a tag...")])
+def test_what_belongs_to_no_call_is_read_as_often_as_strangers_are_answered(town: Town, payload: Payload) -> None:
+    bob = town.home("bob")
+    for _ in range(10):
+        for peer in STRANGERS:
+            bob.handle(DatagramReceived(build(build_payload(payload)), peer))
+    ignored = [each for each in bob.events if isinstance(each, Ignored)]
+    assert [each.reason for each in ignored] == [Reason.STRANGER] * STRANGER_BURST + [Reason.RATE]
+
+
+def says_over(datagram: Send) -> bool:
+    return isinstance(read_payload(parse(datagram.data)), Over)
+
+
 def test_a_contact_s_call_gets_through_a_flood_wherever_it_is_now(town: Town) -> None:
     alice, bob = town.home("alice"), town.home("bob")
     meet(town, alice, bob)
@@ -871,7 +896,10 @@ def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> N
             before, calls = len(exchange._news), dict(board._calls._calls)
             with suppress(DatagramError):
                 board.receive(parse(data), peer, now)
-            assert not [each for each in exchange._news[before:] if not isinstance(each, Ignored)]
+            told = [each for each in exchange._news[before:] if not isinstance(each, Ignored)]
+            assert all(
+                isinstance(each, Send) and says_over(each) for each in told
+            )  # which counts as a stranger's (8.2)
             assert board._calls._calls == calls
             del exchange._news[before:]
         return verdict

@@ -63,11 +63,16 @@ class Doorkeeper:
         It is found at a glance, since it is what a flood costs: only whatever has passed here is parsed. `is_on` says
         which tags are those of calls that are on.
         """
-        if self._strangers.admits(peer, now, friend=self._pins.at(peer) is not None):
-            return False
+        friend = self._pins.at(peer) is not None
+        admitted = self._strangers.admits(peer, now, friend=friend)
         if data[: len(_SYN)] != _SYN:
             tagged = data[_USER:_PAYLOAD].startswith(bytes(USER_SIZE)) and data[_PAYLOAD : _PAYLOAD + 1] in _TAGGED
-            return tagged and not is_on(data[_PAYLOAD + 1 : _PAYLOAD + 1 + TAG_SIZE])
+            strange = tagged and not is_on(data[_PAYLOAD + 1 : _PAYLOAD + 1 + TAG_SIZE])
+            if strange and admitted:  # it costs a line in the log, or an OVER
+                self._strangers.charge(peer, 1, friend=friend)
+            return strange and not admitted
+        if admitted:
+            return False
         offer = _glance(data)
         return offer is None or not (is_on(tag_of(offer.e)) or self._lets_in(data, offer, peer, now))
 
