@@ -65,6 +65,8 @@ def main() -> None:
         "start-up": measure_start_up,
         "captures": measure_captures,
     }
+    if unknown := set(arguments.only or ()) - measures.keys():
+        parser.error(f"read {', '.join(sorted(unknown))!r}, expected one of {', '.join(measures)}")
     for name, measure in measures.items():
         if arguments.only and name not in arguments.only:
             continue
