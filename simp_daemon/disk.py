@@ -35,9 +35,16 @@ class Disk:
     """
 
     def __init__(
-        self, directory: Path, key_log: Path | None, perform: Callable[[Effect], None], fail: Callable[[str], None]
+        self,
+        directory: Path,
+        key_log: Path | None,
+        perform: Callable[[Effect], None],
+        fail: Callable[[str], None],
+        gather: Callable[[], None] = lambda: None,
     ) -> None:
-        """The keys of all sessions are added to the file `key_log`, if there is one. Raises `StateError`."""
+        """The keys of all sessions are added to the file `key_log`, if there is one. `gather` lets what has come
+        meanwhile join what waits for the disk. Raises `StateError`.
+        """
         self._key_log = key_log
         if key_log:
             append(key_log, "")
@@ -47,6 +54,7 @@ class Disk:
             log.warning("%s", each)
         self._perform = perform
         self._fail = fail
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Effect] = []
         self._due: asyncio.Handle | None = None
@@ -89,6 +97,8 @@ class Disk:
     def flush(self) -> None:
         """Commits what waits, and performs what rests on it."""
         self._due = None
+        if self._waiting and not self._performing:
+            self._gather()
         while self._waiting and not self._performing:
             if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
                 self._due = self._due or self._loop.call_later(AGAIN, self.flush)

@@ -120,7 +120,8 @@ class Daemon:
             from simp_daemon.disk import Disk  # noqa: PLC0415  whoever speaks SIMP/1 alone needs neither that nor a cipher
 
             try:
-                self._disk = Disk(self._profile.directory, self._key_log, self._perform, self._not_stored)
+                here, key_log = self._profile.directory, self._key_log
+                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._gather)
                 means = self._disk.means(only_sealed=self._only_sealed)
             except StateError as error:
                 raise StartError(str(error)) from None
@@ -226,6 +227,10 @@ class Daemon:
         """Performs it once what it rests on is on the disk."""
         assert self._disk
         (self._perform if self._urgent else self._disk.put)(effect)
+
+    def _gather(self) -> None:
+        if not self._ending:
+            self._datagrams.gather()
 
     def _not_stored(self, why: str) -> None:
         """Our person hears why nothing goes on, before everything that waits."""

@@ -1,6 +1,9 @@
 """Whole daemons talk SIMP/2, or SIMP/1 with those who know nothing else: what clients are told, and what is kept."""
 
+from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -13,9 +16,11 @@ from simp_daemon.occurrences import Announced, DatagramReceived, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
+    OFFER,
     PRESENCE_ANSWER,
     PRESENCE_QUESTION,
     RINGING,
+    STRANGER_BURST,
     Chat,
     Control,
     Framing,
@@ -23,12 +28,26 @@ from simp_proto.constants import (
     Type,
 )
 from simp_proto.datagram import Datagram, build, parse
+from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import Piece, read_frames
 from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.offer import Offer, build_offer
 from simp_proto.sealed.opening import open_record
-from simp_proto.sealed.payloads import read_record
+from simp_proto.sealed.payloads import (
+    Answer,
+    Challenge,
+    Confirm,
+    Over,
+    Payload,
+    Ringing,
+    build_payload,
+    read_payload,
+    read_record,
+)
 from tests.town import Home, Town
+
+STRANGERS = [(f"10.9.0.{number}", 7777) for number in range(1, 41)]
 
 FOREIGN = ("10.0.0.200", 7777)
 AT = format_address(FOREIGN)
@@ -786,3 +805,163 @@ def test_an_ack_with_another_number_is_none_of_the_fin_that_takes_a_call_back(to
     right = build(Datagram(Type.CONTROL, Control.ACK, 0, b"old", b"", Framing.HEADER))
     alice.handle(DatagramReceived(right, old.address))
     assert alice.core.idle
+
+
+def syn(random: Random, user: bytes = b"eve", framing: Framing = Framing.HEADER) -> bytes:
+    """A SYN of SIMP/2 with a random cookie and proof."""
+    offer = Offer(bytes(1) + random.randbytes(32), random.randbytes(32))
+    return build(Datagram(Type.CONTROL, Control.SYN, 0, user, build_offer(offer), framing))
+
+
+def floods(random: Random, user: bytes) -> list[bytes]:
+    """One of each kind that strangers may send."""
+    offered = syn(random, user)
+    return [
+        offered,
+        syn(random, user, Framing.BARE),
+        syn(random, user, Framing.TRAILER),
+        offered[:-1] + b"!",
+        build(Datagram(Type.CONTROL, Control.SYN, 0, user, OFFER + b" SIMP/2 " + b"x" * 60 + b" @" + b"\xff" * 43)),
+        build(build_payload(Challenge(random.randbytes(8), bytes(16)))),
+        build(build_payload(Ringing(random.randbytes(8)))),
+        build(build_payload(Answer(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Confirm(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Over(random.randbytes(8)))),
+    ]
+
+
+def flood(home: Home, random: Random, user: bytes = b"eve") -> None:
+    """So many at the same time that strangers have had all that they get."""
+    for peer in 3 * STRANGERS:
+        home.handle(DatagramReceived(syn(random, user), peer))
+    home.town.air = deque(each for each in home.town.air if each[1].peer not in STRANGERS)
+
+
+def flood_before_each(home: Home, user: bytes) -> None:
+    """Whatever arrives there, strangers were quicker."""
+    random = Random(1)
+
+    def lose(_: Address, datagram: Send) -> bool:
+        if datagram.peer == home.address:
+            flood(home, random, user)
+        return False
+
+    home.town.lose = lose
+
+
+@pytest.mark.parametrize("user", [b"eve", b"alice"])
+def test_a_flood_is_refused_before_it_is_parsed(town: Town, monkeypatch: pytest.MonkeyPatch, user: bytes) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    flood(bob, Random(1))
+    read: list[bytes] = []
+
+    def parsed(data: bytes, *order: tuple[Framing, ...]) -> Datagram:
+        read.append(data)
+        return parse(data, *order)
+
+    monkeypatch.setattr("simp_daemon.peers.exchange.parse", parsed)
+    monkeypatch.setattr("simp_daemon.peers.endpoint.parse", parsed)
+    bob.events.clear()
+    for number in range(100):
+        for peer, data in zip(STRANGERS, floods(Random(number), user), strict=False):
+            bob.handle(DatagramReceived(data, peer))
+    assert not read
+    assert not town.air
+    assert len(bob.events) <= 1
+    town.now += 1.1
+    bob.handle(DatagramReceived(syn(Random(7)), STRANGERS[0]))
+    assert read
+
+
+@pytest.mark.parametrize("payload", [Challenge(b"a tag...", bytes(16)), Over(b"a tag...")])
+def test_what_belongs_to_no_call_is_read_as_often_as_strangers_are_answered(town: Town, payload: Payload) -> None:
+    bob = town.home("bob")
+    for _ in range(10):
+        for peer in STRANGERS:
+            bob.handle(DatagramReceived(build(build_payload(payload)), peer))
+    ignored = [each for each in bob.events if isinstance(each, Ignored)]
+    assert [each.reason for each in ignored] == [Reason.STRANGER] * STRANGER_BURST + [Reason.RATE]
+
+
+def says_over(datagram: Send) -> bool:
+    return isinstance(read_payload(parse(datagram.data)), Over)
+
+
+def test_a_contact_s_call_gets_through_a_flood_wherever_it_is_now(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    del town.homes[alice.address]
+    alice.address = ("10.0.0.99", 7777)
+    town.homes[alice.address] = alice
+    alice.hear()
+    bob.hear()
+    flood_before_each(bob, b"alice")
+    meet(town, alice, bob)
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_the_call_of_whoever_was_quicker_than_a_flood_goes_on(town: Town) -> None:
+    stranger, bob = town.home("stranger"), town.home("bob")
+    stranger.say(f"CONNECTING|{one_line(bob)}")
+    sender, first = town.air.popleft()
+    bob.handle(DatagramReceived(first.data, sender))
+    flood_before_each(bob, b"eve")
+    town.run(200)
+    assert bob.hear()[1:] == [f"CONNECTING|{at(stranger)}"]
+    bob.say("CONNECTED|stranger")
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(stranger)}|encrypted"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> None:
+    """What is refused at a glance is parsed nevertheless: nothing comes of it."""
+    alice, bob, eve = town.home("alice"), town.home("bob"), town.home("eve")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    exchange = bob.core._endpoint
+    assert isinstance(exchange, Exchange)
+    board, turns_away = exchange._board, exchange._board.turns_away
+    verdicts: Counter[bool] = Counter()
+
+    def checked(data: bytes, peer: Address, now: float) -> bool:
+        verdict = turns_away(data, peer, now)
+        verdicts[verdict] += 1
+        if verdict:
+            before, calls = len(exchange._news), dict(board._calls._calls)
+            with suppress(DatagramError):
+                board.receive(parse(data), peer, now)
+            told = [each for each in exchange._news[before:] if not isinstance(each, Ignored)]
+            assert all(
+                isinstance(each, Send) and says_over(each) for each in told
+            )  # which counts as a stranger's (8.2)
+            assert board._calls._calls == calls
+            del exchange._news[before:]
+        return verdict
+
+    board.turns_away = checked  # type: ignore[method-assign]
+    random = Random(seed)
+    for _ in range(150):
+        match random.randrange(6):
+            case 0:
+                random.choice([alice, eve]).say(f"CONNECTING|{one_line(bob)}")
+            case 1:
+                bob.say(random.choice(["CONNECTED|eve", "CONNECTED|alice", "QUIT|eve", "QUIT|alice"]))
+            case 2:
+                for peer in STRANGERS:
+                    data = random.choice(floods(random, random.choice([b"eve", b"alice"])))
+                    bob.handle(DatagramReceived(data, peer))
+            case 3 if town.passed:
+                sender, passed = random.choice(town.passed)
+                bob.handle(DatagramReceived(passed.data, random.choice([sender, random.choice(STRANGERS)])))
+            case 4:
+                random.choice([alice, eve]).say("QUIT|")
+            case _:
+                town.run(random.choice([0.0, 0.3, 1.5]))
+    assert min(verdicts[True], verdicts[False]) > 50

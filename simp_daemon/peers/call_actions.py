@@ -267,5 +267,5 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     call.expected = pins.get(key) or pins.add(key, hello.signing_key, name)
     call.expected.open = True
     if names_person(name):  # a daemon that goes on before its person is back has none
-        call.expected.name = name
+        pins.rename(call.expected, name)
     pins.reach(call.expected, call.peer)

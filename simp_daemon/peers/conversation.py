@@ -142,11 +142,13 @@ class Conversation:
         self.session.link.leave()
         self._pump(now)
 
-    def hold(self, held: bool, now: float) -> None:
-        """Whether our person can take no message for now (S1 8.4)."""
-        if self._slow is not held:
+    def hold(self, held: bool, now: float) -> bool:
+        """Whether our person can take no message for now (S1 8.4). Returns whether that is news."""
+        news = self._slow is not held
+        if news:
             self._slow = held
             self._pump(now)
+        return news
 
     # -- time
 

@@ -83,14 +83,14 @@ class Endpoint:
         friend = peer in self._known
         admitted = state not in _UNVERIFIED or self._strangers.admits(peer, now, friend=friend)
         if not admitted and not self._presence.expects(peer, now):
-            self._refuse(peer, now)  # before anything is built: it is what a flood costs
+            self.refuse(peer, now)  # before anything is built: it is what a flood costs
             return
         datagram = self._parsed(data, peer, now, admitted=admitted)
         if datagram is None or (datagram.payload and self._presence.tells(datagram, peer, now)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
-            self._refuse(peer, now)
+            self.refuse(peer, now)
             return
         if datagram.payload and self._presence.asks(datagram, peer, here):
             self._strangers.charge(peer, int(state in _UNVERIFIED), friend=friend)
@@ -121,19 +121,12 @@ class Endpoint:
             return parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
             if not admitted:
-                self._refuse(peer, now)
+                self.refuse(peer, now)
                 return None
             if session is None:
                 self._strangers.charge(peer, 1, friend=peer in self._known)
             self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return None
-
-    def _refuse(self, peer: Address, now: float) -> None:
-        """Counts what is ignored for its rate, and reports it once a second at most."""
-        self._refused += 1
-        if now >= self._reported + 1:
-            self._reported = now
-            self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
     def ask(self, peer: Address, now: float) -> bool:
         """Asks a peer whether it is there; whether it was asked, as it isn't during a conversation (spec 4.12)."""
@@ -141,6 +134,13 @@ class Endpoint:
             return False
         self._presence.ask(peer, now)
         return True
+
+    def refuse(self, peer: Address, now: float) -> None:
+        """Counts what is ignored for its rate, and reports it once a second at most."""
+        self._refused += 1
+        if now >= self._reported + 1:
+            self._reported = now
+            self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
     def framing_of(self, peer: Address) -> Framing | None:
         """What a peer is known to speak, or what is spoken with it now (spec 4.2)."""

@@ -16,6 +16,7 @@ from simp_daemon.peers.call import Own
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.conversation import Outlet
 from simp_daemon.peers.conversations import Conversations
+from simp_daemon.peers.doorkeeper import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
 from simp_daemon.peers.means import Means
 from simp_daemon.peers.pins import Pins
@@ -29,7 +30,6 @@ from simp_proto.errors import DatagramError, NotNowError, SealedError
 from simp_proto.printable import NOBODY
 from simp_proto.sealed.payloads import Record, read_payload, read_record
 
-_OFFERED: Final = b" SIMP/2 "
 _PAYLOAD: Final = offset("payload", Framing.HEADER, 0)
 _KINDS: Final = frozenset(bytes((first,)) for first in range(0x80, 0xC0))
 """What SIMP/2's payloads begin with (spec 3.2)."""
@@ -68,11 +68,15 @@ class Exchange:
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
-        looks_sealed = _OFFERED in data or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
-        if not peer[1] or not (looks_sealed or self._board.concerns(peer)):
+        looks_sealed = offers(data) or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
+        concerned = self._board.concerns(peer)
+        if not peer[1] or not (looks_sealed or concerned):
             return False
         if here is not None and self._own and self._board.fail((here, self._own[1]), ITSELF.format(here), now):
             return True  # it is our own call
+        if not concerned and self._board.turns_away(data, peer, now):
+            self._endpoint.refuse(peer, now)
+            return True
         try:
             datagram = parse(data)
         except DatagramError:
@@ -209,8 +213,8 @@ class Exchange:
     def hold(self, peer: Address, held: bool, now: float) -> None:
         chat = self._conversations.chat
         if chat and chat.peer == peer:
-            chat.hold(held, now)
-            self._conversations.file(chat)
+            if chat.hold(held, now):
+                self._conversations.file(chat)
         else:
             self._endpoint.hold(peer, held, now)
         self._follow(now)

@@ -82,6 +82,10 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, ignored))
         return True
 
+    def turns_away(self, data: bytes, peer: Address, now: float) -> bool:
+        """Whether a datagram of SIMP/2 is ignored, before it is parsed, since strangers have had their share."""
+        return self._door.turns_away(data, peer, now, self._calls.goes_on)
+
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
         calls = [call for call in self._calls.all(State.CALLING) if call.peer == peer and not call.quiet]
