@@ -493,3 +493,31 @@ def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up
     alice.say("CHAT|good morning")
     town.run(1)
     assert bob.hear()[-1] == "CHAT|alice|good morning"
+
+
+def test_a_chat_ends_when_somebody_with_another_key_answers_in_the_place_of_its_peer(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    alice.say("QUIT|mallory")
+    town.run(1)
+    meet(town, alice, bob)
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    (pin,) = exchange._pins
+    pin.open = True
+    monkeypatch.setattr(exchange._pins, "prover", lambda *_, **__: pin)
+    bob.on = False
+    del town.homes[mallory.address]
+    mallory.address = bob.address
+    town.homes[bob.address] = mallory
+    alice.hear()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    heard = alice.hear()
+    assert heard[0].startswith("ERROR|somebody with another key than bob's has answered in bob's place")
+    assert heard[1:] == ["QUIT|bob"]
+    assert not any(line.startswith("CHAT") for line in mallory.hear())
+    alice.say("CHAT|hello")
+    assert alice.hear() == ["ERROR|no chat is on; call somebody first", "UNDELIVERED|2"]

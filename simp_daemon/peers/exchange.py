@@ -119,6 +119,7 @@ class Exchange:
     def handle_timer(self, now: float) -> None:
         self._endpoint.handle_timer(now)
         self._board.handle_timer(now)
+        self._follow(now)
         for key in self._conversations.handle_timer(now):
             self._board.resume(key, now)
         self._follow(now)
@@ -260,7 +261,7 @@ class Exchange:
                 if not quiet:
                     self._over(peer, name, why)
             case call_news.KeyChanged(peer, contact, key, hello):
-                self._key_changed(peer, contact, Pinned(key, hello.signing_key, name_of(hello.name), peer))
+                self._key_changed(peer, contact, Pinned(key, hello.signing_key, name_of(hello.name), peer), now)
             case call_news.InTheClear(peer, user, begun):
                 self._calling = None
                 self._endpoint.adopt(peer, user, begun)
@@ -295,14 +296,18 @@ class Exchange:
         if not (chat and chat.peer == peer):  # which goes on, whatever other call there was
             self.outlet.append(events.Ended(peer, name, why))
 
-    def _key_changed(self, peer: Address, contact: bytes, other: Pinned) -> None:
+    def _key_changed(self, peer: Address, contact: bytes, other: Pinned, now: float) -> None:
         """Nothing is said until our person decides (spec 9.4); a contact that is barred has answered, perhaps."""
-        pin = self._conversations.of(contact).pin
+        conversation = self._conversations.of(contact)
+        pin = conversation.pin
         if not pin.barred:
             pin.trust = Trust.CHANGED
             self.outlet.append(Commit(KeyChanged(contact, other)))
         self._tell(peer, pin.name, pin.barred)
-        self._over(peer, pin.name, Why.OTHER_KEY)
+        if conversation.live:
+            self._conversations.leave(conversation, now)
+        else:
+            self._over(peer, pin.name, Why.OTHER_KEY)
 
     def _tell(self, peer: Address, name: str, text: str) -> None:
         self.outlet.append(events.ErrorReceived(peer, name, text))
