@@ -380,7 +380,7 @@ class Person:
         self._open.remove(said)
         if word == "ACK":
             earlier = self._open & set(self._numbers[:number])
-            assert not earlier or not self.machine.sealed, f"{said} was acknowledged, and not yet {earlier}, said before"
+            assert not earlier or not self.machine.sealed, f"{said} was acknowledged before {earlier}"
             self.acked.add(said)
             self.done.add(self.meant[said])
             if self.machine.sealed:
