@@ -965,3 +965,33 @@ def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> N
             case _:
                 town.run(random.choice([0.0, 0.3, 1.5]))
     assert min(verdicts[True], verdicts[False]) > 50
+
+
+def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    alice.say("QUIT|mallory")
+    town.run(1)
+    meet(town, alice, bob)
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    (pin,) = exchange._pins
+    pin.open = True
+    monkeypatch.setattr(exchange._pins, "prover", lambda *_, **__: pin)
+    bob.on = False
+    del town.homes[mallory.address]
+    mallory.address = bob.address
+    town.homes[bob.address] = mallory
+    alice.hear()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    assert alice.hear() == [
+        "ERROR|mallory is now where bob was: nothing was said; call mallory, if you mean them", "UNANSWERED|bob|30"
+    ]  # fmt: skip
+    town.run(300)
+    assert not any(line.startswith("ERROR") for line in alice.hear())
+    assert not any(line.startswith("CHAT") for line in mallory.hear())
+    alice.say("CHAT|hello")
+    assert alice.hear() == []

@@ -158,7 +158,7 @@ class Conversations:
                     self._over(peer, name, why)
             case call_news.KeyChanged(peer, contact, key, hello):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
-                self._key_changed(peer, self._all[contact].pin, other)
+                self._key_changed(peer, self._all[contact], other, now)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._all[contact].pin.name
                 words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
@@ -190,11 +190,13 @@ class Conversations:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
         self.file(conversation)
 
-    def _key_changed(self, peer: Address, pin: Pin, other: Pinned) -> None:
+    def _key_changed(self, peer: Address, conversation: Conversation, other: Pinned, now: float) -> None:
         """Nothing is said until our person decides (spec 9.4), except where another contact has the address now."""
+        pin = conversation.pin
         known = self._pins.get(other.key)
         if known and known is not pin and not known.barred:
             self._pins.reach(known, peer)
+            pin.address = None  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
         else:
             if not pin.barred:
@@ -202,7 +204,10 @@ class Conversations:
                 self._outlet.append(Commit(KeyChanged(pin.key, other)))
             words = pin.barred
         self._outlet.append(events.ErrorReceived(peer, pin.name, words))
-        self._over(peer, pin.name, Why.OTHER_KEY)
+        if pin.barred and conversation.live:
+            self.leave(conversation, now)
+        else:
+            self._over(peer, pin.name, Why.OTHER_KEY)
 
     def _over(self, peer: Address, name: str, why: Why) -> None:
         if self.called == peer:

@@ -123,6 +123,7 @@ class Exchange:
     def handle_timer(self, now: float) -> None:
         self._endpoint.handle_timer(now)
         self._board.handle_timer(now)
+        self._follow(now)
         for key in self._conversations.handle_timer(now):
             self._board.resume(key, now)
         self._follow(now)
