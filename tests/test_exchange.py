@@ -6,16 +6,26 @@ import pytest
 
 from simp_daemon.contacts import Trust, Trusted
 from simp_daemon.effects import Send
-from simp_daemon.events import Ignored, Reason
-from simp_daemon.occurrences import Announced, DatagramReceived
+from simp_daemon.events import Ignored, Reason, Source
+from simp_daemon.occurrences import Announced, DatagramReceived, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Control, Framing, Type
+from simp_proto.constants import (
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
+    RINGING,
+    Chat,
+    Control,
+    Framing,
+    Operation,
+    Type,
+)
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.noise import KeyPair
 from tests.town import Home, Town
 
 FOREIGN = ("10.0.0.200", 7777)
+AT = format_address(FOREIGN)
 
 
 @pytest.fixture(name="town")
@@ -79,6 +89,8 @@ def test_no_word_of_a_chat_is_on_the_way(town: Town) -> None:
     town.run()
     assert bob.hear()[-1] == "CHAT|alice|a word that is nowhere else"
     assert not any(b"nowhere" in datagram.data for _, datagram in town.passed)
+    names = [datagram.data for _, datagram in town.passed if b"alice" in datagram.data or b"bob" in datagram.data]
+    assert {parse(data).operation for data in names} == {Control.SYN}
 
 
 def test_with_whoever_speaks_simp_1_it_is_simp_1_both_ways(town: Town) -> None:
@@ -492,30 +504,120 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
 
 
+# -- SIMP/1 is what it was before there was SIMP/2
+
+
+def from_foreign(home: Home, operation: Operation, payload: bytes = b"", framing: Framing = Framing.BARE) -> None:
+    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+    home.handle(DatagramReceived(build(Datagram(kind, operation, 0, b"bob", payload, framing)), FOREIGN))
+
+
+def sent(town: Town, seconds: float = 0.0) -> list[Operation]:
+    """What goes to the foreign peer in that time."""
+    town.sent.clear()
+    town.run(seconds)
+    return [parse(datagram.data).operation for _, datagram in town.sent if datagram.peer == FOREIGN]
+
+
 @pytest.mark.parametrize("operation", [Control.FIN_ACK, Control.ERR_FIN, Control.FIN, Control.ACK])
 def test_each_answer_of_simp_1_to_a_call_that_was_taken_back_ends_it(town: Town, operation: Control) -> None:
     """And only one of them that has FIN, and isn't an acknowledgement, is acknowledged (S1 7)."""
     alice = town.home("alice")
-    alice.say(f"CONNECTING|{format_address(FOREIGN)}", f"QUIT|{format_address(FOREIGN)}")
-    town.run(1)
-    assert not alice.core.idle
-    town.air.clear()
-    alice.handle(DatagramReceived(build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE)), FOREIGN))
-    acknowledged = [parse(datagram.data).operation for _, datagram in town.air]
-    assert acknowledged == ([Control.ACK] if operation in (Control.FIN, Control.ERR_FIN) else [])
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    assert sent(town, 1) == [Control.SYN, Control.FIN]
+    from_foreign(alice, operation)
+    assert sent(town, 60) == ([Control.ACK] if operation in (Control.FIN, Control.ERR_FIN) else [])
     assert alice.core.idle
+
+
+@pytest.mark.parametrize("payload", [RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER])
+def test_an_ack_that_says_something_else_is_none_of_the_fin_that_takes_a_call_back(town: Town, payload: bytes) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    from_foreign(alice, Control.ACK, payload, Framing.HEADER)
+    answers = [Control.ACK] if payload == PRESENCE_QUESTION else []
+    assert sent(town, 60) == [*answers, Control.FIN, Control.FIN]
+
+
+def test_no_chat_is_the_answer_to_a_call(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(31)
+    alice.hear()
+    from_foreign(alice, Chat.MESSAGE, b"hello")
+    assert sent(town, 28) == []
+    assert alice.hear() == []
+    assert sent(town, 2) == [Control.SYN]
+    assert alice.hear() == [f"UNANSWERED|{AT}|60"]
+
+
+def test_nobody_is_asked_again_to_wait_when_a_call_turns_out_to_be_one_of_simp_1(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(100)
+    alice.hear()
+    from_foreign(alice, Control.ACK, RINGING, Framing.HEADER)
+    town.run(19)
+    assert alice.hear() == [f"RINGING|bob|{AT}"]
+    town.run(2)
+    assert alice.hear() == ["UNANSWERED|bob|120"]
+
+
+@pytest.mark.parametrize("before", ["taken back", "declined", "left"])
+def test_nothing_of_an_earlier_conversation_ends_the_next_call(town: Town, before: str) -> None:
+    alice = town.home("alice")
+    if before == "taken back":
+        alice.say(f"CONNECTING|{AT}")
+    else:
+        from_foreign(alice, Control.SYN)
+    if before == "left":
+        alice.say("CONNECTED|bob")
+        from_foreign(alice, Control.ACK)
+        alice.say("CHAT|unheard")
+    alice.say(f"QUIT|{AT}")
+    sent(town, 1)
+    alice.hear()
+    alice.say(f"CONNECTING|{AT}")
+    assert sent(town, 100) == [Control.SYN] * 4
+    assert alice.hear() == [*(["UNDELIVERED|1"] if before == "left" else []), *asked(90)]
+
+
+def asked(last: int) -> list[str]:
+    return [f"UNANSWERED|{AT}|{seconds}" for seconds in range(30, last + 1, 30)]
+
+
+def test_whoever_spoke_trailer_a_moment_ago_is_called_in_it(town: Town) -> None:
+    """A SYN in `bare` ends such a daemon (S1 9.8)."""
+    alice = town.home("alice")
+    from_foreign(alice, Control.SYN, framing=Framing.TRAILER)
+    alice.say(f"QUIT|{AT}", f"CONNECTING|{AT}")
+    syn = [each for _, each in town.air if each.peer == FOREIGN][-1]
+    assert parse(syn.data).framing is Framing.TRAILER
+
+
+def test_nobody_is_asked_for_presence_who_is_being_called(town: Town) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say("WHO|", f"CONNECTING|{AT}")
+    sent(town)
+    for wish in (f"QUIT|{AT}", "WHO|"):
+        town.run(9)
+        alice.say("WHO|")
+        assert Control.ACK not in sent(town)
+        alice.say(wish)
 
 
 @pytest.mark.parametrize("operation", [Control.SYN_ACK, Control.ERR])
 def test_whoever_answers_a_call_from_elsewhere_is_named_once(town: Town, operation: Control) -> None:
     alice, answer = town.home("alice"), build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE))
-    alice.say(f"CONNECTING|{format_address(FOREIGN)}")
+    alice.say("CONNECTING|10.0.0.2", "QUIT|10.0.0.2", f"CONNECTING|{AT}")
     alice.hear()
-    for host in (3, 3, 4):
+    for host in (2, 3, 3, 4):
         alice.handle(DatagramReceived(answer, (f"10.0.0.{host}", 7777)))
-    assert alice.hear() == [f"ELSEWHERE|{format_address(FOREIGN)}|10.0.0.3:7777"]
-    alice.handle(DatagramReceived(build(Datagram(Type.CONTROL, Control.SYN_ACK, 0, b"bob", b"")), FOREIGN))
-    assert alice.hear()[0] == f"CONNECTED|bob|{format_address(FOREIGN)}"
+    assert alice.hear() == [f"ELSEWHERE|{AT}|10.0.0.3:7777"]
+    from_foreign(alice, Control.SYN_ACK)
+    assert alice.hear()[0] == f"CONNECTED|bob|{AT}"
 
 
 def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town) -> None:
@@ -526,6 +628,5 @@ def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town
     bob.on = False
     alice.say(f"CONNECTING|{one_line(bob)}")
     alice.hear()
-    answer = build(Datagram(Type.CONTROL, Control.SYN_ACK, 0, b"bob", b"", Framing.BARE))
-    alice.handle(DatagramReceived(answer, FOREIGN))
+    from_foreign(alice, Control.SYN_ACK)
     assert alice.hear() == []

@@ -39,6 +39,8 @@ class Town:
         self.homes: dict[Address, Home] = {}
         self.air: deque[tuple[Address, Send]] = deque()
         self.lose: Callable[[Address, Send], bool] = lambda sender, datagram: False
+        self.sent: list[tuple[Address, Send]] = []
+        """Whether it arrived or not."""
         self.passed: list[tuple[Address, Send]] = []
 
     def home(self, name: str, **kind: bool) -> "Home":
@@ -51,6 +53,7 @@ class Town:
         while True:
             while self.air:
                 sender, datagram = self.air.popleft()
+                self.sent.append((sender, datagram))
                 home = self.homes.get(datagram.peer)
                 if home and home.on and not self.lose(sender, datagram):
                     self.passed.append((sender, datagram))

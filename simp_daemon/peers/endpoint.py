@@ -43,8 +43,8 @@ class Endpoint:
 
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
-    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` are calls of
-    SIMP/2 that may turn out to be ones of SIMP/1.
+    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` gives the
+    calls of SIMP/2 that a stranger may have answered in SIMP/1.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Endpoint:
         policy: Policy | None = None,
         own: Address | None = None,
         strangers: Strangers | None = None,
-        unanswered: Callable[[], Iterable[Called]] = tuple,
+        unanswered: Callable[[Address], Iterable[Called]] = lambda _: (),
     ) -> None:
         self.user: str | None = None
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
@@ -143,14 +143,15 @@ class Endpoint:
         return True
 
     def framing_of(self, peer: Address) -> Framing | None:
-        """What a peer is known to speak (spec 4.2)."""
-        return self._known.get(peer)
+        """What a peer is known to speak, or what is spoken with it now (spec 4.2)."""
+        session = self._sessions.by_address.get(peer)
+        return session.record.framing if session else self._known.get(peer)
 
     def _name_elsewhere(self, peer: Address) -> None:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
         sessions = self._sessions.by_address.values()
         ours: list[Called] = [session.record for session in sessions if session.state is State.CALLING]
-        for each in (*ours, *self._unanswered()):
+        for each in (*ours, *self._unanswered(peer)):
             if each.elsewhere is None:
                 each.elsewhere = peer
                 self.outlet.append(AnsweredElsewhere(each.peer, each.name, peer))
@@ -199,11 +200,17 @@ class Endpoint:
         session.call(self._user(), now)
         self._sessions.file(session)
 
-    def adopt(self, peer: Address, user: bytes, begun: float) -> None:
+    def give_up(self, peer: Address) -> None:
+        """What was left or declined there is over: our person calls again (spec 7)."""
+        session = self._sessions.by_address.get(peer)
+        if session and session.state in ENDING:
+            self._sessions.forget(peer)
+
+    def adopt(self, peer: Address, user: bytes, begun: float, now: float) -> None:
         """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""
         session = self._sessions.by_address.get(peer) or self._session(peer, self._known.get(peer, Framing.BARE))
         self._policy.engage(session)
-        session.call(user, begun)
+        session.adopt(user, begun, now)
         self.outlet.pop()  # the SYN is out
         self._sessions.file(session)
 

@@ -43,13 +43,13 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
-        strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered)
         self._pins = Pins(means.keys)
         self._conversations = Conversations(means, self._pins, self.outlet)
         self._news: list[Send | CallNews] = []
         ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
+        strangers = Strangers()
         self._board = Switchboard(Own(*ours, self._news), strangers)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered)
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
@@ -100,7 +100,8 @@ class Exchange:
 
     def ask(self, peer: Address, now: float) -> bool:
         live = any(each.session and each.session.peer == peer for each in self._conversations.live)
-        asked = not live and self._endpoint.ask(peer, now)
+        calls = self._board.has(peer) or self._board.concerns(peer)
+        asked = not (live or calls) and self._endpoint.ask(peer, now)
         self._follow(now)
         return asked
 
@@ -151,6 +152,7 @@ class Exchange:
             self._policy.check()
             header = self._endpoint.framing_of(peer) is Framing.HEADER
             self._board.call(peer, now, pin.key if pin else None, header=header)
+            self._endpoint.give_up(peer)
             self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer))
         self._follow(now)
 
@@ -256,7 +258,7 @@ class Exchange:
     def _go_clear(self, call: InTheClear, now: float) -> None:
         """Whom our person called speaks SIMP/1."""
         self._conversations.give_up_call()
-        self._endpoint.adopt(call.peer, call.user, call.begun)
+        self._endpoint.adopt(call.peer, call.user, call.begun, now)
         if self._means.only_sealed:
             words = f"{format_address(call.peer)} speaks SIMP/1 only, which this daemon is to refuse"
             self.outlet.append(events.ErrorReceived(call.peer, "", words))
