@@ -22,6 +22,7 @@ from simp_proto.constants import (
 )
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.noise import KeyPair
+from simp_proto.toolkit.interference import Interference, Tampering
 from tests.town import Home, Town
 
 FOREIGN = ("10.0.0.200", 7777)
@@ -341,6 +342,53 @@ def test_whoever_has_the_name_of_a_contact_and_not_its_key_is_told_apart(town: T
     alice.say("CONNECTED|bob")
     town.run(1)
     assert alice.hear()[-1] == f"SECURED|{at(other)}|{'claimed' if sealed else 'clear'}"
+
+
+SOMEBODY = bytes(range(32))
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_nothing_of_a_contact_s_goes_out_in_the_clear_or_to_another_key(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.between = Interference(tampering, SOMEBODY)
+    alice.hear()
+    town.sent.clear()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    alice.say("CHAT|for bob alone")
+    town.run(40)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED", "ACK")) for line in heard)
+    assert not any(b"bob alone" in datagram.data for _, datagram in town.sent)
+    clear = "ERROR|somebody answers in the clear in bob's place: nothing was sent to them, nor will be"
+    assert (clear in heard) is (tampering is not Tampering.SWAP)
+    town.between = None
+    bob.say("QUIT|alice")  # whom it took for a daemon of SIMP/1
+    town.run(1)
+    alice.say("QUIT|bob", f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_strangers_who_are_brought_down_to_simp_1_are_told_so(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    town.between = Interference(tampering, SOMEBODY)
+    meet(town, alice, bob)
+    secured = {
+        Tampering.STRIP: [f"SECURED|{at(bob)}|clear"],
+        Tampering.ANSWER: [f"SECURED|somebody|{one_line(bob)}|clear"],
+        Tampering.SWAP: [],
+    }
+    assert [line for line in alice.hear() if line.startswith("SECURED")] == secured[tampering]
+    if tampering is Tampering.STRIP:
+        assert f"SECURED|{at(alice)}|clear" in bob.hear()
 
 
 def test_verified_and_blocked_contacts(town: Town) -> None:
