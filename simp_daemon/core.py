@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
-from simp_daemon.effects import Commit, Effect, Remember, Send
+from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
 from simp_daemon.events import Event
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
@@ -65,10 +65,10 @@ class Core:
                 self._connections.slow(client, slow)
             case occurrences.ClientClosed(client):
                 self._connections.closed(client, now)
-            case occurrences.SendingFailed(peer, why):
+            case occurrences.SendingFailed(peer, why, refused):
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
-                    self._connections.sending_failed(peer, why)
+                    self._connections.sending_failed(peer, why, refused=refused)
             case occurrences.Announced():
                 self._neighbours.announced(occurrence, now)
             case occurrences.Withdrawn():
@@ -94,8 +94,7 @@ class Core:
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
         self._connections.control_flow(now)
-        if self._endpoint.outlet or self._neighbours.outlet:
-            self._drain(now)
+        self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
@@ -104,7 +103,7 @@ class Core:
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
-            if not isinstance(each, Send | Commit):
+            if not isinstance(each, Send | Commit | LogKeys):
                 self._tell_neighbours(each, now)
                 self._drain_neighbours(now)
                 self._connections.happened(each, now)

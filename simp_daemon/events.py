@@ -76,6 +76,8 @@ class Connected:
     """The IP address of ours at which it reaches us, where there are several."""
     security: Security | None = None
     """`None` where the daemon speaks nothing but SIMP/1."""
+    logged: bool = False
+    """The keys are written to a file: whoever reads that can read all (simp2 10.2)."""
 
 
 @dataclass(slots=True)

@@ -156,7 +156,7 @@ class Datagrams:
         where = format_address(peer)
         refused = number == ECONNREFUSED
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
-        self._handle(occurrences.SendingFailed(peer, why))
+        self._handle(occurrences.SendingFailed(peer, why, refused))
 
     def _write(self) -> None:
         while self._unsent and self._sent(self._unsent[0]):

@@ -10,7 +10,7 @@ import pytest
 from simp_daemon.contacts import About, Change, ClearReceived, Nicknamed, Trust, Trusted
 from simp_daemon.database import FullError
 from simp_daemon.disk import AGAIN, Disk
-from simp_daemon.effects import Commit, Effect, Send
+from simp_daemon.effects import Commit, Effect, LogKeys, Send
 from simp_daemon.facts import Acknowledged, Opened, Pinned
 from simp_daemon.files import HeldError
 from simp_daemon.identity import IdentityError
@@ -65,7 +65,7 @@ class Desk:
         self.commits: list[Sequence[Change]] = []
         self.full = False
         self.then: Callable[[], None] = lambda: None
-        self.disk = Disk(folder, self._perform, self.complaints.append)
+        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append)
         self._commit = self.disk._store.commit
         monkeypatch.setattr(self.disk._store, "commit", self._committed)
 
@@ -196,13 +196,29 @@ def test_an_end_with_a_full_disk_is_one(desk: Desk, tmp_path: Path) -> None:
 def test_who_one_is_lasts(desk: Desk, tmp_path: Path) -> None:
     means = desk.disk.means(only_sealed=True)
     assert means.only_sealed
+    assert means.logs_keys
     assert len(means.random(16)) == 16
     desk.disk.close()
-    again = Disk(tmp_path, desk._perform, desk.complaints.append)
+    again = Disk(tmp_path, None, desk._perform, desk.complaints.append)
     other: Any = again.means(only_sealed=False)
     assert (other.keys.public, other.signing_key) == (means.keys.public, means.signing_key)
     assert other.run != means.run
+    assert not other.logs_keys
     again.close()
     (tmp_path / "identity.key").write_text("nonsense")
     with pytest.raises(IdentityError):
-        Disk(tmp_path, desk._perform, desk.complaints.append)
+        Disk(tmp_path, None, desk._perform, desk.complaints.append)
+
+
+def test_keys_are_logged_in_their_turn(desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keys = tmp_path / "keys"
+    assert keys.read_text() == ""
+    desk.put(Commit(BOB), LogKeys("SIMP2 one"), send("one"))
+    assert keys.read_text() == ""
+    desk.loop.run()
+    assert (keys.read_text(), desk.done[-1]) == ("SIMP2 one\n", "one")
+    keys.unlink()
+    keys.mkdir()
+    desk.put(LogKeys("SIMP2 two"), send("two"))
+    assert desk.done[-1] == "two"
+    assert "missing in the key log" in caplog.text

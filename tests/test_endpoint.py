@@ -897,3 +897,11 @@ def test_whoever_does_not_answer_is_forgotten() -> None:
     for number in range(1_000):
         endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
     assert len(endpoint._presence._asked) <= 61  # 20 in a second (discovery 3.4)
+
+
+def test_whoever_is_asked_again_and_again_keeps_nobody_else_in_memory() -> None:
+    endpoint = Endpoint()
+    for number in range(1_000):
+        endpoint.ask(BOB, number / 20)
+        endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
+    assert len(endpoint._presence._asked) <= 62

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
 from simp_daemon.occurrences import Announced, DatagramReceived, Known
@@ -22,6 +24,10 @@ from simp_proto.constants import (
 )
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import read_record
 from simp_proto.toolkit.interference import Interference, Tampering
 from tests.town import Home, Town
 
@@ -204,7 +210,8 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    secured = f"SECURED|{at(other)}|encrypted"
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", secured]
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -552,6 +559,116 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
 
 
+def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
+    alice, bob = town.home("alice", logs_keys=True), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted|logged"
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    alice.say("CHAT|to be read")
+    town.run(1)
+    (keys,) = (read_line(line) for line in alice.keys)
+    assert keys
+    frames = []
+    for sender, datagram in town.passed:
+        if found := read_record(datagram.data):
+            operation, record = found
+            assert record.session == keys.session
+            key = keys.caller if sender == alice.address else keys.callee
+            plain = open_record(ChaCha20Poly1305(key), operation, record)
+            assert plain
+            frames += read_frames(plain)
+    assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
+    assert not bob.keys
+
+
+def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.detach()
+    alice.hear()
+    other = town.home("other")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    for home in (bob, other):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    assert alice.hear()[-4:] == [
+        f"CONNECTING|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        f"CONNECTING|{at(other)}",
+        f"SECURED|{at(other)}|claimed",
+    ]
+
+
+# -- what our person is told
+
+
+def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town) -> None:
+    """Whoever has lost its disk, and calls as a stranger from there, or calls again after a crash and gives up."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.folder = "alice, who has forgotten all"
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear()[-2:] == [f"CONNECTING|{at(alice)}", f"SECURED|{at(alice)}|claimed"]
+    alice.say(f"QUIT|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear() == []
+    bob.say("CHAT|are you there?", f"QUIT|{one_line(alice)}")
+    assert bob.hear() == ["QUIT|alice"]
+
+
+def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.backup(town.folder / "copy")
+    bob.say("CHAT|one", "CHAT|two")
+    town.run()
+    alice.crash()
+    restore(town.folder / "copy", town.folder / alice.folder)
+    alice.start()
+    town.run(60)
+    alice.attach()
+    alice.hear()
+    alice.say("CONNECTED|bob")
+    town.run()
+    assert alice.hear() == [
+        f"CONNECTED|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        "ERROR|2 pieces of bob's messages aren't here, and won't come: ask for them again",
+    ]
+
+
+def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|good night", "QUIT|bob")
+    town.run(10)
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CONNECTED|bob")
+    town.run(3)
+    assert alice.hear() == ["UNDELIVERED|1"]
+    town.lose = lambda sender, datagram: False
+    town.run(10)
+    assert alice.hear() == [f"CONNECTED|{at(bob)}", f"SECURED|{at(bob)}|encrypted"]
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert bob.hear()[-1] == "CHAT|alice|good morning"
+
+
 # -- SIMP/1 is what it was before there was SIMP/2
 
 
@@ -586,6 +703,17 @@ def test_an_ack_that_says_something_else_is_none_of_the_fin_that_takes_a_call_ba
     from_foreign(alice, Control.ACK, payload, Framing.HEADER)
     answers = [Control.ACK] if payload == PRESENCE_QUESTION else []
     assert sent(town, 60) == [*answers, Control.FIN, Control.FIN]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_ack_of_an_earlier_chat_is_none_of_the_fin_that_takes_a_call_back(town: Town, number: int) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    ack = Datagram(Type.CONTROL, Control.ACK, number, b"bob", b"", Framing.HEADER)
+    alice.handle(DatagramReceived(build(ack), FOREIGN))
+    assert sent(town, 16) == [Control.FIN] * 3 * number
 
 
 def test_no_chat_is_the_answer_to_a_call(town: Town) -> None:

@@ -49,7 +49,6 @@ ELSEWHERE = {
     "simp_daemon.peers.conversation": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.conversations": ("test_exchange", "whole daemons show what becomes of what is said"),
     "simp_daemon.peers.sealed_session": ("test_exchange", "whole daemons show what becomes of what is said"),
-    "simp_daemon.peers.presence": ("test_endpoint", "what is asked and answered goes in and out by an endpoint"),
     "simp_daemon.peers.record": ("test_states", "each cell of the table is tried with what its actions do"),
     "simp_daemon.clients.connections": ("test_clients", "one table has both halves: connections and who is attached"),
     "simp_daemon.peers.actions": ("test_states", "each cell of the table is tried with what its actions do"),
@@ -64,6 +63,7 @@ ELSEWHERE = {
     "simp_client.doctor.system": ("test_doctor_live", "what it asks is the system of a machine on a network"),
     "simp_client.doctor.command": ("test_doctor_live", "what it prints is about a network"),
     "simp_client.doctor.facts": ("test_verdicts", "facts without rules, each judged by a verdict"),
+    "simp_client.secured": ("test_dialogue", "what is said of a chat is what a person sees in it"),
     "simp_client.events": ("test_attachment", "facts without rules, each told by the attachment"),
 }
 """Modules without a test module of their name: the one that tests them, and why."""
@@ -87,6 +87,7 @@ SUBJECTS = {
     "help": "what all commands say of themselves",
     "hostile": "a daemon's process that is attacked",
     "kaitai": "spec/simp.ksy",
+    "killed": "daemons as processes, killed at random",
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",

@@ -165,7 +165,7 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
         datagrams = Datagrams((host, 0), heard)
         datagrams.send(Send(b"to nobody", nobody))
         await heard.until(1)
-        assert heard.wakes[0][0] == SendingFailed(nobody, f"nothing listens at {format_address(nobody)}")
+        assert heard.wakes[0][0] == SendingFailed(nobody, f"nothing listens at {format_address(nobody)}", refused=True)
         datagrams.close()
 
     run(scenario)
@@ -262,7 +262,9 @@ def test_queues_of_peers_are_bounded_and_the_refusal_of_one_is_told() -> None:
         assert list(datagrams._queues) == [*peers[2:-1], peers[0], peers[-1]]
         datagrams.send(Send(b"to nobody", peers[-1]))
         await heard.until(1)
-        assert heard.wakes[0][0] == SendingFailed(peers[-1], f"nothing listens at {format_address(peers[-1])}")
+        assert heard.wakes[0][0] == SendingFailed(
+            peers[-1], f"nothing listens at {format_address(peers[-1])}", refused=True
+        )
         datagrams.close()
 
     run(scenario)

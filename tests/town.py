@@ -10,7 +10,7 @@ from random import Random
 
 from simp_daemon import core
 from simp_daemon.contacts import may_wait
-from simp_daemon.effects import Commit, Effect, Send, Write
+from simp_daemon.effects import Commit, Effect, LogKeys, Send, Write
 from simp_daemon.events import Event
 from simp_daemon.identity import Identity
 from simp_daemon.occurrences import (
@@ -78,11 +78,11 @@ class Town:
 
 
 class Home:
-    def __init__(
-        self, town: Town, name: str, address: Address, *, sealed: bool = True, only_sealed: bool = False
-    ) -> None:
+    def __init__(self, town: Town, name: str, address: Address, *, sealed: bool = True, **kind: bool) -> None:
         self.town, self.name, self.address = town, name, address
-        self.sealed, self.only_sealed = sealed, only_sealed
+        self.sealed, self.kind = sealed, kind
+        self.keys: list[str] = []
+        self.folder = name
         random = Random(name)
         self.identity = Identity(random.randbytes(32), random.randbytes(32))
         self.random = random
@@ -99,12 +99,11 @@ class Home:
         means = None
         self.runs += 1
         if self.sealed:
-            self.store = Store(self.town.folder / self.name, daemon=True, clock=lambda: self.town.now)
+            self.store = Store(self.town.folder / self.folder, daemon=True, clock=lambda: self.town.now)
             keys, contacts = KeyPair(self.identity.x25519), self.store.load()
             clock, run = (lambda: int(self.town.now * 1000)), f"run {self.runs}"
-            means = Means(
-                keys, self.identity.signing_key, contacts, self.random.randbytes, clock, run, self.only_sealed
-            )
+            signing_key, random = self.identity.signing_key, self.random.randbytes
+            means = Means(keys, signing_key, contacts, random, clock, run, **self.kind)
         self.core = core.Core(self._perform, self.address, means=means)
         self.on = True
         self.handle(Started())
@@ -159,6 +158,8 @@ class Home:
                 self.town.air.append((self.address, effect))
             case Write(_, line):
                 self.lines.append(line.decode().rstrip("\n"))
+            case LogKeys(line):
+                self.keys.append(line)
             case Commit(change):
                 (self.store.defer if may_wait(change) else self._commit)(change)
             case _:

@@ -1,6 +1,6 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +52,8 @@ class Attachment:
         self._emit = emit
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
         self._partner: _Other | None = None
+        self._wish = ""
+        """What our client called the partner when it called them."""
         self._said = 0
         self._warned = False
         outbox.forget()
@@ -62,13 +64,19 @@ class Attachment:
             Word.QUIT: self._quit,
         }
 
-    def greet(self, name: str, missed: Iterable[tuple[Address, str, int]]) -> None:
-        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now."""
+    def greet(
+        self, name: str, missed: Iterable[tuple[Address, str, int]], told: Mapping[Address, events.RequestReceived]
+    ) -> None:
+        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now, with what
+        was `told` of each.
+        """
         self._write(Word.CONNECTED, name)
         for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             self._tell(Word.CONNECTING, request)
+            if request.peer in told:
+                self._secured(told[request.peer])
 
     @property
     def waiting(self) -> int:
@@ -99,11 +107,13 @@ class Attachment:
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")
+            if not line.payload and line.word is not Word.CHAT:  # nobody has no name (client 3.3)
+                raise LineError("read no name and no address, expected one")
             self._wishes[line.word](line.payload, now)
         except (SimpError, ValueError) as error:
             self._write(Word.ERROR, str(error))
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
-            if line.word is Word.CONNECTING:
+            if line.word is Word.CONNECTING and line.payload:
                 self._write(Word.QUIT, line.payload)
             elif line.word is Word.CHAT:
                 self._write(Word.UNDELIVERED, str(self._said))
@@ -119,15 +129,16 @@ class Attachment:
             self._endpoint.accept(peer, now)
         else:
             self._endpoint.call(peer, now, name)
-        self._partner = self._requests.pop(peer, _Other(peer, name))
+        self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
         """The address, or that of the only one who has that name (discovery 4.1)."""
         try:
             return parse_address(payload, DAEMON_PORT), ""
         except AddressError as error:
-            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == payload]
-            found = list(dict.fromkeys(asking + self._neighbours.called(payload, now)))
+            name = printable_name(payload)
+            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == name]
+            found = list(dict.fromkeys(asking + self._neighbours.called(name, now)))
             if not found:
                 raise AddressError(f"{error}, or the name of somebody who is here") from None
         return _only(found, payload), payload
@@ -135,7 +146,7 @@ class Attachment:
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
         self._endpoint.accept(request.peer, now)
-        self._partner = self._requests.pop(request.peer)
+        self._partner, self._wish = self._requests.pop(request.peer), ""
 
     def _quit(self, payload: str, now: float) -> None:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
@@ -156,16 +167,18 @@ class Attachment:
 
     def _find(self, who: str, candidates: list[_Other]) -> _Other:
         """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
+        if self._partner in candidates and who == self._wish:  # a client may not have learnt yet who that is
+            return self._partner
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
-            found = [each for each in candidates if printable_name(each.name) == who]
+            found = [each for each in candidates if printable_name(each.name) == printable_name(who)]
         else:
             found = [each for each in candidates if each.peer == address]
         if not found:
             names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
-        _only([each.peer for each in found], who)
+        _only(list(dict.fromkeys(each.peer for each in found)), who)  # the chat before a request of the same peer
         return found[0]
 
     # -- what it is told
@@ -219,13 +232,12 @@ class Attachment:
                     self._partner = None
                 self._write(Word.QUIT, called)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
-        """The system says why nothing gets to that peer."""
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
+        """The system says why nothing gets to that peer; `refused`: nothing listens there."""
         if self._partner and self._partner.peer == peer and not self._warned:
             self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
-            name, where = self._partner.name, format_address(peer)
-            if self._partner.chatting and name and why == f"nothing listens at {where}":
-                why = f"{self._partner.called}'s daemon doesn't run at {where}"
+            if refused and self._partner.chatting and self._partner.name:
+                why = f"{self._partner.called}'s daemon doesn't run at {format_address(peer)}"
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:
@@ -237,8 +249,9 @@ class Attachment:
     def _secured(self, event: events.Connected | events.RequestReceived) -> None:
         """How that chat is secured, or would be (client 4.2)."""
         if event.security:
-            called = self._called(event.peer, event.name)
-            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
+            called = _name(event.peer, event.name)
+            logged = "|logged" if isinstance(event, events.Connected) and event.logged else ""
+            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}{logged}")
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""

@@ -258,7 +258,8 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     key, hello, pins, caller = read.handshake.remote_static, read.hello, call.own.pins, call.ephemeral is not None
     call.own.outlet.append(
         Established(
-            *(call.peer, call.here, call.tag, key, hello, (keys[0], keys[1]), handshake_hash),
+            *(call.peer, call.here, call.tag, key, hello, (keys[0], keys[1]), read.handshake.payload_keys),
+            handshake_hash,
             *(caller, read.state, round_trip),
         )
     )

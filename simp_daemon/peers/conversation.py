@@ -8,7 +8,7 @@ from typing import Final
 
 from simp_daemon import events
 from simp_daemon.contacts import About
-from simp_daemon.effects import Commit, Send
+from simp_daemon.effects import Commit, LogKeys, Send
 from simp_daemon.events import Event, Reason, Security, Why
 from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
@@ -32,7 +32,7 @@ from simp_proto.datagram import text_of
 from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
 from simp_proto.sealed.payloads import Record
 
-Outlet = list[Send | Commit | Event]
+Outlet = list[Send | Commit | LogKeys | Event]
 
 LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
 """Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
@@ -60,7 +60,7 @@ class Conversation:
         self._slow = False
         self._peer = pin.address
         self._asked_at = self._resumed = 0.0
-        self._doubtful = 0
+        self._doubtful = self._missing = 0  # what our person is to be told once it is there
         if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
             self._give_up()
 
@@ -99,15 +99,16 @@ class Conversation:
         """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
         if not self.ledger.open:
             self._give_up()
+            self.session = None  # its link knows nothing of that
         self._apply(Opened(wanted))
 
     def begin(self, established: Established, now: float) -> None:
         """A session is on, in the place of any earlier one (spec 5.5)."""
         if not self.ledger.open:
             self.consent(True)
-        self.session = SealedSession(established, self.ledger, self, now)
         if not self.chatting:
             self._peer = established.peer
+        self.session = SealedSession(established, self.ledger, self, now)
         self._pump(now)
 
     def receive(self, operation: Operation, record: Record, now: float) -> Reason | None:
@@ -123,7 +124,8 @@ class Conversation:
         """Our person takes it up."""
         assert self.session
         self.chatting, self._peer = True, self.session.peer
-        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security))
+        logged = self._means.logs_keys
+        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
 
     def say(self, message: int, text: str, now: float) -> None:
@@ -191,9 +193,13 @@ class Conversation:
             return
         self.session.link.held = self.ledger.open and (self._slow or not self.chatting)
         self.session.pump(now)
-        if self._doubtful:
-            count, self._doubtful = self._doubtful, 0
-            self._tell(f"{count} of your messages to {self.pin.name} go out again, and may have arrived already")
+        name, doubtful, missing = self.pin.name, self._doubtful, self._missing
+        if self.chatting and (doubtful or missing):
+            self._doubtful = self._missing = 0
+            if doubtful:
+                self._tell(f"{doubtful} of your messages to {name} go out again, and may have arrived already")
+            if missing:
+                self._tell(f"{missing} pieces of {name}'s messages aren't here, and won't come: ask for them again")
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""
@@ -242,7 +248,7 @@ class Conversation:
             case link_news.Doubtful():
                 self._doubtful += 1
             case link_news.Missing(pieces):
-                self._tell(f"{pieces} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+                self._missing += pieces
             case link_news.Left(reason, text):
                 if reason:
                     self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))

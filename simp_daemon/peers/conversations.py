@@ -2,7 +2,7 @@
 
 from simp_daemon import events
 from simp_daemon.contacts import Contact, KeyChanged, Reached, Trust
-from simp_daemon.effects import Commit
+from simp_daemon.effects import Commit, LogKeys
 from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.peers import call_news
@@ -17,6 +17,8 @@ from simp_proto.address import Address
 from simp_proto.datagram import name_of
 from simp_proto.errors import NotNowError
 from simp_proto.sealed.frames import State
+from simp_proto.sealed.key_log import SessionKeys, build_line
+from simp_proto.sealed.payloads import session_of
 
 
 class Conversations:
@@ -146,6 +148,7 @@ class Conversations:
                 self._establish(news, now)
             case call_news.Consent(contact, wanted):
                 self._all[contact].consent(wanted)
+                self.file(self._all[contact])
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
                 security = pin.security if pin else Security.CLAIMED if claims else None
@@ -175,6 +178,11 @@ class Conversations:
         else:
             conversation = self._all[key] = Conversation(pin, Ledger(open=False), self._means, self._outlet)
             self._outlet.append(Commit(Pinned(key, pin.signing_key, pin.name, peer)))
+        if self._means.logs_keys:
+            tag, session = established.tag, session_of(established.handshake_hash)
+            message_2, message_3 = established.payload_keys
+            keys = SessionKeys(tag, session, message_2, message_3, *established.keys)
+            self._outlet.append(LogKeys(build_line(keys)))
         conversation.begin(established, now)
         if calling and (key == calling[1] if calling[1] else peer == calling[0]):
             self.engage(conversation, now)
@@ -199,7 +207,8 @@ class Conversations:
     def _over(self, peer: Address, name: str, why: Why) -> None:
         if self.called == peer:
             self._calling = None
-        self._outlet.append(events.Ended(peer, name, why))
+        if not (self.chat and self.chat.peer == peer):  # which goes on, whatever other call there was
+            self._outlet.append(events.Ended(peer, name, why))
 
     # -- time
 

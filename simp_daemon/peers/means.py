@@ -24,3 +24,5 @@ class Means:
     run: str
     only_sealed: bool = False
     """Whether SIMP/1 is refused (spec 9.5)."""
+    logs_keys: bool = False
+    """Whether somebody wants to read everything later (spec 10.2)."""

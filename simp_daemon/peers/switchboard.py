@@ -282,7 +282,8 @@ class Switchboard:
             return True
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
-                if datagram.operation is Control.ACK and datagram.payload in _ACKNOWLEDGE_NOTHING:
+                other = call.framing is Framing.HEADER and datagram.sequence  # that of a chat before (S1 5.1)
+                if datagram.operation is Control.ACK and (other or datagram.payload in _ACKNOWLEDGE_NOTHING):
                     return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return datagram.operation in (Control.ACK, Control.FIN_ACK)
