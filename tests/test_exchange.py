@@ -45,7 +45,10 @@ from simp_proto.sealed.payloads import (
     read_payload,
     read_record,
 )
+from simp_proto.toolkit.interference import Interference, Tampering
 from tests.town import Home, Town
+
+SOMEBODY = bytes(range(32))
 
 STRANGERS = [(f"10.9.0.{number}", 7777) for number in range(1, 41)]
 
@@ -995,3 +998,58 @@ def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
     assert not any(line.startswith("CHAT") for line in mallory.hear())
     alice.say("CHAT|hello")
     assert alice.hear() == []
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_nothing_of_a_contact_s_goes_out_in_the_clear_or_to_another_key(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.between = Interference(tampering, SOMEBODY)
+    alice.hear()
+    town.sent.clear()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    alice.say("CHAT|for bob alone")
+    town.run(40)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED", "ACK")) for line in heard)
+    assert not any(b"bob alone" in datagram.data for _, datagram in town.sent)
+    clear = "ERROR|somebody answers in the clear in bob's place: nothing was sent to them, nor will be"
+    assert (clear in heard) is (tampering is not Tampering.SWAP)
+    town.between = None
+    bob.say("QUIT|alice")  # whom it took for a daemon of SIMP/1
+    town.run(1)
+    alice.say("QUIT|bob", f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_strangers_who_are_brought_down_to_simp_1_are_told_so(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    town.between = Interference(tampering, SOMEBODY)
+    meet(town, alice, bob)
+    secured = {
+        Tampering.STRIP: [f"SECURED|{at(bob)}|clear"],
+        Tampering.ANSWER: [f"SECURED|somebody|{one_line(bob)}|clear"],
+        Tampering.SWAP: [],
+    }
+    assert [line for line in alice.hear() if line.startswith("SECURED")] == secured[tampering]
+    if tampering is Tampering.STRIP:
+        assert f"SECURED|{at(alice)}|clear" in bob.hear()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_ack_of_an_earlier_chat_is_none_of_the_fin_that_takes_a_call_back(town: Town, number: int) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    ack = Datagram(Type.CONTROL, Control.ACK, number, b"bob", b"", Framing.HEADER)
+    alice.handle(DatagramReceived(build(ack), FOREIGN))
+    assert sent(town, 16) == [Control.FIN] * 3 * number

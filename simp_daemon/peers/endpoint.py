@@ -43,8 +43,8 @@ class Endpoint:
 
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
-    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` are calls of
-    SIMP/2 that may turn out to be ones of SIMP/1.
+    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` gives the
+    calls of SIMP/2 that a stranger may have answered in SIMP/1.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Endpoint:
         policy: Policy | None = None,
         own: Address | None = None,
         strangers: Strangers | None = None,
-        unanswered: Callable[[], Iterable[Called]] = tuple,
+        unanswered: Callable[[Address], Iterable[Called]] = lambda _: (),
     ) -> None:
         self.user: str | None = None
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
@@ -151,7 +151,7 @@ class Endpoint:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
         sessions = self._sessions.by_address.values()
         ours: list[Called] = [session.record for session in sessions if session.state is State.CALLING]
-        for each in (*ours, *self._unanswered()):
+        for each in (*ours, *self._unanswered(peer)):
             if each.elsewhere is None:
                 each.elsewhere = peer
                 self.outlet.append(AnsweredElsewhere(each.peer, each.name, peer))

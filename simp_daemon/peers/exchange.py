@@ -43,13 +43,13 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
-        strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered)
         self._pins = Pins(means.keys)
         self._conversations = Conversations(means, self._pins, self.outlet)
         self._news: list[Send | CallNews] = []
         ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
+        strangers = Strangers()
         self._board = Switchboard(Own(*ours, self._news), strangers)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered)
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""

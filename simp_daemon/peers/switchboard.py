@@ -28,16 +28,9 @@ from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
+from simp_proto import constants
 from simp_proto.address import Address, format_address
-from simp_proto.constants import (
-    PENDING_REQUESTS,
-    PRESENCE_ANSWER,
-    PRESENCE_QUESTION,
-    RINGING,
-    Control,
-    Framing,
-    Type,
-)
+from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
 from simp_proto.sealed.offer import Offer, read_offer, tag_of
@@ -47,7 +40,7 @@ _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, C
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
 _ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
 """After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
-_ACKNOWLEDGE_NOTHING: Final = (RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER)
+_ACKNOWLEDGE_NOTHING: Final = (constants.RINGING, constants.PRESENCE_QUESTION, constants.PRESENCE_ANSWER)
 """What ACKs may say that are about something else (S1 4.3, 4.12)."""
 
 
@@ -161,10 +154,9 @@ class Switchboard:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
         return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
 
-    @property
-    def unanswered(self) -> list[Call]:
-        """Calls to whoever is there that nothing has answered."""
-        return [call for call in self._calls.all(State.CALLING) if call.expected is None]
+    def unanswered(self, peer: Address) -> list[Call]:
+        """Our calls to no contact that nothing has answered, and of which a datagram of that stranger may be one."""
+        return [] if self.concerns(peer) else [call for call in self._calls.all(State.CALLING) if not call.expected]
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
@@ -233,7 +225,7 @@ class Switchboard:
         others = [call for call in self._calls.all(State.REQUESTED) if call not in before]
         others = [call for call in others if (call.expected is None) == (new.expected is None)]
         if new.expected is not None:
-            return len(others) < PENDING_REQUESTS
+            return len(others) < constants.PENDING_REQUESTS
         displaced = displaced_by(new.peer, [call.peer for call in others], ())
         for call in others:
             if call.peer == displaced:
@@ -294,8 +286,8 @@ class Switchboard:
             return True
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
-                wrong = datagram.sequence != 0 and call.framing is not Framing.BARE  # (S1 5.4, 9.3)
-                if datagram.operation is Control.ACK and (wrong or datagram.payload in _ACKNOWLEDGE_NOTHING):
+                other = call.framing is Framing.HEADER and datagram.sequence  # that of a chat before (S1 5.1)
+                if datagram.operation is Control.ACK and (other or datagram.payload in _ACKNOWLEDGE_NOTHING):
                     return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return datagram.operation in (Control.ACK, Control.FIN_ACK)
