@@ -1017,7 +1017,7 @@ def test_nothing_of_a_contact_s_goes_out_in_the_clear_or_to_another_key(town: To
     heard = alice.hear()
     assert not any(line.startswith(("CONNECTED", "SECURED", "ACK")) for line in heard)
     assert not any(b"bob alone" in datagram.data for _, datagram in town.sent)
-    clear = "ERROR|somebody answers in the clear in bob's place: nothing was sent to them, nor will be"
+    clear = "ERROR|somebody answers in bob's place who can't encrypt, as bob does: nothing is sent there"
     assert (clear in heard) is (tampering is not Tampering.SWAP)
     town.between = None
     bob.say("QUIT|alice")  # whom it took for a daemon of SIMP/1

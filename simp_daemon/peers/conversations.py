@@ -131,6 +131,8 @@ class Conversations:
     def engage(self, conversation: Conversation, now: float) -> None:
         """Our person takes it up."""
         self._calling, self._chat = None, conversation
+        if not conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
+            return
         conversation.engage(self.security(conversation.pin), now)
         self.file(conversation)
 
@@ -186,7 +188,7 @@ class Conversations:
         conversation.begin(established, now)
         if calling and (key == calling[1] if calling[1] else peer == calling[0]):
             self.engage(conversation, now)
-        elif not conversation.chatting:
+        elif conversation.live and not conversation.chatting:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
         self.file(conversation)
 
