@@ -278,14 +278,15 @@ class Exchange:
         self._endpoint.learn(established.peer, Framing.HEADER)
         if calling and (established.key == calling[1] if calling[1] else established.peer == calling[0]):
             self._engage(conversation, now)
-        elif not conversation.chatting:
+        elif conversation.live and not conversation.chatting:
             pin = conversation.pin
             security = self._conversations.security(pin)
             self.outlet.append(events.RequestReceived(conversation.peer, pin.name, security))
 
     def _engage(self, conversation: Conversation, now: float) -> None:
         self._calling = None
-        self._conversations.engage(conversation, now)
+        if conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
+            self._conversations.engage(conversation, now)
 
     def _over(self, peer: Address, name: str, why: Why) -> None:
         if self._calling and self._calling[0] == peer:
