@@ -53,6 +53,7 @@ TABLE = {
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
+    "simp_proto.sealed.opening": Row("noise", "cryptography"),
     "simp_proto.udp": Row("address", "", "socket sys"),
     "simp_proto.interfaces": Row("address", "ifaddr", "pathlib"),
     # what commands share
@@ -76,7 +77,10 @@ TABLE = {
     "simp_proto.conformance": Row(f"{WIRE} cli.document cli.output toolkit.reading"),
     "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
-    "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
+    "simp_proto.conformance.sealed": Row("simp_proto.noise simp_proto.sealed", "cryptography"),
+    "simp_proto.conformance.sealed_peer": Row("simp_proto.noise simp_proto.sealed"),
+    "simp_proto.conformance.sealed_cases": Row("simp_proto.sealed"),
+    "simp_proto.conformance.sockets": Row("udp", "", "secrets socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
     "simp_proto.conformance.probe": Row("cli", "click", "sys"),
     # the daemon
