@@ -177,7 +177,8 @@ def test_what_our_daemon_has_acknowledged_outlives_its_end(tmp_path: Path) -> No
     host, port = format_address(daemon.address), str(daemon.client_port)
     kept.write_text(str(daemon.process.pid))
     again = shlex.join([*SIMP, "daemon", host, "--client-port", port])
-    restart = f"kill -9 $(cat {kept}); {again} >{tmp_path}/log 2>&1 & echo $! >{kept}"
+    ended = f"while ps -o state= -p $(cat {kept}) | grep -q '[^Z ]'; do sleep 0.02; done"
+    restart = f"kill -9 $(cat {kept}); {ended}; {again} >{tmp_path}/log 2>&1 & echo $! >{kept}"
     try:
         command = [*SIMP, "conformance", host, "--sealed", "--case", "acknowledged-is-stored", "--wait", str(WAIT)]
         command += ["--bind", format_address(free_address()), "--stranger", format_address(free_address())]
