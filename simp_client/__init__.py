@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Requested,
         Ringing,
         Said,
+        Secured,
         Seen,
         Silent,
         Unanswered,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError", "Away", "Client", "Elsewhere", "Ended", "Event", "Fate", "Gone", "LastHeard", "LineError",
     "Missed", "NoDaemonError", "NotNowError", "Other", "Person", "RefusedError", "Requested", "Ringing", "Said",
-    "Seen", "Silent", "SimpError", "Unanswered", "Warned", "Withdrawn", "connect",
+    "Secured", "Seen", "Silent", "SimpError", "Unanswered", "Warned", "Withdrawn", "connect",
 ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from simp_client.events import (
     Requested,
     Ringing,
     Said,
+    Secured,
     Seen,
     Settled,
     Silent,
@@ -53,7 +54,7 @@ from simp_proto.errors import AddressError, LineError, NotNowError, SimpError  #
 from simp_proto.printable import printable
 
 Event = (
-    Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent
+    Missed | Seen | Gone | Requested | Secured | Withdrawn | Ringing | Away | Elsewhere | Said | Unanswered | Silent
     | LastHeard | Ended | Warned
 )  # fmt: skip
 """What others do."""
@@ -104,6 +105,15 @@ class Client:
         return None if self._attachment.partner is NOBODY else self._attachment.partner
 
     @property
+    def secured(self) -> str | None:
+        """How the chat is secured: `clear`, `encrypted`, `verified` or `claimed` (client 4.3).
+
+        `None` without a chat, and where the daemon doesn't tell, so that it is to be taken for `clear`. Whether your
+        daemon logs its keys: `partner.logged`.
+        """
+        return self._attachment.partner.secured if self._attachment.phase is Phase.CHAT else None
+
+    @property
     def requests(self) -> list[Other]:
         """Those that wait for `accept` or `decline`, the oldest first."""
         return list(self._attachment.requests)
@@ -119,9 +129,9 @@ class Client:
     async def call(self, whom: str) -> Other:
         """Calls the user of that name, or at `IP` or `IP:port`, and returns the partner once the chat is on.
 
-        Raises `RefusedError` for a no, `AddressError` for what is neither an address nor the name of exactly one of
-        `people` (those who are here go before those who are known), and `NotNowError` while something else is on. It
-        waits as long as the daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
+        Raises `RefusedError` for a no, also the daemon's to a name that nobody has, or several; `LineError` for what
+        can be neither an address nor a name, and `NotNowError` while something else is on. It waits as long as the
+        daemon tries; cancelled (by `asyncio.timeout`, say), it takes the call back.
         """
         await self._left()
         self._attachment.call(whom)
@@ -216,7 +226,8 @@ class Client:
         result = answer.result()
         if isinstance(result, Failed):
             raise RefusedError(printable(f"No chat with {result.other.title}: {result.why or result.how.value}."))
-        return result.other
+        partner = self._attachment.partner  # of whom more may be known than when the chat began
+        return partner if partner == result.other else result.other
 
     def _decide(self, answer: Began | Failed) -> None:
         """Answers the call or acceptance that a task waits for."""

@@ -6,12 +6,13 @@ no line of a daemon raises anything (client 2.4).
 """
 
 from collections import deque
+from dataclasses import replace
 from enum import Enum, unique
 from typing import Final
 
 from simp_client import events
 from simp_client.events import NOBODY, Event, Fate, How, Other
-from simp_client.people import People, number, read_seen
+from simp_client.people import People, number, read_peer, read_seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
 from simp_proto.errors import AddressError, LineError, NotNowError
@@ -22,6 +23,8 @@ MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
 _UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
+_SECURED: Final = ("clear", "encrypted", "verified", "claimed")
+"""What is known here of how a chat is secured (client 4.3)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
 
@@ -66,6 +69,7 @@ class Attachment:
         self.doubted = ""
         """Where somebody was here who hasn't answered a call, until the daemon has said more of them."""
         self._answered = False  # CONNECT is
+        self._last: Word | None = None  # of the last line
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
         self._told = False  # which came just now
         self._unanswered = 0  # seconds without an answer, as far as told
@@ -99,12 +103,20 @@ class Attachment:
         self._barriers.append(NOBODY)
 
     def call(self, whom: str) -> None:
-        """Calls `IP`, `IP:port` or the only one with that name; raises `AddressError`. Leads to `Began` or `Failed`."""
+        """Calls `IP`, `IP:port` or whoever the daemon finds to have that name (discovery 4.1). Raises `LineError` for
+        what can be neither. Leads to `Began` or `Failed`.
+        """
         self._require("call", Phase.IDLE)
-        address, whom = self.people.find(whom), whom.strip()
-        # The daemon fills in the port (client 4), and decides whom a name means: the address is where we think so.
-        self._begin(Phase.CALLING, Other("" if whom == address else whom, address))
-        self._say(Word.CONNECTING, whom)
+        callee = read_peer(whom)
+        self._say(Word.CONNECTING, callee.peer)
+        # The daemon fills in the port (client 4). Where a name leads it tells later; until then this is where we think.
+        where = self.people.named(callee.name)
+        self._begin(Phase.CALLING, Other(callee.name, where[0]) if len(where) == 1 else callee)
+
+    def look(self) -> None:
+        """Asks who is here. Leads to `Idle`, once all of them have been told."""
+        self._require("look", Phase.IDLE)
+        self._say_and_ping(Word.WHO, "", Phase.IDLE)
 
     def accept(self, request: Other) -> None:
         """Accepts one of `requests`, which ends a call. Leads to `Began` or `Failed`."""
@@ -133,7 +145,8 @@ class Attachment:
     def leave(self) -> None:
         """Leaves the chat, or takes the call back. Leads to `Idle`; messages under way still get their fate."""
         self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
-        self._say_and_ping(Word.QUIT, self.partner.peer, Phase.LEAVING)
+        written = self.partner.name if self.phase is Phase.CALLING and not self.rang else ""
+        self._say_and_ping(Word.QUIT, written or self.partner.peer, Phase.LEAVING)
         self._begin(Phase.LEAVING, NOBODY)
 
     def detach(self) -> None:
@@ -149,6 +162,7 @@ class Attachment:
         if self.phase is Phase.OVER:
             return
         calling = self.phase is Phase.CALLING
+        last, self._last = self._last, line.word
         match line.word:
             case Word.PING | Word.CONNECT | Word.WHO:  # which only a client says
                 return
@@ -159,6 +173,8 @@ class Attachment:
                 if request.peer:
                     self.requests = [*self._requests_but(request), request][-MOST_REQUESTS:]
                     self._tell(events.Requested(request))
+            case Word.SECURED:
+                self._secure(*line.fields(5)[1:4], asks=last is Word.CONNECTING)
             case Word.MISSED:
                 name, address, seconds = line.fields(3)
                 if (ago := number(seconds)) is not None and (name or address):
@@ -225,11 +241,11 @@ class Attachment:
 
     def _see(self, line: Line) -> None:
         person = read_seen(line)
-        if person and person.name:
+        if person and person.other.name:
             if person.address == self.doubted and person.here:
                 self._tell(events.LastHeard(person))
             self._put(person.address, person)
-        else:  # nobody is at that daemon
+        else:  # nobody is at that daemon, nor known to have been
             self._put(line.fields(3)[1], None)
 
     def _put(self, address: str, person: events.Person | None) -> None:
@@ -260,6 +276,18 @@ class Attachment:
         self.said = 0
         self._begin(Phase.CHAT, partner)
         self._tell(events.Began(partner))
+
+    def _secure(self, address: str, secured: str, logged: str, *, asks: bool) -> None:
+        """It is about the request of the line before, or else about the chat (client 4.3)."""
+        if secured not in _SECURED:
+            return
+        if asks and self.requests and self.requests[-1].address == address:
+            self.requests[-1] = other = replace(self.requests[-1], secured=secured)
+        elif not asks and self.phase is Phase.CHAT and self.partner.address == address:
+            self.partner = other = replace(self.partner, secured=secured, logged=logged == "logged")
+        else:
+            return
+        self._tell(events.Secured(other))
 
     def _quit(self, peer: str) -> None:
         if not peer:
@@ -321,8 +349,6 @@ class Attachment:
             return How.BUSY
         if self._told:
             return How.TOLD
-        if self._why and self._why.startswith("nothing could be sent"):
-            return How.UNREACHABLE
         if self.phase is Phase.ACCEPTING:
             return How.WITHDRAWN
         return How.NOBODY if self._unanswered >= (_CLUELESS if self.rang else 1) else How.DECLINED

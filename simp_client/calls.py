@@ -7,20 +7,18 @@ a second wish for it doesn't.
 from collections import deque
 from typing import Final, NamedTuple
 
-from simp_client import events, prompt, view
+from simp_client import events, prompt, secured, view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import Event, Fate, How, Other
 from simp_client.prompt import TALKING, Ask, Kind, Place, State
 from simp_client.view import Text
 from simp_proto.constants import BUSY, UNANSWERED_INTERVAL
-from simp_proto.errors import AddressError
 from simp_proto.text import Line
 
 _HOW: Final = {
     How.DECLINED: "declined",
     How.BUSY: "is in another chat",
     How.NOBODY: "didn't answer",
-    How.UNREACHABLE: "can't be reached",
     How.WITHDRAWN: "no longer wants to chat",
 }
 
@@ -47,7 +45,7 @@ class Calls:
         """A call failed, something wasn't delivered, or a line couldn't be used."""
         self.broken = False
         """The daemon is lost, or doesn't take us."""
-        self.callee: str | None = None
+        self.callee = ""
         """Whom to call once attached, and once they are here."""
         self.listed: tuple[Other, ...] | None = None
         """Who has which number in the last list; `None` where the menu is to begin with another."""
@@ -105,10 +103,17 @@ class Calls:
         self.user = user
 
     def call(self, whom: str) -> None:
-        """Calls them; raises `AddressError` where that is nobody, or several."""
+        """Calls them; raises `LineError` for what is neither an address nor a name."""
         self.attachment.call(whom)
         self._begin()
         self.notice(f"Calling {self.who(self.attachment.partner)}.{'' if self.texts_only else ' q cancels.'}")
+
+    def look(self) -> None:
+        """Lists who is here, as soon as the daemon has told it, where it does."""
+        if self.attachment.watches:
+            self.attachment.look()
+        else:
+            self.listed = None
 
     def list_people(self) -> None:
         lines, self.listed = prompt.list_people(self.attachment, self.user)
@@ -165,7 +170,7 @@ class Calls:
         self._count += 1
         self.once |= self.texts_only  # what follows in the pipe is meant for nobody else
         self.place = Place.MENU  # where its end leads
-        self.listed, self.news, self.why = None, "", ""
+        self.listed, self.callee, self.news, self.why = None, "", "", ""
 
     # -- what the daemon says
 
@@ -194,15 +199,16 @@ class Calls:
         match event:
             case events.Idle() if was is Phase.ATTACHING:
                 if self.callee:
-                    self._look_for(self.callee)
+                    self._try()
                 elif self.close_once_attached:
                     self.close()
             case events.Idle():
+                self.listed = None
                 self._rest()
             case events.Missed(other, seconds):
                 self.notice(f"Missed call: {self.who(other)} called {view.duration(seconds)} ago.")
-            case events.Seen() if self.callee and was is Place.LOOKING and self.place is Place.LOOKING:
-                self._look_for(self.callee)
+            case events.Seen() | events.Requested() if self.state is Place.LOOKING and self._is_there(self.callee):
+                self._try()
             case events.Seen(person) | events.Gone(person) if was is not Phase.ATTACHING:
                 if person.address != self.attachment.partner.address:
                     what = "has come" if isinstance(event, events.Seen) else "has gone"
@@ -211,6 +217,8 @@ class Calls:
                 asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
                     self._put_off(other)
+            case events.Secured(other) if self.state is Phase.CHAT and other is self.attachment.partner:
+                self.shown += secured.explain(other, self.user)
             case events.Withdrawn(other):
                 self.notice(f"Missed call: {self.who(other)} called, and gave up.")
             case events.Ringing(other) if was is Phase.CALLING:
@@ -239,9 +247,14 @@ class Calls:
                 heard = view.duration(person.seconds or 0)
                 self.notice(f"{view.short_title(person.other, self.user)} was last heard {heard} ago.")
             case events.Failed(other, _, how):
-                self.failed |= was is Phase.CALLING
                 if how in _HOW:
                     self.notice(f"{self.who(other)} {_HOW[how]}.")
+                elif not other.address and (near := self.attachment.people.like(other.name)):
+                    self.notice(f"Somebody called {view.named(near, self.user)} is here.")
+                if self.callee and how is How.TOLD and not other.address and not self._is_there(self.callee):
+                    self._look_out()
+                    return
+                self.failed |= was is Phase.CALLING
                 self.drop_held("nobody took the call")
                 self._rest()
             case events.Ended(other, lost):
@@ -263,21 +276,20 @@ class Calls:
                 self.drop_held("the daemon is gone")
                 self.error(self._lost)
 
-    def _look_for(self, callee: str) -> None:
-        """Calls them, or waits until somebody comes who goes by that."""
-        try:
-            self.call(callee)
-        except AddressError as error:
-            if self.attachment.people.named(callee):
-                self.error(str(error))
-                self.failed = True
-                self.give_up_looking("nobody was called")
-            elif self.place is not Place.LOOKING:
-                self.place = Place.LOOKING
-                within = f", within {self._wait:g} s" if self.piped else ""
-                self.notice(
-                    f"{view.named(callee)} isn't here yet; will be called on arrival{within}. `simp who` lists who is."
-                )
+    def _is_there(self, name: str) -> bool:
+        """Whether anybody of that name has come, or calls us, as far as told."""
+        return bool(self.attachment.people.named(name)) or any(each.name == name for each in self.attachment.requests)
+
+    def _try(self) -> None:
+        """Calls whoever is to be called; where the daemon knows nobody of that name, waits for them."""
+        callee = self.callee
+        self.call(callee)
+        self.callee = callee
+
+    def _look_out(self) -> None:
+        self.place = Place.LOOKING
+        who, within = view.named(self.callee), f", within {self._wait:g} s" if self.piped else ""
+        self.notice(f"{who} isn't here yet; will be called on arrival{within}. `simp who` lists who is.")
 
     def _put_off(self, request: Other) -> None:
         self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")

@@ -57,7 +57,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     from simp_proto.errors import SimpError
 
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by whoever started us
-    if may_come(ip):
+    if may_come(ip) and ip.lower() != "localhost":
         raise click.UsageError(
             f"read {ip!r}, expected the IP address of your own daemon. To call somebody: simp client --call {ip}"
         )

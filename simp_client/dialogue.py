@@ -10,9 +10,9 @@ The rules for the person:
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
   immediately. At the menu so do other programs' words for them, unless somebody has that name. In a chat `\\q` sends
   q, `\\?` sends ?, and so on for more backslashes.
-- At the menu a name, a number or an address calls. A number is that of the list which was there when its typing began;
-  another list is printed on a return to the menu, by `?` and by an empty line, and not because somebody comes. In a
-  chat an empty line does nothing.
+- At the menu a name, a number or an address calls; whom a name means is the daemon's to say. A number is that of the
+  list which was there when its typing began; another list is printed on a return to the menu, by `?`, and by an empty
+  line once the daemon has told it, and not because somebody comes. In a chat an empty line does nothing.
 - Several lines at once, as pasted, are one message and nothing else.
 - What is typed while a call is out is held for the chat. A request that comes in meanwhile takes only `y` and `n`.
 - Lines that were held for a call or chat that fails never answer the menu. How those begin and end: `calls`.
@@ -28,13 +28,11 @@ from typing import Final
 from simp_client import prompt, view
 from simp_client.attachment import Phase
 from simp_client.calls import Calls, Held
-from simp_client.people import may_come
+from simp_client.people import read_peer
 from simp_client.prompt import HELP, QUESTIONS, TALKING, Ask, Kind, Place, State
 from simp_client.view import Text
-from simp_proto.address import parse_address
-from simp_proto.constants import DAEMON_PORT
-from simp_proto.errors import AddressError, LineError
-from simp_proto.text import Line, check_user
+from simp_proto.errors import LineError
+from simp_proto.text import Line
 
 DEFAULT_WAIT: Final = 60.0
 """Seconds after which the call of a pipe is taken back."""
@@ -52,8 +50,8 @@ class Dialogue:
     `user` and `call` are answers given beforehand. `piped`: the input is no terminal; at most `WINDOW` messages are in
     flight then, and with `call` the program ends when that call or chat does, since what follows in the pipe is
     meant for nobody else. `commands`: who writes into the pipe drives the client as a person would. `lost` is
-    what is told where the daemon is gone; `wait` is for how many seconds a pipe's call is tried. Raises `LineError` or
-    `AddressError` where the answers are wrong.
+    what is told where the daemon is gone; `wait` is for how many seconds a pipe's call is tried. Raises `LineError`
+    where the answers are wrong.
     """
 
     def __init__(
@@ -75,9 +73,8 @@ class Dialogue:
         self._dismissed = False  # by a `q`, after which a program may write what it likes
         self._left = 0  # lines of a pipe that came too late
         self._first_left = ""
-        if call:
-            _check_callee(call)
-            self._calls.callee = call
+        if call is not None:
+            self._calls.callee = read_peer(call).peer
         if user is not None:
             self._calls.attach(user)
         self._settle()
@@ -161,7 +158,7 @@ class Dialogue:
     def end_input(self) -> None:
         """The person, or a pipe, has no more to say."""
         coming = self.state in (Phase.APART, Phase.ATTACHING, Place.LOOKING)
-        to_call = self._calls.callee is not None and coming
+        to_call = self._calls.callee != "" and coming
         self._calls.failed |= to_call or self.state is Phase.CALLING
         self._calls.close_once_attached = True
         if self.piped and (to_call or self.state is Phase.CALLING):
@@ -194,7 +191,7 @@ class Dialogue:
         if self.state is Place.LOOKING:
             self._calls.failed = True
             self._calls.error(
-                f"{view.named(self._calls.callee or '')} wasn't seen within {seconds:g} s, so nobody was called "
+                f"{view.named(self._calls.callee)} wasn't seen within {seconds:g} s, so nobody was called "
                 "(--wait sets how long; `simp doctor` finds out why)."
             )
             self._calls.give_up_looking("nobody was called")
@@ -234,7 +231,13 @@ class Dialogue:
         while True:
             if self.ask.kind is Kind.MENU and self._calls.listed is None:
                 self._calls.list_people()
+                self._asked = None
             ask = self.ask
+            if ask == self._asked and ask.other.secured != self._asked.other.secured:
+                # More is known of the caller now; most often nobody has seen the question yet.
+                if ask in self._calls.shown:
+                    self._calls.shown.remove(ask)
+                self._asked = None
             if ask != self._asked:
                 self._asked = ask
                 if ask.words:
@@ -323,16 +326,20 @@ class Dialogue:
             except LineError as error:
                 self._refuse(f"{error}. Try another one.")
         elif not word:
-            self._calls.listed = None
+            self._asked = self.ask  # again below the list
+            self._calls.look()
         else:
             numbered = {str(number): other.address for number, other in enumerate(ask.people, 1)}
-            if word.isdecimal() and word not in numbered:
+            if word.isdecimal() and word not in numbered and not self.attachment.people.named(word):
                 self._refuse(f"There was no {view.short(word)} in the list that you saw. This is the list now:")
                 self._calls.listed = None
                 return
+            if word.lower() in _YES and not self.attachment.people.named(word):
+                self._wrong(word, "whom to call: nothing is asked that this answers")
+                return
             try:
                 self._calls.call(numbered.get(word, word))
-            except AddressError as error:
+            except LineError as error:
                 self._refuse(str(error))
 
     def _say(self, text: str, *, verbatim: bool) -> None:
@@ -364,13 +371,3 @@ class Dialogue:
         else:
             self._dismissed = True
             self._calls.close()
-
-
-def _check_callee(whom: str) -> None:
-    """Raises `AddressError` or `LineError` for what is neither an address nor could be a name of somebody to come."""
-    try:
-        parse_address(whom, DAEMON_PORT)
-    except AddressError:
-        if not may_come(whom):
-            raise
-        check_user(whom.strip())

@@ -1,6 +1,6 @@
 """What an attachment tells, and whom it names. The words in it may be a peer's: hostile until escaped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
 
@@ -13,6 +13,13 @@ class Other:
 
     name: str
     address: str
+    secured: str | None = field(default=None, compare=False, kw_only=True)
+    """How the chat with them is secured, or what their request shows: `clear`, `encrypted`, `verified`, `claimed`.
+
+    `None` while nothing is known, and where the daemon doesn't tell (client 4.3).
+    """
+    logged: bool = field(default=False, compare=False, kw_only=True)
+    """Whether our daemon writes the keys of the chat to a file, with which others can read it."""
 
     @property
     def peer(self) -> str:
@@ -42,22 +49,24 @@ class Person:
     source: str
     """How they were found: `announced`, `chat` (an earlier one) or `hosts` (the file); a later daemon may know more."""
     seconds: int | None
-    """How many seconds before the daemon told of them it had heard theirs; `None` if they aren't here, but known."""
+    """Seconds since their daemon was heard, when this was told; `None` where it is known only."""
     known_as: str = ""
     """Their name in the file, or in an earlier chat, where they call themselves otherwise."""
 
     def __str__(self) -> str:
         """`bob (127.0.0.2:7777), heard 3 s ago`, escaped."""
-        return printable(f"{self.other.title}, {'known' if self.seconds is None else f'heard {self.seconds} s ago'}")
+        nobody = "" if self.name else "; nobody there"
+        heard = "known" if self.seconds is None else f"heard {self.seconds} s ago{nobody}"
+        return printable(f"{self.other.title}, {heard}")
 
     @property
     def here(self) -> bool:
-        """Whether somebody is there who can be called; the name is empty where nobody is at that daemon."""
+        """Whether somebody is there (discovery 2.2); the name is empty where nobody is at that daemon."""
         return bool(self.name) and self.seconds is not None
 
     @property
     def other(self) -> Other:
-        return Other(self.name, self.address)
+        return Other(self.name or self.known_as, self.address)
 
 
 @unique
@@ -76,7 +85,6 @@ class How(Enum):
     DECLINED = "its user said no"
     BUSY = "its user is in another chat"
     NOBODY = "nobody answered"
-    UNREACHABLE = "nothing gets there"
     TOLD = "as the daemon's ERROR has said"
     WITHDRAWN = "the request was taken back"
 
@@ -111,6 +119,13 @@ class Gone:
 @dataclass(frozen=True, slots=True)
 class Requested:
     """Somebody wants to chat."""
+
+    other: Other
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """How the chat with `other`, or one that they ask for, is `secured` is known now, or known otherwise."""
 
     other: Other
 
@@ -223,6 +238,6 @@ class Over:
 
 
 Event = (
-    Idle | Missed | Seen | Gone | Requested | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
+    Idle | Missed | Seen | Gone | Requested | Secured | Withdrawn | Ringing | Away | Elsewhere | Began | Said | Settled
     | Unanswered | Silent | LastHeard | Ended | Failed | Warned | Over
 )  # fmt: skip

@@ -23,18 +23,26 @@ RECEIVED: Final = 16 << 10
 CHUNK: Final = 65_536
 
 
+_ON_ALL: Final = {"127.0.0.1": "simp daemon", "::1": "simp daemon ::"}
+"""What starts a daemon on all addresses, by where its clients connect (client 1.1)."""
+
+
 class NoDaemonError(SimpError):
-    """Nothing answers at the daemon's address, or no longer; the text says what to do."""
+    """Nothing answers at the daemon's address, or no longer. The text ends with `advice`: what to do, where told."""
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what} {advice}".strip())
+        self.advice = advice
 
 
 def lost(address: Address) -> str:
     """The daemon there has closed the connection."""
-    return f"The daemon is gone. Start it again with: {_start_command(address)}"
+    return f"The daemon is gone. Start it again with: {start_command(*address)}"
 
 
-def _start_command(address: Address) -> str:
-    ip, port = address
-    command = "simp daemon" if ip in ("127.0.0.1", "::1") else f"simp daemon {ip}"  # it listens there by default
+def start_command(ip: str, port: int = CLIENT_PORT) -> str:
+    """What starts the daemon whose clients connect there."""
+    command = _ON_ALL.get(ip, f"simp daemon {ip}")
     return command if port == CLIENT_PORT else f"{command} --client-port {port}"
 
 
@@ -73,7 +81,7 @@ class Link:
         except OSError as error:  # `TimeoutError` is one
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or "no answer"
             where = format_address(address)
-            advice = f"Start one with: {_start_command(address)}"
+            advice = f"Start one with: {start_command(*address)}"
             if not _own(address[0]):
                 advice = (
                     "That isn't an address of this machine, where your daemon runs; "
@@ -83,7 +91,7 @@ class Link:
                 advice = (
                     f"That is the port between daemons; the one for clients is {CLIENT_PORT} unless told otherwise."
                 )
-            raise NoDaemonError(f"No daemon at {where} ({why}). {advice}") from None
+            raise NoDaemonError(f"No daemon at {where} ({why}).", advice) from None
 
     def send(self) -> None:
         for line in self._end.lines_to_send():
@@ -114,8 +122,8 @@ class Link:
                 where = format_address(self._writer.get_extra_info("peername")[:2])
                 what = "CONNECT not answered for" if self._spoken else "nothing said for"
                 raise NoDaemonError(
-                    f"No daemon at {where}: the connection was taken, and {what} {CONNECT_TIMEOUT:g} s. "
-                    "Is that the port for clients, and does the daemon still run?"
+                    f"No daemon at {where}: the connection was taken, and {what} {CONNECT_TIMEOUT:g} s.",
+                    "Is that the port for clients, and does the daemon still run?",
                 ) from None
         if not data:
             self._end.lose()

@@ -6,7 +6,7 @@ from simp_client.events import Person
 from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
 from simp_client.people import MOST_PEOPLE, read_seen
 from simp_proto.address import Address, format_address
-from simp_proto.printable import printable
+from simp_proto.printable import printable, printable_name
 from simp_proto.text import Line, Word
 
 
@@ -43,8 +43,8 @@ class Listing:
             case Word.SEEN if len(self._found) >= MOST_PEOPLE:
                 self.why = f"its list has more than {MOST_PEOPLE:,} lines"
             case Word.SEEN if person := read_seen(line):
-                words = printable(person.name), printable(person.address), printable(person.source)
-                self._found[person.address] = Person(*words, person.seconds)
+                words = printable_name(person.name), printable(person.address), printable(person.source)
+                self._found[person.address] = Person(*words, person.seconds, printable_name(person.known_as))
             case Word.DISCOVERY:
                 self.looks = line.payload != "off"
             case Word.PONG:

@@ -9,7 +9,8 @@ from simp_client.events import Event, Gone, Other, Person, Seen
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, USER_SIZE
 from simp_proto.errors import AddressError
-from simp_proto.text import Line
+from simp_proto.printable import printable_name
+from simp_proto.text import Line, check_user
 
 MOST_PEOPLE: Final = 1024
 """As many are kept; a daemon has no more neighbours than that (discovery 2.4)."""
@@ -17,8 +18,21 @@ _LONGEST: Final = 4 * USER_SIZE
 """Characters of a field; of a name, each of whose bytes may be told as `\\xHH` (client 3.4)."""
 
 
+def read_peer(whom: str) -> Other:
+    """Whom a person who writes that means: an address, or a name, which is whatever isn't one (client 4).
+
+    Raises `LineError` for what can't be a name either.
+    """
+    whom = whom.strip()
+    try:
+        parse_address(whom, DAEMON_PORT)
+    except AddressError:
+        return Other(check_user(whom), "")
+    return Other("", whom)
+
+
 def may_come(whom: str) -> bool:
-    """Whether a person who wrote that, which is no address, meant a name."""
+    """Whether a person who wrote that, which is no address, is likely to have meant a name."""
     return ":" not in whom and re.search("[A-Za-z]", whom) is not None
 
 
@@ -41,8 +55,15 @@ def number(text: str) -> int | None:
 
 def called(everybody: Iterable[Person], name: str) -> list[Person]:
     """Those of exactly that name who are here; where none is, those who are only known (discovery 4.1)."""
-    named = [each for each in everybody if name and name in (each.name, each.known_as)]
+    shown = printable_name(name)
+    named = [each for each in everybody if name and shown in (each.name, each.known_as)]
     return [each for each in named if each.here] or named
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The one of these that is most like that name; empty where none is."""
+    alike = {each.casefold(): each for each in sorted(names) if each}
+    return next((alike[near] for near in get_close_matches(name.casefold(), alike, 1)), "")
 
 
 class People:
@@ -53,7 +74,9 @@ class People:
 
     def __iter__(self) -> Iterator[Person]:
         """Those who are here first, then by name."""
-        return iter(sorted(self._people.values(), key=lambda each: (not each.here, each.name.casefold(), each.address)))
+        return iter(
+            sorted(self._people.values(), key=lambda each: (not each.here, each.other.name.casefold(), each.address))
+        )
 
     def at(self, address: str) -> Person | None:
         return self._people.get(address)
@@ -64,29 +87,12 @@ class People:
         return person.other if person else other
 
     def named(self, name: str) -> list[str]:
-        """Where those of that name are, or may be."""
-        return [each.address for each in called(self, name.strip())]
+        """Where those of that name are, or may be, as far as told: the daemon decides whom it means (discovery 4.1)."""
+        return [each.address for each in called(self, name)]
 
-    def find(self, whom: str) -> str:
-        """The address that this is, or that of the only one with this name; raises `AddressError` (discovery 4.1)."""
-        try:
-            parse_address(whom, DAEMON_PORT)
-        except AddressError:
-            found = self.named(whom)
-            if not found:
-                if not may_come(whom):
-                    raise
-                raise AddressError(f"There is nobody called {whom.strip()!r} here{self._but_like(whom)}.") from None
-        else:
-            return whom.strip()
-        if len(found) > 1:
-            raise AddressError(f"{len(found)} are called {whom.strip()!r}; say which: {', '.join(found)}")
-        return found[0]
-
-    def _but_like(self, name: str) -> str:
-        """Whose name is nearest, among those who are here. Nobody is called because of it (discovery 4.1)."""
-        alike = {each.name.casefold(): each.name for each in self if each.here}
-        return "".join(f", but {alike[near]!r} is" for near in get_close_matches(name.strip().casefold(), alike, 1))
+    def like(self, name: str) -> str:
+        """The nearest name of anybody who is here, where nobody has that one. Nobody is called because of it."""
+        return "" if self.named(name) else nearest(name, (each.name for each in self if each.here))
 
     def put(self, address: str, person: Person | None) -> list[Event]:
         """That is the person there now, or nobody is; returns what has happened."""

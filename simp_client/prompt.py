@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final
 
-from simp_client import view
+from simp_client import secured, view
 from simp_client.attachment import Attachment, Phase
 from simp_client.events import NOBODY, Other
 
@@ -93,8 +93,11 @@ def ask(
         who = view.title(requests[0], user)
         partner = view.short_title(attachment.people.known(attachment.partner), user)
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
-        words, news = f"{who} wants to chat. Accept{instead}? (y/n)", f"{who} wants to chat{ends}."
-        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, f"Accept {who}? (y/n) ", news)
+        wants = secured.wants(requests[0], user)
+        words, news = f"{wants}. Accept{instead}? (y/n)", f"{wants}{ends}."
+        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured == "claimed" else ""
+        label = f"Accept {who}{claims}? (y/n) "
+        return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, label, news)
     if state in QUESTIONS:
         kind, words = QUESTIONS[state]
         return Ask(kind, words=words, label=f"{words} ", people=people if kind is Kind.MENU else ())
@@ -116,15 +119,15 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")
-    known = {each.name for each in attachment.people if not each.here and each.source != "announced"}
+    known = {each.other.name for each in attachment.people if not each.here and each.source != "announced"}
     if absent := sorted(known - {each.name for each in people}, key=str.casefold):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not heard now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
     whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
     elif attachment.looks:
-        lines.append(f"Nobody is here now. Wait, or call {whom}; `simp doctor` finds out why.")
+        lines.append(f"Nobody was found. Wait, or call {whom}; `simp doctor` finds out why.")
     else:
         lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
@@ -186,7 +189,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         case Place.LOOKING:
             place, brief, leave = f"{user} · waiting for somebody to call", "waiting", "q cancels"
         case Place.MENU if attachment.watches:
-            count = f"{here} here" if here else "nobody here" if attachment.looks else "discovery is off"
+            count = f"{here} here" if here else "nobody found" if attachment.looks else "discovery is off"
             place, brief, leave, menu = f"{user} · {count}", count, "q quits", "Enter lists"
         case _:
             place, brief, leave = user, user, "q quits"
@@ -210,5 +213,7 @@ def bar(state: State, attachment: Attachment, user: str, columns: int, news: str
         (few, leave),
         (leave,),
     )
-    bars = (f" {' · '.join(filter(None, form))} " for form in forms)
+    marks = secured.marks(attachment.partner) if state is Phase.CHAT else ("", "")
+    marked = (*((marks[0], *form) for form in forms[:-2]), *((marks[1], *form) for form in forms), forms[-1])
+    bars = (f" {' · '.join(filter(None, form))} " for form in marked)
     return next((bar for bar in bars if view.width(bar) < columns), "")

@@ -11,7 +11,7 @@ from typing import Final
 from wcwidth import iter_graphemes, iter_graphemes_reverse, wcwidth
 
 from simp_client.events import Other
-from simp_proto.printable import printable
+from simp_proto.printable import printable, printable_name
 
 Text = tuple[tuple[str, str], ...]
 """Words with the name of their style: `name`, `notice`, `error` or none.
@@ -20,7 +20,7 @@ Without its last newline; any other is followed by `MORE`.
 """
 
 MORE: Final = "  │ "
-"""Before each line of a message but its first."""
+"""Before each line of a message except the first."""
 
 SHORT: Final = 60
 """Characters of a message that are enough to recognise it."""
@@ -76,6 +76,11 @@ def short(text: str) -> str:
 
 # -- people
 
+MARKS: Final = {
+    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
+}  # fmt: skip
+"""How a chat is secured, in words that are ours alone (client 4.3)."""
+LOGGED: Final = "logged"
 _PLAIN_NAME: Final = re.compile(r"(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_ .'-]*")
 _LOOKS: Final = (
     ("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("|", "l"), ("!", "l"), ("5", "s"),
@@ -85,8 +90,9 @@ _LOOKS: Final = (
 
 def named(name: str, own: str = "") -> str:
     """A peer's name: in quotes where it could be taken for more than a name, and marked where it looks like ours."""
-    shown = printable(name)
-    if not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
+    shown = printable_name(name)
+    marks = any(look(mark) in look(name) for mark in (*MARKS.values(), LOGGED))
+    if marks or not _PLAIN_NAME.fullmatch(shown) or _line(shown) != shown:
         shown = f'"{_line(shown).replace(chr(34), chr(39))}"'
     return f"{shown} (not you)" if own and look(name) == look(own) else shown
 

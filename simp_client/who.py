@@ -13,12 +13,14 @@ import click
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import echo
 from simp_proto.cli.parameters import Number, address, client_port_option
+from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
 
 if TYPE_CHECKING:
     from simp_client.events import Person
 
 _NAME, _SOURCE = 32, 12
 """Columns of them that are shown."""
+_GONE: Final = PRESENCE_TRIES * PRESENCE_INTERVAL
 _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "hosts file"}
 
 
@@ -31,18 +33,20 @@ _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "h
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long others may take to answer. Whoever vanishes is still listed for 3 seconds, or 13 if just heard.",
+    help="How long others may take to answer. "
+    f"Whoever vanishes is still listed for {_GONE:g} seconds, or {10 + _GONE:g} if just heard.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each neighbour.")
 def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     """Show who is here, as the daemon at IP (IP or IP:port; by default 127.0.0.1) knows.
 
-    Each line has a name (`-` where nobody is at that daemon), an address, how it was found (announced on this network,
-    by an earlier chat, or in the hosts file), and when its daemon was last heard. Those who are only known come last.
+    Each line has a name (`-` where nobody is, or is known to have been), an address, how it was found (announced on
+    this network, by an earlier chat, or in the hosts file), and when its daemon was last heard. Those who are only
+    known come last.
 
     In JSON, the keys are `name` (null where nobody is at that daemon), `address`, `source` (`announced`, `chat` or
-    `hosts`), `seconds` since its daemon was heard (null where it is only known), and `here`: whether somebody is there
-    who can be called.
+    `hosts`), `seconds` since its daemon was heard (null where it is only known), `here`: whether somebody is there, and
+    `known_as`: another name that your hosts file or an earlier chat has for them (or null).
 
     Exit status: 0 when somebody is here; 3 when nobody is; 1 when no daemon answers at IP, or its list has no end.
 
@@ -64,7 +68,7 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     if as_json:
         for each in listing.people:
             keys = {key: getattr(each, key) for key in ("address", "source", "seconds", "here")}
-            click.echo(json.dumps({"name": each.name or None, **keys}))
+            click.echo(json.dumps({"name": each.name or None, **keys, "known_as": each.known_as or None}))
     else:
         for row in rows(listing.people, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
             echo(row)
@@ -81,7 +85,7 @@ def rows(people: list["Person"], columns: int | None = None) -> list[str]:
 
     cells = [
         (
-            cut(named(each.name), _NAME) if each.name else "-",
+            cut(named(each.other.name), _NAME) if each.other.name else "-",
             each.address,
             cut(_SOURCES.get(each.source, each.source), _SOURCE),
         )

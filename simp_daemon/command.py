@@ -27,6 +27,11 @@ from simp_proto.constants import DAEMON_PORT, Framing
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory for what is kept between runs; without it, one for each address.",
 )
+@click.option(
+    "--key-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add the keys of each chat to this file: whoever reads it can read everything.",
+)
 @click.option("--require-encryption", is_flag=True, help="Talk with no daemon that speaks SIMP/1 only.")
 @click.option(
     "--log-level",
@@ -43,6 +48,7 @@ def daemon(
     allow_remote_clients: bool,
     discovery: str,
     state: Path | None,
+    key_log: Path | None,
     require_encryption: bool,
     log_level: str,
 ) -> None:
@@ -74,6 +80,7 @@ def daemon(
             profile=Profile(state or state_directory(here), hosts_file()),
             discovery=discovery == "everyone",
             only_sealed=require_encryption,
+            key_log=key_log,
         ):
             await stop.wait()
 

@@ -66,10 +66,10 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Our person says that a changed contact has the key `other` from now on, which was found there (spec 9.4)."""
+    """Our person says that a changed contact has the keys `other` from now on, which were found there (spec 9.4)."""
 
     key: bytes
-    other: bytes
+    other: Pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,8 @@ class Contact:
     trust: Trust
     addresses: tuple[Address, ...]
     """The last few where it was reached, latest first."""
+    seen_at: int
+    """When it was reached last: milliseconds since 1970, by this machine's clock."""
     others: tuple[Pinned, ...]
     """Who answered in its place, latest last, while the key is changed."""
     replaced_by: bytes | None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
-from simp_daemon.effects import Commit, Effect, Remember, Send
+from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
 from simp_daemon.events import Event
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
@@ -20,7 +20,8 @@ from simp_proto.printable import printable_name
 
 if TYPE_CHECKING:
     from simp_daemon.messages import Peers
-    from simp_daemon.peers.conversation import Means
+    from simp_daemon.peers.exchange import Exchange
+    from simp_daemon.peers.means import Means
 
 
 class Core:
@@ -42,7 +43,8 @@ class Core:
         is spoken.
         """
         self._perform = perform
-        self._endpoint: Peers = Endpoint(framing, own=own) if means is None else _exchange(means, own)
+        self._exchange = means and _exchange(means, own)
+        self._endpoint: Peers = self._exchange or Endpoint(framing, own=own)
         self._neighbours = Neighbours(asks=asks)
         self._connections = Connections(self._endpoint, self._neighbours, perform)
 
@@ -63,10 +65,10 @@ class Core:
                 self._connections.slow(client, slow)
             case occurrences.ClientClosed(client):
                 self._connections.closed(client, now)
-            case occurrences.SendingFailed(peer, why):
+            case occurrences.SendingFailed(peer, why, refused):
                 self._neighbours.unreachable(peer, now)
                 if not self._endpoint.fail(peer, why, now):
-                    self._connections.sending_failed(peer, why)
+                    self._connections.sending_failed(peer, why, refused=refused)
             case occurrences.Announced():
                 self._neighbours.announced(occurrence, now)
             case occurrences.Withdrawn():
@@ -78,9 +80,11 @@ class Core:
             case occurrences.HostsRead():
                 self._neighbours.listed(occurrence, now)
             case occurrences.Started():
-                self._endpoint.start(now)
+                if self._exchange:
+                    self._exchange.start(now)
             case occurrences.ContactsChanged(contacts):
-                self._endpoint.reload(contacts, now)
+                if self._exchange:
+                    self._exchange.reload(contacts, now)
             case occurrences.NotStored(why):
                 self._connections.warn(why)
             case occurrences.Stopped():
@@ -90,8 +94,7 @@ class Core:
         while self._connections.step(now):  # each line is answered before the next is looked at (client 4.1)
             self._drain(now)
         self._connections.control_flow(now)
-        if self._endpoint.outlet or self._neighbours.outlet:
-            self._drain(now)
+        self._drain(now)
 
     def _drain(self, now: float) -> None:
         """Passes on what the endpoint has to say, each event followed by what a client is told of it."""
@@ -100,7 +103,7 @@ class Core:
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
-            if not isinstance(each, Send | Commit):
+            if not isinstance(each, Send | Commit | LogKeys):
                 self._tell_neighbours(each, now)
                 self._drain_neighbours(now)
                 self._connections.happened(each, now)
@@ -139,7 +142,7 @@ class Core:
         return self._endpoint.idle
 
 
-def _exchange(means: "Means", own: Address | None) -> "Peers":
+def _exchange(means: "Means", own: Address | None) -> "Exchange":
     from simp_daemon.peers.exchange import Exchange  # noqa: PLC0415  whoever speaks SIMP/1 alone needs no cipher
 
     return Exchange(means, own)

@@ -136,7 +136,7 @@ class Database:
                 self._connect()
         except DamagedError as error:
             if not self._lock:
-                raise
+                raise DamagedError(f"{error}: a daemon begins a new one, and simp restore puts a copy there") from None
             self.notices.append(f"{error}; a new one has begun, which knows no contact and no message")
             with self.explained():
                 self._connect()

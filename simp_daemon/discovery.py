@@ -1,11 +1,10 @@
-"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1). Alone here is zeroconf."""
+"""Multicast DNS: announces this daemon, and reports whoever else is announced (discovery 1)."""
 
 import asyncio
 import logging
 import re
 from contextlib import suppress
-from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import chain, repeat
 from typing import Final
 
 from zeroconf import (
@@ -15,68 +14,49 @@ from zeroconf import (
     NonUniqueNameException,
     RecordUpdate,
     RecordUpdateListener,
-    ServiceStateChange,
     Zeroconf,
+    current_time_millis,
 )
+from zeroconf import DNSOutgoing as Outgoing  # type: ignore[attr-defined]
 from zeroconf import DNSPointer as PointerRecord  # type: ignore[attr-defined]  # not in its __all__
-from zeroconf import DNSService as ServiceRecord  # type: ignore[attr-defined]
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
-from zeroconf.const import _CLASS_IN, _TYPE_SRV, _TYPE_TXT
+from zeroconf import DNSQuestion as QuestionRecord  # type: ignore[attr-defined]
+from zeroconf import DNSRecord as Record  # type: ignore[attr-defined]
+from zeroconf import DNSText as TextRecord  # type: ignore[attr-defined]
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
 
+from simp_daemon.gate import Gate
+from simp_daemon.links import came_from_link, networks, reachable
 from simp_daemon.log import log
 from simp_daemon.occurrences import Announced, Handle, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE
 from simp_proto.errors import LineError
-from simp_proto.interfaces import Network, interfaces, own_networks, reserved
-from simp_proto.printable import printable
+from simp_proto.interfaces import Network
+from simp_proto.printable import printable, printable_name, quoted
 from simp_proto.text import check_user
 
+_EVERYBODY: Final = QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN)
 _AGAIN: Final = 60.0
 """Seconds until a clash is tried again (discovery 1.5)."""
 _LOOK: Final = 15.0
 """Seconds between looks at the interfaces (discovery 1.6)."""
+_SOON: Final = (0.05, 1.0, 4.0)
+"""Seconds before each of the first questions."""
+_SELDOM: Final = 500.0
+"""Before others, two of which come within the shortest time that zeroconf lets an announcement last."""
 _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
 """Records whose rest is asked for at the same time; further ones wait until they are announced again."""
 _LABEL: Final = 63
 """Bytes of an instance (RFC 1035, 2.3.4): whatever has more can't be asked for, and keeps others from being asked."""
+_INSTANCES: Final = 1024
+"""As many as there may be neighbours (discovery 2.4); earlier ones give way."""
+_TEXT: Final = 400
+"""Bytes that a text has less than (discovery 1.4)."""
 _RECORDS: Final = 32
-"""As many has no host (discovery 2.4)."""
-
-
-def networks(host: str) -> list[Network]:
-    """That of the address, or all of its kind that are up and no loopback where it stands for all of this host's."""
-    own = _ip(host)
-    found = [each for each in own_networks() if each.interface and each.network.version == own.version]
-    if own.is_unspecified:
-        up = {each.name for each in interfaces() if each.up}
-        return [each for each in found if each.name in up and not _ip(each.host).is_loopback]
-    same = [each for each in found if host == each.host or (own.is_loopback and own in each.network)]
-    return [replace(each, host=host) for each in same]
-
-
-def reachable(addresses: list[Address], own: Address, here: list[Network]) -> list[Address]:
-    """Those on a link of this host's, best first: an announcement sends nobody elsewhere (discovery 2.1)."""
-    itself = [(each.host, own[1]) for each in here]
-    found = [each for each in addresses if each[1] and each not in itself and _on_link(each[0], own, here)]
-    return sorted(found, key=lambda each: _ip(each[0]).is_link_local)
-
-
-def _ip(host: str) -> IPv4Address | IPv6Address:
-    return ip_address(host.partition("%")[0])
-
-
-def _on_link(host: str, own: Address, here: list[Network]) -> bool:
-    """Whether a host on one of these networks may have that address."""
-    ip, interface = _ip(host), host.partition("%")[2]
-    if any(ip in reserved(each.network) for each in here):
-        return False
-    if _ip(own[0]).is_loopback:
-        return ip.is_loopback
-    links = (each for each in here if not ip.is_link_local or each.host.partition("%")[2] == interface)
-    return any(ip in each.network for each in links)
+"""No host has so many (discovery 2.4)."""
 
 
 def _interfaces(here: list[Network]) -> list[str | int]:
@@ -93,13 +73,17 @@ class Discovery(RecordUpdateListener):
         self._handle = handle
         self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._repeats: asyncio.Future[None] | None = None  # of the last announcement
         self._changed = asyncio.Event()
         self._trouble = ""
         self._touched: dict[str, bool] = {}
+        self._names: set[str] = set()
         self._instances: set[str] = set()
         self._copied = False
         self._resolving: dict[str, asyncio.Task[None]] = {}
+        self._networks: list[Network] = []
+        self._gate = Gate(lambda host: came_from_link(host, self._networks))
         self._version = IPVersion.V6Only if ":" in address[0] else IPVersion.V4Only
 
     async def start(self) -> None:
@@ -108,12 +92,33 @@ class Discovery(RecordUpdateListener):
         self._networks = networks(self._address[0])
         self._zeroconf = AsyncZeroconf(interfaces=_interfaces(self._networks), ip_version=self._version)
         await self._zeroconf.zeroconf.async_wait_for_start()
-        self._zeroconf.zeroconf.async_add_listener(self, None)
+        self._guard()
         self._browse()
         self._task = asyncio.create_task(self._announce())
 
+    def _guard(self) -> None:
+        for each in self._zeroconf.zeroconf.engine.readers:
+            self._gate.guard(each.transport)
+
     def _browse(self) -> None:
-        self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[_nothing])
+        """Whoever is known already is looked up again."""
+        self._zeroconf.zeroconf.async_add_listener(self, _EVERYBODY)
+        if self._asking:
+            self._asking.cancel()
+        self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Who is there (RFC 6762, 5.2). A browser of zeroconf's would remember whatever says that it lasts for ever."""
+        zeroconf = self._zeroconf.zeroconf
+        for pause in chain(_SOON, repeat(_SELDOM)):
+            await asyncio.sleep(pause)
+            now, out = current_time_millis(), Outgoing(_FLAGS_QR_QUERY)
+            out.add_question(question := QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN))
+            question.unicast = pause == _SOON[0]  # others' caches needn't be told
+            for record in filter(lambda each: not each.is_stale(now), zeroconf.cache.entries_with_name(SERVICE)):
+                out.add_answer_at_time(record, now)
+            with suppress(Error):  # a name that can't be written
+                zeroconf.async_send(out)
 
     def rename(self, name: str) -> None:
         """Who is there now; nobody where that is empty."""
@@ -123,9 +128,8 @@ class Discovery(RecordUpdateListener):
 
     async def close(self) -> None:
         """Says goodbye."""
-        for task in filter(None, (self._task, self._repeats, *self._resolving.values())):
+        for task in filter(None, (self._task, self._asking, self._repeats, *self._resolving.values())):
             task.cancel()
-        await self._browser.async_cancel()
         await self._zeroconf.async_close()
 
     # -- what is announced
@@ -157,8 +161,8 @@ class Discovery(RecordUpdateListener):
         moved, self._networks = here != self._networks, here
         # Also where they are the same, since one that was too young to be used has no other sign of having grown up.
         await self._zeroconf.async_update_interfaces(interfaces=_interfaces(here))
+        self._guard()
         if moved:  # whose questions would come too late
-            await self._browser.async_cancel()
             self._browse()
         info = self._record()
         self._instances.add(info.name)
@@ -196,16 +200,23 @@ class Discovery(RecordUpdateListener):
     # -- what others announce
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """New and repeated records alike: a repeated one shows that whoever was gone is back."""
+        """New and repeated records: a repeated one shows that whoever was gone is back."""
         for update in records:
             record = update.new
             if isinstance(record, PointerRecord) and record.key == SERVICE:
                 self._touched[record.alias] = not record.is_expired(now)
-            elif record.key.endswith(SERVICE):
+                continue
+            self._names.add(record.key)
+            if record.key.endswith(SERVICE) and not record.is_expired(now):  # the rest of an announcement ends sooner
                 self._touched.setdefault(record.name, True)
 
     def async_update_records_complete(self) -> None:
         """The cache has them now."""
+        names, self._names = self._names, set()
+        for name in names:
+            self._drop_useless(name)
+        cache = self._zeroconf.zeroconf.cache
+        cache.async_remove_records(cache.entries_with_name(SERVICE)[:-_INSTANCES])
         touched, self._touched = self._touched, {}
         for full, alive in touched.items():
             if len(full.removesuffix(f".{SERVICE}").encode()) > _LABEL:  # as bytes that are no UTF-8 become
@@ -225,8 +236,8 @@ class Discovery(RecordUpdateListener):
         """Says once that another daemon has this one's identity, under another name (discovery 1.5)."""
         if alive and full not in self._instances and not self._copied:
             self._copied = True
-            instance = printable(full.removesuffix(f".{SERVICE}"))
-            log.warning("'%s' has this daemon's identity, as a copy of its profile has, or a forgery", instance)
+            instance = quoted(full.removesuffix(f".{SERVICE}"))
+            log.warning("%s has this daemon's identity, as a copy of its profile has, or a forgery", instance)
 
     def _look_up(self, identity: str, full: str) -> None:
         try:
@@ -234,11 +245,10 @@ class Discovery(RecordUpdateListener):
         except BadTypeInNameException:  # nobody's name can have such characters
             return
         self._drop_earlier(full)
-        self._drop_many(full)
         if info.load_from_cache(self._zeroconf.zeroconf):
-            self._report(identity, info)
+            self._report(identity, info, self._gate.source)
         elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
-            self._resolving[full] = asyncio.create_task(self._resolve(identity, info))
+            self._resolving[full] = asyncio.create_task(self._resolve(identity, info, self._gate.source))
 
     def _drop_earlier(self, full: str) -> None:
         """Of what an instance has said, the latest counts, also within the second that RFC 6762, 10.2, leaves (1.4)."""
@@ -248,32 +258,31 @@ class Discovery(RecordUpdateListener):
             latest = max(found, key=lambda each: (each.ttl > 1, each.created), default=None)  # 1 s: about to expire
             cache.async_remove_records([each for each in found if each is not latest])
 
-    def _drop_many(self, full: str) -> None:
-        """Nobody has so many addresses: to sort them would keep the daemon from all else."""
+    def _drop_useless(self, name: str) -> None:
+        """What nobody asks for, and all of a host that has too much, since sorting it would take the daemon's time."""
         cache = self._zeroconf.zeroconf.cache
-        for found in cache.get_all_by_details(full, _TYPE_SRV, _CLASS_IN):
-            records = cache.entries_with_name(found.server) if isinstance(found, ServiceRecord) else []
-            if len(records) > _RECORDS:
-                cache.async_remove_records(records)
+        records = cache.entries_with_name(name)
+        many = len(records) > _RECORDS and name != SERVICE
+        cache.async_remove_records([each for each in records if many or not _is_useful(each)])
 
-    async def _resolve(self, identity: str, info: AsyncServiceInfo) -> None:
+    async def _resolve(self, identity: str, info: AsyncServiceInfo, source: str) -> None:
         try:
             if await info.async_request(self._zeroconf.zeroconf, _PATIENCE):
-                self._report(identity, info)
+                self._report(identity, info, source)
         except Error as error:  # a host's name that is none, say
             log.debug("%s can't be asked for: %s", printable(info.name), error)
         finally:
             del self._resolving[info.name]
 
-    def _report(self, identity: str, info: AsyncServiceInfo) -> None:
+    def _report(self, identity: str, info: AsyncServiceInfo, source: str) -> None:
         try:
-            name = check_user((info.decoded_properties.get("n") or "") if info.properties else "")
+            name = printable_name(check_user((info.decoded_properties.get("n") or "") if info.properties else ""))
         except LineError:
             name = ""
         hosts = info.parsed_scoped_addresses(self._version)[:_RECORDS]
         addresses = reachable([(with_interface(host), info.port or 0) for host in hosts], self._address, self._networks)
         if addresses:
-            self._handle(Announced(identity, info.name, name, addresses))
+            self._handle(Announced(identity, info.name, name, addresses, source))
         else:
             log.debug("%s is announced without an address that can be reached", printable(info.name))
 
@@ -282,5 +291,10 @@ def _says(info: AsyncServiceInfo) -> tuple[object, ...]:
     return info.name, info.text, info.port, info.parsed_addresses()
 
 
-def _nothing(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-    """The browser is there for its questions."""
+def _is_useful(record: Record) -> bool:
+    """Whether it may be of a daemon (discovery 1.1, 1.3, 1.4)."""
+    if isinstance(record, PointerRecord):
+        return bool(record.key == SERVICE)
+    if isinstance(record, TextRecord) and len(record.text) >= _TEXT:
+        return False
+    return re.fullmatch(rf"(.* )?{IDENTITY}\.{SERVICE}|simp-{IDENTITY}\.local\.", record.key, re.DOTALL) is not None

@@ -13,11 +13,12 @@ from typing import Final
 
 from simp_daemon.contacts import Change, Contact, may_wait
 from simp_daemon.database import StoreError
-from simp_daemon.effects import Commit, Effect
+from simp_daemon.effects import Commit, Effect, LogKeys
 from simp_daemon.facts import Ledger, Pinned
+from simp_daemon.files import StateError, append
 from simp_daemon.identity import read_identity
 from simp_daemon.log import log
-from simp_daemon.peers.conversation import Means
+from simp_daemon.peers.means import Means
 from simp_daemon.store import OvertakenError, Store
 from simp_proto.noise import KeyPair
 
@@ -33,14 +34,27 @@ class Disk:
     While it is `failing`, everything waits: whoever feeds the rules feeds them nothing that peers say, nor the time.
     """
 
-    def __init__(self, directory: Path, perform: Callable[[Effect], None], fail: Callable[[str], None]) -> None:
-        """Raises `StateError`."""
+    def __init__(
+        self,
+        directory: Path,
+        key_log: Path | None,
+        perform: Callable[[Effect], None],
+        fail: Callable[[str], None],
+        gather: Callable[[], None] = lambda: None,
+    ) -> None:
+        """The keys of all sessions are added to the file `key_log`, if there is one. `gather` lets what has come
+        meanwhile join what waits for the disk. Raises `StateError`.
+        """
+        self._key_log = key_log
+        if key_log:
+            append(key_log, "")
         self._identity = read_identity(directory)
         self._store = Store(directory, daemon=True)
         for each in self._store.notices:
             log.warning("%s", each)
         self._perform = perform
         self._fail = fail
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Effect] = []
         self._due: asyncio.Handle | None = None
@@ -53,7 +67,9 @@ class Disk:
         """What SIMP/2 needs of it; raises `StateError`."""
         keys, contacts = KeyPair(self._identity.x25519), self._store.load()
         run, clock = token_hex(8), lambda: int(time() * 1000)
-        return Means(keys, self._identity.signing_key, contacts, token_bytes, clock, run, only_sealed)
+        return Means(
+            keys, self._identity.signing_key, contacts, token_bytes, clock, run, only_sealed, self._key_log is not None
+        )
 
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""
@@ -70,7 +86,7 @@ class Disk:
         if self._waiting or self._performing:
             self._waiting.append(effect)
         elif not isinstance(effect, Commit):
-            self._perform(effect)
+            self._do(effect)
         elif may_wait(effect.change):
             self._store.defer(effect.change)
             self._late = self._late or self._loop.call_later(AGAIN, self._flush_late)
@@ -81,6 +97,8 @@ class Disk:
     def flush(self) -> None:
         """Commits what waits, and performs what rests on it."""
         self._due = None
+        if self._waiting and not self._performing:
+            self._gather()
         while self._waiting and not self._performing:
             if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
                 self._due = self._due or self._loop.call_later(AGAIN, self.flush)
@@ -88,8 +106,7 @@ class Disk:
             waiting, self._waiting, self._performing = self._waiting, [], True
             try:
                 for each in waiting:
-                    if not isinstance(each, Commit):
-                        self._perform(each)
+                    self._do(each)
             finally:
                 self._performing = False
 
@@ -103,6 +120,19 @@ class Disk:
             self._store.close()
         except StoreError as error:
             log.error("%s", error)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Commit():
+                pass  # done
+            case LogKeys(line):
+                assert self._key_log
+                try:
+                    append(self._key_log, line)
+                except StateError as error:
+                    log.error("the keys of a chat are missing in the key log: %s", error)
+            case _:
+                self._perform(effect)
 
     def _committed(self, changes: list[Change]) -> bool:
         try:

@@ -4,7 +4,7 @@ They aren't frozen: a frozen one takes twice as long to make, and there are thre
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simp_daemon.contacts import Change
 from simp_daemon.events import Event
@@ -27,7 +27,7 @@ class Send:
 
 @dataclass(slots=True)
 class Write:
-    """A line, newline included, to a client."""
+    """A line, newline included, to a client; or two that are to be read together."""
 
     client: Client
     line: bytes
@@ -66,11 +66,18 @@ class Remember:
 
 
 @dataclass(slots=True)
+class LogKeys:
+    """A line for the key log (simp2 10.2)."""
+
+    line: str = field(repr=False)
+
+
+@dataclass(slots=True)
 class Commit:
     """To be on the disk before any effect after it is performed (simp2 7.4)."""
 
     change: Change
 
 
-Effect = Send | Write | Throttle | Close | Announce | Remember | Commit | Event
+Effect = Send | Write | Throttle | Close | Announce | Remember | LogKeys | Commit | Event
 """An event is for whoever keeps a log."""

@@ -76,6 +76,18 @@ class Connected:
     """The IP address of ours at which it reaches us, where there are several."""
     security: Security | None = None
     """`None` where the daemon speaks nothing but SIMP/1."""
+    logged: bool = False
+    """The keys are written to a file: whoever reads that can read all (simp2 10.2)."""
+
+
+@dataclass(slots=True)
+class Secured:
+    """The chat that is on is secured otherwise now: our person has compared the words, say (client 4.3)."""
+
+    peer: Address
+    name: str
+    security: Security
+    logged: bool
 
 
 @dataclass(slots=True)
@@ -223,7 +235,7 @@ class Gone:
 
 
 Event = (
-    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | MessageReceived
+    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | Secured | MessageReceived
     | MessageAcknowledged | MessageUndelivered | Unanswered | Silent | ErrorReceived | Ended | Ignored | Present
     | Seen | Gone
 )  # fmt: skip

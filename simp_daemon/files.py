@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,19 @@ def create(path: Path, data: bytes = b"") -> None:
     sync_directory(path.parent)
 
 
+def append(path: Path, line: str) -> None:
+    """Adds a line, if it isn't empty, to a file that nobody else can read, which is made; raises `StateError`."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+                raise StateError(f"others may read {path}, and so whatever you say: chmod 600 it, or take another file")
+            if line:
+                file.write(f"{line}\n")
+    except OSError as error:
+        raise StateError(f"{path} can't be written to: {error.strerror}") from None
+
+
 def sync_directory(directory: Path) -> None:
     """Names of files, too, are lost by a loss of power until their directory is written."""
     if sys.platform == "win32":  # which has no such call
@@ -71,8 +85,7 @@ class Lock:
                 raise
             process = f", process {holder}," if holder.isdecimal() else ""
             raise HeldError(
-                f"another daemon{process} has the profile {path.parent}: end that one, or give this one its own "
-                "by --state DIR"
+                f"a daemon{process} has the profile {path.parent}: end it first, or take another profile by --state DIR"
             ) from None
 
     def _take(self) -> None:

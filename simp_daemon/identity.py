@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import stat
+from base64 import b32encode
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,6 +14,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from simp_daemon.files import StateError, create, make_directory, sync_directory
+from simp_proto.noise import KeyPair
 
 _FILE: Final = re.compile(rb"SIMP identity 1\nx25519 ([0-9a-f]{64})\ned25519 ([0-9a-f]{64})\ncheck ([0-9a-f]{16})\n")
 _FIRST_WORDS: Final = b"SIMP identity "
@@ -36,6 +38,16 @@ class Identity:
     def signing_key(self) -> bytes:
         """The public half of the Ed25519 key."""
         return Ed25519PrivateKey.from_private_bytes(self.ed25519).public_key().public_bytes_raw()
+
+    @property
+    def public(self) -> tuple[bytes, bytes]:
+        """The public keys, X25519 and Ed25519."""
+        return KeyPair(self.x25519).public, self.signing_key
+
+
+def id_of(key: bytes, signing_key: bytes) -> str:
+    """The id of a person with these public keys, X25519 and Ed25519: 52 characters (spec 5.6)."""
+    return b32encode(sha256(b"SIMP/2 id" + key + signing_key).digest()).decode("ascii").lower().rstrip("=")
 
 
 def read_identity(directory: Path) -> Identity:

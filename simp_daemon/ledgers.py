@@ -47,8 +47,9 @@ class Ledgers:
                     "UPDATE message SET fate = ? WHERE contact = ? AND fate = 'waiting' AND last <= ?",
                     *(Fate.DELIVERED if isinstance(fact, Acknowledged) else Fate.UNDELIVERED, contact, fact.number),
                 )
-                self._run(
-                    "UPDATE contact SET acknowledged = ?, chain = ? WHERE id = ?", fact.number, fact.chain, contact
+                self._run(  # what came late may have been given up by a command
+                    "UPDATE contact SET acknowledged = ?, chain = ? WHERE id = ? AND acknowledged < ?",
+                    *(fact.number, fact.chain, contact, fact.number),
                 )
             case Renumbered():
                 (acknowledged,) = self._run("SELECT acknowledged FROM contact WHERE id = ?", contact).fetchone()
@@ -63,6 +64,12 @@ class Ledgers:
                 )
             case Received() | Jumped():
                 self._receive(contact, fact)
+
+    def give_up(self, contact: int) -> None:
+        """All that waits there."""
+        ledger = self.ledger(contact)
+        if ledger.waiting:
+            self.apply(contact, GivenUp(ledger.next - 1, ledger.chain_at(ledger.next - 1)))
 
     def _receive(self, contact: int, fact: Received | Jumped) -> None:
         before = self._unfinished(contact)

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from simp_daemon import events
 from simp_daemon.events import Event
+from simp_daemon.peers.strangers import Allowance
 from simp_proto.address import Address, format_address
 from simp_proto.constants import BUSY
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
-from simp_proto.printable import printable
+from simp_proto.printable import printable, quoted
 
 log = logging.getLogger("simp.daemon")
 
@@ -28,6 +29,10 @@ _LAST_WORDS: Final = 1.0
 """Seconds in which the last records are written at the end."""
 _QUIET: Final = (events.Ignored, events.MessageAcknowledged, events.MessageReceived, events.Present)
 """Events that are logged at debug level only."""
+_RATE: Final = 1 / 60
+"""Lines in a second on neighbours that come and go."""
+_BURST: Final = 60
+"""At the same time."""
 _SENTENCES: Final[dict[type[Event], str]] = {
     events.RequestReceived: "{who} calls",
     events.Refused: "{who} called while a chat was on, and was told so",
@@ -35,6 +40,7 @@ _SENTENCES: Final[dict[type[Event], str]] = {
     events.Unattended: "the call to {where} rings, but nobody is there",
     events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
     events.Connected: "the chat with {who} has begun{secured}",
+    events.Secured: "the chat with {who} goes on, {security}",
     events.MessageReceived: "a message from {who} has arrived",
     events.MessageAcknowledged: "message {message} to {where} was delivered",
     events.MessageUndelivered: "message {message} to {where} was not delivered",
@@ -94,18 +100,33 @@ def log_complaints() -> Callable[[AbstractEventLoop, dict[str, Any]], None]:
     return complain
 
 
-def log_event(event: Event) -> None:
-    level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
-    if not log.isEnabledFor(level):
-        return
-    log.log(level, "%s", in_words(event))
+class EventLog:
+    """A line for each event; but neighbours come and go as often as somebody makes them up."""
+
+    def __init__(self) -> None:
+        self._allowance = Allowance(_RATE, _BURST)
+        self._left_out = 0
+
+    def add(self, event: Event, now: float) -> None:
+        level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
+        if not log.isEnabledFor(level):
+            return
+        if isinstance(event, events.Seen | events.Gone) and not log.isEnabledFor(logging.DEBUG):
+            if not self._allowance.left(now):
+                self._left_out += 1
+                return
+            self._allowance.spend(1)
+            if self._left_out:
+                log.info("%d more lines on who is known and who is gone were left out", self._left_out)
+                self._left_out = 0
+        log.log(level, "%s", in_words(event))
 
 
 def in_words(event: Event) -> str:
     """A sentence, printable, without what people say."""
     details = {field.name: getattr(event, field.name) for field in fields(event)}
     where, name = format_address(event.peer), details.get("name")
-    details |= {"where": where, "who": f"'{name}' at {where}" if name else where}
+    details |= {"where": where, "who": f"{quoted(name)} at {where}" if name else where}
     if isinstance(event, events.Connected):
         details["secured"] = f", {event.security.value}" if event.security else ""
     elif isinstance(event, events.Ended):
@@ -130,6 +151,6 @@ def log_datagram(way: str, peer: Address, data: bytes) -> None:
     else:
         words = (
             f"{datagram.framing.value} {datagram.operation.label} sequence {datagram.sequence}"
-            f" user '{printable(datagram.name)}' length {datagram.length} '{printable(datagram.text[:80])}'"
+            f" user {quoted(datagram.name)} length {datagram.length} {quoted(datagram.text[:80])}"
         )
     log.debug("%s %s: %s", way, format_address(peer), words)

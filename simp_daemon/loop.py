@@ -4,14 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from simp_daemon import occurrences
 from simp_daemon.core import Core
-from simp_daemon.effects import Announce, Client, Close, Commit, Effect, Remember, Send, Throttle, Write
+from simp_daemon.effects import Announce, Client, Close, Commit, Effect, LogKeys, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
 from simp_daemon.files import StateError
-from simp_daemon.log import log, log_datagram, log_event
+from simp_daemon.log import EventLog, log, log_datagram
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.profile import Profile
 from simp_daemon.transports import ClientConnection, Datagrams
@@ -67,16 +68,19 @@ class Daemon:
         profile: Profile | None = None,
         discovery: bool = False,
         only_sealed: bool = False,
+        key_log: Path | None = None,
     ) -> None:
         """`profile` is what it keeps between runs; with `discovery`, it finds others and is found.
 
-        Without a profile, or with a `framing`, it speaks SIMP/1 alone; with `only_sealed`, it refuses that.
+        Without a profile, or with a `framing`, it speaks SIMP/1 alone; with `only_sealed`, it refuses that. The keys of
+        all sessions are added to the file `key_log`, if there is one.
         """
         self.address = address
         self.client_address = (address[0] if remote_clients else _LOOPBACK.get(address[0], address[0]), client_port)
         """Where the client connects; a port of 0 becomes the one that was free."""
         self._framing = framing
         self._only_sealed = only_sealed
+        self._key_log = key_log
         self._disk: Disk | None = None
         self._remote_clients = remote_clients
         self._tap = tap
@@ -85,6 +89,7 @@ class Daemon:
         self._discovers = discovery and profile is not None
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._log = EventLog()
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
         self._handling = False
@@ -115,7 +120,8 @@ class Daemon:
             from simp_daemon.disk import Disk  # noqa: PLC0415  whoever speaks SIMP/1 alone needs neither that nor a cipher
 
             try:
-                self._disk = Disk(self._profile.directory, self._perform, self._not_stored)
+                here, key_log = self._profile.directory, self._key_log
+                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._gather)
                 means = self._disk.means(only_sealed=self._only_sealed)
             except StateError as error:
                 raise StartError(str(error)) from None
@@ -204,7 +210,7 @@ class Daemon:
                 log_datagram("from", peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
-            case occurrences.SendingFailed(_, why):
+            case occurrences.SendingFailed(_, why, _):
                 log.info("%s", why)
             case occurrences.ClientSaid():
                 self._read_hosts()
@@ -221,6 +227,10 @@ class Daemon:
         """Performs it once what it rests on is on the disk."""
         assert self._disk
         (self._perform if self._urgent else self._disk.put)(effect)
+
+    def _gather(self) -> None:
+        if not self._ending:
+            self._datagrams.gather()
 
     def _not_stored(self, why: str) -> None:
         """Our person hears why nothing goes on, before everything that waits."""
@@ -250,12 +260,12 @@ class Daemon:
             case Announce(name):
                 if self._discovery:
                     self._discovery.rename(name)
-            case Commit():
-                raise AssertionError("what is to be stored goes to the store")
+            case Commit() | LogKeys():
+                raise AssertionError("that is for the disk")
             case _:
                 if isinstance(effect, Connected):
                     self._datagrams.reserve_queue(effect.peer, effect.here)
-                log_event(effect)
+                self._log.add(effect, self._now)
 
     def _read_hosts(self) -> None:
         """If they have changed, whenever somebody may want to know."""

@@ -11,31 +11,31 @@ class Neighbour:
     """Somebody's daemon: announced, with one address or several, or known by its one address alone."""
 
     identity: str = ""
-    record: str = ""
-    """The announcement's own name."""
+    instance: str = ""
+    """The announcement's own name (discovery 1.3)."""
     announced: bool = False
     """Whether that announcement holds."""
     places: list["Place"] = field(default_factory=list)
     """Best first."""
     told: Seen | None = None
-    """What was reported of it, while it is here."""
+    """What was reported of it, while its daemon is heard."""
 
     def seen(self, now: float) -> Seen | None:
-        """It at the best of the places where it is, or else may be; `None` where it is forgotten."""
-        there = [each for each in self.places if each.heard is not None]
+        """What is reported of it, at the best of its places; `None` where it is forgotten."""
+        there = sorted((each for each in self.places if each.heard is not None), key=lambda each: not each.here)
         same = (each for each in there if each.told)  # whoever answers stays there: no forger moves them (5.2)
         place = next(same, next(iter(there or self.places), None))
         if place is None or (place.heard is None and not place.lasts):
             return None
         listed = Source.HOSTS if Source.HOSTS in place.known else Source.CHAT
         source = listed if place.known and not self.announced else Source.ANNOUNCED
-        if place.here and place.heard is not None:
-            known_as = place.known_as if place.known_as != place.name else ""
-            return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
-        return Seen(place.peer, place.known_as or place.name, source, None)
+        if place.heard is None:
+            return Seen(place.peer, place.known_as or place.name, source, None)
+        known_as = place.known_as if place.known_as != place.name else ""
+        return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
 
     def called(self, name: str, now: float) -> tuple[bool, Address] | None:
-        """Whether whoever is called so is here, and where; `None` where that is nobody.
+        """Where whoever has that name is, and whether they are here; `None` where that is nobody.
 
         Whoever announces a listed address as well as their own doesn't get that person's calls.
         """
@@ -60,10 +60,19 @@ class Place:
     """Whether it would understand a question (discovery 3.4)."""
     heard: float | None = None
     """When something came from there last; `None` unless a daemon is there."""
+    answered: bool = False
+    """Whether it ever has."""
     again: bool = False
     """Whether it is to be asked once more: the answer that is on its way may be an earlier one."""
+    announcer: str = ""
+    """The host that announced it; empty where none did."""
     later: float = 0.0
     """Seconds until it is asked again, if it doesn't answer."""
+
+    def announce(self, source: str) -> None:
+        """That host announces it; what it says of itself counts more than what others say of it."""
+        if source and self.announcer != self.peer[0]:
+            self.announcer = source
 
     @property
     def known_as(self) -> str:
@@ -72,8 +81,8 @@ class Place:
 
     @property
     def here(self) -> bool:
-        """A daemon where nobody is doesn't make somebody who is known be here."""
-        return self.heard is not None and bool(self.name or not self.known)
+        """Whether somebody is (discovery 2.2)."""
+        return self.heard is not None and self.name != ""
 
     @property
     def lasts(self) -> bool:

@@ -9,9 +9,10 @@ from typing import Final
 from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbour import Neighbour, Place
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
-from simp_daemon.questions import RETRY, Ask, Questions
+from simp_daemon.peers.strangers import Allowance
+from simp_daemon.questions import Ask, Questions
 from simp_proto.address import Address
-from simp_proto.constants import Framing
+from simp_proto.constants import PRESENCE_INTERVAL, Framing
 
 _FRESH: Final = 10.0
 """Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
@@ -27,6 +28,10 @@ _PLACES: Final = 1024
 _ADDRESSES: Final = 8
 """Of one announcement."""
 _OF_A_HOST: Final = 16
+_FROM_A_HOST: Final = 128
+"""Announced by one, whatever addresses it says."""
+_ROUNDS: Final = 16
+"""Of questions that a host doesn't answer, and that only announcements are the reason for (discovery 3.5)."""
 
 
 class Neighbours:
@@ -42,6 +47,8 @@ class Neighbours:
         self._places: dict[Address, Place] = {}
         self._identities: dict[str, Neighbour] = {}
         """Those that are announced, or were and still answer."""
+        self._rounds: dict[tuple[str, bool], Allowance] = {}
+        """What is left of those for a host: apart for what it says of itself, which nobody else shall use up."""
         self._questions = Questions(lambda peer: self.outlet.append(Ask(peer)), self._rank)
 
     # -- how they are found
@@ -50,20 +57,21 @@ class Neighbours:
         """An announcement, new or repeated."""
         name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
-        neighbour.record, neighbour.announced = announcement.record, True
+        neighbour.instance, neighbour.announced = announcement.instance, True
         for peer in addresses:
-            place = self._places.get(peer) or self._add(peer, neighbour, name, now)
+            place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, len(addresses), now):
                 place.askable = True
+                place.announce(announcement.source)
                 if place.name != name:  # an answer that is on its way may be an earlier one
                     place.again |= self._questions.asked(peer)
                 if place.heard is None or place.name != name:
-                    self._ask(place, now)
+                    self._ask(place, now, announced=True)
                 if place.heard is None:
                     place.name = name
         for place in [each for each in neighbour.places if each.peer not in addresses]:
             if place.heard is not None:  # it is the neighbour's as long as it answers there
-                self._ask(place, now)
+                self._ask(place, now, announced=True)
             elif place.known:
                 place.move(Neighbour())
             else:
@@ -75,10 +83,10 @@ class Neighbours:
     def withdrawn(self, goodbye: Withdrawn, now: float) -> None:
         """A goodbye, or the end of a record's time."""
         neighbour = self._identities.get(goodbye.identity)
-        if neighbour is not None and neighbour.record == goodbye.record:
+        if neighbour is not None and neighbour.instance == goodbye.instance:
             neighbour.announced = False
             for place in neighbour.places:
-                self._ask(place, now)
+                self._ask(place, now, announced=True)
 
     def known(self, known: Known, now: float) -> None:
         """Somebody is, or was, at that address."""
@@ -195,23 +203,38 @@ class Neighbours:
 
     # -- asking
 
-    def _rank(self, peer: Address) -> int:
+    def _rank(self, peer: Address) -> tuple[int, str]:
         """Whoever is here is asked before whoever is announced, and that before a thousand who may be known."""
         place = self._places[peer]
-        return 0 if place.heard is not None else 1 if place.neighbour.announced else 2
+        return 0 if place.heard is not None else 1 if place.neighbour.announced else 2, place.announcer
 
-    def _ask(self, place: Place, now: float) -> None:
-        if place.askable and self.asks:
-            self._questions.put(place.peer, now)
+    def _ask(self, place: Place, now: float, *, announced: bool = False) -> None:
+        """As soon as it is its turn; `announced`: because of an announcement."""
+        if place.askable and self.asks and not self._questions.pending(place.peer):
+            unproven = place.heard is None and (announced or not place.known)
+            if not unproven or self._spends(place, now):
+                self._questions.put(place.peer, now)
+
+    def _spends(self, place: Place, now: float) -> bool:
+        """Whether its host may be asked because somebody announces it."""
+        key = place.peer[0], place.announcer == place.peer[0]
+        rounds = self._rounds.pop(key, None) or Allowance(1 / _KNOWN, _ROUNDS)
+        self._rounds[key] = rounds
+        if len(self._rounds) > _PLACES:
+            del self._rounds[next(iter(self._rounds))]
+        may = rounds.left(now)
+        rounds.spend(may)
+        return may
 
     def _hear(self, place: Place, name: str, now: float) -> None:
-        place.name, place.heard, place.later = name, now, _FRESH
+        place.name, place.heard, place.later, place.answered = name, now, _FRESH, True
+        for itself in (False, True):
+            self._rounds.pop((place.peer[0], itself), None)
         for other in place.neighbour.places:  # where it was reported to be, it may be no longer
-            if other.told and other is not place and other.heard is not None and now >= other.heard + RETRY:
+            if other.told and other is not place and other.heard is not None and now >= other.heard + PRESENCE_INTERVAL:
                 self._ask(other, now)
-        patience = self._patience(place)
-        again = self._attended or patience == _FRESH
-        self._questions.rest(place.peer, now + patience if again else None)
+        again = self._attended or not place.lasts
+        self._questions.rest(place.peer, now + self._patience(place) if again else None)
         if place.again:
             place.again = False
             self._ask(place, now)
@@ -226,9 +249,10 @@ class Neighbours:
     def _give_up(self, place: Place, now: float) -> None:
         if place.heard is not None:  # it is asked once more: a goodbye and a refusal can both be made up
             place.heard = None
-            self._questions.rest(place.peer, now + RETRY)
+            self._questions.rest(place.peer, now + PRESENCE_INTERVAL)
         else:
-            self._questions.rest(place.peer, now + place.later if self._attended else None)
+            lasts = place.answered or place.known or place.later < _KNOWN  # an announcement can last for years
+            self._questions.rest(place.peer, now + place.later if self._attended and lasts else None)
             place.later = min(2 * place.later, _KNOWN)
             if not place.lasts:
                 self._remove(place, now)
@@ -248,21 +272,22 @@ class Neighbours:
             self._tell(holder, now)
         return True
 
-    def _add(self, peer: Address, neighbour: Neighbour, name: str, now: float) -> Place | None:
+    def _add(self, peer: Address, neighbour: Neighbour, name: str, now: float, source: str = "") -> Place | None:
         """A new place, if there is room: one that doesn't answer gives way, whoever was chatted with last, and nobody
         who is listed (discovery 2.4).
         """
-        crowd = [each for each in self._places.values() if each.peer[0] == peer[0]]
-        if len(crowd) < _OF_A_HOST:
-            crowd = list(self._places.values()) if len(self._places) >= _PLACES else []
-        if crowd:
+        places = list(self._places.values())
+        at_host = [each for each in places if each.peer[0] == peer[0]]
+        from_host = [each for each in places if source and each.announcer == source]
+        limits = (at_host, _OF_A_HOST), (from_host, _FROM_A_HOST), (places, _PLACES)
+        if crowd := next((crowd for crowd, limit in limits if len(crowd) >= limit), None):
             unknown = (each for each in crowd if each.heard is None and not each.known)
             chatted = (each for each in crowd if each.heard is None and Source.HOSTS not in each.known)
             displaced = next(unknown, None) or next(chatted, None)
             if displaced is None:
                 return None
             self._remove(displaced, now)
-        place = self._places[peer] = Place(peer, neighbour, name, later=_FRESH)
+        place = self._places[peer] = Place(peer, neighbour, name, announcer=source, later=_FRESH)
         neighbour.places.append(place)
         return place
 

@@ -27,6 +27,8 @@ class SendingFailed:
 
     peer: Address
     why: str
+    refused: bool = False
+    """The system over there says that nothing listens."""
 
 
 @dataclass(slots=True)
@@ -92,13 +94,14 @@ class Stopped:
 @dataclass(slots=True)
 class Announced:
     """A daemon of that identity has announced itself, or again: with the person's name, or none, and where it may be,
-    best first. `record` is the announcement's own name.
+    best first. `instance` is the announcement's own name, and `source` the host that sent it, as far as known.
     """
 
     identity: str
-    record: str
+    instance: str
     name: str
     addresses: list[Address]
+    source: str = ""
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Withdrawn:
     """That announcement holds no longer."""
 
     identity: str
-    record: str
+    instance: str
 
 
 @dataclass(slots=True)

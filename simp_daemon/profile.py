@@ -16,6 +16,7 @@ from simp_daemon.log import log
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, IDENTITY, KNOWN_PEERS, Framing
 from simp_proto.errors import LineError, SimpError
+from simp_proto.printable import printable_name
 from simp_proto.text import check_user
 
 Chat = tuple[Address, Framing, str]
@@ -37,6 +38,11 @@ _WARNINGS: Final = 10
 def state_directory(address: Address) -> Path:
     """Where the daemon on that address keeps its profile: two daemons on one machine are two people."""
     return user_state_path("simp") / re.sub("[^0-9A-Za-z.]+", "-", f"{address[0]}-{address[1]}")
+
+
+def profiles() -> list[Path]:
+    """Those that daemons of this user have made where `state_directory` says, and that have keys."""
+    return sorted(key.parent for key in user_state_path("simp").glob("*/identity.key"))
 
 
 def hosts_file() -> Path:
@@ -153,7 +159,7 @@ def _host(line: str) -> Host | None:
         return None
     if len(address) > _ADDRESS:
         raise LineError(f"read an address of {len(address)} characters, expected {_ADDRESS} at most")
-    return parse_address(address, DAEMON_PORT), check_user("".join(name).strip())
+    return parse_address(address, DAEMON_PORT), printable_name(check_user("".join(name).strip()))
 
 
 def _chat(line: str) -> Chat:

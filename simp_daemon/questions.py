@@ -1,4 +1,4 @@
-"""Whom to ask whether a daemon is there: in turn, at a bounded rate, and three times before it counts as silent
+"""Whom to ask whether a daemon is there: in turn, at a bounded rate, and several times before it counts as silent
 (discovery 3.3, 3.4).
 
 Pure: `now` is in seconds on any clock that never goes back.
@@ -10,13 +10,13 @@ from typing import Final
 
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
+from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
 
-RETRY: Final = 1.0
-"""Seconds between questions that aren't answered."""
-TRIES: Final = 3
 _PAUSE: Final = 1 / 16
 """Seconds between questions; with those that may be asked at the same time, 20 in any second."""
 _BURST: Final = 4
+_REMEMBERED: Final = 1024
+"""Kinds and hosts whose last turn is remembered."""
 
 
 @dataclass(slots=True)
@@ -28,16 +28,20 @@ class Ask:
 
 class Questions:
     """Those that wait for their turn, and those that wait for their answer. `ask` takes each whose turn it is; `rank`
-    says who goes first: the lowest, and of two the one that has waited longer.
+    says of which kind a peer is, and which host announced it. Kinds take turns, the lowest first, and so do the hosts
+    of each: none of them makes the others wait (discovery 3.4).
     """
 
-    def __init__(self, ask: Callable[[Address], None], rank: Callable[[Address], int]) -> None:
+    def __init__(self, ask: Callable[[Address], None], rank: Callable[[Address], tuple[int, str]]) -> None:
         self._ask = ask
         self._rank = rank
         self._waiting: dict[Address, None] = {}
         self._asked: dict[Address, int] = {}
         """How often, since it last answered or was given up."""
         self._timers: Timers[Address] = Timers()
+        self._turns: dict[object, int] = {}
+        """Which turn a kind, or a host of it, had last; whoever isn't in it, none lately."""
+        self._turn = 0
         self._next = float("-inf")
         """When the rate allows the next question."""
 
@@ -67,7 +71,7 @@ class Questions:
         self._serve(now)
         for peer in self._timers.due(now):
             tries = self._asked.get(peer, 0)
-            if 0 < tries < TRIES:
+            if 0 < tries < PRESENCE_TRIES:
                 self._enqueue(peer, now)
             else:
                 yield peer, tries > 0
@@ -86,9 +90,23 @@ class Questions:
 
     def _serve(self, now: float) -> None:
         while self._waiting and now >= self._next:
-            peer = min(self._waiting, key=self._rank)
+            peer = min(self._waiting, key=self._order)
             del self._waiting[peer]
+            self._note_turn(*self._rank(peer))
             self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
             self._asked[peer] = self._asked.get(peer, 0) + 1
-            self._timers.set(peer, now + RETRY)
+            self._timers.set(peer, now + PRESENCE_INTERVAL)
             self._ask(peer)
+
+    def _order(self, peer: Address) -> tuple[int, int, int]:
+        """The lowest goes first, and of two the one that has waited longer."""
+        kind, host = self._rank(peer)
+        return self._turns.get(kind, 0), kind, self._turns.get((kind, host), 0)
+
+    def _note_turn(self, kind: int, host: str) -> None:
+        self._turn += 1
+        for each in (kind, (kind, host)):
+            self._turns.pop(each, None)
+            self._turns[each] = self._turn
+        if len(self._turns) > _REMEMBERED:
+            del self._turns[next(iter(self._turns))]

@@ -7,8 +7,8 @@ All calls block, for as long as the disk takes. A store may be used by any threa
 the disk it lets others run. A commit that fails changes nothing, and may be tried again with the same changes.
 
 One daemon has a profile at a time. Commands read and write it meanwhile, each in a transaction of its own: `changed`
-says that one has. Asked when something occurs, which is when it matters, that costs less than a signal would in code,
-and every system has it.
+says that one has. Asked when something occurs, which is when it matters (spec 9.7), that costs less than a signal would
+in code, and every system has it.
 """
 
 import time
@@ -96,19 +96,15 @@ class Store:
             case Reached(key, name, address):
                 self._reach(self._contact(key), name, address)
             case KeyChanged(key, other):
-                contact = self._contact(key)
-                self._run("UPDATE contact SET trust = 'changed' WHERE id = ? AND trust <> 'blocked'", contact)
-                self._run(
-                    "INSERT INTO other_key (contact, key, signing_key, name, host, port, at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-                    *(contact, other.key, other.signing_key, other.name, *other.address, self._now()),
-                )
+                self._change_key(self._contact(key), other)
             case Trusted(key, was, trust):
                 contact = self._contact(key)
                 if not self._run(
                     "UPDATE contact SET trust = ? WHERE id = ? AND trust = ?", trust, contact, was
                 ).rowcount:
                     raise OvertakenError("something has happened with this contact meanwhile: look again, and decide")
+                if trust in (Trust.NEW, Trust.VERIFIED):
+                    self._run("DELETE FROM other_key WHERE contact = ?", contact)
             case Replaced(key, other):
                 self._replace(self._contact(key), other)
             case Nicknamed(key, nickname):
@@ -141,24 +137,40 @@ class Store:
             "INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", contact, *address, now
         )
 
-    def _replace(self, contact: int, other: bytes) -> None:
+    def _change_key(self, contact: int, other: Pinned) -> None:
+        """Whoever answers as ever, and is stopped or blocked, is nobody else."""
+        keys = (other.key, other.signing_key)
+        if self._run("SELECT 1 FROM contact WHERE id = ? AND key = ? AND signing_key = ?", contact, *keys).fetchone():
+            return
+        self._run("UPDATE contact SET trust = 'changed' WHERE id = ? AND trust <> 'blocked'", contact)
+        self._run(
+            "INSERT INTO other_key (contact, key, signing_key, name, host, port, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+            *(contact, *keys, other.name, *other.address, self._now()),
+        )
+
+    def _replace(self, contact: int, other: Pinned) -> None:
         """An Ed25519 key that has changed alone makes no other person of it: the conversation goes by the other key."""
         found = self._run(
-            "SELECT signing_key, name, host, port FROM other_key WHERE contact = ? AND key = ?"
-            " ORDER BY at DESC, id DESC",
-            *(contact, other),
+            "SELECT other_key.name, host, port FROM other_key JOIN contact ON contact.id = other_key.contact"
+            " WHERE contact = ? AND other_key.key = ? AND other_key.signing_key = ? AND trust = 'changed'",
+            *(contact, other.key, other.signing_key),
         ).fetchone()
         if found is None:
             raise OvertakenError("nobody with that key has answered for this contact: look again, and decide")
-        signing_key, name, *address = found
-        self._run(
+        name, *address = found
+        if not self._run(
             "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)"
-            " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, trust = 'new', replaced_by = NULL",
-            *(other, signing_key, name, self._now()),
-        )
-        successor = self._contact(other)
+            " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, trust = 'new', replaced_by = NULL"
+            " WHERE trust <> 'blocked'",
+            *(other.key, other.signing_key, name, self._now()),
+        ).rowcount:
+            raise OvertakenError("whoever has that key is blocked: take that back first")
+        successor = self._contact(other.key)
         self._reach(successor, name, (address[0], address[1]))
+        self._run("DELETE FROM other_key WHERE contact = ?", successor)
         if successor != contact:
+            self._ledgers.give_up(contact)
             self._run(
                 "UPDATE contact SET nickname = (SELECT nickname FROM contact WHERE id = ?) WHERE id = ?",
                 *(contact, successor),
@@ -177,14 +189,23 @@ class Store:
         with self._database.explained():
             rows = self._run(
                 "SELECT contact.id, contact.key, contact.signing_key, contact.name, contact.nickname, contact.trust,"
-                " successor.key FROM contact LEFT JOIN contact AS successor ON successor.id = contact.replaced_by"
+                " (SELECT max(at) FROM address WHERE contact = contact.id), successor.key"
+                " FROM contact LEFT JOIN contact AS successor ON successor.id = contact.replaced_by"
                 " ORDER BY contact.id"
             ).fetchall()
             return [
                 Contact(
-                    key, signing_key, name, nickname, Trust(trust), self._addresses(id_), self._others(id_), new_key
+                    key,
+                    signing_key,
+                    name,
+                    nickname,
+                    Trust(trust),
+                    self._addresses(id_),
+                    seen,
+                    self._others(id_),
+                    new_key,
                 )
-                for id_, key, signing_key, name, nickname, trust, new_key in rows
+                for id_, key, signing_key, name, nickname, trust, seen, new_key in rows
             ]
 
     def history(self, key: bytes | None, after: int = 0, limit: int = 100) -> list[Message]:
@@ -193,7 +214,7 @@ class Store:
             return self._ledgers.history(None if key is None else self._contact(key), after, limit)
 
     def changed(self) -> bool:
-        """Whether another process has committed something since this was last asked."""
+        """Whether another process has committed something since this was last asked, which takes 5 µs."""
         return self._database.changed()
 
     def _addresses(self, contact: int) -> tuple[Address, ...]:
@@ -250,8 +271,8 @@ class Store:
         if copied is not None:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(copied / 1000))
             self.notices.append(
-                f"this store is a copy of {when}: messages since then aren't in it, and what wasn't delivered when it "
-                "was made may arrive a second time"
+                f"this store is a copy of {when}: what was said and decided since then isn't in it, and what wasn't "
+                "delivered when it was made may arrive a second time"
             )
 
     def _now(self) -> int:

@@ -62,6 +62,7 @@ class Datagrams:
             self._sockets = {host: udp.bind((host, port)) for host in udp.addresses_here(sock.family)}
         self._first = next(iter(self._sockets.values()))
         self._queues: OrderedDict[Address, socket.socket] = OrderedDict()
+        self._ears: dict[socket.socket, str | None] = {}  # the addresses of those
         for here, each in self._sockets.items():
             each.setblocking(False)
             udp.enlarge(each)
@@ -90,9 +91,11 @@ class Datagrams:
             self._queues[peer] = own = udp.beside(self._first, peer, here)
             own.setblocking(False)
             udp.hear_refusals(own)
+            self._ears[own] = here
             self._loop.add_reader(own, self._read_one, own, here)
         if len(self._queues) > _QUEUES:
             _, oldest = self._queues.popitem(last=False)
+            del self._ears[oldest]
             self._loop.remove_reader(oldest)
             oldest.close()
 
@@ -134,6 +137,14 @@ class Datagrams:
         else:
             self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
+    def gather(self) -> None:
+        """Reads what partners have sent meanwhile: whoever asks is about to keep them waiting."""
+        for own, here in list(self._ears.items()):
+            with suppress(OSError):  # there is nothing more, or what has failed is reported as ever
+                for _ in range(_BATCH):
+                    data, sender = own.recvfrom(udp.LARGEST)
+                    self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
+
     def _failed(self, sock: socket.socket, here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
         self._report_failures(sock)
@@ -156,7 +167,7 @@ class Datagrams:
         where = format_address(peer)
         refused = number == ECONNREFUSED
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
-        self._handle(occurrences.SendingFailed(peer, why))
+        self._handle(occurrences.SendingFailed(peer, why, refused))
 
     def _write(self) -> None:
         while self._unsent and self._sent(self._unsent[0]):

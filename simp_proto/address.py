@@ -64,4 +64,6 @@ def with_interface(host: str) -> str:
 
 
 def _refused(text: str) -> AddressError:
+    if text.strip().partition(":")[0].lower() == "localhost":
+        return AddressError(f"read {text!r}, expected an IP address: that of localhost is 127.0.0.1")
     return AddressError(f"read {text!r}, expected an IP address such as 192.168.1.20, 192.168.1.20:7777 or [::1]:7777")

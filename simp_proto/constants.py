@@ -15,6 +15,8 @@ CLIENT_PORT: Final = 7778
 # -- discovery (discovery 1)
 SERVICE: Final = "_simp._udp.local."
 """What a daemon announces itself as."""
+MDNS_PORT: Final = 5353
+"""UDP (RFC 6762)."""
 IDENTITY: Final = "[a-z2-7]{8}"
 """The pattern of a daemon's identity: 40 bits in base32."""
 
@@ -100,6 +102,9 @@ RINGING: Final = b"ringing"
 PRESENCE_QUESTION: Final = b"present?"
 PRESENCE_ANSWER: Final = b"present"
 """The payloads of the ACKs that ask and say whether a daemon is there (spec 4.12)."""
+PRESENCE_TRIES: Final = 3
+PRESENCE_INTERVAL: Final = 1.0
+"""Questions, and the time between them, until one counts as gone that doesn't answer (discovery 3.3)."""
 BUSY: Final = "User already in another chat"
 """The text of the ERR that answers a SYN while a chat is on (spec 4.6)."""
 HANDSHAKE_SEQUENCE: Final = 0

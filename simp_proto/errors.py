@@ -1,6 +1,6 @@
 """What can be wrong with what was read, in words that say what to do."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from simp_proto.constants import Framing
 
@@ -28,6 +28,8 @@ class DatagramError(SimpError, ValueError):
     is the one in which the bytes were read; `None` where there were none to read.
     """
 
+    specification: ClassVar = "spec"
+
     def __init__(
         self,
         field: str,
@@ -46,6 +48,11 @@ class DatagramError(SimpError, ValueError):
         self.section = section or SECTIONS.get(field)
         self.framing = framing
 
+    @property
+    def rule(self) -> str:
+        """The section that is broken, for people: `spec 2.5`; empty where no rule of the datagram is."""
+        return f"{self.specification} {self.section}" if self.section else ""
+
 
 class SealedError(DatagramError):
     """Bytes that are nothing of SIMP/2, or values that can't become any (simp2 2, 3, 6, 7).
@@ -53,6 +60,8 @@ class SealedError(DatagramError):
     `section` is the one of spec/simp2.md that is broken, and `offset` counts from the beginning of what was read:
     a datagram, or the payload of a SYN, frames, or a message.
     """
+
+    specification = "simp2"
 
 
 class UnknownFrameError(SealedError):
@@ -65,6 +74,10 @@ class LineError(SimpError, ValueError):
 
 class NotSimpError(LineError):
     """A line whose first word is not an operation at all: an HTTP request, say (client 2)."""
+
+
+class KeyLogError(SimpError, ValueError):
+    """A line that is none of a key log (simp2 10.2)."""
 
 
 class AddressError(SimpError, ValueError):

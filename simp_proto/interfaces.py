@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
@@ -41,11 +41,22 @@ class Interface:
     def hosts(self) -> list[str]:
         return [each.partition("/")[0] for each in self.addresses]
 
+    @property
+    def networks(self) -> list[Network]:
+        """Those that it has joined."""
+        split = ((each.partition("/")[0], ip_interface(each).network) for each in self.addresses)
+        return [Network(host, network, 0, self.name) for host, network in split]
+
     def joins(self, host: str) -> bool:
-        """Whether that address is in one of its networks; that of a link is, on this link alone."""
-        ip = ip_address(host)
-        scope = "%" not in host or host.endswith(f"%{self.name}")
-        return scope and any(ip in ip_interface(each).network for each in self.addresses)
+        return on_link(host, self.networks)
+
+
+def on_link(host: str, here: Collection[Network]) -> bool:
+    """Whether a host on one of these networks may have that address (discovery 2.1)."""
+    bare, _, interface = host.partition("%")
+    ip = ip_address(bare)
+    links = [each.network for each in here if not ip.is_link_local or each.host.partition("%")[2] == interface]
+    return any(ip in each for each in links) and not any(ip in reserved(each.network) for each in here)
 
 
 def own_networks() -> Iterator[Network]:
@@ -87,7 +98,7 @@ def no_machines(host: str, here: Iterable[Interface]) -> str:
     """What that address is, if no machine may have it, by the networks of these interfaces too."""
     ip = ip_address(host)
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    networks = [ip_interface(each).network for one in here for each in one.addresses]
+    networks = [each.network for one in here for each in one.networks]
     kinds = {
         f"an IPv4 address in the spelling of IPv6: give {mapped}": mapped is not None,
         "a multicast address, which stands for a group of machines": ip.is_multicast,

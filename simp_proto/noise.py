@@ -112,6 +112,8 @@ class HandshakeState:
         self._remote: dict[str, bytes] = {}
         self._symmetric = SymmetricState(prologue)
         self._messages = 0  # written and read
+        self.payload_keys: tuple[bytes, ...] = ()
+        """The keys that seal the payloads of messages 2 and 3, as far as they are written and read: for a key log."""
 
     def write_message(self, payload: bytes = b"") -> bytes:
         """The next message. Raises `ValueError` if it is longer than 65,535 bytes.
@@ -131,7 +133,7 @@ class HandshakeState:
         message += symmetric.encrypt_and_hash(payload)
         if len(message) > MAX_NOISE_SIZE:
             raise ValueError(f"a message of {len(message)} bytes, expected at most {MAX_NOISE_SIZE}")
-        self._symmetric, self._messages = symmetric, self._messages + 1
+        self._pass(symmetric)
         return message
 
     def read_message(self, message: bytes) -> bytes:
@@ -149,7 +151,8 @@ class HandshakeState:
             else:
                 symmetric.mix_key(self._dh(token, remote))
         payload = symmetric.decrypt_and_hash(rest)
-        self._symmetric, self._remote, self._messages = symmetric, remote, self._messages + 1
+        self._remote = remote
+        self._pass(symmetric)
         return payload
 
     @property
@@ -164,6 +167,12 @@ class HandshakeState:
         if self._messages < len(XX):
             raise RuntimeError(f"{self._messages} of {len(XX)} messages have been written and read")
         return *hkdf(self._symmetric.ck, b""), self._symmetric.h
+
+    def _pass(self, symmetric: SymmetricState) -> None:
+        """A message has been written or read."""
+        self._symmetric, self._messages = symmetric, self._messages + 1
+        if symmetric.k is not None:
+            self.payload_keys += (symmetric.k,)
 
     def _dh(self, token: str, remote: dict[str, bytes]) -> bytes:
         """The exchange that a token of two letters names: the initiator's key, then the responder's."""

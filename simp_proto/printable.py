@@ -70,6 +70,16 @@ def names_person(user: str) -> bool:
     return user.lower() not in ("", NOBODY)
 
 
+_BLANKS: Final = re.compile(r"^ | $|(?<= ) |[^\S ]")
+
+
 def printable_name(name: str) -> str:
-    """A peer's name as one field of a line: printable, and without a `|` that would end the field."""
-    return printable(name).replace("|", "\\x7c")
+    """A peer's name as one field of a line: printable, without a `|` that would end the field, and with single blanks
+    inside alone, since others look like the end of a column. Again, it changes nothing.
+    """
+    return _BLANKS.sub(lambda blank: _code(blank[0]), printable(name)).replace("|", "\\x7c")
+
+
+def quoted(text: str) -> str:
+    """Printable, in quotes whose end nothing in it looks like."""
+    return "'{}'".format(printable(text).replace("'", "\\x27"))

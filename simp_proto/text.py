@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
+from unicodedata import normalize
 
 from simp_proto.constants import MAX_LINE_SIZE, USER_SIZE
 from simp_proto.errors import LineError, NotSimpError
@@ -54,6 +55,11 @@ class Line:
 _ESCAPED: Final = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
 _ESCAPES: Final = re.compile(r"\\(?:([\\nrt])|x([0-9A-Fa-f]{2}))")
 _SHORT: Final = {"\\": "\\", "\n": "n", "\r": "r", "\t": "t"}
+_SPELLINGS: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "oe"}
+    | {"Ø": "Oe", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i", "\u2019": "'"}
+)
+"""Of letters that are more than one of ASCII with a mark."""
 _LONG: Final = {short: character for character, short in _SHORT.items()}
 
 
@@ -121,13 +127,20 @@ class LineBuffer:
         return line
 
 
+def _in_ascii(name: str) -> str:
+    """How a name is written by whoever has no other letters; empty where they have none for it."""
+    letters = normalize("NFKD", normalize("NFC", name).translate(_SPELLINGS))
+    return "".join(each for each in letters if " " <= each <= "~" and each != "|").strip()[:USER_SIZE].strip()
+
+
 def check_user(name: str) -> str:
     """The name itself, if it is 1 to 32 printable ASCII characters without `|`; raises `LineError` (spec 2.4)."""
     if not 1 <= len(name) <= USER_SIZE:
         raise LineError(f"read a name of {len(name)} characters, expected 1 to {USER_SIZE}")
     for character in name:
         if character == "|" or not " " <= character <= "~":
-            raise LineError(f"read {printable(character)!r} in the name, expected printable ASCII without |")
+            instead = f", such as {spelt!r}" if (spelt := _in_ascii(name)) else ""
+            raise LineError(f"read {printable(character)!r} in the name, expected printable ASCII without |{instead}")
     if name != name.strip():
         raise LineError("read a blank at an end of the name, expected none: blanks pad names on the wire")
     return name

@@ -1,4 +1,5 @@
-# Kaitai Struct description of SIMP/1's datagram (simp.md, section 2), for implementers in other languages.
+# Kaitai Struct description of SIMP/1's datagram (simp.md, section 2), for implementers in other languages, and of what
+# SIMP/2 puts into it (simp2.md, section 3).
 #
 # Kaitai's compiler, version 0.11, makes a parser of it: `kaitai-struct-compiler --target java simp.ksy`, or `go`,
 # `javascript`, `python` and others. You ask for the framing in which to read a datagram; in Python:
@@ -6,11 +7,13 @@
 #     simp = Simp.from_bytes(data)
 #     datagram = simp.header  # or simp.trailer, or simp.bare
 #     print(datagram.datagram_type, datagram.sequence, datagram.payload)
+#     print(datagram.simp2.kind)  # in header alone, and `simp2` may be nothing
 #
 # That raises an error if the bytes are not a datagram in that framing. What Kaitai can't express is left to you:
 #   - whether the checksum is right, and so whether it is `header` or `trailer`, which have the same size (2.6)
 #   - how names and texts are shown (2.4, 5.6)
 #   - what a payload means (2.5, 4.2, 4.3), and anything that concerns more than one datagram
+#   - SIMP/2's offers (simp2.md, 2.1), and whether operation, number and user are those of its payloads (3.2)
 #
 # The golden packets (packets.toml; `simp vectors packets`) test the parser that you make, as they test this file.
 
@@ -129,14 +132,24 @@ types:
           UTF-8, in any framing. (To foreign peers only ASCII is sent.) A byte
           that isn't UTF-8 is escaped, never dropped, and so is anything that
           could disturb a terminal. In a SYN it may be the offer
-          `SIMP/1 header utf-8`, in an ACK it may be `ringing`. Any other
-          payload is read, and ignored.
+          `SIMP/1 header utf-8`, in an ACK it may be `ringing`; `simp2` is
+          what it is of SIMP/2. Any other payload is read, and ignored.
         doc-ref: spec/simp.md, sections 2.5, 4.2, 4.3 and 5.6
       - id: trailer_checksum
         type: u2le
         if: framing == framing::trailer
         doc: See `checksum`.
     instances:
+      simp2:
+        pos: 41
+        size: length
+        type: simp2_payload
+        if: framing == framing::header and length > 0 and payload[0] >= 0x80 and payload[0] < 0xc0
+        doc: |
+          The payload as one of SIMP/2, if its first byte is SIMP/2's. Reading
+          it fails where SIMP/2 finds it malformed, which a daemon that speaks
+          only SIMP/1 doesn't.
+        doc-ref: spec/simp2.md, sections 3.1 and 3.2
       checksum:
         value: 'framing == framing::header ? header_checksum : trailer_checksum'
         if: framing != framing::bare
@@ -149,8 +162,72 @@ types:
           added to an odd number of bytes. The two numbers MUST be equal bit
           for bit: 0xffff isn't 0x0000.
         doc-ref: spec/simp.md, section 2.6
+  simp2_payload:
+    seq:
+      - id: kind
+        type: u1
+        enum: simp2_kind
+        valid:
+          in-enum: true
+        doc-ref: spec/simp2.md, section 3.1
+      - id: tag
+        size: 8
+        if: kind != simp2_kind::record
+        valid:
+          expr: |
+            kind == simp2_kind::challenge ? _io.size == 25 :
+            kind == simp2_kind::answer ? _io.size >= 105 :
+            kind == simp2_kind::confirm ? _io.size >= 73 : _io.size == 9
+        doc: Which call it belongs to.
+        doc-ref: spec/simp2.md, section 2.4
+      - id: cookie
+        size: 16
+        if: kind == simp2_kind::challenge
+        doc: To be sent back in the SYN.
+        doc-ref: spec/simp2.md, section 4.2
+      - id: message
+        size-eos: true
+        if: kind == simp2_kind::answer or kind == simp2_kind::confirm
+        doc: Message 2 or 3 of the handshake, which is Noise's.
+        doc-ref: spec/simp2.md, section 5.1
+      - id: session
+        size: 4
+        if: kind == simp2_kind::record
+        valid:
+          expr: _io.size >= 29
+        doc-ref: spec/simp2.md, section 5.4
+      - id: counter
+        type: u8
+        if: kind == simp2_kind::record
+        valid:
+          expr: counter < 0x8000000000000000
+        doc-ref: spec/simp2.md, section 6.3
+      - id: sealed
+        size-eos: true
+        if: kind == simp2_kind::record
+        doc: The frames, which only the two ends can open.
+        doc-ref: spec/simp2.md, section 6
 
 enums:
+  simp2_kind:
+    0x80:
+      id: challenge
+      doc: Show that your address is yours.
+    0x81:
+      id: ringing
+      doc: It rings.
+    0x82:
+      id: answer
+      doc: The call is accepted.
+    0x83:
+      id: confirm
+      doc: The session is on.
+    0x84:
+      id: over
+      doc: The call is over.
+    0x88:
+      id: record
+      doc: Sealed frames.
   framing:
     0:
       id: header

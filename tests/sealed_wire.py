@@ -6,7 +6,7 @@ from dataclasses import replace
 from simp_daemon.contacts import About, Change, Contact, KeyChanged, Reached, Trust
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.occurrences import Started
-from simp_daemon.peers.conversation import Means
+from simp_daemon.peers.means import Means
 from simp_daemon.peers.states import State
 from simp_proto.address import format_address
 from simp_proto.conformance.wire import Request, Side
@@ -33,7 +33,7 @@ class SealedWire(SimulatedWire):
     def _keep(self, change: Change) -> None:
         match change:
             case Pinned(key, signing_key, name, address):
-                contact = Contact(key, signing_key, name, None, Trust.NEW, (address,), (), None)
+                contact = Contact(key, signing_key, name, None, Trust.NEW, (address,), 0, (), None)
                 self._disk[key] = contact, Ledger(open=False)
             case Reached(key, name, address):
                 contact, ledger = self._disk[key]

@@ -70,7 +70,7 @@ class SimulatedWire:
     def state(self, side: Side) -> State:
         """Of the daemon's conversation with that side."""
         assert isinstance(self.endpoint, Endpoint)
-        session = self.endpoint._sessions.get(self.sides[side])
+        session = self.endpoint._sessions.by_address.get(self.sides[side])
         return session.state if session else State.IDLE
 
     # -- what a `Wire` does

@@ -113,3 +113,9 @@ def test_what_is_no_interface_is_refused(text: str) -> None:
 def test_an_address_that_each_link_has_wants_its_interface(text: str) -> None:
     with pytest.raises(AddressError, match=r"its interface as well, such as fe[8b][0f]::[1a]%eth0"):
         parse_address(text, 7777)
+
+
+@pytest.mark.parametrize("text", ["localhost", "LocalHost", "localhost:7777", " localhost"])
+def test_whoever_says_localhost_is_told_its_address(text: str) -> None:
+    with pytest.raises(AddressError, match=r"localhost is 127\.0\.0\.1"):
+        parse_address(text, 7777)

@@ -23,6 +23,7 @@ from simp_client import (
     Requested,
     Ringing,
     Said,
+    Secured,
     Seen,
     Warned,
     Withdrawn,
@@ -32,7 +33,7 @@ from simp_client import (
 )
 from simp_daemon.loop import Daemon
 from simp_proto.address import format_address
-from simp_proto.errors import AddressError, LineError
+from simp_proto.errors import LineError
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 from tests.test_loop import free_address
 
@@ -243,6 +244,36 @@ async def in_a_chat() -> AsyncIterator[tuple[Client, ScriptedDaemon]]:
         yield client, daemon
 
 
+def test_a_program_knows_how_its_chat_is_secured() -> None:
+    async def scenario() -> None:
+        async with in_a_chat() as (client, daemon):
+            assert client.secured is None  # of a daemon that doesn't tell
+            await daemon.say("SECURED|bob|127.0.0.2:7777|encrypted")
+            assert await client.next_event() == Secured(BOB)
+            assert client.secured == "encrypted"
+            await daemon.say("CONNECTING|eve|127.0.0.9:7777", "SECURED|eve|127.0.0.9:7777|claimed")
+            assert await client.next_event() == Requested(Other("eve", "127.0.0.9:7777"))
+            assert await client.next_event() == Secured(Other("eve", "127.0.0.9:7777"))
+            assert [each.secured for each in client.requests] == ["claimed"]
+            assert client.secured == "encrypted"
+            await daemon.say("QUIT|bob")
+            assert await client.next_event() == Ended(BOB)
+            assert client.secured is None
+
+    run(scenario)
+
+
+def test_a_program_knows_it_as_soon_as_its_chat_is_on() -> None:
+    async def scenario() -> None:
+        async with scripted() as (client, daemon):
+            call = asyncio.ensure_future(client.call("127.0.0.2"))
+            await daemon.hear("CONNECTING|127.0.0.2")
+            await daemon.write(b"CONNECTED|bob|127.0.0.2:7777\nSECURED|bob|127.0.0.2:7777|verified\n")
+            assert (await call).secured == client.secured == "verified"
+
+    run(scenario)
+
+
 def test_the_end_of_the_block_leaves_politely() -> None:
     async def scenario() -> None:
         async with ScriptedDaemon() as daemon:
@@ -302,7 +333,7 @@ def test_a_daemon_that_hangs_up_at_once_is_none() -> None:
     ("wish", "error", "words"),
     [
         (lambda client: client.say("x"), NotNowError, "can't say now: it is attached and nothing is on"),
-        (lambda client: client.call("nowhere"), AddressError, "There is nobody called"),
+        (lambda client: client.call("a|b"), LineError, "in the name"),
         (lambda client: client.accept(BOB), NotNowError, "no request of bob"),
         (lambda client: client.decline(BOB), NotNowError, "no request of bob"),
     ],
@@ -351,8 +382,12 @@ def test_people_are_there_by_name_and_in_the_events() -> None:
             bob = Person("bob", "127.0.0.2:7777", "announced", 3)
             assert await client.next_event() == Seen(bob)
             assert client.people == [bob, Person("dora", "127.0.0.4:7777", "hosts", None)]
-            with pytest.raises(AddressError, match="There is nobody called 'carol' here"):
-                await client.call("carol")
+            call = asyncio.ensure_future(client.call("carol"))
+            await daemon.hear("CONNECTING|carol")
+            await daemon.say("ERROR|nobody called 'carol' is here", "QUIT|carol")
+            with pytest.raises(RefusedError, match="No chat with carol: nobody called 'carol' is here"):
+                await call
+            assert isinstance(await client.next_event(), Warned)
             call = asyncio.ensure_future(client.call("bob"))
             await daemon.hear("CONNECTING|bob")
             await daemon.say("CONNECTED|bob|127.0.0.2:7777", "GONE|bob|127.0.0.2:7777")

@@ -50,6 +50,7 @@ TABLE = {
     "simp_proto.address": Row("errors", "", "socket"),  # for names of interfaces
     "simp_proto.text": Row("constants errors printable"),
     "simp_proto.datagram": Row("constants errors", "construct"),
+    "simp_proto.presence": Row("constants datagram printable"),
     "simp_proto.noise": Row("constants errors", "cryptography"),
     "simp_proto.sealed": Row("constants errors", "construct"),
     "simp_proto.sealed.payloads": Row("datagram"),
@@ -64,10 +65,11 @@ TABLE = {
     "simp_proto.cli.completion": Row("", "click"),
     "simp_proto.cli.manual": Row("", "click", "pathlib"),
     # tools
-    "simp_proto.toolkit": Row(f"{WIRE} cli.document cli.output"),
+    "simp_proto.toolkit": Row(f"{WIRE} simp_proto.sealed cli.document cli.output"),
     "simp_proto.toolkit.sources": Row("", "click", "os sys"),
     "simp_proto.toolkit.compression": Row("", "", "importlib.import_module"),
     "simp_proto.toolkit.decode": Row("cli", "click", "os sys"),
+    "simp_proto.toolkit.keyring": Row("simp_proto.noise", "cryptography"),
     "simp_proto.toolkit.encode": Row("cli", "click", "sys"),
     "simp_proto.toolkit.dissector": Row("", "click", "pathlib"),
     "simp_proto.toolkit.vectors": Row("", "click", "pathlib"),
@@ -82,7 +84,7 @@ TABLE = {
     "simp_proto.conformance.sealed_cases": Row("simp_proto.sealed"),
     "simp_proto.conformance.sockets": Row("udp", "", "secrets socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
-    "simp_proto.conformance.probe": Row("cli", "click", "sys"),
+    "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon
     "simp_daemon.events": Row("simp_proto.address"),
     "simp_daemon.effects": Row("simp_proto.address simp_proto.constants contacts events"),
@@ -91,21 +93,25 @@ TABLE = {
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
     "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed contacts events effects facts"),
+    "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
-    "simp_daemon.questions": Row("simp_proto.address peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
-    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
+    "simp_daemon.neighbours": Row(
+        "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
+    ),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.strangers"
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "messages peers.conversation peers.endpoint peers.exchange questions clients"
+        "messages peers.endpoint peers.exchange peers.means questions clients"
     ),
     "simp_daemon.log": Row(
-        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events",
+        "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
+        "peers.strangers",
         "",
         "asyncio logging os threading",
     ),
@@ -113,23 +119,26 @@ TABLE = {
         "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
     ),
     "simp_daemon.profile": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text log",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
         "platformdirs",
         "os pathlib secrets",
     ),
-    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib sys"),
-    "simp_daemon.identity": Row("files", "cryptography", "os pathlib secrets stat"),
+    "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib stat sys"),
+    "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
+    "simp_daemon.words": Row(),
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
+    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise contacts database effects facts identity log peers.conversation store",
+        "simp_proto.noise contacts database effects facts files identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
-        "simp_proto.text log occurrences",
+        "simp_proto.text gate links log occurrences",
         "zeroconf",
         "asyncio logging",
     ),
@@ -137,7 +146,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
         "files log occurrences profile transports",
         "uvloop",
-        "asyncio",
+        "asyncio pathlib",
     ),
     "simp_daemon.command": Row(
         "simp_proto.constants simp_proto.cli log loop profile", "click", "asyncio logging pathlib signal"
@@ -145,16 +154,17 @@ TABLE = {
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
     "simp_client.events": Row("simp_proto.printable"),
-    "simp_client.people": Row("simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text events"),
+    "simp_client.people": Row(
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
+    ),
     "simp_client.attachment": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
-    "simp_client.prompt": Row("attachment events view"),
-    "simp_client.calls": Row("simp_proto.constants simp_proto.errors simp_proto.text attachment events prompt view"),
-    "simp_client.dialogue": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.text attachment people prompt calls view"
-    ),
+    "simp_client.secured": Row("events view"),
+    "simp_client.prompt": Row("attachment events secured view"),
+    "simp_client.calls": Row("simp_proto.constants simp_proto.text attachment events prompt secured view"),
+    "simp_client.dialogue": Row("simp_proto.errors simp_proto.text attachment people prompt calls view"),
     "simp_client.link": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.text",
         "",
@@ -178,12 +188,25 @@ TABLE = {
     "simp_client.listing": Row(
         "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
-    "simp_client.who": Row("simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.selection": Row(
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
+        "simp_daemon.identity simp_daemon.profile simp_daemon.store view",
+        "click",
+        "os pathlib",
+    ),
+    "simp_client.trust": Row(
+        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.identity simp_daemon.words selection view",
+        "click",
+        "pathlib sys",
+    ),
+    "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
+    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
+    "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),
     "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(
-        "simp_proto.datagram simp_proto.errors simp_proto.printable simp_proto.udp",
+        "simp_proto.datagram simp_proto.errors simp_proto.presence simp_proto.printable simp_proto.udp",
         "zeroconf",
         "platform select socket sys time",
     ),
@@ -208,12 +231,13 @@ ORDER = [
     "simp_proto < simp_daemon",
     "simp_proto < simp_client",
     "simp_daemon < simp_client",
-    "simp_client.events simp_client.view < simp_client.people < simp_client.attachment < simp_client.prompt "
-    "simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue < simp_client.runner "
-    "< simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
+    "simp_client.events simp_client.view < simp_client.people simp_client.secured < simp_client.attachment "
+    "< simp_client.prompt simp_client.link < simp_client.api simp_client.calls < simp_client.dialogue "
+    "< simp_client.runner < simp_client.terminal simp_client.pipe < simp_client.command < simp_daemon",
     "simp_daemon.events < simp_daemon.effects < simp_daemon.peers < simp_daemon.messages < simp_daemon.clients "
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",
+    "simp_daemon.peers < simp_daemon.questions simp_daemon.neighbour < simp_daemon.neighbours < simp_daemon.clients",
     "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
     "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
     "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",

@@ -11,7 +11,7 @@ from simp_client import events
 from simp_client.attachment import MOST_REQUESTS, Attachment, Phase
 from simp_client.events import NOBODY, Event, Fate, How, Other, Person
 from simp_proto.constants import MAX_LINE_SIZE, MAX_MESSAGE_SIZE
-from simp_proto.errors import AddressError, LineError, NotNowError
+from simp_proto.errors import LineError, NotNowError
 from simp_proto.text import Line, Word, format_line, parse_line
 
 BOB = Other("bob", "127.0.0.2:7777")
@@ -316,8 +316,9 @@ def test_wrong_names_and_addresses_change_nothing() -> None:
         end.attachment.attach("a|b")
     assert (end.said(), end.attachment.phase) == ([], Phase.APART)
     end = attached()
-    with pytest.raises(AddressError):
-        end.attachment.call("nowhere")
+    for wrong in ("a|b", "", "x" * 33):
+        with pytest.raises(LineError):
+            end.attachment.call(wrong)
     assert (end.said(), end.attachment.phase) == ([], Phase.IDLE)
 
 
@@ -376,15 +377,37 @@ def test_who_comes_and_who_goes(lines: list[str], told: list[Event]) -> None:
     assert end.hear(*lines) == told
 
 
-def test_a_name_calls_the_only_one_who_has_it() -> None:
+def test_whoever_is_known_where_nobody_is_now_can_be_called_and_is_not_here() -> None:
+    """client 4.2"""
     end = attached()
-    end.hear(SEEN_BOB, f"SEEN|carol|{CAROL.address}|hosts|", f"SEEN|bob|{CAROL.address}|hosts|")
-    for wrong in ("Bob", "bo", "carol", "dave"):
-        with pytest.raises(AddressError, match="There is nobody called"):
-            end.attachment.call(wrong)
-    end.attachment.call(" bob ")  # the other bob is only known
+    end.hear(SEEN_BOB)
+    assert end.hear(f"SEEN||{BOB.address}|hosts|3|mum") == [events.Gone(HERE_BOB)]
+    (mum,) = end.attachment.people
+    assert (mum.here, mum.other, str(mum)) == (
+        False,
+        Other("mum", BOB.address),
+        f"mum ({BOB.address}), heard 3 s ago; nobody there",
+    )
+    end.attachment.call("mum")
+    assert end.attachment.partner == Other("mum", BOB.address)
+
+
+def test_a_name_is_thought_to_be_whoever_alone_is_here_by_it() -> None:
+    end = attached()
+    end.hear(SEEN_BOB, f"SEEN|bob|{CAROL.address}|hosts|")  # who is only known
+    end.attachment.call(" bob ")
     assert end.said() == ["CONNECTING|bob"]
     assert end.hear("QUIT|robert") == [events.Failed(BOB, None, How.DECLINED)]
+
+
+@pytest.mark.parametrize("name", ["Bob", "bo", "dave", "mum", "42", "r2:d2", "127.0.0.256"])
+def test_the_daemon_alone_decides_whom_a_name_means(name: str) -> None:
+    """discovery 4.1"""
+    end = attached()
+    end.hear(f"SEEN|mum|{BOB.address}|announced|3", f"SEEN|mum|{CAROL.address}|chat|60")
+    end.attachment.call(name)
+    assert (end.said(), end.attachment.partner) == ([f"CONNECTING|{name}"], Other(name, ""))
+    assert end.hear(f"RINGING|robert|{CAROL.address}") == [events.Ringing(Other("robert", CAROL.address))]
 
 
 def test_a_name_of_the_person_s_list_calls_whoever_has_it() -> None:
@@ -406,19 +429,9 @@ def test_a_name_that_the_daemon_refuses_ends_the_call_and_no_request() -> None:
 
 
 def test_whoever_has_that_name_in_the_list_and_whoever_says_it_are_two() -> None:
-    """discovery 4.1"""
     end = attached()
     end.hear(f"SEEN|alice2|{BOB.address}|announced|3|mum", f"SEEN|mum|{CAROL.address}|announced|3")
-    with pytest.raises(AddressError, match="2 are called 'mum'; say which"):
-        end.attachment.call("mum")
-
-
-def test_of_two_with_a_name_none_is_called() -> None:
-    end = attached()
-    end.hear(SEEN_BOB, f"SEEN|bob|{CAROL.address}|chat|60")
-    with pytest.raises(AddressError, match=f"2 are called 'bob'; say which: {BOB.address}, {CAROL.address}"):
-        end.attachment.call("bob")
-    assert (end.said(), end.attachment.phase) == ([], Phase.IDLE)
+    assert end.attachment.people.named("mum") == [BOB.address, CAROL.address]
 
 
 def test_a_name_that_is_an_address_is_an_address() -> None:
@@ -505,3 +518,47 @@ def test_a_call_at_an_address_that_is_none_ends_like_any_other(address: str) -> 
     end.attachment.call("127.0.0.2")
     end.hear(f"RINGING|bob|{address}", "ELSEWHERE|127.0.0.2:7777|127.0.0.3:7777", "UNANSWERED|bob|30", "ERROR|no")
     assert isinstance(end.hear("QUIT|bob")[-1], events.Failed)
+
+
+# -- how a chat is secured (client 4.3)
+
+
+def test_how_a_chat_or_a_request_is_secured() -> None:
+    end = chatting()
+    (secured,) = end.hear("SECURED|bob|127.0.0.2:7777|encrypted")
+    assert secured == events.Secured(BOB)
+    assert end.attachment.partner.secured == "encrypted"
+    asked, secured = end.hear("CONNECTING|carol|127.0.0.3:7777", "SECURED|carol|127.0.0.3:7777|claimed")
+    assert (asked, secured) == (events.Requested(CAROL), events.Secured(CAROL))
+    assert [each.secured for each in end.attachment.requests] == ["claimed"]
+    assert end.attachment.partner.secured == "encrypted"
+
+
+def test_a_request_at_the_address_of_the_partner_changes_nothing_of_the_chat() -> None:
+    end = chatting()
+    end.hear("SECURED|bob|127.0.0.2:7777|encrypted")
+    end.hear("CONNECTING|bob|127.0.0.2:7777", "SECURED|bob|127.0.0.2:7777|verified")
+    assert end.attachment.partner.secured == "encrypted"
+    end.hear("SECURED|bob|127.0.0.2:7777|verified")
+    assert end.attachment.partner.secured == "verified"
+
+
+@pytest.mark.parametrize("at", [attached, calling, accepting, leaving])
+def test_what_is_secured_is_a_chat_or_a_request(at: Callable[[], End]) -> None:
+    end = at()
+    assert end.hear("SECURED|bob|127.0.0.2:7777|verified") == []
+    assert end.attachment.partner.secured is None
+
+
+def test_a_program_may_answer_with_what_it_was_told_before_more_was_known() -> None:
+    end = attached("CONNECTING|bob|127.0.0.2:7777", "SECURED|bob|127.0.0.2:7777|verified")
+    end.attachment.accept(BOB)
+    assert end.said() == ["CONNECTED|127.0.0.2:7777"]
+
+
+@pytest.mark.parametrize("state", ["", "of a later version", "VERIFIED", "verified "])
+def test_a_state_that_is_not_known_is_ignored(state: str) -> None:
+    end = chatting()
+    assert end.hear(f"SECURED|bob|127.0.0.2:7777|{state}") == []
+    end.hear("SECURED|bob|127.0.0.2:7777|encrypted", f"SECURED|bob|127.0.0.2:7777|{state}")
+    assert end.attachment.partner.secured == "encrypted"

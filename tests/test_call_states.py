@@ -85,6 +85,7 @@ EXPECTED = {
         Input.SYN: "ENDING: FIN OVER;",
         Input.OVER: "OVER: ACK OVER;",
         Input.ACK_OF_OVER: "OVER: ;",
+        Input.CALL: "OVER: ;",
         Input.LAST_TRY: "OVER: ;",
     },
     State.OVER: {

@@ -96,7 +96,7 @@ def test_sending_that_fails_is_told_to_whoever_it_is_for() -> None:
 
 
 def test_whose_daemon_doesn_t_run_is_told_in_a_chat() -> None:
-    effects = chatting().handle(SendingFailed(BOB, "nothing listens at 127.0.0.2:7777"), 1.0)
+    effects = chatting().handle(SendingFailed(BOB, "whatever the system calls that", refused=True), 1.0)
     assert list(in_words(effects)) == ["write ERROR|bob's daemon doesn't run at 127.0.0.2:7777"]
 
 

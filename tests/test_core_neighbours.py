@@ -416,6 +416,35 @@ def test_an_old_name_and_that_of_the_list_call_the_same_person() -> None:
         core.wait(60)
 
 
+@pytest.mark.parametrize("word", ["CONNECTING", "CONNECTED"])
+def test_no_name_is_nobody_s(word: str) -> None:
+    """client 3.3, also where nobody is at the one daemon that is known, or a request has no name."""
+    core = Core()
+    core.answering[BOB] = b"daemon"
+    core.announce(name="")
+    core.hear(CAROL, packet(Control.SYN, 0, OFFER, user=b""))
+    core.told()
+    core.sent.clear()
+    core.say(f"{word}|")
+    assert core.told() == ["ERROR|read no name and no address, expected one"]
+    assert core.sent == []
+
+
+@pytest.mark.parametrize("asking", [False, True])
+def test_whoever_is_called_by_an_old_name_can_be_left_by_it_until_the_end(asking: bool) -> None:
+    """client 4.1, QUIT: a client may say it before it has read by which name they answer."""
+    core = Core()
+    core.do(Known(Source.CHAT, "robert", BOB, Framing.HEADER))
+    core.do(HostsRead([(BOB, "bobby")]))
+    core.say("CONNECTING|robert")
+    core.hear(BOB, packet(Control.ACK, 0, RINGING))
+    if asking:
+        core.hear(CAROL, packet(Control.SYN, 0, OFFER, user=b"robert"))
+    core.told()
+    core.say("QUIT|robert")
+    assert core.told() == ["QUIT|bob"]
+
+
 def test_finding_somebody_ends_and_calls_nothing() -> None:
     """discovery 4.2"""
     core = Core()
@@ -487,6 +516,25 @@ def test_an_alias_goes_on_when_its_person_is_announced_or_chats(first: str) -> N
         core.hear(BOB, packet(Control.ACK), packet(Control.ACK, 1))
 
 
+def test_where_nobody_is_at_the_daemon_of_somebody_known_that_is_heard_and_not_here() -> None:
+    """discovery 2.2, client 4.2: how long ago it was heard is told, and by what name it is known."""
+    core = Core()
+    core.answering[BOB] = b"daemon"
+    core.do(Known(Source.CHAT, "bob", BOB, Framing.HEADER))
+    assert core.told() == ["SEEN||192.0.2.2:7777|chat|0|bob"]
+    core.announce(name="")
+    assert core.told() == ["SEEN||192.0.2.2:7777|announced|0|bob"]
+    core.answering[BOB] = b"bob"
+    core.wait(60)
+    assert core.told() == ["SEEN|bob|192.0.2.2:7777|announced|0"]
+    core.answering[BOB] = b"daemon"
+    core.wait(60)
+    assert core.told() == ["SEEN||192.0.2.2:7777|announced|0|bob"]
+    del core.answering[BOB]
+    core.wait(60)
+    assert core.told() == ["GONE||192.0.2.2:7777", "SEEN|bob|192.0.2.2:7777|announced|"]
+
+
 def test_whoever_announces_a_listed_address_too_does_not_get_that_person_s_calls() -> None:
     core = Core()
     core.answering = {CAROL: b"mallory"}
@@ -530,7 +578,9 @@ def test_the_name_that_answers_is_shown_escaped_and_nobody_s_is_empty(name: byte
     assert line.split("|")[1].replace("\\\\", "\\") == shown
 
 
-@pytest.mark.parametrize(("name", "shown"), [(b"b\xf6b", r"b\\xf6b"), (b"a|b", r"a\\x7cb"), (b"b\x1bb", r"b\\x1bb")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"b\xf6b", r"b\\xf6b"), (b"a|b", r"a\\x7cb"), (b"b\x1bb", r"b\\x1bb"), (b"b  b", r"b \\x20b")]
+)
 def test_a_name_is_called_as_it_is_shown(name: bytes, shown: str) -> None:
     """spec 2.4, discovery 4.1"""
     core = Core()
@@ -668,3 +718,12 @@ def test_whoever_was_here_by_another_address_is_told_gone_when_it_turns_out_to_b
     core.told()
     core.do(Announced(ID, f"bob {ID}", "bob", [BOB, BOB_TOO]))
     assert core.told() == ["GONE|bob|192.0.2.22:7777"]
+
+
+def test_a_name_is_called_as_it_was_typed_too() -> None:
+    """discovery 4.1"""
+    core = Core()
+    core.answering[BOB] = b"bob  of lab"
+    core.announce()
+    core.say("CONNECTING|bob  of lab")
+    assert core.sent == [("SYN", BOB)]

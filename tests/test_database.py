@@ -370,7 +370,7 @@ def test_where_sqlite_can_t_have_its_log_all_is_as_safe(tmp_path: Path, monkeypa
 def test_another_daemon_is_refused_and_a_command_isn_t(tmp_path: Path) -> None:
     with closing(Store(tmp_path, daemon=True)) as store:
         store.commit([BOB])
-        with pytest.raises(HeldError, match=rf"another daemon, process {os.getpid()}, has the profile {tmp_path}"):
+        with pytest.raises(HeldError, match=rf"a daemon, process {os.getpid()}, has the profile {tmp_path}"):
             Store(tmp_path, daemon=True)
         with closing(Store(tmp_path, daemon=False)) as command:
             assert len(command.contacts()) == 1

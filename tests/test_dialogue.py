@@ -13,7 +13,7 @@ from simp_client.attachment import MOST_REQUESTS, Phase
 from simp_client.dialogue import WINDOW, Dialogue
 from simp_client.prompt import HELP, QUESTIONS, Ask, Place, State
 from simp_proto.constants import MAX_MESSAGE_SIZE
-from simp_proto.errors import AddressError, LineError
+from simp_proto.errors import LineError
 from simp_proto.text import Line, Word, format_line, parse_line
 
 BOB = "127.0.0.2:7777"
@@ -94,19 +94,21 @@ def _closing() -> Desk:
 
 
 REQUEST = f"CONNECTING|bob|{BOB}"
-NOBODY = ["* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."]
+NOBODY = ["* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."]
 LIST = re.compile(
-    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody is here|This daemon|To see who|Call (?:by|somebody|an?) )"
+    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody was found|This daemon|To see who|Call (?:by|somebody|an?) )"
 )
 """The lines of a list at the menu."""
 BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]
+NO_BOB = ("ERROR|read 'bob', expected the name of somebody who is here", "QUIT|bob")
+"""How a daemon refuses a name."""
 PLACES: dict[str, Callable[[], Desk]] = {
     "NAME": Desk,
     "ATTACHING": lambda: Desk("alice"),
     "MENU": at_menu,
     "MENU, asked about bob": lambda: _then(at_menu(), hears=(REQUEST,)),
     "MENU, two listed": lambda: _then(Desk("alice"), hears=("CONNECTED|alice", *BOTH, "PONG|")),
-    "LOOKING": lambda: _then(Desk("alice", "bob"), hears=("CONNECTED|alice", "PONG|")),
+    "LOOKING": lambda: _then(Desk("alice", "bob"), hears=("CONNECTED|alice", "PONG|", *NO_BOB)),
     "CALLING": calling,
     "CALLING, asked to wait": lambda: _then(calling(), hears=("UNANSWERED|bob|30",)),
     "CALLING, asked about carol": lambda: _then(calling(), hears=(f"CONNECTING|carol|{CAROL}",)),
@@ -142,6 +144,7 @@ def place(name: str) -> Desk:
 LEAVE_BOB = [f"QUIT|{BOB}", "PING|"]
 CANCEL = ["QUIT|127.0.0.2", "PING|"]
 END: tuple[State, list[str]] = (Phase.DETACHING, ["QUIT|"])
+LOOK: tuple[State, list[str]] = (Place.MENU, ["WHO|", "PING|"])
 WORDS = ["q", "?", "y", "n", "1", "2", "", "hi", "127.0.0.3", "carol"]
 MESSAGES: dict[str, tuple[State, list[str]]] = {
     word: (Phase.CHAT, [f"CHAT|{word}"]) for word in ["y", "n", "1", "2", "hi", "127.0.0.3", "carol"]
@@ -153,9 +156,12 @@ TYPED: dict[str, dict[str, tuple[State, list[str]]]] = {
     }
     | {"q": END},
     "ATTACHING": {"q": END},
-    "MENU": {"q": END, "127.0.0.3": (Phase.CALLING, ["CONNECTING|127.0.0.3"])},
+    "MENU": {"q": END, "": LOOK}
+    | {word: (Phase.CALLING, [f"CONNECTING|{word}"]) for word in ("127.0.0.3", "hi", "carol")},
     "MENU, two listed": {
         "q": END,
+        "": LOOK,
+        "hi": (Phase.CALLING, ["CONNECTING|hi"]),
         "1": (Phase.CALLING, [f"CONNECTING|{BOB}"]),
         "2": (Phase.CALLING, [f"CONNECTING|{CAROL}"]),
         "carol": (Phase.CALLING, ["CONNECTING|carol"]),
@@ -272,12 +278,16 @@ def test_a_line_of_the_daemon_in_every_place(where: str) -> None:
 def test_answers_given_beforehand_are_checked() -> None:
     with pytest.raises(LineError):
         Dialogue("a|b")
-    with pytest.raises(AddressError):
-        Dialogue("alice", "127.0.0.256")
-    with pytest.raises(AddressError):
-        Dialogue("alice", "fe80::1")
-    with pytest.raises(LineError):
-        Dialogue("alice", "bob|")
+    for nobody in ("bob|", "", " ", "x" * 33, "zo\u00eb"):
+        with pytest.raises(LineError):
+            Dialogue("alice", nobody)
+
+
+@pytest.mark.parametrize("name", ["42", "r2:d2", "127.0.0.256", "fe80::1", " bob "])
+def test_a_name_is_whatever_is_no_address(name: str) -> None:
+    """client 4"""
+    desk = Desk("alice", name)
+    assert desk.hear("CONNECTED|alice", "PONG|")[-1] == f"CONNECTING|{name.strip()}"
 
 
 def test_a_wrong_name_is_asked_for_again_with_its_reason() -> None:
@@ -349,12 +359,13 @@ def test_call_skips_the_menu() -> None:
         (["SEEN||127.0.0.4:7777|announced|1", f"SEEN|bob|{BOB}|announced|"], NOBODY),
         (
             [BOTH[0], "SEEN|carol|127.0.0.4:7777|chat|", "SEEN|ed|127.0.0.5:7777|hosts|", f"SEEN|bob|{BOB}|chat|"],
-            ["*    1 carol", "* Known, but not heard now: bob, ed"],
+            ["*    1 carol", "* Known, but not here now: bob, ed"],
         ),
+        ([f"SEEN||{BOB}|hosts|3|mum", f"SEEN|Ann|{CAROL}|chat|"], ["* Known, but not here now: Ann, mum"]),
         (
             ["DISCOVERY|off", f"SEEN|bob|{BOB}|hosts|"],
             [
-                "* Known, but not heard now: bob",
+                "* Known, but not here now: bob",
                 "* This daemon runs with --discovery off: it looks for nobody, and nobody sees you here.",
                 "* To see who is here, start it without that option, and without SIMP_DISCOVERY=off.",
                 "* Call a name or an IP address, or wait to be called.",
@@ -383,7 +394,8 @@ def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> 
     desk.hear(f"ERROR|nothing listens at {BOB}", f"QUIT|{BOB}")
     assert "*    1 bob, who hasn't answered" in desk.listed
     desk.hear(BOTH[1])
-    desk.type("")
+    assert desk.type("") == ["WHO|", "PING|"]
+    desk.hear("PONG|")
     assert desk.listed[-2:-1] == ["*    2 carol"]
     assert desk.listed[-3] == "*    1 bob"
 
@@ -427,7 +439,7 @@ def test_what_follows_a_chat_that_a_pipe_has_accepted_is_for_nobody_else() -> No
 
 def test_whoever_comes_later_is_in_the_bar_and_can_be_called_and_is_listed_when_asked_for() -> None:
     desk = at_menu()
-    assert "nobody here" in desk.dialogue.bar(80)
+    assert "nobody found" in desk.dialogue.bar(80)
     desk.hear(*BOTH)
     assert (desk.listed, desk.shown, len(desk.asked)) == (NOBODY, [], 1)
     assert desk.dialogue.bar(80) == " alice · 2 here · bob has come · Enter lists · q quits · ? helps "
@@ -455,22 +467,49 @@ def test_a_list_is_not_repeated_where_it_is_still_on_the_screen() -> None:
 def test_two_with_one_name_are_told_apart_and_none_is_called() -> None:
     desk = at_menu()
     desk.hear(f"SEEN|bob|{BOB}|announced|1", f"SEEN|bob|{CAROL}|announced|1")
-    assert desk.type("bob") == []
-    assert desk.shown == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
-    assert desk.type("Bob", "192.168.1.256") == []
-    assert desk.shown[1:] == [
-        "! There is nobody called 'Bob' here, but 'bob' is.",
-        "! read '192.168.1.256', expected an IP address such as 192.168.1.20, 192.168.1.20:7777 or [::1]:7777",
-    ]
+    assert desk.type("bob") == ["CONNECTING|bob"]
+    desk.hear(f"ERROR|2 are called 'bob'; say which: {BOB}, {CAROL}", "QUIT|bob")
+    assert desk.shown == ["* Calling bob. q cancels.", f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
     desk.at(Place.MENU)
 
 
-def test_a_name_that_is_a_number_is_called_by_its_number() -> None:
+@pytest.mark.parametrize(("whom", "near"), [("Bob", "bob"), ("carl", "carol"), ("zz", ""), ("127.0.0.256", "")])
+def test_the_daemon_alone_says_whom_a_name_means_and_the_nearest_one_is_only_told(whom: str, near: str) -> None:
+    """discovery 4.1"""
     desk = at_menu()
-    desk.hear(f"SEEN|2|{BOB}|announced|1", f"SEEN|1|{CAROL}|announced|1")
+    desk.hear(*BOTH)
+    assert desk.type(whom) == [f"CONNECTING|{whom}"]
+    desk.hear("ERROR|nobody", f"QUIT|{whom}")
+    told = [f"* Somebody called {near} is here."] if near else []
+    assert desk.shown[1:] == ["! nobody", *told]
+    desk.at(Place.MENU)
+
+
+def test_whoever_has_got_a_name_since_is_in_the_list_that_enter_asks_for() -> None:
+    """discovery 2.3: a daemon reads its list of hosts again when a line comes."""
+    desk = at_menu()
+    assert (desk.type(""), desk.listed, len(desk.asked)) == (["WHO|", "PING|"], NOBODY, 1)
+    desk.hear("SEEN|dora|127.0.0.4:7777|hosts|", "PONG|")
+    assert desk.listed[1] == "* Known, but not here now: dora"
+    assert len(desk.asked) == 2
+
+
+def test_a_daemon_that_cannot_tell_who_is_here_is_not_asked_again() -> None:
+    desk = Desk("alice")
+    desk.hear("CONNECTED|alice", "ERROR|read 'WHO|', expected PING|", "PONG|")
+    assert desk.type("") == []
+    assert desk.listed == ["* Call somebody by IP address, or wait to be called."] * 2
+
+
+def test_a_name_that_is_a_number_is_called_by_its_number_and_by_itself_where_that_is_none() -> None:
+    desk = at_menu()
+    desk.hear(f"SEEN|2|{BOB}|announced|1", f"SEEN|1|{CAROL}|announced|1", "SEEN|42|127.0.0.4:7777|announced|1")
     desk.type("")
+    desk.hear("PONG|")
+    assert desk.listed[-4:-1] == ['*    1 "1"', '*    2 "2"', '*    3 "42"']
     assert desk.type("2") == [f"CONNECTING|{BOB}"]
-    assert desk.listed[-3:-1] == ['*    1 "1"', '*    2 "2"']
+    desk.hear(f"QUIT|{BOB}")
+    assert desk.type("42") == ["CONNECTING|42"]
 
 
 def test_news_in_a_chat_is_of_others_and_gives_way_to_what_is_typed() -> None:
@@ -486,31 +525,63 @@ def test_news_in_a_chat_is_of_others_and_gives_way_to_what_is_typed() -> None:
 
 def test_somebody_to_call_who_is_not_here_yet_is_called_when_they_come() -> None:
     desk = Desk("alice", "bob", piped=True)
-    desk.hear("CONNECTED|alice", "PONG|")
+    assert desk.hear("CONNECTED|alice", "PONG|")[-1] == "CONNECTING|bob"
+    assert desk.hear(*NO_BOB) == []
     assert desk.type("Lunch?") == []
     assert desk.hear(BOTH[0], f"SEEN|bob|{BOB}|announced|") == []
     assert desk.hear(BOTH[1]) == ["CONNECTING|bob"]
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|Lunch?"]
-    assert desk.shown[:2] == [
+    assert desk.shown[:4] == [
+        "* Calling bob.",
+        "! read 'bob', expected the name of somebody who is here",
         "* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.",
         f"* Calling bob ({BOB}).",
     ]
+    assert not desk.dialogue.failed
+
+
+def test_somebody_to_call_who_calls_meanwhile_is_taken_at_their_word() -> None:
+    desk = Desk("alice", "bob", piped=True)
+    desk.hear("CONNECTED|alice", "PONG|", *NO_BOB)
+    assert desk.hear(f"CONNECTING|carol|{CAROL}") == []
+    assert desk.hear(REQUEST) == ["CONNECTING|bob"]
+
+
+@pytest.mark.parametrize("how", ["ERROR|nothing listens there", f"RINGING|robert|{BOB}"])
+def test_somebody_to_call_whom_the_daemon_knows_is_not_waited_for(how: str) -> None:
+    desk = Desk("alice", "bob", piped=True)
+    desk.hear("CONNECTED|alice", f"SEEN|bob|{BOB}|hosts|", "PONG|")
+    desk.hear(how, f"QUIT|{BOB}")
+    assert desk.dialogue.failed
+    assert not any("yet" in each for each in desk.shown)
+
+
+def test_whoever_is_called_by_a_name_that_only_the_daemon_knows_is_left_by_it() -> None:
+    """client 4.1"""
+    desk = at_menu()
+    desk.hear(f"SEEN|bob|{BOB}|hosts|3|bobby")
+    assert desk.type("robert") == ["CONNECTING|robert"]
+    assert desk.type("q") == ["QUIT|robert", "PING|"]
+    desk.hear("QUIT|robert", "PONG|")
+    desk.type("robert")
+    desk.hear(f"RINGING|bob|{BOB}")
+    assert desk.type("q") == LEAVE_BOB
 
 
 def test_somebody_to_call_who_does_not_come_is_a_failure_of_a_pipe() -> None:
     desk = Desk("alice", "bob", piped=True)
-    desk.hear("CONNECTED|alice", "PONG|")
+    desk.hear("CONNECTED|alice", "PONG|", *NO_BOB)
     desk.type("Lunch?")
     assert desk.dialogue.alone
     desk.dialogue.give_up(60.0)
     assert desk.flush() == ["QUIT|"]
-    assert desk.shown[1:] == [
+    assert desk.shown[3:] == [
         "! bob wasn't seen within 60 s, so nobody was called (--wait sets how long; `simp doctor` finds out why).",
         "! not sent: 'Lunch?': nobody was called",
     ]
     assert desk.dialogue.failed
     desk = Desk("alice", "bob", piped=True)
-    desk.hear("CONNECTED|alice", "PONG|")
+    desk.hear("CONNECTED|alice", "PONG|", *NO_BOB)
     assert desk.end() == ["QUIT|"]
     assert desk.dialogue.failed
 
@@ -518,8 +589,9 @@ def test_somebody_to_call_who_does_not_come_is_a_failure_of_a_pipe() -> None:
 def test_of_two_to_call_none_is_called() -> None:
     desk = Desk("alice", "bob", piped=True)
     two = [f"SEEN|bob|{BOB}|announced|1", f"SEEN|bob|{CAROL}|announced|1"]
-    assert desk.hear("CONNECTED|alice", *two, "PONG|")[-1] == "QUIT|"
-    assert desk.shown == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
+    assert desk.hear("CONNECTED|alice", *two, "PONG|")[-1] == "CONNECTING|bob"
+    assert desk.hear(f"ERROR|2 are called 'bob'; say which: {BOB}, {CAROL}", "QUIT|bob") == ["QUIT|"]
+    assert desk.shown[1:] == [f"! 2 are called 'bob'; say which: {BOB}, {CAROL}"]
     assert desk.dialogue.failed
 
 
@@ -912,6 +984,15 @@ def test_a_daemon_that_closes_after_our_quit_is_not_lost() -> None:
     assert not desk.dialogue.failed
 
 
+@pytest.mark.parametrize("where", ["NAME", "MENU", "MENU, asked about bob"])
+def test_help_is_followed_by_what_was_asked(where: str) -> None:
+    desk = place(where)
+    asked = desk.asked[-1]
+    desk.asked.clear()
+    desk.type("?")
+    assert desk.asked == [asked]
+
+
 def test_help_is_there_and_the_question_comes_again() -> None:
     desk = at_menu()
     desk.type("?")
@@ -1195,8 +1276,8 @@ OVER: dict[str, tuple[list[str], list[str]]] = {
     "busy": (["ERROR|User already in another chat", "QUIT|bob"], ["* 127.0.0.2 is in another chat."]),
     "nobody there": (["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"], ["* 127.0.0.2 didn't answer."]),
     "out of reach": (
-        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", "PONG|", f"QUIT|{BOB}"],
-        ["! nothing could be sent to 127.0.0.2:7777: No route", "* 127.0.0.2 can't be reached."],
+        ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", f"QUIT|{BOB}"],
+        ["! nothing could be sent to 127.0.0.2:7777: No route"],
     ),
     "refused": (["ERROR|nothing listens there", f"QUIT|{BOB}"], ["! nothing listens there"]),
 }
@@ -1300,3 +1381,135 @@ def test_redirected_input_is_not_asked_during_a_call() -> None:
     assert desk.shown[-1].startswith(f"* carol ({CAROL}) wants to chat")
     assert desk.type("y") == []
     assert desk.hear(f"CONNECTED|bob|{BOB}") == ["CHAT|y"]
+
+
+# -- how a chat is secured (client 4.3)
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "bar"),
+    [
+        ("encrypted", "* Encrypted. To be sure that it is bob, compare words: simp verify bob", "encrypted"),
+        ("verified", "* Encrypted and verified.", "verified"),
+        ("clear", "! In the clear: anyone on the network can read this, and write as bob.", "in the clear"),
+        (
+            "claimed",
+            "! You know more than one bob, each with another key. "
+            "Encrypted, but make sure which one this is: simp contacts",
+            "not proved",
+        ),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_how_a_chat_is_secured_is_said_once_in_words_and_always_in_the_bar(
+    state: str, words: str, bar: str, piped: bool
+) -> None:
+    desk = chatting(piped=piped)
+    desk.hear(f"SECURED|bob|{BOB}|{state}|later fields", "CHAT|bob|hi")
+    assert desk.shown[-2:] == [words, "bob: hi"]
+    assert desk.dialogue.bar(80) == f" {bar} · chat with bob ({BOB}) · q leaves · ? helps "
+    assert desk.dialogue.bar(40) == f" {bar} · with bob · q leaves "
+    assert desk.dialogue.bar(26) == f" {bar} · q leaves "
+
+
+def test_that_the_keys_of_a_chat_are_logged_is_said_as_long_as_it_is_on() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|verified|logged|later fields")
+    assert desk.shown[-2:] == [
+        "* Encrypted and verified.",
+        "! Your daemon writes the keys of this chat to a file (--key-log): whoever reads that can read the chat.",
+    ]
+    assert desk.dialogue.bar(80) == f" verified, logged · chat with bob ({BOB}) · q leaves · ? helps "
+    assert desk.dialogue.bar(41) == " verified, logged · with bob · q leaves "
+    assert desk.dialogue.bar(40) == " verified · with bob · q leaves "
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (f"SECURED|bob|{BOB}|of a later version",),
+        (f"SECURED|bob|{CAROL}|verified",),
+        (f"CONNECTING|carol|{CAROL}", f"SECURED|carol|{CAROL}|verified"),
+        (f"CONNECTING|bob|{BOB}", f"SECURED|bob|{BOB}|verified"),  # somebody else there, or who pretends to be
+        ("SECURED|", "SECURED|verified", "SECURED||verified|verified", f"SECURED|bob|{BOB}|VERIFIED"),
+    ],
+)
+def test_a_chat_of_which_nothing_is_known_is_not_said_to_be_secured(lines: tuple[str, ...]) -> None:
+    desk = chatting()
+    desk.hear(*lines)
+    assert desk.dialogue.bar(80) == f" chat with bob ({BOB}) · q leaves · ? helps "
+    assert not re.search("ncrypted|erified", " ".join(desk.shown))
+
+
+def test_what_is_known_of_one_chat_is_not_said_of_the_next() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|verified")
+    desk.type("q")
+    desk.hear("QUIT|bob", "PONG|")
+    assert "verified" not in desk.dialogue.bar(80)
+    desk.hear(REQUEST, f"SECURED|bob|{BOB}|verified")
+    desk.type("y")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    assert desk.dialogue.bar(80) == f" chat with bob ({BOB}) · q leaves · ? helps "
+    desk.hear(f"SECURED|bob|{BOB}|encrypted")
+    assert desk.dialogue.bar(80).startswith(" encrypted · ")
+
+
+def test_words_that_were_compared_in_a_chat_count_from_then_on() -> None:
+    desk = chatting()
+    desk.hear(f"SECURED|bob|{BOB}|encrypted", "CHAT|bob|hi", f"SECURED|bob|{BOB}|verified")
+    assert desk.shown[-1] == "* Encrypted and verified."
+    assert desk.dialogue.bar(80).startswith(" verified · ")
+
+
+@pytest.mark.parametrize(
+    ("state", "wants", "proved"),
+    [
+        ("encrypted", ", encrypted", ""),
+        ("verified", ", encrypted and verified", ""),
+        ("clear", ", in the clear", ""),
+        ("claimed", ". Careful: this may not be who you know by that name or address", ", not proved"),
+        ("of a later version", "", ""),
+    ],
+)
+def test_what_a_request_shows_is_said_before_it_is_accepted(state: str, wants: str, proved: str) -> None:
+    desk = at_menu()
+    desk.hear(REQUEST, f"SECURED|bob|{BOB}|{state}")
+    assert desk.asked[-1] == f"bob ({BOB}) wants to chat{wants}. Accept? (y/n)"
+    assert desk.dialogue.ask.news == f"bob ({BOB}) wants to chat{wants}."
+    assert desk.dialogue.ask.label == f"Accept bob ({BOB}){proved}? (y/n) "
+    assert desk.type("y") == ["CONNECTED|127.0.0.2:7777"]
+
+
+def test_the_question_whether_to_accept_is_asked_once_with_all_that_is_known() -> None:
+    desk = at_menu()
+    desk.dialogue.receive_line(parse_line(REQUEST.encode()))
+    desk.dialogue.receive_line(parse_line(f"SECURED|bob|{BOB}|claimed".encode()))
+    desk.asked.clear()
+    desk.flush()
+    (asked,) = desk.asked
+    assert "this may not be who you know" in asked
+
+
+def test_a_request_that_waits_during_a_chat_is_asked_about_with_what_it_shows() -> None:
+    desk = chatting()
+    desk.hear(f"CONNECTING|carol|{CAROL}", f"SECURED|carol|{CAROL}|claimed", "QUIT|bob")
+    assert desk.asked[-1].startswith(f"carol ({CAROL}) wants to chat. Careful: ")
+
+
+@pytest.mark.parametrize("name", ["verified", "keys logged", "ver1f1ed", "bob in the clear", "not proved"])
+def test_a_name_does_not_read_as_how_a_chat_is_secured(name: str) -> None:
+    desk = at_menu()
+    desk.hear(f"CONNECTING|{name}|{BOB}")
+    assert desk.asked[-1] == f'"{name}" ({BOB}) wants to chat. Accept? (y/n)'
+    desk.type("y")
+    desk.hear(f"CONNECTED|{name}|{BOB}")
+    assert desk.dialogue.bar(120) == f' chat with "{name}" ({BOB}) · q leaves · ? helps '
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "bob; reboot", "--yes", "b b", "12", "it's", "b*"])
+def test_no_name_is_typed_into_a_shell_that_could_mean_more_there(name: str) -> None:
+    desk = calling()
+    desk.hear(f"CONNECTED|{name}|{BOB}", f"SECURED|{name}|{BOB}|encrypted")
+    assert desk.shown[-1].endswith("compare words: simp verify with a name of `simp contacts`")

@@ -1,4 +1,4 @@
-"""Multicast DNS: which addresses are worth trying, and two daemons on this host that find each other."""
+"""Multicast DNS: what is announced, what is kept of it, and two daemons on this host that find each other."""
 
 import asyncio
 import random
@@ -6,98 +6,24 @@ import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from zeroconf import NonUniqueNameException
-from zeroconf._dns import DNSRecord
+from zeroconf import NonUniqueNameException, RecordUpdate, const, current_time_millis
+from zeroconf._dns import DNSAddress, DNSNsec, DNSPointer, DNSRecord, DNSService, DNSText
+from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncServiceInfo
 
 from simp_daemon import discovery
-from simp_daemon.discovery import Discovery, networks, reachable
+from simp_daemon.discovery import Discovery
+from simp_daemon.links import networks
 from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
-from simp_proto.address import Address
 from simp_proto.constants import SERVICE
-from simp_proto.interfaces import Interface, Network
+from simp_proto.interfaces import Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of
-
-LAB = [
-    Network("192.0.2.1", ip_network("192.0.2.0/24"), 2),
-    Network("198.51.100.1", ip_network("198.51.100.0/25"), 3),
-]
-OWN = ("0.0.0.0", 7777)
-
-
-@pytest.mark.parametrize(
-    ("own", "told", "worth"),
-    [
-        (OWN, ["192.0.2.9", "198.51.100.9"], ["192.0.2.9", "198.51.100.9"]),
-        (OWN, ["203.0.113.5", "8.8.8.8", "198.51.100.200", "10.0.0.1"], []),  # on no link of this host's
-        (OWN, ["0.0.0.0", "224.0.0.251", "255.255.255.255", "240.0.0.1", "127.0.0.1", "169.254.0.1"], []),
-        (OWN, ["192.0.2.0", "192.0.2.255", "198.51.100.0", "198.51.100.127"], []),  # nobody's
-        (OWN, ["192.0.2.254", "198.51.100.126"], ["192.0.2.254", "198.51.100.126"]),
-        (OWN, ["192.0.2.1"], []),  # oneself
-        (OWN, ["::1", "fe80::1", "::ffff:192.0.2.9", "ff02::fb"], []),
-        (("127.0.0.2", 7777), ["127.0.0.3", "192.0.2.9"], ["127.0.0.3"]),
-        (("192.0.2.1", 7777), ["127.0.0.3", "192.0.2.9"], ["192.0.2.9"]),
-    ],
-)
-def test_addresses_that_nobody_can_be_called_at_are_left_out(own: Address, told: list[str], worth: list[str]) -> None:
-    found = reachable([(host, 7777) for host in told], own, LAB)
-    assert [host for host, _ in found] == worth
-
-
-def test_another_daemon_on_the_same_host_is_somebody_else() -> None:
-    assert reachable([("192.0.2.1", 7779), ("192.0.2.1", 0)], OWN, LAB) == [("192.0.2.1", 7779)]
-
-
-@pytest.mark.parametrize(
-    ("network", "told", "worth"),
-    [
-        ("192.0.2.0/31", ["192.0.2.0", "192.0.2.1", "192.0.2.2"], ["192.0.2.1"]),  # RFC 3021
-        ("192.0.2.0/32", ["192.0.2.0", "192.0.2.1"], []),
-        ("192.0.2.0/30", ["192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3"], ["192.0.2.1", "192.0.2.2"]),
-    ],
-)
-def test_small_networks_have_the_hosts_that_they_have(network: str, told: list[str], worth: list[str]) -> None:
-    here = [Network("192.0.2.0", ip_network(network), 2)]
-    assert [host for host, _ in reachable([(host, 7777) for host in told], OWN, here)] == worth
-
-
-def test_the_broadcast_address_of_one_link_is_nobody_s_on_another() -> None:
-    here = [*LAB, Network("192.0.2.65", ip_network("192.0.2.64/26"), 4)]
-    assert reachable([("192.0.2.127", 7777), ("192.0.2.126", 7777)], OWN, here) == [("192.0.2.126", 7777)]
-
-
-def test_link_local_addresses_come_last_and_are_those_of_the_link() -> None:
-    here = [Network("fe80::1%lo", ip_network("fe80::/64"), 1), Network("2001:db8::1", ip_network("2001:db8::/64"), 1)]
-    told = ["fe80::2%lo", "2001:db8::2", "2001:db8:1::2", "2001:db8::", "fe80::3", "fe80::4%eth9", "ff02::1%lo", "::"]
-    found = reachable([(host, 7777) for host in told], ("::", 7777), here)
-    assert [host for host, _ in found] == ["2001:db8::2", "fe80::2%lo"]
-
-
-def test_a_daemon_on_loopback_has_that_network_alone() -> None:
-    assert [(each.host, str(each.network)) for each in networks("127.0.0.1")] == [("127.0.0.1", "127.0.0.0/8")]
-    assert all(not each.host.startswith("127.") for each in networks("0.0.0.0"))
-    assert networks("192.0.2.77") == []
-
-
-def test_an_interface_that_is_down_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """discovery 1.6"""
-    kinds = {"eth0": True, "eth1": False, "lo": True}
-    here = [
-        Network(f"192.0.{number}.1", ip_network(f"192.0.{number}.0/24"), number + 1, name)
-        for number, name in enumerate(kinds)
-    ]
-    here.append(Network("127.0.0.1", ip_network("127.0.0.0/8"), 3, "lo"))
-    found = tuple(Interface(each.name, (f"{each.host}/24",), kinds[each.name]) for each in here[:3])
-    monkeypatch.setattr(discovery, "own_networks", lambda: iter(here))
-    monkeypatch.setattr(discovery, "interfaces", lambda: found)
-    assert [each.host for each in networks("0.0.0.0")] == ["192.0.0.1", "192.0.2.1"]
-    assert [each.host for each in networks("192.0.1.1")] == ["192.0.1.1"]  # the one that has it, whatever it is
 
 
 async def lines(reader: asyncio.StreamReader, start: str) -> str:
@@ -126,7 +52,7 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
                     bobs.write(b"CONNECTED|alice\n")
                     await lines(reader, "CONNECTED|bob|")
                     bobs.close()
-                    await lines(reader, "GONE|bob|127.0.0.3:")
+                    assert (await lines(reader, "SEEN||127.0.0.3:")).endswith("|bob")
                 writer.close()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -218,14 +144,15 @@ def test_an_announcement_says_who_is_there_and_no_more() -> None:
     async def run() -> None:
         identity, name = new_identity(), "bob of the lab, for as long as it"
         async with Looking(identity, "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
-            assert (await alice.found(identity, "")).record == f"{identity}.{SERVICE}"
+            assert (await alice.found(identity, "")).instance == f"{identity}.{SERVICE}"
             bob.discovery.rename(name[:32])
             told = await alice.found(identity, name[:32])
-            assert told == Announced(identity, f"{name[:32]} {identity}.{SERVICE}", name[:32], [("127.0.0.5", 7777)])
+            record, where = f"{name[:32]} {identity}.{SERVICE}", ("127.0.0.5", 7777)
+            assert told == Announced(identity, record, name[:32], [where], where[0])
             bob.discovery.rename("")
             alice.announced.clear()
-            assert (await alice.found(identity, "")).record == told.record  # whoever was there last
-            info = AsyncServiceInfo(SERVICE, told.record)
+            assert (await alice.found(identity, "")).instance == told.instance  # whoever was there last
+            info = AsyncServiceInfo(SERVICE, told.instance)
             assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
             assert info.properties == {b"txtvers": b"1", b"v": b"1"}
             assert info.server == f"simp-{identity}.local."
@@ -255,15 +182,80 @@ def test_other_addresses_are_looked_around_from_once(monkeypatch: pytest.MonkeyP
 
     async def run() -> None:
         async with Looking(new_identity(), "127.0.0.5") as bob:
-            browser = bob.discovery._browser
+            bob.discovery._task.cancel()  # which does the same
+            asking = bob.discovery._asking
             moved = [Network("127.0.0.7", ip_network("127.0.0.0/8"), 1, "lo")]
             monkeypatch.setattr(discovery, "networks", lambda _: moved)
             await bob.discovery._renew()
-            again = bob.discovery._browser
-            assert again is not browser
+            again = bob.discovery._asking
+            assert again is not asking
             await bob.discovery._renew()
-            assert bob.discovery._browser is again
+            assert bob.discovery._asking is again
             assert bob.discovery._record().parsed_addresses() == ["127.0.0.7"]
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_after_a_move_whoever_is_known_is_announced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.6: they don't answer a question that says that they are known."""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.5") as bob:
+            with multicasting() as send:
+                send(*records_of("alice", identity, "127.0.0.9"))
+            await bob.found(identity, "alice")
+            bob.discovery._task.cancel()
+            for here in ([], networks("127.0.0.5")):  # without a cable, and with it
+                bob.announced.clear()
+                monkeypatch.setattr(discovery, "networks", lambda _, here=here: here)
+                await bob.discovery._renew()
+            await bob.found(identity, "alice")
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [4, 6])
+def test_only_what_daemons_announce_is_kept(version: int) -> None:
+    """discovery 1.8, 2.4"""
+
+    def address(host: str, number: int) -> DNSRecord:
+        kind, data = (const._TYPE_A, f"127.0.1.{number}") if version == 4 else (const._TYPE_AAAA, f"2001:db8::{number}")
+        return DNSAddress(host, kind, const._CLASS_IN, 120, ip_address(data).packed)
+
+    async def run() -> None:
+        identity = new_identity()
+        instance, many = f"x {identity}.{SERVICE}", f"simp-{new_identity()}.local."
+        useless = [
+            DNSText(instance, const._TYPE_TXT, const._CLASS_IN, 120, b"x" * 400),
+            DNSText(f"x.{SERVICE}", const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSText(SERVICE, const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSText("printer._http._tcp.local.", const._TYPE_TXT, const._CLASS_IN, 120, b"x"),
+            DNSService(f"x.{SERVICE}", const._TYPE_SRV, const._CLASS_IN, 120, 0, 0, 1, "h.local."),
+            DNSPointer("_http._tcp.local.", const._TYPE_PTR, const._CLASS_IN, 120, "printer._http._tcp.local."),
+            DNSNsec("h.local.", const._TYPE_NSEC, const._CLASS_IN, 120, "h.local.", [1]),
+            address("h.local.", 1),
+            *(address(many, number) for number in range(1, 34)),
+        ]
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            cache = alice.discovery._zeroconf.zeroconf.cache
+            with multicasting() as send:
+                for each in useless:
+                    send(each)
+                for number in range(1_100):
+                    pointer = f"x {number:08}".translate(str.maketrans("0123456789", "abcdefghij"))
+                    send(DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, 120, f"{pointer}.{SERVICE}"))
+                    if number % 20 == 0:
+                        await asyncio.sleep(0.01)
+                while identity not in {each.identity for each in alice.announced}:
+                    send(*records_of("bob", identity, "127.0.0.9"))
+                    await asyncio.sleep(0.01)
+            kept = [record for name in cache.names() for record in cache.entries_with_name(name)]
+            assert not [each for each in useless if each in kept]
+            assert 900 < len(cache.entries_with_name(SERVICE)) <= 1024
+            assert {f"bob {identity}.{SERVICE}", f"simp-{identity}.local."} <= {each.name for each in kept}
 
     run_in_time(run())
 
@@ -352,8 +344,8 @@ def test_a_clash_is_reported_once_and_lasts_as_long_as_somebody_says_so(
                     send(*clash)
                     await asyncio.sleep(0.02)
                 assert reports() == [reports()[0]]
-            assert (await alice.found(identity, "bob")).record == f"bob {identity}.{SERVICE}"
-        assert {each.record for each in alice.announced if each.identity == identity} <= {
+            assert (await alice.found(identity, "bob")).instance == f"bob {identity}.{SERVICE}"
+        assert {each.instance for each in alice.announced if each.identity == identity} <= {
             f"{identity}.{SERVICE}",
             f"bob {identity}.{SERVICE}",
         }
@@ -405,3 +397,54 @@ def test_whatever_is_announced_fills_no_log(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level("INFO"):
         run_in_time(run())
     assert caplog.records == []
+
+
+@pytest.mark.slow
+def test_the_rest_of_an_announcement_that_has_expired_is_not_asked_for() -> None:
+    """discovery 2.2: it holds as long as its PTR record, and the others are sent with that."""
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            with multicasting() as send:
+                send(*records_of("bob", identity, "127.0.0.9"))
+            await alice.found(identity, "bob")
+            cache, looking = alice.discovery._zeroconf.zeroconf.cache, alice.discovery
+            expired = cache.entries_with_name(f"bob {identity}.{SERVICE}")
+            assert len(expired) == 2
+            cache.async_remove_records(expired)
+            updates = [RecordUpdate(each, each) for each in expired]
+            looking.async_update_records(looking._zeroconf.zeroconf, current_time_millis() + 121_000, updates)
+            looking.async_update_records_complete()
+            assert not looking._resolving
+
+    run_in_time(run())
+
+
+@pytest.mark.slow
+def test_who_is_there_is_asked_again_without_those_who_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.1; RFC 6762, 5.2 and 7.1: also where somebody has a name that can't be written."""
+    monkeypatch.setattr(discovery, "_SELDOM", 0.2)
+    asked: list[DNSOutgoing] = []
+
+    def answered(instance: str) -> list[DNSOutgoing]:
+        """Those of the questions who is there that say that this one is known."""
+        return [
+            each
+            for each in asked
+            if [(one.name, one.type) for one in each.questions] == [(SERVICE, const._TYPE_PTR)]
+            and instance in {record.alias for record, _ in each.answers if isinstance(record, DNSPointer)}
+        ]
+
+    async def run() -> None:
+        identity = new_identity()
+        async with Looking(new_identity(), "127.0.0.6") as alice:
+            zeroconf = alice.discovery._zeroconf.zeroconf
+            monkeypatch.setattr(type(zeroconf), "async_send", lambda _, out, *rest: asked.append(out))
+            with multicasting() as send:
+                send(DNSPointer(SERVICE, const._TYPE_PTR, const._CLASS_IN, 4500, f"{'ab.' * 15}x {identity}.{SERVICE}"))
+                while len(answered(f"bob {identity}.{SERVICE}")) < 5:  # the last of them seldom ones
+                    send(*records_of("bob", identity, "127.0.0.9", ttl=4500))
+                    await asyncio.sleep(0.1)
+
+    run_in_time(run())

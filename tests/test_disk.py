@@ -10,7 +10,7 @@ import pytest
 from simp_daemon.contacts import About, Change, ClearReceived, Nicknamed, Trust, Trusted
 from simp_daemon.database import FullError
 from simp_daemon.disk import AGAIN, Disk
-from simp_daemon.effects import Commit, Effect, Send
+from simp_daemon.effects import Commit, Effect, LogKeys, Send
 from simp_daemon.facts import Acknowledged, Opened, Pinned
 from simp_daemon.files import HeldError
 from simp_daemon.identity import IdentityError
@@ -65,13 +65,18 @@ class Desk:
         self.commits: list[Sequence[Change]] = []
         self.full = False
         self.then: Callable[[], None] = lambda: None
-        self.disk = Disk(folder, self._perform, self.complaints.append)
+        self.come: list[Effect] = []
+        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append, self._gather)
         self._commit = self.disk._store.commit
         monkeypatch.setattr(self.disk._store, "commit", self._committed)
 
     def put(self, *effects: Effect) -> None:
         for effect in effects:
             self.disk.put(effect)
+
+    def _gather(self) -> None:
+        come, self.come = self.come, []
+        self.put(*come)
 
     def _committed(self, changes: Sequence[Change]) -> None:
         if self.full:
@@ -108,6 +113,13 @@ def test_one_turn_is_one_commit_before_all_that_follows_it(desk: Desk) -> None:
     assert desk.done == ["one", "commit 3", "two", "three"]
     desk.put(send("four"))
     assert desk.done[-1] == "four"
+
+
+def test_what_has_come_meanwhile_is_in_the_same_commit(desk: Desk) -> None:
+    desk.put(Commit(BOB), send("one"))
+    desk.come = [OPEN, send("two")]
+    desk.loop.run()
+    assert desk.done == ["commit 2", "one", "two"]
 
 
 def test_what_may_be_late_holds_nothing_up_and_comes_in_its_order(desk: Desk) -> None:
@@ -196,13 +208,29 @@ def test_an_end_with_a_full_disk_is_one(desk: Desk, tmp_path: Path) -> None:
 def test_who_one_is_lasts(desk: Desk, tmp_path: Path) -> None:
     means = desk.disk.means(only_sealed=True)
     assert means.only_sealed
+    assert means.logs_keys
     assert len(means.random(16)) == 16
     desk.disk.close()
-    again = Disk(tmp_path, desk._perform, desk.complaints.append)
+    again = Disk(tmp_path, None, desk._perform, desk.complaints.append)
     other: Any = again.means(only_sealed=False)
     assert (other.keys.public, other.signing_key) == (means.keys.public, means.signing_key)
     assert other.run != means.run
+    assert not other.logs_keys
     again.close()
     (tmp_path / "identity.key").write_text("nonsense")
     with pytest.raises(IdentityError):
-        Disk(tmp_path, desk._perform, desk.complaints.append)
+        Disk(tmp_path, None, desk._perform, desk.complaints.append)
+
+
+def test_keys_are_logged_in_their_turn(desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keys = tmp_path / "keys"
+    assert keys.read_text() == ""
+    desk.put(Commit(BOB), LogKeys("SIMP2 one"), send("one"))
+    assert keys.read_text() == ""
+    desk.loop.run()
+    assert (keys.read_text(), desk.done[-1]) == ("SIMP2 one\n", "one")
+    keys.unlink()
+    keys.mkdir()
+    desk.put(LogKeys("SIMP2 two"), send("two"))
+    assert desk.done[-1] == "two"
+    assert "missing in the key log" in caplog.text

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import tomllib
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -17,20 +18,25 @@ import pytest
 from click.testing import CliRunner
 
 from simp_proto.cli.main import main
-from simp_proto.constants import OPERATIONS, Chat, Framing, Type
+from simp_proto.constants import OPERATIONS, Chat, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, offset, parse
 from simp_proto.errors import DatagramError
 from simp_proto.printable import printable
 from simp_proto.toolkit.dissector import lua
 from simp_proto.toolkit.reading import Reading
-from tests.test_datagram import rfc1071
+from tests.sealed_by_hand import datagram_by_hand
+from tests.test_datagram import by_hand, rfc1071
+from tests.test_envelope import GOLDEN as SEALED
+from tests.test_envelope import syns
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "packets.toml").read_text("utf-8"))
 # Wireshark hands an empty datagram to no dissector.
 PACKETS = [packet for packet in (*GOLDEN["packet"], *GOLDEN["refused"]) if packet["hex"]]
 DATA = [bytes.fromhex(packet["hex"]) for packet in PACKETS]
 BOTH = next(packet for packet in PACKETS if packet["name"] == "the same bytes in a conversation in trailer")
-FIELDS = ("framing", "type", "operation", "sequence", "user", "length", "checksum", "checksum.status", "payload")
+SIMP1 = ("framing", "type", "operation", "sequence", "user", "length", "checksum", "checksum.status", "payload")
+SIMP2 = ("kind", "quiet", "key", "proof", "tag", "cookie", "message", "session", "counter", "sealed")
+FIELDS = (*SIMP1, *SIMP2)
 TYPES = {f"0x{kind.value:02x}": kind.label for kind in Type}
 HERE, THERE = b"\x7f\0\0\1", b"\x7f\0\0\2"
 
@@ -94,17 +100,23 @@ def layers(packet: dict[str, Any]) -> dict[str, Any]:
 
 def expected(data: bytes, framings: tuple[Framing, ...]) -> dict[str, Any]:
     """The fields of `simp decode --json`, as tshark writes them."""
-    try:
-        datagram = parse(data, framings)
-    except DatagramError as error:
+    reading = Reading.of(data, framings)
+    datagram, error, read = reading.datagram, reading.error, reading.as_json
+    if error or not datagram:
+        assert error
         wrong = "checksum.bad" if error.field == "checksum" else "refused"
-        return {wrong: True, "message": str(error)}
-    read = Reading.of(data, framings).as_json
+        return {wrong: True, "message": printable(str(error))}
     said = {name: str(read[name]) for name in ("framing", "type", "operation", "sequence", "length")}
     # A C string ends at a NUL, so control characters come as codes.
     said["user"] = printable(read["user"])
     if read["checksum"] is not None:
         said |= {"checksum": f"0x{read['checksum']}", "checksum.status": "1"}
+    sealed = dict(read.get("simp2", {}))
+    if "kind" in sealed and datagram.operation is not Control.SYN:
+        return said | {name: str(value) for name, value in sealed.items()}
+    if "kind" in sealed:  # the tag takes a hash
+        said |= {"kind": "OFFER", "quiet": "1" if sealed["quiet"] else "0"}
+        said |= {name: sealed[name] for name in ("e", "cookie", "ring_proof")}
     if read["payload"]:
         said["payload"] = re.sub("[\0-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", read["payload"])
     if datagram.sequence > 1:
@@ -115,6 +127,13 @@ def expected(data: bytes, framings: tuple[Framing, ...]) -> dict[str, Any]:
 def compare(shown: dict[str, Any], data: bytes, framings: tuple[Framing, ...]) -> None:
     want = expected(data, framings)
     got = dict(shown)
+    for name in ("tag", "cookie", "message", "session", "sealed"):
+        if name in got and name in SIMP2:
+            got[name] = got[name].replace(":", "")
+    if "proof" in got:
+        key, proof = (urlsafe_b64decode(got.pop(name) + "=" * more) for name, more in (("key", 0), ("proof", 1)))
+        got |= {"e": key[1:].hex(), "cookie": proof[:16].hex(), "ring_proof": proof[16:].hex()}
+        got["quiet"] = {"True": "1", "False": "0"}.get(got["quiet"], got["quiet"])
     if "_ws.expert.message" in got:
         got["message"] = got.pop("_ws.expert.message")
     for name in ("refused", "checksum.bad", "sequence.foreign"):
@@ -187,7 +206,9 @@ def mutated(chance: random.Random) -> bytes:
     operation = chance.choice(list(OPERATIONS[kind].values()))
     sequence = chance.choice((0, 1, 2, chance.randrange(256)) if framing is Framing.BARE else (0, 1))
     user = chance.choice((b"alice", b" bob ", chance.randbytes(chance.randint(0, 32)).rstrip(b"\0")))
-    payload = chance.choice((b"", b"hello", characters(chance), chance.randbytes(chance.randint(0, 300))))
+    payload = chance.choice(
+        (b"", b"hello", characters(chance), chance.randbytes(chance.randint(0, 300)), sealed_payload(chance))
+    )
     data = bytearray(build(Datagram(kind, operation, sequence, user, payload, framing)))
     for _ in range(chance.choice((0, 0, 1, 3))):
         data[chance.choice((0, 1, 2, 34, 38, chance.randrange(len(data))))] = chance.choice(
@@ -205,12 +226,45 @@ def mutated(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+def sealed_payload(chance: random.Random) -> bytes:
+    """Of SIMP/2, at times with a byte changed."""
+    entry = chance.choice([each for name in ("payload", "offer") for each in SEALED[name]])
+    payload = bytearray(bytes.fromhex(entry["hex"])[41 if "kind" in entry else 0 :])
+    if chance.random() < 0.5:
+        payload[chance.randrange(len(payload))] = chance.choice((b" ", b"@", b"-", b"A", b"z", b"\xff"))[0]
+    return bytes(payload)
+
+
 def characters(chance: random.Random) -> bytes:
     """Text near the edges of UTF-8: code points where lengths change, surrogates, and sequences cut short."""
     edges = (0, 0x7F, 0x80, 0x9F, 0xA0, 0x7FF, 0x800, 0xD7FF, 0xD800, 0xDFFF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF)
     parts = [chr(chance.choice(edges)).encode("utf-8", "surrogatepass") for _ in range(chance.randint(1, 20))]
     parts += [b"\xc0\x80", b"\xe0\x9f\xbf", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5", b"\xff"]
     return b"".join(part[: chance.choice((1, 4, 4, 4))] for part in chance.sample(parts, len(parts)))
+
+
+@pytest.mark.slow
+@needs_tshark
+def test_simp2_is_shown_as_decode_shows_it(tshark: Tshark) -> None:
+    datagrams = [
+        bytes.fromhex(entry["hex"]) for name in ("payload", "refused_payload", "call") for entry in SEALED[name]
+    ]
+    offers = [entry["hex"] for name in ("offer", "not_offer") for entry in SEALED[name]]
+    datagrams += [bytes.fromhex(data) for offer in offers for data in syns(offer)]
+    datagrams.append(by_hand("trailer", 1, 2, 0, b"alice", bytes.fromhex(offers[0])))
+    # Names and sizes as they are read from what is malformed.
+    datagrams += [datagram_by_hand("ACK", b"\x81" + bytes(8), user=user) for user in (b"it's", b"\x81\r\\", b" ")]
+    datagrams += [datagram_by_hand("ACK", b"\x81" + bytes(size)) for size in (998, 999, 2000)]
+    counters = (2**63 - 1, 2**63, 2**64 - 1)
+    datagrams += [datagram_by_hand("ACK", struct.pack(">B4sQ", 0x88, b"", each) + bytes(16)) for each in counters]
+    capturing = capture(strangers(datagrams))
+    for read, data in zip(fields(tshark, capturing), datagrams, strict=True):
+        compare(read, data, tuple(Framing))
+    lines = tshark(capturing, "-T", "tabs", "-o", 'gui.column.format:"Info","%i"').splitlines()
+    for line, data in zip(lines, datagrams, strict=True):
+        assert line == re.sub("^OFFER [0-9a-f]{16}", "OFFER", Reading.of(data).in_words)
+    assert len(tshark(capturing, "-Y", 'simp.kind == "ANSWER"').splitlines()) == 3
+    assert len(tshark(capturing, "-Y", "simp.session == d6:fd:30:c2 && simp.counter == 1").splitlines()) == 2
 
 
 @pytest.mark.slow
@@ -226,7 +280,7 @@ def test_mutated_datagrams_are_shown_as_decode_shows_them(tshark: Tshark) -> Non
     assert {each["framing"] for each in accepted} == {framing.value for framing in Framing}
     assert min(len(accepted), len(want) - len(accepted)) > 1000
     assert {each["message"].split()[0] for each in want if "framing" not in each} == {
-        "type", "operation", "sequence", "user", "length", "checksum",
+        "type", "operation", "sequence", "user", "length", "checksum", "payload",
     }  # fmt: skip
 
     shown = fields(tshark, capture(strangers(datagrams)))

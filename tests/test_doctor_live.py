@@ -451,7 +451,7 @@ def test_who_is_here_and_who_is_not(three: list[Machine]) -> None:
     for row in rows:
         assert 0 <= row.pop("seconds") < 30
     assert rows == [
-        {"name": "bob", "address": "10.77.0.2:7777", "source": "announced", "here": True},
-        {"name": None, "address": "10.77.0.3:7777", "source": "announced", "here": False},
+        {"name": "bob", "address": "10.77.0.2:7777", "source": "announced", "here": True, "known_as": None},
+        {"name": None, "address": "10.77.0.3:7777", "source": "announced", "here": False, "known_as": None},
     ]
     assert done.returncode == ExitStatus.SUCCESS

@@ -33,6 +33,7 @@ def simp(*arguments: str, stdin: str = "") -> Result:
 @given(datagrams())
 def test_what_is_decoded_is_encoded_again(datagram: Datagram) -> None:
     reading = Reading.of(build(datagram), (datagram.framing,))
+    assume(reading.datagram)  # what SIMP/2 refuses has no fields (simp2 3.2)
     assert from_json(json.loads(json.dumps(reading.as_json))) == datagram
 
 

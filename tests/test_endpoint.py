@@ -418,7 +418,7 @@ def test_memory_stays_bounded_under_many_ends() -> None:
         endpoint.quit(peer, float(number))
         endpoint.datagrams_to_send()
         events(endpoint)
-    assert len(endpoint._sessions) <= 32
+    assert len(endpoint._sessions.by_address) <= 32
 
 
 def test_the_allowance_for_strangers_comes_back() -> None:
@@ -627,7 +627,7 @@ def test_whatever_comes_in_whatever_state_nothing_raises_and_all_that_is_sent_is
         peers, now, said = [BOB, CAROL, ("127.0.0.4", 7777)], 0.0, 0
         for _ in range(40):
             peer = random.choice(peers)
-            seen |= {session.state for session in endpoint._sessions.values()}
+            seen |= {session.state for session in endpoint._sessions.by_address.values()}
             try:
                 match random.choice(ACTS):
                     case "say":
@@ -764,12 +764,14 @@ IN_EVERY_STATE = {
 def look(endpoint: Endpoint) -> str:
     """All that its conversations are, as one text."""
     whole = []
-    for peer, session in endpoint._sessions.items():
+    for peer, session in endpoint._sessions.by_address.items():
         record = {key: value for key, value in vars(session.record).items() if key not in ("outlet", "learn", "here")}
         delivery = {key: value for key, value in vars(record.pop("delivery")).items() if key != "_conduct"}
         conduct = vars(session.record.delivery._conduct)  # type: ignore[attr-defined]
         whole.append((peer, session.state, record, delivery, conduct))
-    return repr((whole, endpoint.get_timer(), endpoint._requests.keys(), endpoint.current and endpoint.current.state))
+    return repr(
+        (whole, endpoint.get_timer(), endpoint._sessions.requests.keys(), endpoint.current and endpoint.current.state)
+    )
 
 
 def test_every_state_is_asked_in() -> None:
@@ -895,3 +897,11 @@ def test_whoever_does_not_answer_is_forgotten() -> None:
     for number in range(1_000):
         endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
     assert len(endpoint._presence._asked) <= 61  # 20 in a second (discovery 3.4)
+
+
+def test_whoever_is_asked_again_and_again_keeps_nobody_else_in_memory() -> None:
+    endpoint = Endpoint()
+    for number in range(1_000):
+        endpoint.ask(BOB, number / 20)
+        endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
+    assert len(endpoint._presence._asked) <= 62

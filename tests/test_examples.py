@@ -107,7 +107,7 @@ def test_the_logger_writes_a_line_of_json_for_each_event() -> None:
                 ["event", "name", "text", "time"],
                 ["event", "lost", "other", "time"],
             ]
-            other = {"name": "alice", "address": address}
+            other = {"name": "alice", "address": address, "secured": None, "logged": False}
             assert [(record["event"], record.get("other", record.get("text"))) for record in records] == [
                 ("Requested", other),
                 ("Said", '"\x1b[2J\n'),

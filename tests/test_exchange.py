@@ -1,17 +1,59 @@
 """Whole daemons talk SIMP/2, or SIMP/1 with those who know nothing else: what clients are told, and what is kept."""
 
+from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.database import restore
 from simp_daemon.effects import Send
-from simp_daemon.events import Ignored, Reason
+from simp_daemon.events import Ignored, Reason, Source
+from simp_daemon.occurrences import Announced, DatagramReceived, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
-from simp_proto.datagram import parse
+from simp_proto.constants import (
+    OFFER,
+    PRESENCE_ANSWER,
+    PRESENCE_QUESTION,
+    RINGING,
+    STRANGER_BURST,
+    Chat,
+    Control,
+    Framing,
+    Operation,
+    Type,
+)
+from simp_proto.datagram import Datagram, build, parse
+from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
+from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.offer import Offer, build_offer
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import (
+    Answer,
+    Challenge,
+    Confirm,
+    Over,
+    Payload,
+    Ringing,
+    build_payload,
+    read_payload,
+    read_record,
+)
+from simp_proto.toolkit.interference import Interference, Tampering
 from tests.town import Home, Town
+
+SOMEBODY = bytes(range(32))
+
+STRANGERS = [(f"10.9.0.{number}", 7777) for number in range(1, 41)]
+
+FOREIGN = ("10.0.0.200", 7777)
+AT = format_address(FOREIGN)
 
 
 @pytest.fixture(name="town")
@@ -105,7 +147,7 @@ def test_only_encrypted(town: Town) -> None:
     alice.say(f"CONNECTING|{one_line(old)}")
     town.run(1)
     assert alice.hear()[1:] == [
-        f"ERROR|{one_line(old)} speaks SIMP/1 only, which this daemon is to refuse",
+        f"ERROR|{one_line(old)} can't encrypt, and this daemon runs with --require-encryption",
         f"QUIT|{one_line(old)}",
     ]
     assert old.hear()[-1] == "QUIT|alice"
@@ -187,7 +229,8 @@ def test_a_chat_goes_on_after_a_crash(town: Town, crashed: int) -> None:
     assert other.hear() == []  # nobody is there who could take it
     home.attach()
     town.run(1)
-    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}"]
+    secured = f"SECURED|{at(other)}|encrypted"
+    assert home.hear() == [f"CONNECTED|{home.name}", f"CONNECTING|{at(other)}", secured]
     home.say(f"CONNECTED|{other.name}")
     town.run(10)
     assert home.hear() == [
@@ -283,12 +326,12 @@ def test_a_contact_whose_key_has_changed_is_not_spoken_to(town: Town) -> None:
     town.run(15)
     heard = alice.hear()
     assert heard[-1] == "QUIT|bob"
-    assert heard[-2].startswith("ERROR|somebody with another key than bob's has answered in bob's place")
+    assert heard[-2].startswith("ERROR|whoever answered in bob's place has another key: ")
     assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
     (contact,) = alice.store.contacts()
     assert (contact.trust, contact.others[0].key) == (Trust.CHANGED, key(mallory))
     alice.say(f"CONNECTING|{one_line(mallory)}")
-    assert alice.hear()[0].startswith("ERROR|somebody with another key")
+    assert alice.hear()[0].startswith("ERROR|whoever answered in bob's place has another key: ")
 
 
 def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
@@ -305,7 +348,7 @@ def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
     town.run(40)
     heard = alice.hear()
     assert not any(line.startswith(("CONNECTED", "SECURED", "RINGING")) for line in heard)
-    assert any("somebody answers in the clear in bob's place" in line for line in heard)
+    assert any("somebody answers in bob's place who can't encrypt" in line for line in heard)
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -352,6 +395,33 @@ def test_verified_and_blocked_contacts(town: Town) -> None:
     assert alice.hear() == []
     alice.say(f"CONNECTING|{one_line(bob)}")
     assert alice.hear()[0].startswith("ERROR|bob is blocked")
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_words_that_are_compared_in_a_chat_count_from_then_on(town: Town, logged: bool) -> None:
+    alice, bob = town.home("alice", logs_keys=logged), town.home("bob")
+    meet(town, alice, bob)
+    alice.hear()
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    more = "|logged" if logged else ""
+    assert alice.hear() == [f"SECURED|{at(bob)}|verified{more}"]
+    alice.reread()
+    assert alice.hear() == []
+    alice.store.commit([Trusted(key(bob), Trust.VERIFIED, Trust.NEW)])
+    alice.reread()
+    assert alice.hear() == [f"SECURED|{at(bob)}|encrypted{more}"]
+
+
+def test_whoever_has_read_that_a_chat_is_on_has_read_how_it_is_secured(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    for home in (alice, bob):
+        assert not [
+            each
+            for each in home.writes
+            if each.startswith(("CONNECTED|alice|", "CONNECTED|bob|")) and "SECURED" not in each
+        ]
 
 
 # -- the network
@@ -427,3 +497,559 @@ def test_a_day_brings_new_keys_and_nothing_else(town: Town) -> None:
     alice.say("CHAT|good morning")
     town.run(1)
     assert (alice.hear(), bob.hear()[-1]) == (["ACK|1"], "CHAT|alice|good morning")
+
+
+def test_a_call_of_simp_1_that_was_taken_back_does_not_swallow_the_next_one(town: Town) -> None:
+    """Its FIN was never acknowledged; the ACK that comes later belongs to the peer's own call."""
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say(f"CONNECTING|{one_line(old)}")
+    town.run(1)
+    alice.say(f"QUIT|{one_line(old)}")
+    town.run(1)
+    town.lose = lambda sender, datagram: False
+    old.say(f"CONNECTING|{one_line(alice)}")
+    town.run(0.1)
+    alice.say("CONNECTED|old")
+    town.run(0.1)
+    assert alice.hear()[-2:] == [f"CONNECTED|{at(old)}", f"SECURED|{at(old)}|clear"]
+
+
+def test_a_contact_that_has_the_address_of_another_now_is_told_and_called_by_name(town: Town) -> None:
+    """As networks hand addresses on."""
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    for home in (bob, carol):
+        meet(town, alice, home)
+        alice.say(f"QUIT|{home.name}")
+        town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.hear()
+    alice.say(f"CONNECTING|{one_line(carol)}")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(15)
+    assert alice.hear()[-2:] == [
+        "ERROR|carol is now where bob was: nothing was said; call carol, if you mean them", "QUIT|bob"
+    ]  # fmt: skip
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(town: Town) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.crash()
+    del town.homes[carol.address]
+    carol.address = bob.address
+    town.homes[carol.address] = carol
+    alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
+    town.run(1)
+    alice.say("CONNECTING|carol")
+    town.run(1)
+    carol.say("CONNECTED|alice")
+    town.run(1)
+    heard = alice.hear()
+    assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+
+
+def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:
+    alice, bob = town.home("alice", logs_keys=True), town.home("bob")
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted|logged"
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    alice.say("CHAT|to be read")
+    town.run(1)
+    (keys,) = (read_line(line) for line in alice.keys)
+    assert keys
+    frames = []
+    for sender, datagram in town.passed:
+        if found := read_record(datagram.data):
+            operation, record = found
+            assert record.session == keys.session
+            key = keys.caller if sender == alice.address else keys.callee
+            plain = open_record(ChaCha20Poly1305(key), operation, record)
+            assert plain
+            frames += read_frames(plain)
+    assert any(isinstance(frame, Piece) and frame.data.endswith(b"to be read") for frame in frames)
+    assert not bob.keys
+
+
+def test_whoever_attaches_hears_what_is_known_of_those_who_wait(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.detach()
+    alice.hear()
+    other = town.home("other")
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    for home in (bob, other):
+        home.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.attach()
+    assert alice.hear()[-4:] == [
+        f"CONNECTING|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        f"CONNECTING|{at(other)}",
+        f"SECURED|{at(other)}|claimed",
+    ]
+
+
+# -- what our person is told
+
+
+def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town) -> None:
+    """Whoever has lost its disk, and calls as a stranger from there, or calls again after a crash and gives up."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.folder = "alice, who has forgotten all"
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear()[-2:] == [f"CONNECTING|{at(alice)}", f"SECURED|{at(alice)}|claimed"]
+    alice.say(f"QUIT|{one_line(bob)}")
+    town.run(2)
+    assert bob.hear() == []
+    bob.say("CHAT|are you there?", f"QUIT|{one_line(alice)}")
+    assert bob.hear() == ["QUIT|alice"]
+
+
+def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.backup(town.folder / "copy")
+    bob.say("CHAT|one", "CHAT|two")
+    town.run()
+    alice.crash()
+    restore(town.folder / "copy", town.folder / alice.folder)
+    alice.start()
+    town.run(60)
+    alice.attach()
+    alice.hear()
+    alice.say("CONNECTED|bob")
+    town.run()
+    assert alice.hear() == [
+        f"CONNECTED|{at(bob)}",
+        f"SECURED|{at(bob)}|encrypted",
+        "ERROR|up to 2 messages of bob's got lost here, and won't come again: ask bob for it",
+    ]
+
+
+def test_whoever_accepts_a_call_while_last_words_are_on_their_way_gives_those_up(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|good night", "QUIT|bob")
+    town.run(10)
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(2)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CONNECTED|bob")
+    town.run(3)
+    assert alice.hear() == ["UNDELIVERED|1"]
+    town.lose = lambda sender, datagram: False
+    town.run(10)
+    assert alice.hear() == [f"CONNECTED|{at(bob)}", f"SECURED|{at(bob)}|encrypted"]
+    alice.say("CHAT|good morning")
+    town.run(1)
+    assert bob.hear()[-1] == "CHAT|alice|good morning"
+
+
+def from_foreign(home: Home, operation: Operation, payload: bytes = b"", framing: Framing = Framing.BARE) -> None:
+    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+    home.handle(DatagramReceived(build(Datagram(kind, operation, 0, b"bob", payload, framing)), FOREIGN))
+
+
+def sent(town: Town, seconds: float = 0.0) -> list[Operation]:
+    """What goes to the foreign peer in that time."""
+    town.sent.clear()
+    town.run(seconds)
+    return [parse(datagram.data).operation for _, datagram in town.sent if datagram.peer == FOREIGN]
+
+
+@pytest.mark.parametrize("operation", [Control.FIN_ACK, Control.ERR_FIN, Control.FIN, Control.ACK])
+def test_each_answer_of_simp_1_to_a_call_that_was_taken_back_ends_it(town: Town, operation: Control) -> None:
+    """And only one of them that has FIN, and isn't an acknowledgement, is acknowledged (S1 7)."""
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    assert sent(town, 1) == [Control.SYN, Control.FIN]
+    from_foreign(alice, operation)
+    assert sent(town, 60) == ([Control.ACK] if operation in (Control.FIN, Control.ERR_FIN) else [])
+    assert alice.core.idle
+
+
+@pytest.mark.parametrize("payload", [RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER])
+def test_an_ack_that_says_something_else_is_none_of_the_fin_that_takes_a_call_back(town: Town, payload: bytes) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    from_foreign(alice, Control.ACK, payload, Framing.HEADER)
+    answers = [Control.ACK] if payload == PRESENCE_QUESTION else []
+    assert sent(town, 60) == [*answers, Control.FIN, Control.FIN]
+
+
+def test_no_chat_is_the_answer_to_a_call(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(31)
+    alice.hear()
+    from_foreign(alice, Chat.MESSAGE, b"hello")
+    assert sent(town, 28) == []
+    assert alice.hear() == []
+    assert sent(town, 2) == [Control.SYN]
+    assert alice.hear() == [f"UNANSWERED|{AT}|60"]
+
+
+def test_nobody_is_asked_again_to_wait_when_a_call_turns_out_to_be_one_of_simp_1(town: Town) -> None:
+    alice = town.home("alice")
+    alice.say(f"CONNECTING|{AT}")
+    town.run(100)
+    alice.hear()
+    from_foreign(alice, Control.ACK, RINGING, Framing.HEADER)
+    town.run(19)
+    assert alice.hear() == [f"RINGING|bob|{AT}"]
+    town.run(2)
+    assert alice.hear() == ["UNANSWERED|bob|120"]
+
+
+@pytest.mark.parametrize("before", ["taken back", "declined", "left"])
+def test_nothing_of_an_earlier_conversation_ends_the_next_call(town: Town, before: str) -> None:
+    alice = town.home("alice")
+    if before == "taken back":
+        alice.say(f"CONNECTING|{AT}")
+    else:
+        from_foreign(alice, Control.SYN)
+    if before == "left":
+        alice.say("CONNECTED|bob")
+        from_foreign(alice, Control.ACK)
+        alice.say("CHAT|unheard")
+    alice.say(f"QUIT|{AT}")
+    sent(town, 1)
+    alice.hear()
+    alice.say(f"CONNECTING|{AT}")
+    assert sent(town, 100) == [Control.SYN] * 4
+    assert alice.hear() == [*(["UNDELIVERED|1"] if before == "left" else []), *asked(90)]
+
+
+def asked(last: int) -> list[str]:
+    return [f"UNANSWERED|{AT}|{seconds}" for seconds in range(30, last + 1, 30)]
+
+
+def test_whoever_spoke_trailer_a_moment_ago_is_called_in_it(town: Town) -> None:
+    """A SYN in `bare` ends such a daemon (S1 9.8)."""
+    alice = town.home("alice")
+    from_foreign(alice, Control.SYN, framing=Framing.TRAILER)
+    alice.say(f"QUIT|{AT}", f"CONNECTING|{AT}")
+    syn = [each for _, each in town.air if each.peer == FOREIGN][-1]
+    assert parse(syn.data).framing is Framing.TRAILER
+
+
+def test_nobody_is_asked_for_presence_who_is_being_called(town: Town) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say("WHO|", f"CONNECTING|{AT}")
+    sent(town)
+    for wish in (f"QUIT|{AT}", "WHO|"):
+        town.run(9)
+        alice.say("WHO|")
+        assert Control.ACK not in sent(town)
+        alice.say(wish)
+
+
+@pytest.mark.parametrize("operation", [Control.SYN_ACK, Control.ERR])
+def test_whoever_answers_a_call_from_elsewhere_is_named_once(town: Town, operation: Control) -> None:
+    alice, answer = town.home("alice"), build(Datagram(Type.CONTROL, operation, 0, b"bob", b"", Framing.BARE))
+    alice.say(f"CONNECTING|{AT}")
+    alice.hear()
+    for host in (3, 3, 4):
+        alice.handle(DatagramReceived(answer, (f"10.0.0.{host}", 7777)))
+    assert alice.hear() == [f"ELSEWHERE|{AT}|10.0.0.3:7777"]
+    from_foreign(alice, Control.SYN_ACK)
+    assert alice.hear()[0] == f"CONNECTED|bob|{AT}"
+
+
+def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.on = False
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    alice.hear()
+    from_foreign(alice, Control.SYN_ACK)
+    assert alice.hear() == []
+
+
+def test_an_ack_with_another_number_is_none_of_the_fin_that_takes_a_call_back(town: Town) -> None:
+    """Where the peer is known to speak `header`: a foreign one may acknowledge with any (S1 9.3)."""
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    meet(town, alice, old)
+    alice.say("QUIT|old")
+    town.run(1)
+    old.on = False
+    alice.say(f"CONNECTING|{one_line(old)}", f"QUIT|{one_line(old)}")
+    town.run(0.1)
+    wrong = build(Datagram(Type.CONTROL, Control.ACK, 1, b"old", b"", Framing.HEADER))
+    alice.handle(DatagramReceived(wrong, old.address))
+    assert not alice.core.idle
+    right = build(Datagram(Type.CONTROL, Control.ACK, 0, b"old", b"", Framing.HEADER))
+    alice.handle(DatagramReceived(right, old.address))
+    assert alice.core.idle
+
+
+def syn(random: Random, user: bytes = b"eve", framing: Framing = Framing.HEADER) -> bytes:
+    """A SYN of SIMP/2 with a random cookie and proof."""
+    offer = Offer(bytes(1) + random.randbytes(32), random.randbytes(32))
+    return build(Datagram(Type.CONTROL, Control.SYN, 0, user, build_offer(offer), framing))
+
+
+def floods(random: Random, user: bytes) -> list[bytes]:
+    """One of each kind that strangers may send."""
+    offered = syn(random, user)
+    return [
+        offered,
+        syn(random, user, Framing.BARE),
+        syn(random, user, Framing.TRAILER),
+        offered[:-1] + b"!",
+        build(Datagram(Type.CONTROL, Control.SYN, 0, user, OFFER + b" SIMP/2 " + b"x" * 60 + b" @" + b"\xff" * 43)),
+        build(build_payload(Challenge(random.randbytes(8), bytes(16)))),
+        build(build_payload(Ringing(random.randbytes(8)))),
+        build(build_payload(Answer(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Confirm(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Over(random.randbytes(8)))),
+    ]
+
+
+def flood(home: Home, random: Random, user: bytes = b"eve") -> None:
+    """So many at the same time that strangers have had all that they get."""
+    for peer in 3 * STRANGERS:
+        home.handle(DatagramReceived(syn(random, user), peer))
+    home.town.air = deque(each for each in home.town.air if each[1].peer not in STRANGERS)
+
+
+def flood_before_each(home: Home, user: bytes) -> None:
+    """Whatever arrives there, strangers were quicker."""
+    random = Random(1)
+
+    def lose(_: Address, datagram: Send) -> bool:
+        if datagram.peer == home.address:
+            flood(home, random, user)
+        return False
+
+    home.town.lose = lose
+
+
+@pytest.mark.parametrize("user", [b"eve", b"alice"])
+def test_a_flood_is_refused_before_it_is_parsed(town: Town, monkeypatch: pytest.MonkeyPatch, user: bytes) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    flood(bob, Random(1))
+    read: list[bytes] = []
+
+    def parsed(data: bytes, *order: tuple[Framing, ...]) -> Datagram:
+        read.append(data)
+        return parse(data, *order)
+
+    monkeypatch.setattr("simp_daemon.peers.exchange.parse", parsed)
+    monkeypatch.setattr("simp_daemon.peers.endpoint.parse", parsed)
+    bob.events.clear()
+    for number in range(100):
+        for peer, data in zip(STRANGERS, floods(Random(number), user), strict=False):
+            bob.handle(DatagramReceived(data, peer))
+    assert not read
+    assert not town.air
+    assert len(bob.events) <= 1
+    town.now += 1.1
+    bob.handle(DatagramReceived(syn(Random(7)), STRANGERS[0]))
+    assert read
+
+
+@pytest.mark.parametrize("payload", [Challenge(b"a tag...", bytes(16)), Over(b"a tag...")])
+def test_what_belongs_to_no_call_is_read_as_often_as_strangers_are_answered(town: Town, payload: Payload) -> None:
+    bob = town.home("bob")
+    for _ in range(10):
+        for peer in STRANGERS:
+            bob.handle(DatagramReceived(build(build_payload(payload)), peer))
+    ignored = [each for each in bob.events if isinstance(each, Ignored)]
+    assert [each.reason for each in ignored] == [Reason.STRANGER] * STRANGER_BURST + [Reason.RATE]
+
+
+def says_over(datagram: Send) -> bool:
+    return isinstance(read_payload(parse(datagram.data)), Over)
+
+
+def test_a_contact_s_call_gets_through_a_flood_wherever_it_is_now(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    del town.homes[alice.address]
+    alice.address = ("10.0.0.99", 7777)
+    town.homes[alice.address] = alice
+    alice.hear()
+    bob.hear()
+    flood_before_each(bob, b"alice")
+    meet(town, alice, bob)
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_the_call_of_whoever_was_quicker_than_a_flood_goes_on(town: Town) -> None:
+    stranger, bob = town.home("stranger"), town.home("bob")
+    stranger.say(f"CONNECTING|{one_line(bob)}")
+    sender, first = town.air.popleft()
+    bob.handle(DatagramReceived(first.data, sender))
+    flood_before_each(bob, b"eve")
+    town.run(200)
+    assert bob.hear()[1:] == [f"CONNECTING|{at(stranger)}"]
+    bob.say("CONNECTED|stranger")
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(stranger)}|encrypted"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> None:
+    """What is refused at a glance is parsed nevertheless: nothing comes of it."""
+    alice, bob, eve = town.home("alice"), town.home("bob"), town.home("eve")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    exchange = bob.core._endpoint
+    assert isinstance(exchange, Exchange)
+    board, turns_away = exchange._board, exchange._board.turns_away
+    verdicts: Counter[bool] = Counter()
+
+    def checked(data: bytes, peer: Address, now: float) -> bool:
+        verdict = turns_away(data, peer, now)
+        verdicts[verdict] += 1
+        if verdict:
+            before, calls = len(exchange._news), dict(board._calls._calls)
+            with suppress(DatagramError):
+                board.receive(parse(data), peer, now)
+            told = [each for each in exchange._news[before:] if not isinstance(each, Ignored)]
+            assert all(
+                isinstance(each, Send) and says_over(each) for each in told
+            )  # which counts as a stranger's (8.2)
+            assert board._calls._calls == calls
+            del exchange._news[before:]
+        return verdict
+
+    board.turns_away = checked  # type: ignore[method-assign]
+    random = Random(seed)
+    for _ in range(150):
+        match random.randrange(6):
+            case 0:
+                random.choice([alice, eve]).say(f"CONNECTING|{one_line(bob)}")
+            case 1:
+                bob.say(random.choice(["CONNECTED|eve", "CONNECTED|alice", "QUIT|eve", "QUIT|alice"]))
+            case 2:
+                for peer in STRANGERS:
+                    data = random.choice(floods(random, random.choice([b"eve", b"alice"])))
+                    bob.handle(DatagramReceived(data, peer))
+            case 3 if town.passed:
+                sender, passed = random.choice(town.passed)
+                bob.handle(DatagramReceived(passed.data, random.choice([sender, random.choice(STRANGERS)])))
+            case 4:
+                random.choice([alice, eve]).say("QUIT|")
+            case _:
+                town.run(random.choice([0.0, 0.3, 1.5]))
+    assert min(verdicts[True], verdicts[False]) > 50
+
+
+def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    alice.say("QUIT|mallory")
+    town.run(1)
+    meet(town, alice, bob)
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    (pin,) = exchange._pins
+    pin.open = True
+    monkeypatch.setattr(exchange._pins, "prover", lambda *_, **__: pin)
+    bob.on = False
+    del town.homes[mallory.address]
+    mallory.address = bob.address
+    town.homes[bob.address] = mallory
+    alice.hear()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    assert alice.hear() == [
+        "ERROR|mallory is now where bob was: nothing was said; call mallory, if you mean them", "UNANSWERED|bob|30"
+    ]  # fmt: skip
+    town.run(300)
+    assert not any(line.startswith("ERROR") for line in alice.hear())
+    assert not any(line.startswith("CHAT") for line in mallory.hear())
+    alice.say("CHAT|hello")
+    assert alice.hear() == []
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_nothing_of_a_contact_s_goes_out_in_the_clear_or_to_another_key(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.between = Interference(tampering, SOMEBODY)
+    alice.hear()
+    town.sent.clear()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    alice.say("CHAT|for bob alone")
+    town.run(40)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED", "ACK")) for line in heard)
+    assert not any(b"bob alone" in datagram.data for _, datagram in town.sent)
+    clear = "ERROR|somebody answers in the clear in bob's place: nothing was sent to them, nor will be"
+    assert (clear in heard) is (tampering is not Tampering.SWAP)
+    town.between = None
+    bob.say("QUIT|alice")  # whom it took for a daemon of SIMP/1
+    town.run(1)
+    alice.say("QUIT|bob", f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_strangers_who_are_brought_down_to_simp_1_are_told_so(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    town.between = Interference(tampering, SOMEBODY)
+    meet(town, alice, bob)
+    secured = {
+        Tampering.STRIP: [f"SECURED|{at(bob)}|clear"],
+        Tampering.ANSWER: [f"SECURED|somebody|{one_line(bob)}|clear"],
+        Tampering.SWAP: [],
+    }
+    assert [line for line in alice.hear() if line.startswith("SECURED")] == secured[tampering]
+    if tampering is Tampering.STRIP:
+        assert f"SECURED|{at(alice)}|clear" in bob.hear()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_ack_of_an_earlier_chat_is_none_of_the_fin_that_takes_a_call_back(town: Town, number: int) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    ack = Datagram(Type.CONTROL, Control.ACK, number, b"bob", b"", Framing.HEADER)
+    alice.handle(DatagramReceived(build(ack), FOREIGN))
+    assert sent(town, 16) == [Control.FIN] * 3 * number

@@ -90,6 +90,10 @@ def test_no_command_ends_with_a_bare_number() -> None:
         (["vectors", "none"], ExitStatus.USAGE),
         (["completion", "tcsh"], ExitStatus.USAGE),
         (["manual", "none"], ExitStatus.USAGE),
+        (["verify", "bob", "--state", "no-such-folder"], ExitStatus.FAILURE),
+        (["trust", "bob", "short"], ExitStatus.USAGE),
+        (["contacts", "--daemon", "nowhere"], ExitStatus.USAGE),
+        (["restore", "no-such-file"], ExitStatus.USAGE),
         (["none"], ExitStatus.USAGE),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simp_daemon.files import HeldError, Lock, create, make_directory
+from simp_daemon.files import HeldError, Lock, StateError, append, create, make_directory
 
 HOLDER = """
 import sys
@@ -28,7 +28,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path, killed: 
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             assert holder.stdout
             assert holder.stdout.readline() == "held\n"
-            with pytest.raises(HeldError, match=f"another daemon, process {holder.pid}, has the profile {tmp_path}"):
+            with pytest.raises(HeldError, match=f"a daemon, process {holder.pid}, has the profile {tmp_path}"):
                 Lock(path)
             if killed:
                 holder.kill()
@@ -76,3 +76,19 @@ def test_all_is_for_its_owner_alone_whatever_the_mask(tmp_path: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a" / "b").iterdir()} == {0o600}
+
+
+def test_lines_are_added_to_a_file_that_nobody_else_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    append(path, "")
+    assert path.read_bytes() == b""
+    append(path, "one")
+    append(path, "two")
+    assert path.read_text() == "one\ntwo\n"
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o640)
+        with pytest.raises(StateError, match=f"others may read {path}"):
+            append(path, "three")
+    with pytest.raises(StateError, match="can't be written to: Is a directory"):
+        append(tmp_path, "one")

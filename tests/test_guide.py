@@ -50,7 +50,8 @@ def check(words: list[str]) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_examples_can_be_typed(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "chat.pcap").touch()
+    for name in ("chat.pcap", "simp.backup"):
+        (tmp_path / name).touch()
     for words in commands(path):
         if words != ["--version"]:
             check(words)

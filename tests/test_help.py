@@ -73,7 +73,7 @@ def test_every_command_has_examples_that_can_be_typed(
 def test_every_command_is_in_the_lists(name: str) -> None:
     command = main.get_command(ROOT, name)
     assert command
-    assert f"| `simp {name}" in README
+    assert any(f"`simp {name}" in row for row in README.splitlines() if row.startswith("| `simp "))
     listed = " ".join(main.get_help(ROOT).partition("Commands:")[2].split())
     assert f"{name} {command.get_short_help_str(limit=200)}" in listed
 

@@ -24,6 +24,8 @@ def test_loopback_is_no_interface() -> None:
     [
         ("192.0.2.9", True),
         ("192.0.3.9", False),
+        ("192.0.2.0", False),
+        ("192.0.2.255", False),
         ("fe80::2%eth0", True),
         ("fe80::2%eth1", False),
         ("2001:db8::1", False),

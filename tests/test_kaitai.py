@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from simp_proto.constants import Framing
 from simp_proto.datagram import build, parse
 from simp_proto.errors import DatagramError
-from tests.test_datagram import datagrams, mutated
+from tests.test_datagram import by_hand, datagrams, mutated
 
 ROOT = Path(__file__).parent.parent
 DESCRIPTION = ROOT / "spec" / "simp.ksy"
 SCRIPT = Path(__file__).parent / "kaitai.js"
 GOLDEN = tomllib.loads((ROOT / "spec" / "packets.toml").read_text("utf-8"))
+SEALED = tomllib.loads((ROOT / "spec" / "sealed.toml").read_text("utf-8"))
 FRAMINGS = [framing.value for framing in Framing]
 BEYOND_KAITAI = {
     "a checksum of zero",
@@ -139,6 +140,30 @@ def test_every_golden_refusal_is_refused_unless_it_takes_the_checksum(read: Read
     readings = read([(framing, bytes.fromhex(packet["hex"])) for packet, framing in asked])
     accepted = {packet["name"] for (packet, _), reading in zip(asked, readings, strict=True) if "type" in reading}
     assert accepted == BEYOND_KAITAI
+
+
+@pytest.mark.parametrize("entry", [*SEALED["payload"], *SEALED["refused_payload"]], ids=lambda entry: entry["name"])
+def test_every_golden_payload_of_simp2_is_read_or_refused(simp: Any, entry: dict[str, Any]) -> None:
+    datagram = simp.from_bytes(bytes.fromhex(entry["hex"])).header
+    if entry.get("field") in ("payload", "length", "counter"):
+        with pytest.raises((kaitaistruct.ValidationFailedError, kaitaistruct.EndOfStreamError)):
+            _ = datagram.simp2
+        return
+    said = datagram.simp2
+    if "kind" not in entry:  # whether operation, number and user fit is left to whoever reads
+        assert entry["field"] in ("operation", "sequence", "user")
+        return
+    assert said.kind.name.upper() == entry["kind"]
+    for name in ("tag", "cookie", "message", "session", "counter", "sealed"):
+        value = getattr(said, name, None)
+        assert (value.hex() if isinstance(value, bytes) else value) == entry.get(name), name
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_what_is_not_simp2_says_nothing_of_it(simp: Any, framing: str) -> None:
+    for payload in (b"", b"\x7f", b"\xc0", *([b"\x80"] if framing != "header" else [])):
+        data = by_hand(framing, 1, 4, 0, b"", payload)
+        assert getattr(simp.from_bytes(data), framing).simp2 is None
 
 
 @given(st.one_of(datagrams().map(build), mutated(), st.binary(max_size=60)), st.sampled_from(Framing))

@@ -183,7 +183,7 @@ def test_a_daemon_that_has_spoken_may_be_silent_for_ever(monkeypatch: pytest.Mon
     [
         (("127.0.0.1", 7778), "simp daemon"),
         (("192.168.1.20", 7778), "simp daemon 192.168.1.20"),
-        (("::1", 7000), "simp daemon --client-port 7000"),
+        (("::1", 7000), "simp daemon :: --client-port 7000"),
     ],
 )
 def test_a_lost_daemon_is_told_with_what_starts_it(address: tuple[str, int], command: str) -> None:

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from simp_daemon.events import Ended, ErrorReceived, Event, Ignored, Reason, Security, Source, Why
-from simp_daemon.log import in_words
+from simp_daemon.events import Ended, ErrorReceived, Event, Gone, Ignored, Reason, Security, Seen, Source, Why
+from simp_daemon.log import EventLog, in_words
 from simp_proto.constants import BUSY
 
 PEER = ("192.0.2.2", 7777)
@@ -24,6 +24,7 @@ VALUES: dict[str, Any] = {
     "detail": "it said \x1b",
     "source": Source.CHAT,
     "security": Security.VERIFIED,
+    "logged": True,
 }
 
 
@@ -50,3 +51,25 @@ def test_every_end_and_every_reason_has_words() -> None:
 
 def test_a_callee_s_busy_answer_is_told_as_that() -> None:
     assert in_words(ErrorReceived(PEER, "bob", BUSY)) == "'bob' at 192.0.2.2:7777 is in another chat"
+
+
+def test_no_name_looks_like_the_end_of_its_field() -> None:
+    name = "bob' at 192.0.2.9:7777 is gone"
+    assert in_words(Gone(PEER, name)) == r"'bob\x27 at 192.0.2.9:7777 is gone' at 192.0.2.2:7777 is gone"
+
+
+def test_a_flood_of_names_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    log = EventLog()
+    with caplog.at_level("INFO", "simp.daemon"):
+        for number in range(20 * 3600):
+            log.add(Seen(PEER, f"x{number}", Source.ANNOUNCED, 0), number / 20)
+        log.add(Ended(PEER, "bob", Why.QUIT), 3600.0)
+        log.add(Gone(PEER, "bob"), 3700.0)
+    said = [record.message for record in caplog.records]
+    assert 120 <= len(said) <= 60 + 2 * 62
+    assert said[59] == "'x59' at 192.0.2.2:7777 is known"
+    assert "left out" in said[60]
+    assert said[-3:-2] == [in_words(Ended(PEER, "bob", Why.QUIT))]
+    assert said[-1] == "'bob' at 192.0.2.2:7777 is gone"
+    left_out = sum(int(line.split()[0]) for line in said if "left out" in line)
+    assert left_out + sum(line.endswith("is known") for line in said) == 20 * 3600

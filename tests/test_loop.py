@@ -216,7 +216,7 @@ def test_a_client_that_does_not_read_stops_the_sender_and_loses_nothing() -> Non
             for _ in range(200):
                 alice.say("CHAT|" + "x" * 50_000)
             assert isinstance(other._core._endpoint, Endpoint)
-            while not other._core._endpoint._held:
+            while not other._core._endpoint._sessions.held:
                 await asyncio.sleep(0)
             bob.reader._transport.resume_reading()  # type: ignore[attr-defined]
             size = 0

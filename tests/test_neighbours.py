@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simp_daemon.events import Gone, Seen, Source, Why
@@ -280,6 +280,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=200)
 @given(st.lists(STEPS, max_size=40))
+@example([("announced", "a", [BOB, CAROL], "x"), ("chats", CAROL, False), ("answer", 1, ""), ("answer", 0, "")])
 def test_whatever_the_network_says_the_list_is_what_was_told(steps: list[tuple[object, ...]]) -> None:
     """Whoever only listens to what is reported knows exactly who is here."""
     neighbours, now, listed = Neighbours(), 0.0, dict[Address, str]()
@@ -358,6 +359,57 @@ def test_many_neighbours_are_asked_less_often_unless_one_has_chatted_with_them()
     assert {asked[peer] for peer in others} == {6}
 
 
+def test_whoever_is_listed_and_has_not_chatted_is_asked_as_seldom_as_all_others() -> None:
+    """discovery 3.2"""
+    others = {(f"10.0.{number}.1", 7777): "x" for number in range(99)}
+    world = World(bob=(BOB,), **{"x": tuple(others)})
+    world.neighbours.attend(True, 0.0)
+    for number, peer in enumerate(others):
+        world.announce(f"{number:08}", "x", peer)
+    world.announce()
+    world.neighbours.listed(HostsRead([(BOB, "bob")]), 0.0)
+    world.wait(60.0)
+    world.asked.clear()
+    world.wait(3600.0)
+    assert Counter(peer for _, peer in world.asked)[BOB] == 6
+
+
+def test_whoever_is_silent_goes_by_the_name_announced_last() -> None:
+    world = World()
+    world.announce()
+    world.announce(name="bobby")
+    assert world.list() == ["seen bobby 192.0.2.2 announced known"]
+
+
+def test_whoever_is_silent_and_has_said_goodbye_is_forgotten() -> None:
+    """discovery 2.2, 2.4"""
+    world = World()
+    world.announce()
+    world.wait(20.0)
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+    world.told()
+    world.wait(3.0)
+    assert world.list() == []
+    assert world.neighbours.called("bob", world.now) == []
+    assert not world.neighbours._places
+    assert not world.neighbours._identities
+
+
+@pytest.mark.parametrize(("refused", "asked"), [(False, [20, 21, 22, 24, 25]), (True, [20, 21, 22, 23])])
+def test_whoever_was_here_is_asked_once_more_a_second_after_it_was_given_up(refused: bool, asked: list[float]) -> None:
+    """discovery 3.3"""
+    world = World(bob=(BOB,))
+    world.announce()
+    world.answering.clear()
+    world.now = 20.0
+    world.list()
+    world.told()
+    if refused:
+        world.neighbours.unreachable(BOB, 20.0)
+    world.wait(5.0)
+    assert [at for at, _ in world.asked if at >= 20] == asked
+
+
 @pytest.mark.slow
 def test_a_thousand_made_up_addresses_keep_nobody_in_the_list_for_hours() -> None:
     world = World()
@@ -379,7 +431,10 @@ def test_who_didn_t_answer_is_asked_again_soon_and_then_seldom() -> None:
     world.announce()
     world.wait(1000.0)
     rounds = [at for number, (at, _) in enumerate(world.asked) if number % 3 == 0]
-    assert rounds == [0, 13, 36, 79, 162, 325, 628, 931]
+    assert rounds == [0, 13, 36, 79, 162, 325]
+    world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 1000.0)
+    world.wait(1000.0)
+    assert [round(at - 1000) for at, _ in world.asked[18:]] == [1, 1, 2, 303, 304, 305, 606, 607, 608, 909, 910, 911]
 
 
 def test_a_link_of_many_hosts_is_listed_whole() -> None:
@@ -405,7 +460,8 @@ def test_a_friend_is_known_by_name_whoever_answers_there() -> None:
     world.answering[BOB] = ""
     world.neighbours.known(Known(Source.CHAT, "bob", BOB, Framing.HEADER), 0.0)
     world.told()
-    assert world.list() == ["seen bob 192.0.2.2 chat known"]
+    assert world.neighbours.look(world.now) == [Seen(BOB, "", Source.CHAT, 0, "bob")]  # nobody is there
+    assert world.neighbours.called("bob", world.now) == [BOB]
     world.answering[BOB] = "mallory"
     world.wait(20.0)
     world.list()
@@ -489,3 +545,86 @@ def test_a_call_that_gets_nowhere_has_its_callee_asked() -> None:
     world.neighbours.ended(BOB, Why.UNREACHABLE, 20.0)
     world.neighbours.unreachable(BOB, 20.1)
     assert world.told() == ["gone bob 192.0.2.2", "seen bob 192.0.2.2 announced known"]
+
+
+def announced(number: int, *peers: Address, source: str, name: str = "x") -> Announced:
+    return Announced(f"{number:08}", f"{name} {number:08}", name, list(peers), source)
+
+
+BURST = [[(f"10.1.{number >> 5}.{number % 32 * 8 + at}", 7777) for at in range(8)] for number in range(128)]
+"""Addresses of 128 announcements."""
+
+
+@pytest.mark.parametrize("flood", ["silent", "answering", "listed"])
+def test_no_flood_of_another_host_keeps_a_newcomer_waiting(flood: str) -> None:
+    """discovery 3.4"""
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    if flood != "silent":
+        world.answering |= {peer: "x" for peers in BURST for peer in peers}
+    for number, peers in enumerate(BURST):
+        world.neighbours.announced(announced(number, *peers, source="10.9.9.9"), world.now)
+    if flood == "listed":
+        world.wait(100.0)
+        assert len(world.list()) == 16
+    world.neighbours.announced(Announced(ID, f"bob {ID}", "bob", [BOB], BOB[0]), world.now)
+    world.told()
+    began, world.asked = world.now, []
+    world.wait(1.0)
+    assert BOB in {peer for at, peer in world.asked if at <= began + 0.3}
+
+
+def test_no_flood_of_another_host_takes_a_newcomer_s_place() -> None:
+    """discovery 2.4"""
+    world = World()
+    world.neighbours.announced(Announced(ID, f"bob {ID}", "bob", [BOB], BOB[0]), 0.0)
+    for number in range(2_000):
+        peer = (f"10.{number >> 8}.{number & 255}.1", 7777)
+        world.neighbours.announced(announced(number, peer, source="10.9.9.9"), 0.0)
+    assert f"seen bob {BOB[0]} announced known" in world.list()
+
+
+@pytest.mark.parametrize("attack", ["once", "again", "names", "goodbyes", "ports", "identities", "lists"])
+def test_an_address_that_never_answers_is_not_asked_for_good_whoever_announces_it(attack: str) -> None:
+    """discovery 3.5"""
+    world = World()
+    world.neighbours.attend(True, 0.0)
+    for second in range(10_000):
+        number, name, port = 0, "x", 7777
+        match attack:
+            case "names":
+                name = f"x{second % 2}"
+            case "ports":
+                port = 7000 + second
+            case "identities":
+                number = second
+        if attack not in ("once", "lists") or second == 0:
+            world.neighbours.announced(announced(number, (BOB[0], port), source=CAROL[0], name=name), world.now)
+        if attack == "lists" and second % 20 == 0:
+            world.list()
+        if attack == "goodbyes":
+            world.neighbours.withdrawn(Withdrawn(f"{number:08}", f"{name} {number:08}"), world.now)
+        world.wait(1.0)
+    assert 18 <= len(world.asked) <= (18 if attack == "once" else 3 * (16 + 10_000 / 300 + 1))
+
+
+def test_what_others_say_of_a_host_does_not_use_up_what_it_says_itself() -> None:
+    """discovery 3.5"""
+    world = World(bob=(BOB,))
+    for second in range(1_000):
+        world.neighbours.announced(announced(second, (BOB[0], 7000 + second % 100), source=CAROL[0]), world.now)
+        world.wait(1.0)
+    world.neighbours.announced(Announced(ID, f"bob {ID}", "bob", [BOB], BOB[0]), world.now)
+    world.neighbours.announced(announced(0, BOB, source=CAROL[0]), world.now)
+    assert "seen bob 192.0.2.2 announced" in world.told() + [each.partition(" ")[2] for each in world.wait(1.0)]
+
+
+def test_whoever_has_answered_is_looked_for_as_long_as_it_is_announced() -> None:
+    """discovery 3.2"""
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    world.announce()
+    world.answering = {}
+    world.wait(10_000.0)
+    world.answering = {BOB: "bob"}
+    assert [each.partition(" ")[2] for each in world.wait(310.0)] == ["seen bob 192.0.2.2 announced"]

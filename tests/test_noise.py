@@ -299,6 +299,7 @@ def test_the_golden_handshake() -> None:
     assert caller.read_message(value["message_2"]) == value["frames_2"]
     assert caller.write_message(value["frames_3"]) == value["message_3"]
     assert callee.read_message(value["message_3"]) == value["frames_3"]
+    assert caller.payload_keys == callee.payload_keys == (value["key_2"], value["key_3"])
     assert (caller.remote_static, callee.remote_static) == (key["callee static"].public, key["caller static"].public)
     assert caller.split() == callee.split() == (value["caller_key"], value["callee_key"], value["handshake_hash"])
 

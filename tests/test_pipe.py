@@ -41,7 +41,7 @@ def test_read_lines(tmp_path: Path, data: bytes, lines: list[str]) -> None:
         os.close(descriptor)
 
 
-NOBODY = "* Nobody is here now. Wait, or call an IP address; `simp doctor` finds out why."
+NOBODY = "* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."
 
 
 class Client:
@@ -281,6 +281,9 @@ def test_a_name_is_called_when_it_comes() -> None:
         client.type("Lunch?\n")
         client.input.close()
         await daemon.attach("alice")
+        await daemon.hear("CONNECTING|bob")
+        await daemon.say("ERROR|nobody", "QUIT|bob")
+        await client.see("* Calling bob.", "! nobody")
         await client.see("* bob isn't here yet; will be called on arrival, within 60 s. `simp who` lists who is.")
         await daemon.say("SEEN|bob|127.0.0.2:7777|announced|0")
         await daemon.hear("CONNECTING|bob")
@@ -298,6 +301,9 @@ def test_a_name_that_does_not_come_is_given_up() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("Lunch?\n")
         await daemon.attach("alice")
+        await daemon.hear("CONNECTING|bob")
+        await daemon.say("ERROR|nobody", "QUIT|bob")
+        await client.see("* Calling bob.", "! nobody")
         await client.see("* bob isn't here yet; will be called on arrival, within 0.2 s. `simp who` lists who is.")
         await daemon.end()
         gone = "so nobody was called (--wait sets how long; `simp doctor` finds out why)."
@@ -366,6 +372,22 @@ def test_messages_alone_go_to_the_standard_output_and_every_line_of_the_input_is
 
 
 @pytest.mark.slow
+def test_how_a_chat_is_secured_is_one_line_and_no_message() -> None:
+    async def script(daemon: ScriptedDaemon, client: Client) -> None:
+        await daemon.attach("alice")
+        await client.see("* Calling 127.0.0.2.")
+        await daemon.take_call("127.0.0.2", "bob")
+        await daemon.say("SECURED|bob|127.0.0.2:7777|clear", "CHAT|bob|hello")
+        await client.see("* You are in a chat with bob (127.0.0.2:7777).")
+        await client.see("! In the clear: anyone on the network can read this, and write as bob.")
+        await client.see("bob: hello")
+        client.input.close()
+        await daemon.end()
+        assert await client.status() == 0
+
+    run(script, "--user", "alice", "--call", "127.0.0.2")
+
+
 def test_a_call_that_nobody_answers_ends_by_itself() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("hi\n")
@@ -425,7 +447,8 @@ def test_an_output_that_is_full_is_told() -> None:
             "read 'nowhere', expected the IP address of your own daemon. To call somebody: simp client --call nowhere",
         ),
         (["--user", "a|b"], "read '|' in the name"),
-        (["--call", "192.168.1.256"], "read '192.168.1.256', expected an IP address"),
+        (["--call", ""], "read a name of 0 characters"),
+        (["--call", "zo\u00eb"], "in the name, expected printable ASCII"),
         (["--client-port", "0"], "read '0', expected a whole number"),
         (["--call", "127.0.0.2"], "give --user"),
     ],

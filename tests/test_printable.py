@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_proto.printable import printable, printable_name
+from simp_proto.printable import printable, printable_name, quoted
 
 
 @given(st.text())
@@ -15,7 +15,35 @@ def test_nothing_that_steers_a_terminal_is_printable(text: str) -> None:
     for character in shown:
         assert unicodedata.category(character) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
         assert unicodedata.category(character) != "Cf" or character in "\u200c\u200d"
-    assert "|" not in printable_name(text)
+
+
+@given(st.text() | st.text("a |'\u00a0\u3000\u2003\u200b\u202e\\x20"))
+def test_a_name_is_one_field_and_one_column(text: str) -> None:
+    shown = printable_name(text)
+    assert "|" not in shown
+    assert " ".join(shown.split()) == shown
+    assert printable_name(shown) == shown
+
+
+@given(st.text() | st.text("a' "))
+def test_nothing_looks_like_the_end_of_a_quotation(text: str) -> None:
+    assert quoted(text).count("'") == 2
+    assert quoted(text)[0] == quoted(text)[-1] == "'"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("bob of the lab", "bob of the lab"),
+        ("bob  10.0.0.9:7777  announced", r"bob \x2010.0.0.9:7777 \x20announced"),
+        (" bob ", r"\x20bob\x20"),
+        ("bob\u00a0\u3000x", r"bob\xa0\u3000x"),
+        ("bob\u200b\u202ex", r"bob\u200b\u202ex"),
+        ("a|b", r"a\x7cb"),
+    ],
+)
+def test_names(name: str, shown: str) -> None:
+    assert printable_name(name) == shown
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from simp_proto.conformance.probe import Findings, find, in_words
 from simp_proto.constants import BUSY, RINGING, Control, Framing, Type
 from simp_proto.datagram import Datagram, build, parse
 from tests.faulty import Rule, answers, drops, heard, rewrites, said
+from tests.sealed_by_hand import MADE, datagram_by_hand, offer_by_hand
 from tests.simulated_wire import SimulatedWire
 from tests.test_loop import PATIENCE, free_address
 
@@ -29,13 +30,23 @@ EAGER = [*DUMB, answers(SYN, Control.SYN_ACK, framing=Framing.BARE), rewrites(sa
 TRAILER = [answers(SYN, Control.ERR, payload=b"Wrong payload", framing=Framing.TRAILER), drops(heard())]
 """Answers a SYN that it doesn't understand, and never anything again."""
 BUSY_ONE = [answers(SYN, Control.ERR, payload=BUSY.encode()), answers(SYN, Control.FIN), drops(SYN)]
+CHANCE = bytes(range(64))
+TAG = MADE["tag"](e=CHANCE[:32])
+OFFERED = heard(Control.SYN, payload=lambda payload: b" SIMP/2 " in payload)
+
+
+def challenger(payload: bytes) -> list[Rule]:
+    """A daemon of SIMP/2, which keeps nothing of a first SYN (simp2 4.1)."""
+    return [answers(OFFERED, lambda passage: datagram_by_hand("ACK", payload)), drops(OFFERED)]
+
+
 GARBAGE = [answers(heard(), lambda passage: b"HTTP/1.1 400 Bad Request\r\n\r\n"), drops(heard())]
 """Something else listens there."""
 
 
 def found(rules: list[Rule]) -> Findings:
     wire = SimulatedWire(*rules)
-    findings = find(tester.Tester(wire))
+    findings = find(tester.Tester(wire), CHANCE)
     assert wire.endpoint.idle  # whoever was rung is left in peace
     return findings
 
@@ -52,9 +63,19 @@ def found(rules: list[Rule]) -> Findings:
         ),
         (TRAILER, Findings("trailer", "bob", refusal="Wrong payload"), "simp daemon --framing trailer"),
         (BUSY_ONE, Findings("header", "bob", refusal=BUSY, fin_acks=(0, 1)), f"it refuses them: '{BUSY}'"),
+        (
+            challenger(b"\x80" + TAG + bytes(16)),
+            Findings("header", "bob", rings=True, fin_acks=(0, 1), simp2=True),
+            "  SIMP/2        spoken, too",
+        ),
+        (
+            challenger(b"\x80" + bytes(8) + bytes(16)),
+            Findings("header", "bob", fin_acks=(0, 1)),
+            "  SIMP/2        not spoken",
+        ),
         (GARBAGE, Findings(unreadable=3), "heard 3 datagrams, none of which is SIMP/1"),
     ],
-    ids=["ours", "bare", "eager", "trailer", "busy", "garbage"],
+    ids=["ours", "bare", "eager", "trailer", "busy", "SIMP/2", "another call's challenge", "garbage"],
 )
 def test_what_is_found(rules: list[Rule], expected: Findings, words: str) -> None:
     findings = found(rules)
@@ -66,9 +87,19 @@ def test_a_forced_framing_is_spoken_throughout() -> None:
     for framing in (Framing.BARE, Framing.TRAILER):
         wire = SimulatedWire()
         judge = tester.Tester(wire, framing)
-        assert find(judge).framing == framing.value
+        assert find(judge, CHANCE).framing == framing.value
         sent = [passage.data for passage in judge.trace if passage.source is None and passage.data]
         assert {parse(data, (framing,)).payload for data in sent} == {b""}
+
+
+def test_the_one_syn_that_a_foreign_daemon_gets_offers_simp2_quietly() -> None:
+    wire = SimulatedWire(*DUMB)
+    judge = tester.Tester(wire)
+    find(judge, CHANCE)
+    sent = [parse(passage.data) for passage in judge.trace if passage.source is None and passage.data]
+    offer = offer_by_hand(b"\1" + CHANCE[:32], CHANCE[32:])
+    assert [(each.framing, each.payload) for each in sent if each.operation is Control.SYN] == [(Framing.BARE, offer)]
+    assert "SIMP/2" not in "".join(in_words("192.0.2.1", Findings("bare"), asked=Framing.BARE))
 
 
 def test_peer_text_is_escaped() -> None:

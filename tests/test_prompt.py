@@ -60,15 +60,26 @@ NAMES = st.text(
 )
 
 
-@given(NAMES, st.sampled_from([*Phase, *Place]), st.integers(4, 200), st.integers(0, 3), st.booleans())
+@given(
+    NAMES,
+    st.sampled_from([*Phase, *Place]),
+    st.integers(4, 200),
+    st.integers(0, 3),
+    st.booleans(),
+    st.sampled_from(["", *view.MARKS]),
+)
 def test_the_bar_is_narrower_than_the_terminal(
-    name: str, state: State, columns: int, messages: int, news: bool
+    name: str, state: State, columns: int, messages: int, news: bool, secured: str
 ) -> None:
     attachment = chatting(name)
+    attachment.receive_line(parse_line(f"SECURED|{name}|127.0.0.2:7777|{secured}".encode()))
     for number in range(messages):
         attachment.say(str(number))
     told = f"{view.named(name)} has come" if news else ""
-    assert view.width(prompt.bar(state, attachment, "alice", columns, told)) < columns
+    bar = prompt.bar(state, attachment, "alice", columns, told)
+    assert view.width(bar) < columns
+    if state is Phase.CHAT and secured and columns > 26:  # as long as that is so, and where no name is
+        assert bar.startswith(f" {view.MARKS[secured]} · ")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import example, given
 
 from simp_proto.constants import Framing
 from simp_proto.datagram import build, reading_order
+from simp_proto.errors import SealedError
 from simp_proto.toolkit.reading import Reading
 from tests.test_comparison import anything, framings
 from tests.test_datagram import by_hand
@@ -17,6 +18,8 @@ def test_it_is_a_datagram_or_has_a_reason(data: bytes, framing: Framing | None) 
     assert reading.data == data
     assert (reading.datagram is None) is (reading.error is not None)
     assert isinstance(reading.framing, Framing)
+    if isinstance(reading.error, SealedError):
+        assert (data[41] >> 6, reading.framing) == (0b10, Framing.HEADER)  # simp2 3.2
     if reading.datagram:
         assert build(reading.datagram) == data
         assert reading.hints == []

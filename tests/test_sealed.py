@@ -542,7 +542,7 @@ def test_a_message_of_any_kind_has_at_most_60_000_bytes(size: int, kind: int) ->
 
 
 def layouts() -> list[tuple[str, Any]]:
-    tables = (sealed_payloads._PAYLOADS, sealed_frames._FRAMES)
+    tables = (sealed_payloads.PAYLOADS, sealed_frames._FRAMES)
     named = [(kind.name, layout) for table in tables for kind, layout in table.items()]
     return [*named, ("MESSAGE", sealed_frames._MESSAGE)]
 

@@ -357,6 +357,7 @@ def test_a_contact_is_kept_with_all_that_is_known_of_it(tmp_path: Path) -> None:
         assert (bob.key, bob.signing_key, bob.name, bob.nickname) == (b"b" * 32, b"B" * 32, "robert", "Bob of the lab")
         assert bob.addresses == (("192.0.2.3", 7777), ("192.0.2.2", 7777))
         assert (bob.trust, carol.trust, carol.replaced_by) == (Trust.NEW, Trust.VERIFIED, None)
+        assert 0 < carol.seen_at < bob.seen_at < 20_000
 
 
 def test_of_many_addresses_the_last_few_are_loaded(tmp_path: Path) -> None:
@@ -374,8 +375,8 @@ def test_another_key_stops_until_our_person_names_it(tmp_path: Path) -> None:
         (bob,) = store.contacts()
         assert (bob.trust, bob.others) == (Trust.CHANGED, (EVE,))
         with pytest.raises(OvertakenError, match="look again"):
-            store.commit([Replaced(BOB.key, CAROL.key)])
-        store.commit([Replaced(BOB.key, EVE.key)])
+            store.commit([Replaced(BOB.key, CAROL)])
+        store.commit([Replaced(BOB.key, EVE)])
         bob, new = store.contacts()
         assert (bob.replaced_by, bob.nickname, bob.trust) == (EVE.key, None, Trust.CHANGED)
         assert (new.key, new.signing_key, new.nickname, new.trust) == (EVE.key, EVE.signing_key, "Bob", Trust.NEW)
@@ -385,8 +386,8 @@ def test_another_key_stops_until_our_person_names_it(tmp_path: Path) -> None:
 
 def test_whoever_goes_back_to_an_old_key_has_the_old_conversation(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
-        store.commit([BOB, KeyChanged(BOB.key, EVE), Replaced(BOB.key, EVE.key)])
-        store.commit([KeyChanged(EVE.key, BOB), Replaced(EVE.key, BOB.key)])
+        store.commit([BOB, KeyChanged(BOB.key, EVE), Replaced(BOB.key, EVE)])
+        store.commit([KeyChanged(EVE.key, BOB), Replaced(EVE.key, BOB)])
         bob, eve = store.contacts()
         assert (bob.trust, bob.replaced_by, eve.replaced_by) == (Trust.NEW, None, BOB.key)
 
@@ -405,9 +406,9 @@ def test_another_signing_key_alone_is_another_s_too(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
         store.commit([BOB, KeyChanged(BOB.key, other)])
         assert store.contacts()[0].trust is Trust.CHANGED
-        store.commit([Replaced(BOB.key, other.key)])
+        store.commit([Replaced(BOB.key, other)])
         (bob,) = store.contacts()
-        assert (bob.signing_key, bob.trust, bob.replaced_by) == (EVE.signing_key, Trust.NEW, None)
+        assert (bob.signing_key, bob.trust, bob.replaced_by, bob.others) == (EVE.signing_key, Trust.NEW, None, ())
 
 
 def test_a_blocked_contact_stays_so_whatever_key_it_has(tmp_path: Path) -> None:
@@ -439,10 +440,70 @@ def test_a_daemon_sees_what_a_command_has_written_and_not_its_own(tmp_path: Path
         assert not store.changed()
 
 
+def test_whoever_answers_as_ever_is_nobody_else(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, KeyChanged(BOB.key, BOB)])
+        assert (store.contacts()[0].trust, store.contacts()[0].others) == (Trust.NEW, ())
+        store.commit([KeyChanged(BOB.key, EVE), KeyChanged(BOB.key, BOB)])
+        assert (store.contacts()[0].trust, store.contacts()[0].others) == (Trust.CHANGED, (EVE,))
+
+
+def test_whoever_answered_in_a_contact_s_place_is_forgotten_with_the_decision(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, KeyChanged(BOB.key, EVE)])
+        for was, trust, others in (
+            (Trust.CHANGED, Trust.BLOCKED, (EVE,)),
+            (Trust.BLOCKED, Trust.CHANGED, (EVE,)),
+            (Trust.CHANGED, Trust.NEW, ()),
+        ):
+            store.commit([Trusted(BOB.key, was, trust)])
+            assert store.contacts()[0].others == others
+        with pytest.raises(OvertakenError, match="nobody with that key"):
+            store.commit([Replaced(BOB.key, EVE)])
+
+
+def test_a_key_takes_a_contact_s_place_only_while_it_is_stopped_and_both_keys_are_named(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, KeyChanged(BOB.key, EVE)])
+        with pytest.raises(OvertakenError, match="nobody with that key"):
+            store.commit([Replaced(BOB.key, Pinned(EVE.key, CAROL.signing_key, "bob", BOB.address))])
+        store.commit([Trusted(BOB.key, Trust.CHANGED, Trust.BLOCKED)])
+        with pytest.raises(OvertakenError, match="nobody with that key"):
+            store.commit([Replaced(BOB.key, EVE)])
+
+
+def test_whoever_is_blocked_takes_nobody_s_place(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, EVE, Trusted(EVE.key, Trust.NEW, Trust.BLOCKED), KeyChanged(BOB.key, EVE)])
+        with pytest.raises(OvertakenError, match="is blocked"):
+            store.commit([Replaced(BOB.key, EVE)])
+        assert [each.trust for each in store.contacts()] == [Trust.CHANGED, Trust.BLOCKED]
+
+
+def test_what_waits_for_a_key_that_is_replaced_is_undelivered(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB])
+        for number in range(3):
+            said = ledger.say(str(number), b"x" * 2_000)
+            assert said
+            ledger.apply(said)
+            store.commit([About(BOB.key, said)])
+        acknowledged = Acknowledged(2, ledger.chain_at(2))
+        ledger.apply(acknowledged)
+        store.commit([About(BOB.key, acknowledged), KeyChanged(BOB.key, EVE), Replaced(BOB.key, EVE)])
+        assert [each.fate for each in store.history(BOB.key)] == ["delivered", "undelivered", "undelivered"]
+        ledger.apply(GivenUp(6, ledger.chain_at(6)))
+        assert shown(store.load()[0][1]) == shown(ledger)
+        assert store.load()[1][1] == Ledger()
+        store.commit([About(BOB.key, Acknowledged(4, bytes(8))), CAROL])  # a daemon's, from before it knew
+        assert shown(store.load()[0][1]) == shown(ledger)
+
+
 def test_whom_a_command_has_made_a_contact_may_be_pinned(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
         store.commit([BOB, KeyChanged(BOB.key, EVE)])
-        store.commit([Replaced(BOB.key, EVE.key)])
+        store.commit([Replaced(BOB.key, EVE)])
         store.commit([EVE])
         with pytest.raises(OvertakenError, match="look again"):
             store.commit([Pinned(EVE.key, BOB.signing_key, "bob", BOB.address)])

@@ -289,7 +289,7 @@ def test_enters_on_an_empty_line_are_no_text() -> None:
         await daemon.say("QUIT|bob", "PONG|")
         await screen.see("Call whom?")
         screen.press("\r\r\r127.0.0.3\r")
-        await _hear(daemon, screen, "CONNECTING|127.0.0.3")
+        await _hear(daemon, screen, *["WHO|", "PING|"] * 3, "CONNECTING|127.0.0.3")
 
     watch(script, *CALL)
 
@@ -341,6 +341,8 @@ def test_people_who_come_move_nothing_under_the_fingers() -> None:
         await screen.see("ann has come · Enter lists")
         assert sum("Here now" in row for row in screen.rows) == 1
         screen.press("\x7f\r")
+        await _hear(daemon, screen, "WHO|", "PING|")
+        await daemon.say("PONG|")
         await screen.see("   2 bob")
         screen.press("1\r")
         await _hear(daemon, screen, "CONNECTING|127.0.0.3:7777")

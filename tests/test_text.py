@@ -117,3 +117,30 @@ def test_names(name: str) -> None:
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(LineError, match="expected"):
         check_user(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("Jürgen", "Juergen"),
+        ("Ju\u0308rgen", "Juergen"),
+        ("José Ñandú", "Jose Nandu"),
+        ("Łukasz Žižek", "Lukasz Zizek"),
+        ("O\u2019Brien", "O'Brien"),
+        ("a|b", "ab"),
+        ("bob\u200b", "bob"),
+        ("\uff22\uff4f\uff42", "Bob"),
+        ("ü" * 32, "ue" * 16),
+    ],
+)
+def test_a_name_that_is_not_ascii_is_refused_with_one_that_is(name: str, instead: str) -> None:
+    with pytest.raises(LineError, match=r"expected printable ASCII without \|, such as ") as caught:
+        check_user(name)
+    assert str(caught.value).endswith(f"such as {instead!r}")
+    assert check_user(instead) == instead
+
+
+@pytest.mark.parametrize("name", ["李明", "|", "\u200b", "Дима", "\x1b"])
+def test_a_name_without_a_letter_of_ascii_is_refused_without(name: str) -> None:
+    with pytest.raises(LineError, match=r"expected printable ASCII without \|$"):
+        check_user(name)

@@ -165,7 +165,7 @@ def test_a_port_that_nobody_listens_at_is_reported(host: str) -> None:
         datagrams = Datagrams((host, 0), heard)
         datagrams.send(Send(b"to nobody", nobody))
         await heard.until(1)
-        assert heard.wakes[0][0] == SendingFailed(nobody, f"nothing listens at {format_address(nobody)}")
+        assert heard.wakes[0][0] == SendingFailed(nobody, f"nothing listens at {format_address(nobody)}", refused=True)
         datagrams.close()
 
     run(scenario)
@@ -262,7 +262,28 @@ def test_queues_of_peers_are_bounded_and_the_refusal_of_one_is_told() -> None:
         assert list(datagrams._queues) == [*peers[2:-1], peers[0], peers[-1]]
         datagrams.send(Send(b"to nobody", peers[-1]))
         await heard.until(1)
-        assert heard.wakes[0][0] == SendingFailed(peers[-1], f"nothing listens at {format_address(peers[-1])}")
+        assert heard.wakes[0][0] == SendingFailed(
+            peers[-1], f"nothing listens at {format_address(peers[-1])}", refused=True
+        )
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_what_partners_have_sent_is_gathered_without_a_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(free_address(), heard)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as partner:
+            partner.bind(("127.0.0.1", 0))
+            datagrams.reserve_queue(partner.getsockname(), None)
+            for number in range(4):
+                partner.sendto(bytes((number,)), datagrams._first.getsockname())
+            datagrams.gather()
+            datagrams.gather()
+            source: Address = partner.getsockname()
+            assert [wake[0] for wake in heard.wakes] == [DatagramReceived(bytes((each,)), source) for each in range(4)]
         datagrams.close()
 
     run(scenario)

@@ -35,9 +35,7 @@ WELL = Facts(
 )
 """Nothing is wrong."""
 NOBODY = replace(WELL, neighbours=(), heard=frozenset(), announcements=frozenset({MINE}), peer=None)
-STOPPED = replace(
-    WELL, no_daemon="No daemon at 127.0.0.1:7778 (why). Start one with: simp daemon", neighbours=(), itself={}
-)
+STOPPED = replace(WELL, no_daemon="whatever: it. is", advice="Start one with: simp daemon", neighbours=(), itself={})
 ALONE = replace(
     NOBODY,
     interfaces=(LINK,),
@@ -59,6 +57,13 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("a daemon that runs", WELL, "daemon", OK, ""),
     ("none", STOPPED, "daemon", FAIL, "^Start one with: simp daemon$"),
     ("none, IPv6 alone", replace(STOPPED, interfaces=(LINK,)), "daemon", FAIL, "^Start one with: simp daemon ::$"),
+    (
+        "none, at the wrong port",
+        replace(STOPPED, client=("127.0.0.1", 7777), advice="That: no"),
+        "daemon",
+        FAIL,
+        "^That: no$",
+    ),
     ("something else", replace(STOPPED, stranger=True), "daemon", FAIL, "--client-port"),
     ("another machine's", replace(WELL, client=("192.0.2.9", 7778), itself={}), "daemon", WARN, "there"),
     ("its port is taken", replace(STOPPED, port_taken=True), "daemon", FAIL, "Start"),
@@ -333,6 +338,15 @@ SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
         seeking(Reply.PRESENT, Link.THERE, person=ABSENT_BOB),
         {"peer": WARN, "answer": OK},
         f"{PERSON} answers this command, but your daemon hasn't heard it; if simp who says so in 10 s, too, .*",
+    ),
+    (
+        "known, and nobody there",
+        replace(
+            seeking(Reply.PRESENT, Link.THERE, person=replace(BOB, name="", source="hosts", known_as="bob")),
+            announcements=frozenset({MINE}),
+        ),
+        {"peer": OK, "answer": OK},
+        f"{PERSON} can be reached: nothing is in the way.",
     ),
     (
         "off, there",

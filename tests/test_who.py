@@ -38,6 +38,13 @@ def listing(*answers: list[str | bytes], wait: bool = False) -> Listing:
     return asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
+def test_whoever_is_known_where_nobody_is_now_is_named_and_not_here() -> None:
+    """client 4.2"""
+    (known,) = listing(["PONG|"], ["SEEN||192.0.2.9:7777|hosts|3|mum", "PONG|"]).people
+    assert known == Person("", "192.0.2.9:7777", "hosts", 3, "mum")
+    assert rows([known]) == ["mum  192.0.2.9:7777  hosts file  heard 3 s ago; nobody there"]
+
+
 def test_the_second_list_counts_and_people_come_first() -> None:
     first: list[str | bytes] = ["SEEN|zoe|192.0.2.9:7777|announced|", "PONG|"]
     second: list[str | bytes] = [
@@ -101,7 +108,17 @@ def test_whatever_has_no_address_is_left_out() -> None:
         ("e\u0301" * 99, '"' + "e\u0301" * 30 + "…"),
         ("\u202eeve", r'"\u202eeve"'),
         ("a\nb", r'"a\x0ab"'),
-        (" " * 50, '" [50 blanks] "'),
+        (" " * 50, '"' + r"\x20" * 7 + "\\x…"),
+        ("bob  192.0.2.7:7  chat", r'"bob \x20192.0.2.7:7 \x20chat"'),
+        ("bob  known", r'"bob \x20known"'),
+        ("bob\u00a0\u3000x", r'"bob\xa0\u3000x"'),
+        ("bob\u200b", r'"bob\u200b"'),
+        ("192.0.2.7", '"192.0.2.7"'),
+        ("fe80::1%eth0", '"fe80::1%eth0"'),
+        ("(2)", '"(2)"'),
+        ("2", '"2"'),
+        ("bob (2)", '"bob (2)"'),
+        ('bob"  x', r'"bob\' \x20x"'.replace("\\'", "'")),
     ],
 )
 def test_a_hostile_name_stays_in_its_column(name: str, shown: str) -> None:

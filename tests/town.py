@@ -10,7 +10,7 @@ from random import Random
 
 from simp_daemon import core
 from simp_daemon.contacts import may_wait
-from simp_daemon.effects import Commit, Effect, Send, Write
+from simp_daemon.effects import Commit, Effect, LogKeys, Send, Write
 from simp_daemon.events import Event
 from simp_daemon.identity import Identity
 from simp_daemon.occurrences import (
@@ -24,10 +24,11 @@ from simp_daemon.occurrences import (
     Stopped,
     TimerFired,
 )
-from simp_daemon.peers.conversation import Means
+from simp_daemon.peers.means import Means
 from simp_daemon.store import Store
 from simp_proto.address import Address
 from simp_proto.noise import KeyPair
+from simp_proto.toolkit.interference import Interference
 
 CLIENT = "the client"
 
@@ -39,6 +40,10 @@ class Town:
         self.homes: dict[Address, Home] = {}
         self.air: deque[tuple[Address, Send]] = deque()
         self.lose: Callable[[Address, Send], bool] = lambda sender, datagram: False
+        self.between: Interference | None = None
+        """Somebody on the path."""
+        self.sent: list[tuple[Address, Send]] = []
+        """Whether it arrived or not."""
         self.passed: list[tuple[Address, Send]] = []
 
     def home(self, name: str, **kind: bool) -> "Home":
@@ -51,6 +56,14 @@ class Town:
         while True:
             while self.air:
                 sender, datagram = self.air.popleft()
+                self.sent.append((sender, datagram))
+                if self.between:
+                    tampered = self.between.pass_on(datagram.data)
+                    if tampered.back:
+                        self.homes[sender].handle(DatagramReceived(tampered.back, datagram.peer))
+                    if tampered.onward is None:
+                        continue
+                    datagram = Send(tampered.onward, datagram.peer, datagram.here)
                 home = self.homes.get(datagram.peer)
                 if home and home.on and not self.lose(sender, datagram):
                     self.passed.append((sender, datagram))
@@ -65,16 +78,17 @@ class Town:
 
 
 class Home:
-    def __init__(
-        self, town: Town, name: str, address: Address, *, sealed: bool = True, only_sealed: bool = False
-    ) -> None:
+    def __init__(self, town: Town, name: str, address: Address, *, sealed: bool = True, **kind: bool) -> None:
         self.town, self.name, self.address = town, name, address
-        self.sealed, self.only_sealed = sealed, only_sealed
+        self.sealed, self.kind = sealed, kind
+        self.keys: list[str] = []
+        self.folder = name
         random = Random(name)
         self.identity = Identity(random.randbytes(32), random.randbytes(32))
         self.random = random
         self.on = False
         self.lines: list[str] = []
+        self.writes: list[str] = []
         self.events: list[Event] = []
         self.runs = 0
         town.homes[address] = self
@@ -86,12 +100,11 @@ class Home:
         means = None
         self.runs += 1
         if self.sealed:
-            self.store = Store(self.town.folder / self.name, daemon=True, clock=lambda: self.town.now)
+            self.store = Store(self.town.folder / self.folder, daemon=True, clock=lambda: self.town.now)
             keys, contacts = KeyPair(self.identity.x25519), self.store.load()
             clock, run = (lambda: int(self.town.now * 1000)), f"run {self.runs}"
-            means = Means(
-                keys, self.identity.signing_key, contacts, self.random.randbytes, clock, run, self.only_sealed
-            )
+            signing_key, random = self.identity.signing_key, self.random.randbytes
+            means = Means(keys, signing_key, contacts, random, clock, run, **self.kind)
         self.core = core.Core(self._perform, self.address, means=means)
         self.on = True
         self.handle(Started())
@@ -145,7 +158,10 @@ class Home:
             case Send():
                 self.town.air.append((self.address, effect))
             case Write(_, line):
-                self.lines.append(line.decode().rstrip("\n"))
+                self.writes.append(line.decode())
+                self.lines += line.decode().rstrip("\n").split("\n")
+            case LogKeys(line):
+                self.keys.append(line)
             case Commit(change):
                 (self.store.defer if may_wait(change) else self._commit)(change)
             case _:

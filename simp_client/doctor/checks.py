@@ -8,10 +8,10 @@ from itertools import combinations
 from typing import Final
 
 from simp_client.doctor.facts import Echo, Facts, Reply
+from simp_client.link import start_command
 from simp_proto.address import format_address, parse_address
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import DAEMON_PORT, MDNS_PORT
 
-_MDNS: Final = 5353
 _ALLOW: Final = {
     "ufw": "sudo ufw allow {}/udp",
     "firewall-cmd": "sudo firewall-cmd --add-port={}/udp",
@@ -48,8 +48,9 @@ def allow(firewall: str, port: int) -> str:
     return _ALLOW.get(firewall, "let UDP {} in and out at the firewall").format(port)
 
 
-def start_command(version: int) -> str:
-    return "simp daemon" if version == 4 else "simp daemon ::"
+def starting(version: int) -> str:
+    """How a daemon is started on all addresses of that version."""
+    return start_command("127.0.0.1" if version == 4 else "::1")
 
 
 def daemon(facts: Facts) -> Said:
@@ -61,10 +62,12 @@ def daemon(facts: Facts) -> Said:
         return FAIL, f"no daemon answers at {ip}, which is another machine", "run simp doctor there"
     if facts.no_daemon:
         only6 = ip == "127.0.0.1" and facts.version == 6
-        start = f"Start one with: {start_command(6)}" if only6 else facts.no_daemon.partition(". ")[2]
-        why = f"isn't running (start it with: {start.rpartition(': ')[2]})"
-        why = f"doesn't answer at {format_address(facts.client)}" if facts.port_taken else why
-        return FAIL, f"this machine's own daemon {why}", start
+        command = starting(6) if only6 else start_command(ip, port)
+        why = f"isn't running (start it with: {command})"
+        if facts.port_taken or port == DAEMON_PORT:
+            why = f"doesn't answer at {format_address(facts.client)}"
+        do = (not only6 and facts.advice) or f"Start one with: {command}"
+        return FAIL, f"this machine's own daemon {why}", do
     if facts.elsewhere:
         return WARN, f"it runs at {ip}, which is another machine", "run simp doctor there"
     return OK, f"it runs, and answers its clients at {format_address(facts.client)}", ""
@@ -121,7 +124,7 @@ def inbound(facts: Facts) -> Said:
     if Reply.PRESENT not in facts.itself.values():
         return UNKNOWN, f"there is no daemon to ask at UDP {facts.port}", ""
     version = facts.version if here else 10 - facts.version
-    again = f"start it again with: {start_command(version)}"
+    again = f"start it again with: {starting(version)}"
     if here:
         return WARN, f"your daemon is at {facts.client[0]}, for this machine alone", again
     if facts.hosts(version):
@@ -134,10 +137,11 @@ def multicast(facts: Facts) -> Said:
     echoes = {facts.echoes[host]: host for host in facts.hosts(facts.version) if host in facts.echoes}
     for echo, way in ((Echo.LOST, "incoming"), (Echo.BLOCKED, "outgoing")):
         if host := echoes.get(echo):
-            seen = f"this machine's own firewall drops {way} UDP {_MDNS} (at {host}), by which people are found"
-            return FAIL, seen, allow(facts.firewall, _MDNS)
+            seen = f"this machine's own firewall drops {way} UDP {MDNS_PORT} (at {host}), by which people are found"
+            return FAIL, seen, allow(facts.firewall, MDNS_PORT)
     if Echo.UNHEARD in echoes:
-        return WARN, f"another program keeps UDP {_MDNS} for itself", f"end it; to see which: ss -ulpn | grep {_MDNS}"
+        which = f"end it; to see which: ss -ulpn | grep {MDNS_PORT}"
+        return WARN, f"another program keeps UDP {MDNS_PORT} for itself", which
     if not echoes:
         return UNKNOWN, f"there is no IPv{facts.version} address in a network to try it from", ""
     return OK, "what this machine sends comes back to it", ""
@@ -171,7 +175,7 @@ def visible(facts: Facts) -> Said:
         return OK, "your daemon announces itself", ""
     if facts.no_daemon or multicast(facts)[0] is not OK:
         return UNKNOWN, "whether others see you can't be told from here", "run simp who on the other machine"
-    do = f"start it again with: {start_command(facts.version)}, and read what it says"
+    do = f"start it again with: {starting(facts.version)}, and read what it says"
     return WARN, "this machine's own daemon isn't announced on this network", do
 
 

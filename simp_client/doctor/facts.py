@@ -70,11 +70,12 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it."""
+    """What is known of this machine, of its network, and of one peer."""
 
     port: int  # the daemons'
     client: Address = ("127.0.0.1", CLIENT_PORT)  # where this machine's daemon was asked
     no_daemon: str = ""  # why it can't be asked, if it can't
+    advice: str = ""  # what to do about that
     stranger: bool = False  # whether something else took the connection
     neighbours: tuple[Person, ...] = ()  # those whom the daemon lists
     looks: bool = True  # whether it looks for anybody, and announces itself (discovery 5.1)

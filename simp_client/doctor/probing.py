@@ -16,14 +16,14 @@ from simp_client.doctor.verdicts import listed, nobodys, places
 from simp_client.link import NoDaemonError
 from simp_client.listing import list_neighbours
 from simp_proto.address import Address, parse_address
-from simp_proto.constants import DAEMON_PORT
+from simp_proto.constants import DAEMON_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES
 from simp_proto.errors import AddressError
 from simp_proto.interfaces import interfaces
 from simp_proto.printable import printable
 from simp_proto.udp import AFAR, resolved
 
-_LISTING: Final = 3.5
-"""Seconds until the daemon's list is true: whoever has vanished is gone after 3."""
+_LISTING: Final = PRESENCE_TRIES * PRESENCE_INTERVAL + 0.5
+"""Seconds until the daemon's list is true: whoever has vanished is gone by then."""
 
 
 def gather(client: Address | None, client_port: int, port: int, wanted: str | None) -> Facts:
@@ -64,7 +64,7 @@ def _listing(facts: Facts) -> Facts:
     try:
         listing = asyncio.run(list_neighbours(facts.client, _LISTING))
     except NoDaemonError as error:
-        return replace(facts, no_daemon=str(error))
+        return replace(facts, no_daemon=str(error), advice=error.advice)
     return replace(facts, neighbours=tuple(listing.people), looks=listing.looks)
 
 

@@ -16,16 +16,16 @@ from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
 from simp_client.doctor.facts import Announcement, Echo, Reply
+from simp_proto import presence
 from simp_proto.address import Address
-from simp_proto.constants import IDENTITY, PRESENCE_ANSWER, PRESENCE_QUESTION, SERVICE, Control, Framing, Type
-from simp_proto.datagram import Datagram, build, parse
+from simp_proto.constants import IDENTITY, MDNS_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES, SERVICE
+from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
-from simp_proto.printable import NOBODY, names_person, printable
+from simp_proto.printable import NOBODY, printable
 from simp_proto.udp import LARGEST, address_of, resolved
 
-_QUESTION: Final = build(Datagram(Type.CONTROL, Control.ACK, 0, NOBODY.encode(), PRESENCE_QUESTION, Framing.HEADER))
+_QUESTION: Final = presence.question(NOBODY.encode())
 _LISTEN: Final = 2.5
-_MDNS: Final = 5353
 _GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
 _INSTANCE: Final = re.compile(rf"(?:(.+) )?({IDENTITY})\.{re.escape(SERVICE)}$")
 
@@ -34,7 +34,7 @@ _Read = Callable[[bytes], _Answer | None]
 
 
 def ask(address: Address, question: bytes, read: _Read[_Answer], tries: int) -> tuple[Reply, _Answer | None]:
-    """What comes back within a second for each try, and what was read in it."""
+    """What comes back within the time for each try, and what was read in it."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
         try:
             udp.connect(resolved(address))
@@ -42,7 +42,7 @@ def ask(address: Address, question: bytes, read: _Read[_Answer], tries: int) -> 
             return Reply.NO_ROUTE, None
         sent = False
         for _ in range(tries):
-            end = time.monotonic() + 1
+            end = time.monotonic() + PRESENCE_INTERVAL
             try:
                 udp.send(question)
                 sent = True
@@ -68,11 +68,11 @@ def present(address: Address) -> tuple[Reply, str | None]:
     def read(data: bytes) -> str | None:
         with suppress(DatagramError):
             answer = parse(data)
-            if answer.payload == PRESENCE_ANSWER:
-                return printable(answer.name) if names_person(answer.name) else ""
+            if presence.is_answer(answer):
+                return printable(presence.person(answer))
         return None
 
-    return ask(address, _QUESTION, read, 3)
+    return ask(address, _QUESTION, read, PRESENCE_TRIES)
 
 
 def announced_at(host: str, interface: str) -> frozenset[Announcement]:
@@ -81,7 +81,7 @@ def announced_at(host: str, interface: str) -> frozenset[Announcement]:
     def read(data: bytes) -> frozenset[Announcement] | None:
         return frozenset(_announcements(_records(data) or [], interface)) or None
 
-    return ask((host, _MDNS), _services(), read, 2)[1] or frozenset()
+    return ask((host, MDNS_PORT), _services(), read, 2)[1] or frozenset()
 
 
 def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Announcement]]:
@@ -95,8 +95,8 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
         for end in (began + 1, began + _LISTEN):  # twice, since one may be lost
             for udp, host in sockets.items():
                 try:
-                    udp.sendto(question, (_GROUPS[udp.family], _MDNS))
-                    echoes.setdefault(host, Echo.LOST if udp.getsockname()[1] == _MDNS else Echo.UNHEARD)
+                    udp.sendto(question, (_GROUPS[udp.family], MDNS_PORT))
+                    echoes.setdefault(host, Echo.LOST if udp.getsockname()[1] == MDNS_PORT else Echo.UNHEARD)
                 except PermissionError:
                     echoes[host] = Echo.BLOCKED
                 except OSError:
@@ -116,7 +116,7 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
 
 def _at_group(host: str, stack: ExitStack) -> socket.socket | None:
     """A socket for multicast at the interface that has this address; of IPv6, one of the link's own."""
-    where: tuple[Any, ...] = resolved((host, _MDNS))
+    where: tuple[Any, ...] = resolved((host, MDNS_PORT))
     family, level, join, by = socket.AF_INET, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.IP_MULTICAST_IF
     interface = where[3].to_bytes(4, sys.byteorder) if ":" in host else socket.inet_aton(host)
     if ":" in host:

@@ -1,13 +1,12 @@
 """What facts mean: a finding for each check, and a sentence about whoever is looked for, for an administrator. Pure."""
 
 from dataclasses import replace
-from difflib import get_close_matches
 from ipaddress import ip_address
 
-from simp_client.doctor.checks import CHECKS, FAIL, OK, UNKNOWN, WARN, Finding, allow, start_command
+from simp_client.doctor.checks import CHECKS, FAIL, OK, UNKNOWN, WARN, Finding, allow, starting
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
 from simp_client.events import Person
-from simp_client.people import called, may_come
+from simp_client.people import called, may_come, nearest
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.interfaces import no_machines
@@ -62,7 +61,7 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
     address, host = format_address(peer.address), peer.address[0]
     person = listed(facts, peer.address)
     announced = next((each.name for each in facts.announcements if host in each.hosts), "")
-    name = peer.name or (person.name if person else announced)
+    name = peer.name or (person.other.name if person else announced)
     who = f"{name} ({address})" if name else address
     if person is None:
         seen = "there is no daemon to list it" if facts.no_daemon else f"your daemon doesn't list {address}"
@@ -87,7 +86,7 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
 def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     """Why that leads to nobody's address."""
     wanted, found = peer.wanted, [format_address(each) for each in places(facts, peer.wanted)]
-    names = {each.name for each in facts.neighbours} | {each.name for each in facts.announcements}
+    names = {each.other.name for each in facts.neighbours} | {each.name for each in facts.announcements}
     nobody, choose = f"Nobody called {wanted} is known on this network", "choose somebody whom simp who lists"
     if len(found) > 1:
         seen = f"{len(found)} people are called {wanted}, so that the name alone leads to nobody"
@@ -99,10 +98,8 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
         return start, Finding("peer", FAIL, peer.mistake, choose)
     if wanted in names:
         return f"{wanted} is ", Finding("peer", FAIL, "whoever is at this machine itself", choose)
-    alike = {each.casefold(): each for each in sorted(names) if each}
-    for near in get_close_matches(wanted.casefold(), alike, 1):
-        seen = f"{nobody}, but {alike[near]} is"
-        return "", Finding("peer", FAIL, seen, f"if that is meant: simp doctor {alike[near]}")
+    if near := nearest(wanted, names):
+        return "", Finding("peer", FAIL, f"{nobody}, but {near} is", f"if that is meant: simp doctor {near}")
     for each in (own[name] for name in ("interfaces", "daemon", "inbound", "multicast", "visible")):
         if each.verdict is FAIL or (each.verdict is WARN and each.check == "visible"):
             start = f"Whether anybody called {wanted} is here can't be told, since "
@@ -118,7 +115,7 @@ def _reached(facts: Facts, own: dict[str, Finding], peer: Peer, host: str, perso
         return "answers"
     if on and not local and facts.itself.get(peer.source or "", Reply.REFUSED) is Reply.REFUSED:
         where = f"this machine's own daemon is only at {', '.join(on)}, from where no way leads there"
-        return f"answers, but {where} (start it again with: {start_command(6 if ':' in host else 4)})"
+        return f"answers, but {where} (start it again with: {starting(6 if ':' in host else 4)})"
     if person is not None and person.seconds is not None:
         return "can be reached: nothing is in the way"
     if own["visible"].verdict is WARN:
@@ -166,7 +163,7 @@ def _unanswered(facts: Facts, own: dict[str, Finding], peer: Peer, address: Addr
         return there, Finding("answer", FAIL, f"its daemon is at {where}", f"simp doctor {others[0]}")
     if reply is Reply.REFUSED and not runs:
         seen = f"no daemon runs at {port}{f'; one is at {where}' if others else ''}"
-        return there, Finding("answer", FAIL, seen, f"over there, start it: {start_command(6 if ':' in host else 4)}")
+        return there, Finding("answer", FAIL, seen, f"over there, start it: {starting(6 if ':' in host else 4)}")
     if reply is Reply.REFUSED or (reply is Reply.PROHIBITED and (runs or link is Link.THERE)):
         return there, Finding("answer", FAIL, f"something rejects {port} to it: its firewall", let_in)
     if link is Link.ABSENT and runs:

@@ -1,12 +1,12 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon import events
 from simp_daemon.effects import Client, Write
-from simp_daemon.events import Event, Why
+from simp_daemon.events import Event, Security, Why
 from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
 from simp_proto.address import Address, format_address, parse_address
@@ -52,6 +52,8 @@ class Attachment:
         self._emit = emit
         self._requests = {peer: _Other(peer, name) for peer, name in endpoint.requests}
         self._partner: _Other | None = None
+        self._wish = ""
+        """What our client called the partner when it called them."""
         self._said = 0
         self._warned = False
         outbox.forget()
@@ -62,13 +64,18 @@ class Attachment:
             Word.QUIT: self._quit,
         }
 
-    def greet(self, name: str, missed: Iterable[tuple[Address, str, int]]) -> None:
-        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now."""
+    def greet(
+        self, name: str, missed: Iterable[tuple[Address, str, int]], told: Mapping[Address, events.RequestReceived]
+    ) -> None:
+        """Tells who called while nobody was there, and how many seconds ago they gave up; then who calls now, with what
+        was `told` of each.
+        """
         self._write(Word.CONNECTED, name)
         for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
-            self._tell(Word.CONNECTING, request)
+            asked = told.get(request.peer)
+            self._tell(Word.CONNECTING, request, asked.security if asked else None)
 
     @property
     def waiting(self) -> int:
@@ -99,11 +106,13 @@ class Attachment:
         try:
             if line.word not in self._wishes:
                 raise LineError(f"read {line.word}|, which only a daemon says")
+            if not line.payload and line.word is not Word.CHAT:  # nobody has no name (client 3.3)
+                raise LineError("read no name and no address, expected one")
             self._wishes[line.word](line.payload, now)
         except (SimpError, ValueError) as error:
             self._write(Word.ERROR, str(error))
             # What was refused ends like any other call or message, so that nobody waits for it (client 4.1).
-            if line.word is Word.CONNECTING:
+            if line.word is Word.CONNECTING and line.payload:
                 self._write(Word.QUIT, line.payload)
             elif line.word is Word.CHAT:
                 self._write(Word.UNDELIVERED, str(self._said))
@@ -119,15 +128,16 @@ class Attachment:
             self._endpoint.accept(peer, now)
         else:
             self._endpoint.call(peer, now, name)
-        self._partner = self._requests.pop(peer, _Other(peer, name))
+        self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
         """The address, or that of the only one who has that name (discovery 4.1)."""
         try:
             return parse_address(payload, DAEMON_PORT), ""
         except AddressError as error:
-            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == payload]
-            found = list(dict.fromkeys(asking + self._neighbours.called(payload, now)))
+            name = printable_name(payload)
+            asking = [each.peer for each in self._requests.values() if printable_name(each.name) == name]
+            found = list(dict.fromkeys(asking + self._neighbours.called(name, now)))
             if not found:
                 raise AddressError(f"{error}, or the name of somebody who is here") from None
         return _only(found, payload), payload
@@ -135,7 +145,7 @@ class Attachment:
     def _accept(self, payload: str, now: float) -> None:
         request = self._find(payload, list(self._requests.values()))
         self._endpoint.accept(request.peer, now)
-        self._partner = self._requests.pop(request.peer)
+        self._partner, self._wish = self._requests.pop(request.peer), ""
 
     def _quit(self, payload: str, now: float) -> None:
         self._endpoint.quit(self._find(payload, self._others).peer, now)
@@ -156,16 +166,18 @@ class Attachment:
 
     def _find(self, who: str, candidates: list[_Other]) -> _Other:
         """The conversation with that peer: by address, which can be nobody's name, or by name (client 4)."""
+        if self._partner in candidates and who == self._wish:  # a client may not have learnt yet who that is
+            return self._partner
         try:
             address = parse_address(who, DAEMON_PORT)
         except AddressError:
-            found = [each for each in candidates if printable_name(each.name) == who]
+            found = [each for each in candidates if printable_name(each.name) == printable_name(who)]
         else:
             found = [each for each in candidates if each.peer == address]
         if not found:
             names = ", ".join(f"{each.called} ({format_address(each.peer)})" for each in candidates)
             raise NotNowError(f"read {who!r}, expected one of: {names}" if names else f"nobody called {who!r} is here")
-        _only([each.peer for each in found], who)
+        _only(list(dict.fromkeys(each.peer for each in found)), who)  # the chat before a request of the same peer
         return found[0]
 
     # -- what it is told
@@ -186,14 +198,15 @@ class Attachment:
                 self._partner = _Other(peer, name, chatting=True)
                 self._said = 0
                 self._outbox.forget()
-                self._tell(Word.CONNECTED, self._partner)
-                self._secured(event)
+                self._tell(Word.CONNECTED, self._partner, event.security, logged=event.logged)
+            case events.Secured(peer, name, security, logged) if self._partner and self._partner.peer == peer:
+                self._write(Word.SECURED, _secured(self._partner, security, logged=logged))
             case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
-                self._tell(Word.CONNECTING, self._requests[peer])
-                self._secured(event)
-            case events.Rang(peer, name):
-                self._partner = _Other(peer, name)
+                self._tell(Word.CONNECTING, self._requests[peer], event.security)
+            case events.Rang(peer, name):  # SIMP/2 says no name before it can be sealed
+                called = self._partner.name if self._partner and self._partner.peer == peer else ""
+                self._partner = _Other(peer, name or called)
                 self._tell(Word.RINGING, self._partner)
             case events.Unattended(peer, name):
                 self._tell(Word.AWAY, _Other(peer, name))
@@ -218,26 +231,23 @@ class Attachment:
                     self._partner = None
                 self._write(Word.QUIT, called)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
-        """The system says why nothing gets to that peer."""
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
+        """The system says why nothing gets to that peer; `refused`: nothing listens there."""
         if self._partner and self._partner.peer == peer and not self._warned:
             self._warned = True  # again once something has been heard of it: anyone can make up such failures (spec 10)
-            name, where = self._partner.name, format_address(peer)
-            if self._partner.chatting and name and why == f"nothing listens at {where}":
-                why = f"{self._partner.called}'s daemon doesn't run at {where}"
+            if refused and self._partner.chatting and self._partner.name:
+                why = f"{self._partner.called}'s daemon doesn't run at {format_address(peer)}"
             self._write(Word.ERROR, why)
 
     def _write(self, word: Word, payload: str = "") -> None:
         self._emit(Write(self.client, format_line(Line(word, payload))))
 
-    def _tell(self, word: Word, other: _Other) -> None:
-        self._write(word, f"{other.called}|{format_address(other.peer)}")
-
-    def _secured(self, event: events.Connected | events.RequestReceived) -> None:
-        """How that chat is secured, or would be (client 4.2)."""
-        if event.security:
-            called = self._called(event.peer, event.name)
-            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}")
+    def _tell(self, word: Word, other: _Other, security: Security | None = None, *, logged: bool = False) -> None:
+        """In one write with how it is secured, so that whoever has read the one knows the other (client 4.3)."""
+        lines = [Line(word, f"{other.called}|{format_address(other.peer)}")]
+        if security:
+            lines.append(Line(Word.SECURED, _secured(other, security, logged=logged)))
+        self._emit(Write(self.client, b"".join(map(format_line, lines))))
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""
@@ -251,6 +261,11 @@ class Attachment:
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(peer, name)
+
+
+def _secured(other: _Other, security: Security, *, logged: bool) -> str:
+    """How the chat with that one is secured, or would be, as the payload of SECURED (client 4.3)."""
+    return f"{other.called}|{format_address(other.peer)}|{security}{'|logged' if logged else ''}"
 
 
 def _only(found: list[Address], name: str) -> Address:

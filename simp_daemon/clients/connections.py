@@ -6,7 +6,7 @@ from typing import Final
 
 from simp_daemon.clients.attachment import Attachment, describe
 from simp_daemon.effects import Announce, Client, Close, Throttle, Write
-from simp_daemon.events import Ended, Event, Why
+from simp_daemon.events import Ended, Event, RequestReceived, Why
 from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.peers.strangers import source_of
@@ -63,6 +63,7 @@ class Connections:
         self._ending: dict[Client, float] = {}
         self._attachment: Attachment | None = None
         self._missed: dict[Address, tuple[str, float]] = {}
+        self._requests: dict[Address, RequestReceived] = {}  # what was told of those that wait
 
     def connected(self, client: Client, now: float, *, local: bool) -> None:
         """A new connection; `local` says whether it may use this daemon (client 1.2)."""
@@ -120,6 +121,10 @@ class Connections:
 
     def happened(self, event: Event, now: float) -> None:
         """Tells the attached client; where there is none, calls that end are kept for the next (client 4.2)."""
+        if isinstance(event, RequestReceived):
+            waiting = {peer for peer, _ in self._endpoint.requests}
+            self._requests = {peer: each for peer, each in self._requests.items() if peer in waiting}
+            self._requests[event.peer] = event
         if self._attachment:
             self._attachment.happened(event)
         elif isinstance(event, Ended) and event.why in (Why.FIN, Why.ERR, Why.EXPIRED):
@@ -141,10 +146,10 @@ class Connections:
         if self._attachment:
             self._attachment.warn(text)
 
-    def sending_failed(self, peer: Address, why: str) -> None:
+    def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """Tells whoever calls that peer or chats with it."""
         if self._attachment:
-            self._attachment.sending_failed(peer, why)
+            self._attachment.sending_failed(peer, why, refused=refused)
 
     def step(self, now: float) -> bool:
         """Answers the next line that has arrived, if there is one that may be read."""
@@ -236,7 +241,8 @@ class Connections:
         check_user(name)
         attachment = Attachment(client, self._endpoint, self._neighbours, self._outbox, self._emit)
         self._attachment = connection.attachment = attachment
-        attachment.greet(name, ((peer, caller, round(now - at)) for peer, (caller, at) in self._missed.items()))
+        missed = ((peer, caller, round(now - at)) for peer, (caller, at) in self._missed.items())
+        attachment.greet(name, missed, self._requests)
         self._missed.clear()
         self._attend(name, now)
 

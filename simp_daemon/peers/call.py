@@ -136,6 +136,8 @@ class Call:
         """When the peer last brought about a SYN."""
         self.clear = 0
         """Answers of SIMP/1 that were ignored."""
+        self.elsewhere: Address | None = None
+        """Who was named to our person as perhaps answering it (S1 4.11)."""
         self.other: Reading | None = None
         """The last ANSWER with another key."""
         self.answer = b""

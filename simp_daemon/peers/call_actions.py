@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from simp_daemon.events import ErrorReceived, Rang, Why
-from simp_daemon.peers.call import Call, Reading
+from simp_daemon.peers.call import FIRST_PAUSE, Call, Reading
 from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
     GONE,
@@ -48,7 +48,7 @@ class Happening(NamedTuple):
 
 def dial(call: Call, happening: Happening) -> None:
     """sends SYN (4.4)"""
-    call.put(None, happening.now)
+    call.put(None, happening.now, FIRST_PAUSE if call.expected else RETRANSMISSION_INTERVAL)
 
 
 def prove(call: Call, happening: Happening) -> None:
@@ -258,7 +258,8 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     key, hello, pins, caller = read.handshake.remote_static, read.hello, call.own.pins, call.ephemeral is not None
     call.own.outlet.append(
         Established(
-            *(call.peer, call.here, call.tag, key, hello, (keys[0], keys[1]), handshake_hash),
+            *(call.peer, call.here, call.tag, key, hello, (keys[0], keys[1]), read.handshake.payload_keys),
+            handshake_hash,
             *(caller, read.state, round_trip),
         )
     )
@@ -266,5 +267,5 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     call.expected = pins.get(key) or pins.add(key, hello.signing_key, name)
     call.expected.open = True
     if names_person(name):  # a daemon that goes on before its person is back has none
-        call.expected.name = name
+        pins.rename(call.expected, name)
     pins.reach(call.expected, call.peer)

@@ -29,8 +29,9 @@ class Consent:
 class Established:
     """A session with whoever has the static key `key`, and says `hello`; the peer is pinned before what follows.
 
-    `keys` are those for the caller's and the callee's records, and `caller` says which we are. Of the callee's,
-    `state` was in the CONFIRM, and `round_trip` is that of the ANSWER, in seconds, if it went out once.
+    `keys` are those for the caller's and the callee's records, `payload_keys` those of messages 2 and 3, for a key
+    log, and `caller` says which we are. Of the callee's, `state` was in the CONFIRM, and `round_trip` is that of the
+    ANSWER, in seconds, if it went out once.
     """
 
     peer: Address
@@ -39,6 +40,7 @@ class Established:
     key: bytes
     hello: Hello
     keys: tuple[bytes, bytes] = field(repr=False)
+    payload_keys: tuple[bytes, ...] = field(repr=False)
     handshake_hash: bytes
     caller: bool
     state: State | None

@@ -40,7 +40,7 @@ class Input(Enum):
     CLEAR_TO_CONTACT = "answer of SIMP/1, where a contact was called"
     RECORD = "the first record of the session"
     # our person
-    CALL = "our person calls, or a daemon quietly"
+    CALL = "our person calls, or a daemon quietly; again, where a FIN of SIMP/1 takes back the call before"
     ACCEPT = "our person accepts, or calls the caller"
     ACCEPT_NOTHING = "the same, where the caller's `e` is of low order"
     QUIT = "our person declines or cancels"
@@ -139,6 +139,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
         Input.SYN: _cell(State.ENDING, do.repeat),
         Input.OVER: _cell(State.OVER, do.acknowledge),
         Input.ACK_OF_OVER: _cell(State.OVER),
+        Input.CALL: _cell(State.OVER),
         Input.LAST_TRY: _cell(State.OVER),
     },
     State.OVER: {

@@ -3,18 +3,18 @@
 It outlives sessions, addresses and runs of the daemon. `now` is in seconds on any clock that never goes back.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from simp_daemon import events
-from simp_daemon.contacts import About, Contact
-from simp_daemon.effects import Commit, Send
+from simp_daemon.contacts import About
+from simp_daemon.effects import Commit, LogKeys, Send
 from simp_daemon.events import Event, Reason, Security, Why
 from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
 from simp_daemon.peers.call_news import Established
 from simp_daemon.peers.link import state_of
+from simp_daemon.peers.means import Means
 from simp_daemon.peers.outlet import News
 from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.sealed_session import SealedSession
@@ -29,11 +29,10 @@ from simp_proto.constants import (
     Operation,
 )
 from simp_proto.datagram import text_of
-from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
 from simp_proto.sealed.payloads import Record
 
-Outlet = list[Send | Commit | Event]
+Outlet = list[Send | Commit | LogKeys | Event]
 
 LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
 """Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
@@ -45,24 +44,6 @@ _REASONS: Final[dict[int, str]] = {
     CloseReason.TOO_LONG: "a message is longer than the other daemon takes",
     CloseReason.DISK_FULL: "the disk of the other daemon is full",
 }
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a daemon needs besides time to speak SIMP/2: its keys, whom it knows, random bytes, a clock on the wall.
-
-    `clock` is in milliseconds since 1970, for show only (spec 7.1); `run` is a word that no other run of the daemon
-    has, so that no token of a message is used twice.
-    """
-
-    keys: KeyPair
-    signing_key: bytes
-    contacts: Sequence[tuple[Contact, Ledger]]
-    random: Callable[[int], bytes]
-    clock: Callable[[], int]
-    run: str
-    only_sealed: bool = False
-    """Whether SIMP/1 is refused (spec 9.5)."""
 
 
 class Conversation:
@@ -79,7 +60,7 @@ class Conversation:
         self._slow = False
         self._peer = pin.address
         self._asked_at = self._resumed = 0.0
-        self._doubtful = 0
+        self._doubtful = self._missing = 0  # what our person is to be told once it is there
         if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
             self._give_up()
 
@@ -118,15 +99,16 @@ class Conversation:
         """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
         if not self.ledger.open:
             self._give_up()
+            self.session = None  # its link knows nothing of that
         self._apply(Opened(wanted))
 
     def begin(self, established: Established, now: float) -> None:
         """A session is on, in the place of any earlier one (spec 5.5)."""
         if not self.ledger.open:
             self.consent(True)
-        self.session = SealedSession(established, self.ledger, self, now)
         if not self.chatting:
             self._peer = established.peer
+        self.session = SealedSession(established, self.ledger, self, now)
         self._pump(now)
 
     def receive(self, operation: Operation, record: Record, now: float) -> Reason | None:
@@ -142,7 +124,8 @@ class Conversation:
         """Our person takes it up."""
         assert self.session
         self.chatting, self._peer = True, self.session.peer
-        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security))
+        logged = self._means.logs_keys
+        self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
 
     def say(self, message: int, text: str, now: float) -> None:
@@ -159,11 +142,13 @@ class Conversation:
         self.session.link.leave()
         self._pump(now)
 
-    def hold(self, held: bool, now: float) -> None:
-        """Whether our person can take no message for now (S1 8.4)."""
-        if self._slow is not held:
+    def hold(self, held: bool, now: float) -> bool:
+        """Whether our person can take no message for now (S1 8.4). Returns whether that is news."""
+        news = self._slow is not held
+        if news:
             self._slow = held
             self._pump(now)
+        return news
 
     # -- time
 
@@ -210,9 +195,15 @@ class Conversation:
             return
         self.session.link.held = self.ledger.open and (self._slow or not self.chatting)
         self.session.pump(now)
-        if self._doubtful:
-            count, self._doubtful = self._doubtful, 0
-            self._tell(f"{count} of your messages to {self.pin.name} go out again, and may have arrived already")
+        name, doubtful, missing = self.pin.name, self._doubtful, self._missing
+        if self.chatting and (doubtful or missing):
+            self._doubtful = self._missing = 0
+            if doubtful:
+                again = "1 message goes" if doubtful == 1 else f"{doubtful} messages go"
+                self._tell(f"{again} to {name} again, and may have arrived already")
+            if missing:
+                what = "a message, or part of one," if missing == 1 else f"up to {missing} messages"
+                self._tell(f"{what} of {name}'s got lost here, and won't come again: ask {name} for it")
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""
@@ -261,7 +252,7 @@ class Conversation:
             case link_news.Doubtful():
                 self._doubtful += 1
             case link_news.Missing(pieces):
-                self._tell(f"{pieces} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+                self._missing += pieces
             case link_news.Left(reason, text):
                 if reason:
                     self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))

@@ -1,16 +1,24 @@
 """All conversations of SIMP/2 of one daemon: by contact, by session, and by when they have something to do."""
 
-from simp_daemon.contacts import Contact, Reached, Trust
-from simp_daemon.effects import Commit
-from simp_daemon.events import Security
+from simp_daemon import events
+from simp_daemon.contacts import Contact, KeyChanged, Reached, Trust
+from simp_daemon.effects import Commit, LogKeys
+from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
-from simp_daemon.peers.call_news import Established
-from simp_daemon.peers.conversation import Conversation, Means, Outlet
+from simp_daemon.peers import call_news
+from simp_daemon.peers.call_news import CallNews, Established
+from simp_daemon.peers.conversation import Conversation, Outlet
 from simp_daemon.peers.link import state_of
+from simp_daemon.peers.means import Means
 from simp_daemon.peers.pins import Pin, Pins
+from simp_daemon.peers.policy import Sealed
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
+from simp_proto.datagram import name_of
+from simp_proto.errors import NotNowError
 from simp_proto.sealed.frames import State
+from simp_proto.sealed.key_log import SessionKeys, build_line
+from simp_proto.sealed.payloads import session_of
 
 
 class Conversations:
@@ -25,14 +33,11 @@ class Conversations:
         self._filed: dict[bytes, bytes] = {}  # by contact, the session under which it is there
         self._timers: Timers[bytes] = Timers()
         self._chat: Conversation | None = None
+        self._calling: tuple[Address, bytes | None, str] | None = None
         for contact, ledger in means.contacts:
             self.know(contact, ledger)
 
     # -- which there are
-
-    def of(self, key: bytes) -> Conversation:
-        """The one with that contact; raises `KeyError`."""
-        return self._all[key]
 
     def by_session(self, session: bytes) -> list[Conversation]:
         """Those whose records say that."""
@@ -49,6 +54,18 @@ class Conversations:
     def chat(self) -> Conversation | None:
         """The one that our person has before itself."""
         return self._chat if self._chat and self._chat.chatting else None
+
+    @property
+    def sealed(self) -> Sealed | None:
+        """Our person's call or chat of SIMP/2, and with whom."""
+        if chat := self.chat:
+            return Sealed(chat.pin.name, chatting=True)
+        return Sealed(self._calling[2], chatting=False) if self._calling else None
+
+    @property
+    def called(self) -> Address | None:
+        """Whom our person calls, or has accepted, until there is a session."""
+        return self._calling and self._calling[0]
 
     @property
     def live(self) -> list[Conversation]:
@@ -75,6 +92,16 @@ class Conversations:
         unsure = pin.trust is Trust.NEW and len(self._pins.named(pin.name)) > 1
         return Security.CLAIMED if unsure else pin.security
 
+    def meant(self, peer: Address, name: str) -> Pin | None:
+        """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
+        named, there = self._pins.named(name) if name else [], self._pins.at(peer)
+        if len(named) > 1 and there not in named:
+            raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
+        if name and there not in named:  # somebody else has the address now
+            self._pins.release(peer)
+            there = None
+        return named[0] if len(named) == 1 else there
+
     # -- what happens to them
 
     def know(self, contact: Contact, ledger: Ledger) -> Conversation | None:
@@ -93,23 +120,17 @@ class Conversations:
         pin.signing_key, pin.trust = contact.signing_key, contact.trust
         return self._all[contact.key]
 
-    def establish(self, established: Established, now: float) -> Conversation:
-        """A session is on: its contact is pinned before anything is said (spec 7.4)."""
-        key, peer = established.key, established.peer
-        pin = self._pins.get(key)
-        assert pin
-        if key in self._all:
-            self._outlet.append(Commit(Reached(key, pin.name, peer)))
-        else:
-            self._all[key] = Conversation(pin, Ledger(open=False), self._means, self._outlet)
-            self._outlet.append(Commit(Pinned(key, pin.signing_key, pin.name, peer)))
-        self._all[key].begin(established, now)
-        self.file(self._all[key])
-        return self._all[key]
+    def call(self, peer: Address, key: bytes | None, name: str) -> None:
+        """Our person has called, or accepted, whoever is there: that contact, if one; the chat follows."""
+        self._calling = peer, key, name
+
+    def give_up_call(self) -> None:
+        """The call of our person is no longer one of SIMP/2."""
+        self._calling = None
 
     def engage(self, conversation: Conversation, now: float) -> None:
         """Our person takes it up."""
-        self._chat = conversation
+        self._calling, self._chat = None, conversation
         conversation.engage(self.security(conversation.pin), now)
         self.file(conversation)
 
@@ -117,6 +138,86 @@ class Conversations:
         """Our person leaves it."""
         conversation.leave(now)
         self.file(conversation)
+
+    # -- what comes of calls
+
+    def happened(self, news: CallNews, now: float) -> None:
+        """What follows for our person, and for the store."""
+        match news:
+            case Established():
+                self._establish(news, now)
+            case call_news.Consent(contact, wanted):
+                self._all[contact].consent(wanted)
+                self.file(self._all[contact])
+            case call_news.Requested(peer, name, contact, claims):
+                pin = self._pins.get(contact) if contact else None
+                security = pin.security if pin else Security.CLAIMED if claims else None
+                self._outlet.append(events.RequestReceived(peer, name, security))
+            case call_news.CallOver(peer, name, why, _, quiet):
+                if not quiet:
+                    self._over(peer, name, why)
+            case call_news.KeyChanged(peer, contact, key, hello):
+                other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
+                self._key_changed(peer, self._all[contact], other, now)
+            case call_news.ClearAnswers(peer, contact, _):
+                name = self._all[contact].pin.name
+                words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
+                self._outlet.append(events.ErrorReceived(peer, name, words))
+            case call_news.InTheClear():
+                raise AssertionError("that is for SIMP/1")
+            case _:
+                self._outlet.append(news)
+
+    def _establish(self, established: Established, now: float) -> None:
+        """A session is on: its contact is pinned before anything is said (spec 7.4)."""
+        key, peer, calling = established.key, established.peer, self._calling
+        pin, conversation = self._pins.get(key), self._all.get(key)
+        assert pin
+        if conversation:
+            self._outlet.append(Commit(Reached(key, pin.name, peer)))
+        else:
+            conversation = self._all[key] = Conversation(pin, Ledger(open=False), self._means, self._outlet)
+            self._outlet.append(Commit(Pinned(key, pin.signing_key, pin.name, peer)))
+        if self._means.logs_keys:
+            tag, session = established.tag, session_of(established.handshake_hash)
+            message_2, message_3 = established.payload_keys
+            keys = SessionKeys(tag, session, message_2, message_3, *established.keys)
+            self._outlet.append(LogKeys(build_line(keys)))
+        conversation.begin(established, now)
+        if calling and (key == calling[1] if calling[1] else peer == calling[0]):
+            self._calling = None
+            if conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
+                self.engage(conversation, now)
+        elif conversation.live and not conversation.chatting:
+            self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
+        self.file(conversation)
+
+    def _key_changed(self, peer: Address, conversation: Conversation, other: Pinned, now: float) -> None:
+        """Nothing is said until our person decides (spec 9.4), except where another contact has the address now."""
+        pin = conversation.pin
+        known = self._pins.get(other.key)
+        if known and known is not pin and not known.barred:
+            self._pins.reach(known, peer)
+            pin.address = None  # where it isn't asked for any more
+            words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
+        else:
+            if not pin.barred:
+                pin.trust = Trust.CHANGED
+                self._outlet.append(Commit(KeyChanged(pin.key, other)))
+            words = pin.barred
+        self._outlet.append(events.ErrorReceived(peer, pin.name, words))
+        if pin.barred and conversation.live:
+            self.leave(conversation, now)
+        else:
+            self._over(peer, pin.name, Why.OTHER_KEY)
+
+    def _over(self, peer: Address, name: str, why: Why) -> None:
+        if self.called == peer:
+            self._calling = None
+        if not (self.chat and self.chat.peer == peer):  # which goes on, whatever other call there was
+            self._outlet.append(events.Ended(peer, name, why))
+
+    # -- time
 
     def handle_timer(self, now: float) -> list[bytes]:
         """Does what is due; which contacts are to be called quietly (spec 4.7). Early or repeated calls do nothing."""

@@ -8,28 +8,28 @@ from collections.abc import Sequence
 from typing import Final
 
 from simp_daemon import events
-from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact, Fate, KeyChanged, Trust
+from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact, Fate
 from simp_daemon.effects import Commit, Send
-from simp_daemon.events import Event, Ignored, Reason, Security, Why
-from simp_daemon.facts import Ledger, Pinned
-from simp_daemon.peers import call_news
+from simp_daemon.events import Event, Ignored, Reason, Security
+from simp_daemon.facts import Ledger
 from simp_daemon.peers.call import Own
-from simp_daemon.peers.call_news import CallNews, Established
-from simp_daemon.peers.conversation import Conversation, Means, Outlet
+from simp_daemon.peers.call_news import CallNews, Established, InTheClear
+from simp_daemon.peers.conversation import Outlet
 from simp_daemon.peers.conversations import Conversations
+from simp_daemon.peers.doorkeeper import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
-from simp_daemon.peers.pins import Pin, Pins
-from simp_daemon.peers.policy import OneChat, Sealed
+from simp_daemon.peers.means import Means
+from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing, Operation
-from simp_proto.datagram import Datagram, name_of, offset, parse
+from simp_proto.datagram import Datagram, offset, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
 from simp_proto.printable import NOBODY
 from simp_proto.sealed.payloads import Record, read_payload, read_record
 
-_OFFERED: Final = b" SIMP/2 "
 _PAYLOAD: Final = offset("payload", Framing.HEADER, 0)
 _KINDS: Final = frozenset(bytes((first,)) for first in range(0x80, 0xC0))
 """What SIMP/2's payloads begin with (spec 3.2)."""
@@ -42,15 +42,14 @@ class Exchange:
         self.outlet: Outlet = []
         self._means = means
         self._own = own
-        self._policy = OneChat(self._sealed, rings=not means.only_sealed)
-        strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers)
+        self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
         self._pins = Pins(means.keys)
         self._conversations = Conversations(means, self._pins, self.outlet)
         self._news: list[Send | CallNews] = []
         ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
+        strangers = Strangers()
         self._board = Switchboard(Own(*ours, self._news), strangers)
-        self._calling: tuple[Address, bytes | None, str] | None = None  # whom our person calls, or has accepted
+        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered)
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
@@ -69,11 +68,15 @@ class Exchange:
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
-        looks_sealed = _OFFERED in data or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
-        if not peer[1] or not (looks_sealed or self._board.concerns(peer)):
+        looks_sealed = offers(data) or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
+        concerned = self._board.concerns(peer)
+        if not peer[1] or not (looks_sealed or concerned):
             return False
         if here is not None and self._own and self._board.fail((here, self._own[1]), ITSELF.format(here), now):
             return True  # it is our own call
+        if not concerned and self._board.turns_away(data, peer, now):
+            self._endpoint.refuse(peer, now)
+            return True
         try:
             datagram = parse(data)
         except DatagramError:
@@ -101,7 +104,8 @@ class Exchange:
 
     def ask(self, peer: Address, now: float) -> bool:
         live = any(each.session and each.session.peer == peer for each in self._conversations.live)
-        asked = not live and self._endpoint.ask(peer, now)
+        calls = self._board.has(peer) or self._board.concerns(peer)
+        asked = not (live or calls) and self._endpoint.ask(peer, now)
         self._follow(now)
         return asked
 
@@ -119,6 +123,7 @@ class Exchange:
     def handle_timer(self, now: float) -> None:
         self._endpoint.handle_timer(now)
         self._board.handle_timer(now)
+        self._follow(now)
         for key in self._conversations.handle_timer(now):
             self._board.resume(key, now)
         self._follow(now)
@@ -139,20 +144,21 @@ class Exchange:
 
     def call(self, peer: Address, now: float, name: str = "") -> None:
         """Whoever is called by a contact's name must be that contact (spec 4.4)."""
-        pin = self._meant(peer, name) or self._pins.at(peer)
+        pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
         asks_in_the_clear = any(each == peer for each, _ in self._endpoint.requests)
         foreign = pin is None and self._endpoint.framing_of(peer) is Framing.TRAILER
         if waiting:
             self._policy.check()
-            self._engage(waiting, now)
+            self._conversations.engage(waiting, now)
         elif peer == self._own or asks_in_the_clear or foreign:
             self._endpoint.call(peer, now)
         else:
             self._policy.check()
             header = self._endpoint.framing_of(peer) is Framing.HEADER
             self._board.call(peer, now, pin.key if pin else None, header=header)
-            self._calling = peer, pin.key if pin else None, pin.name if pin else format_address(peer)
+            self._endpoint.give_up(peer)
+            self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer))
         self._follow(now)
 
     def accept(self, peer: Address, now: float) -> None:
@@ -160,8 +166,8 @@ class Exchange:
             raise NotNowError(f"{format_address(peer)} has no waiting request")
         sealed = dict(self._board.requests)
         waiting = self._conversations.by_address(peer)
-        if self._calling:
-            self._board.quit(self._calling[0], now)
+        if called := self._conversations.called:
+            self._board.quit(called, now)
             self._follow(now)
         if not (waiting or peer in sealed):
             self._endpoint.accept(peer, now)
@@ -171,9 +177,9 @@ class Exchange:
             self._endpoint.quit(displaced.record.peer, now)
         self._policy.check()
         if waiting:
-            self._engage(waiting, now)
+            self._conversations.engage(waiting, now)
         else:
-            self._calling = peer, None, sealed[peer] or format_address(peer)
+            self._conversations.call(peer, None, sealed[peer] or format_address(peer))
             self._board.accept(peer, now)
         self._follow(now)
 
@@ -208,8 +214,8 @@ class Exchange:
     def hold(self, peer: Address, held: bool, now: float) -> None:
         chat = self._conversations.chat
         if chat and chat.peer == peer:
-            chat.hold(held, now)
-            self._conversations.file(chat)
+            if chat.hold(held, now):
+                self._conversations.file(chat)
         else:
             self._endpoint.hold(peer, held, now)
         self._follow(now)
@@ -230,10 +236,14 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
+        chat = self._conversations.chat
+        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
             if conversation and conversation.pin.barred and conversation.live:
                 self._conversations.leave(conversation, now)
+        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
+            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
         self._follow(now)
 
     # -- what comes of it
@@ -241,69 +251,27 @@ class Exchange:
     def _follow(self, now: float) -> None:
         """Does what follows from what the switchboard and SIMP/1's endpoint say, in their order."""
         while self._news:
-            self._happened(self._news.pop(0), now)
+            match self._news.pop(0):
+                case Send() as datagram:
+                    self.outlet.append(datagram)
+                case InTheClear() as call:
+                    self._go_clear(call, now)
+                case Established() as established:
+                    self._endpoint.learn(established.peer, Framing.HEADER)
+                    self._conversations.happened(established, now)
+                case news:
+                    self._conversations.happened(news, now)
         while self._endpoint.outlet:
             self._pass_on(self._endpoint.outlet.pop(0))
 
-    def _happened(self, news: Send | CallNews, now: float) -> None:
-        match news:
-            case Established():
-                self._establish(news, now)
-            case call_news.Consent(contact, wanted):
-                self._conversations.of(contact).consent(wanted)
-            case call_news.Requested(peer, name, contact, claims):
-                pin = self._pins.get(contact) if contact else None
-                security = pin.security if pin else Security.CLAIMED if claims else None
-                self.outlet.append(events.RequestReceived(peer, name, security))
-            case call_news.CallOver(peer, name, why, _, quiet):
-                if not quiet:
-                    self._over(peer, name, why)
-            case call_news.KeyChanged(peer, contact, key, hello):
-                self._key_changed(peer, contact, Pinned(key, hello.signing_key, name_of(hello.name), peer))
-            case call_news.InTheClear(peer, user, begun):
-                self._calling = None
-                self._endpoint.adopt(peer, user, begun)
-                if self._means.only_sealed:
-                    self._tell(peer, "", f"{format_address(peer)} speaks SIMP/1 only, which this daemon is to refuse")
-                    self._endpoint.quit(peer, now)
-            case call_news.ClearAnswers(peer, contact, _):
-                name = self._conversations.of(contact).pin.name
-                words = f"somebody answers in the clear in {name}'s place: nothing was sent to them, nor will be"
-                self._tell(peer, name, words)
-            case _:
-                self.outlet.append(news)
-
-    def _establish(self, established: Established, now: float) -> None:
-        conversation, calling = self._conversations.establish(established, now), self._calling
-        self._endpoint.learn(established.peer, Framing.HEADER)
-        if calling and (established.key == calling[1] if calling[1] else established.peer == calling[0]):
-            self._engage(conversation, now)
-        elif conversation.live and not conversation.chatting:
-            pin = conversation.pin
-            security = self._conversations.security(pin)
-            self.outlet.append(events.RequestReceived(conversation.peer, pin.name, security))
-
-    def _engage(self, conversation: Conversation, now: float) -> None:
-        self._calling = None
-        if conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
-            self._conversations.engage(conversation, now)
-
-    def _over(self, peer: Address, name: str, why: Why) -> None:
-        if self._calling and self._calling[0] == peer:
-            self._calling = None
-        self.outlet.append(events.Ended(peer, name, why))
-
-    def _key_changed(self, peer: Address, contact: bytes, other: Pinned) -> None:
-        """Nothing is said until our person decides (spec 9.4); a contact that is barred has answered, perhaps."""
-        pin = self._conversations.of(contact).pin
-        if not pin.barred:
-            pin.trust = Trust.CHANGED
-            self.outlet.append(Commit(KeyChanged(contact, other)))
-        self._tell(peer, pin.name, pin.barred)
-        self._over(peer, pin.name, Why.OTHER_KEY)
-
-    def _tell(self, peer: Address, name: str, text: str) -> None:
-        self.outlet.append(events.ErrorReceived(peer, name, text))
+    def _go_clear(self, call: InTheClear, now: float) -> None:
+        """Whom our person called speaks SIMP/1."""
+        self._conversations.give_up_call()
+        self._endpoint.adopt(call.peer, call.user, call.begun, now)
+        if self._means.only_sealed:
+            words = f"{format_address(call.peer)} can't encrypt, and this daemon runs with --require-encryption"
+            self.outlet.append(events.ErrorReceived(call.peer, "", words))
+            self._endpoint.quit(call.peer, now)
 
     def _pass_on(self, each: Send | Event) -> None:
         """What SIMP/1 says, and what of it is kept."""
@@ -320,22 +288,6 @@ class Exchange:
             case events.MessageUndelivered(_, message):
                 self.outlet.append(Commit(ClearSettled(self._token(message), Fate.UNDELIVERED)))
         self.outlet.append(each)
-
-    # -- who is who
-
-    def _meant(self, peer: Address, name: str) -> Pin | None:
-        """The contact whom our person means by that name, if it has called by one; raises `NotNowError`."""
-        named = self._pins.named(name) if name else []
-        if len(named) > 1:
-            named = [pin for pin in named if pin is self._pins.at(peer)]
-            if not named:
-                raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
-        return named[0] if named else None
-
-    def _sealed(self) -> Sealed | None:
-        if chat := self._conversations.chat:
-            return Sealed(chat.pin.name, chatting=True)
-        return Sealed(self._calling[2], chatting=False) if self._calling else None
 
     def _user(self) -> bytes:
         return (self.user or NOBODY).encode("ascii")

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from simp_daemon.events import Reason
 from simp_proto.constants import REPLAY_WINDOW, CloseReason, Operation
 from simp_proto.errors import SealedError, UnknownFrameError
 from simp_proto.noise import nonce
-from simp_proto.sealed.frames import Frame, build_frames, operation_of, read_frames
-from simp_proto.sealed.payloads import SEAL_SIZE, Record, associated_data, build_record, padded, session_of
+from simp_proto.sealed.frames import Frame, build_frames, operation_of, read_record_frames
+from simp_proto.sealed.opening import open_record
+from simp_proto.sealed.payloads import Record, associated_data, build_record, padded, session_of
 
 _WINDOW: Final = (1 << REPLAY_WINDOW) - 1
 
@@ -62,16 +62,14 @@ class Seal:
 
     def open(self, operation: Operation, record: Record) -> Opened | Reason | Fault:
         """What a record in that operation says, or why it is ignored: then nothing has changed (simp2 6.4)."""
-        counter, sealed = record.counter, record.sealed
+        counter = record.counter
         below = self._highest - counter
         if below >= REPLAY_WINDOW:
             return Reason.OLD
         if below >= 0 and self._seen >> below & 1:
             return Reason.REPLAY
-        associated = associated_data(operation, record.session, counter, len(sealed) - SEAL_SIZE)
-        try:
-            plain = self._theirs.decrypt(nonce(counter), sealed, associated)
-        except InvalidTag:
+        plain = open_record(self._theirs, operation, record)
+        if plain is None:
             return Reason.FORGED
         if below >= 0:
             self._seen |= 1 << below
@@ -84,11 +82,7 @@ class Seal:
 def _read(plain: bytes, operation: Operation, counter: int) -> Opened | Fault:
     """The frames that were sealed, all of which are read before one is obeyed."""
     try:
-        frames = read_frames(plain)
+        return Opened(counter, read_record_frames(plain, operation))
     except SealedError as error:
         unknown = isinstance(error, UnknownFrameError)
         return Fault(counter, CloseReason.UNKNOWN_FRAME if unknown else CloseReason.FAULT, error)
-    if operation is (expected := operation_of(frames)):
-        return Opened(counter, frames)
-    misplaced = SealedError("operation", 1, operation.label, f"{expected.label}, for these frames", section="6.2")
-    return Fault(counter, CloseReason.FAULT, misplaced)

@@ -70,6 +70,11 @@ class Session:
         self.record.user = user
         self._person(Input.CALL, Happening(now))
 
+    def adopt(self, user: bytes, begun: float, now: float) -> None:
+        """A call goes on that began then, and about which our person has been asked already."""
+        self.call(user, begun)
+        self._asked, self._asked_since = int((now - begun) // constants.UNANSWERED_INTERVAL), begun
+
     def accept(self, user: bytes, now: float) -> None:
         self.record.user = user
         self._person(Input.ACCEPT, Happening(now))

@@ -16,7 +16,7 @@ _SOURCES: Final = 1024
 class Allowance:
     """So many a second, and so many at the same time."""
 
-    def __init__(self, rate: int, burst: int) -> None:
+    def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
         self._burst = burst
         self._left = float(burst)

@@ -28,8 +28,9 @@ from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
+from simp_proto import constants
 from simp_proto.address import Address, format_address
-from simp_proto.constants import PENDING_REQUESTS, Control, Framing
+from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
 from simp_proto.sealed.offer import Offer, read_offer, tag_of
@@ -37,6 +38,10 @@ from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Reco
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
+_ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
+"""After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
+_ACKNOWLEDGE_NOTHING: Final = (constants.RINGING, constants.PRESENCE_QUESTION, constants.PRESENCE_ANSWER)
+"""What ACKs may say that are about something else (S1 4.3, 4.12)."""
 
 
 class Switchboard:
@@ -70,6 +75,10 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, ignored))
         return True
 
+    def turns_away(self, data: bytes, peer: Address, now: float) -> bool:
+        """Whether a datagram of SIMP/2 is ignored, before it is parsed, since strangers have had their share."""
+        return self._door.turns_away(data, peer, now, self._calls.goes_on)
+
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
         calls = [call for call in self._calls.all(State.CALLING) if call.peer == peer and not call.quiet]
@@ -102,6 +111,8 @@ class Switchboard:
         for call in self._calls.between(peer, pin):
             if call.state in CALLING:
                 self._calls.input(call, Input.SUPERSEDED, Happening(now))
+            if call.in_the_clear:  # its FIN would end this one
+                self._calls.input(call, Input.CALL, Happening(now))
         self._calls.dial(peer, pin, now, quiet=False, header=header)
 
     def resume(self, contact: bytes, now: float) -> None:
@@ -142,6 +153,10 @@ class Switchboard:
     def concerns(self, peer: Address) -> bool:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
         return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
+
+    def unanswered(self, peer: Address) -> list[Call]:
+        """Our calls to no contact that nothing has answered, and of which a datagram of that stranger may be one."""
+        return [] if self.concerns(peer) else [call for call in self._calls.all(State.CALLING) if not call.expected]
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
@@ -210,7 +225,7 @@ class Switchboard:
         others = [call for call in self._calls.all(State.REQUESTED) if call not in before]
         others = [call for call in others if (call.expected is None) == (new.expected is None)]
         if new.expected is not None:
-            return len(others) < PENDING_REQUESTS
+            return len(others) < constants.PENDING_REQUESTS
         displaced = displaced_by(new.peer, [call.peer for call in others], ())
         for call in others:
             if call.peer == displaced:
@@ -255,6 +270,8 @@ class Switchboard:
 
     def _read_clear(self, datagram: Datagram, peer: Address, now: float) -> bool:
         """Something of SIMP/1: the first answer to a call decides which protocol it is (simp2 3.3, 4.4)."""
+        if datagram.type is not Type.CONTROL:
+            return False
         for call in self._calls.all(*CALLING):
             if call.peer != peer or not (rings(datagram) or datagram.operation in _ANSWERS):
                 continue
@@ -268,9 +285,12 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, Reason.UNSEALED))
             return True
         for call in self._calls.all(State.ENDING):
-            if call.peer == peer and datagram.operation is Control.ACK and call.in_the_clear:
+            if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
+                other = call.framing is Framing.HEADER and datagram.sequence  # that of a chat before (S1 5.1)
+                if datagram.operation is Control.ACK and (other or datagram.payload in _ACKNOWLEDGE_NOTHING):
+                    return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
-                return True
+                return datagram.operation in (Control.ACK, Control.FIN_ACK)
         return False
 
 

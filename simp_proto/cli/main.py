@@ -16,19 +16,26 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _COMMANDS: Final = {
+    "backup": ("simp_client.copies", "Copy your contacts and messages."),
+    "block": ("simp_client.trust", "Keep a contact out."),
     "client": ("simp_client.command", "Chat through a daemon."),
     "completion": ("simp_proto.cli.completion", "Let a shell complete commands, options and files."),
     "conformance": ("simp_proto.conformance.command", "Judge a daemon by the specification."),
+    "contacts": ("simp_client.trust", "Show whom you know by their keys."),
     "daemon": ("simp_daemon.command", "Run the daemon that other daemons call."),
     "decode": ("simp_proto.toolkit.decode", "Show what a datagram's bytes mean, or why two differ."),
     "demo": ("simp_client.demo", "Watch two people chat, datagram by datagram."),
     "dissector": ("simp_proto.toolkit.dissector", "Print a Wireshark dissector."),
     "doctor": ("simp_client.doctor.command", "Find out why somebody can't be reached."),
     "encode": ("simp_proto.toolkit.encode", "Make the bytes of a datagram."),
+    "identity": ("simp_client.trust", "Show your own id and words."),
     "manual": ("simp_proto.cli.manual", "Print manual pages."),
     "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
     "proxy": ("simp_proto.toolkit.proxy", "Simulate a bad network between two daemons."),
+    "restore": ("simp_client.copies", "Put a copy of them back."),
+    "trust": ("simp_client.trust", "Say which key a contact has, after a change."),
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
+    "verify": ("simp_client.trust", "Compare words with a contact."),
     "who": ("simp_client.who", "Show who is here."),
 }
 """Each command's module, which has it by its name, and what it does."""

@@ -1966,7 +1966,7 @@ def before_connect(tester: Tester) -> None:
 
 @_in_a_chat("client 4.1", Request.TYPE, Request.SEE)
 def messages_counted(tester: Tester) -> None:
-    """`ACK\\|n` once the partner's daemon has acknowledged the n-th CHAT line of this chat"""
+    """`ACK\\|n` once the n-th CHAT line of this chat has reached the partner's daemon"""
     tester.shown()
     for text in ("one", "two", "three"):
         tester.acknowledge(tester.hear(text))

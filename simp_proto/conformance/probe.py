@@ -1,6 +1,7 @@
 """`simp probe`: is a SIMP daemon there, and how does it behave before its person does anything?"""
 
 import json
+import secrets
 import sys
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -16,9 +17,11 @@ from simp_proto.conformance.sockets import open_sockets
 from simp_proto.conformance.tester import Received, Tester
 from simp_proto.conformance.trace import RuleBrokenError
 from simp_proto.conformance.wire import NotRunError
-from simp_proto.constants import Control, Framing
-from simp_proto.errors import AddressError
+from simp_proto.constants import KEY_SIZE, Control, Framing
+from simp_proto.errors import AddressError, SealedError
 from simp_proto.printable import names_person, printable
+from simp_proto.sealed.offer import COOKIE_SIZE, PROOF_SIZE, Offer, build_offer, tag_of
+from simp_proto.sealed.payloads import Challenge, read_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Findings:
     """Whether nobody listens there at all."""
     unreadable: int = 0
     """Datagrams that were not SIMP/1."""
+    simp2: bool = False
+    """Whether it speaks SIMP/2, too; it wasn't asked where it was spoken to as by a foreign daemon."""
     elsewhere: str | None = None
     """Another address than the one asked, from which an answer came (spec 1.4)."""
 
@@ -54,11 +59,28 @@ _MORE: Final = 0.3
 """Seconds after an answer in which more may follow, such as a FIN after an ERR."""
 
 
-def find(tester: Tester) -> Findings:
-    """Rings the daemon until it has answered, for one `wait` at most, and takes the call back."""
-    tester.say_syn()
+CHANCE: Final = KEY_SIZE + COOKIE_SIZE + PROOF_SIZE
+"""Random bytes that an offer of SIMP/2 takes."""
+_QUIET: Final = b"\1"
+
+
+def find(tester: Tester, chance: bytes) -> Findings:
+    """Rings the daemon until it has answered, for one `wait` at most, and takes the call back.
+
+    The SYN offers SIMP/2, by `CHANCE` random bytes. A daemon of SIMP/1 rings, as with any offer. One of SIMP/2 has its
+    caller show its address first (simp2 4.1), rings nobody until then, and is called again as by a daemon of SIMP/1:
+    some foreign ones don't survive a second SYN, but that is none.
+    """
+    offer = Offer(_QUIET + chance[:KEY_SIZE], chance[KEY_SIZE:])
+    tester.send(tester.make_syn() if tester.foreign else tester.make(Control.SYN, 0, build_offer(offer)))
     first = tester.find()
-    answers = [first, *tester.collect(within=_MORE)] if first else []
+    simp2 = first is not None and _challenges(first, offer)
+    answers = [first] if first else []
+    if simp2:
+        tester.say_syn()
+        first = tester.find()
+        answers += [first] if first else []
+    answers += tester.collect(within=_MORE) if first else []
     if tester.wire.refused:
         return Findings(refused=True)
     if tester.framing is None and answers:
@@ -78,8 +100,18 @@ def find(tester: Tester) -> Findings:
         refusal=max((each.text for each in refusals), default=None),
         fin_acks=(acknowledged[0], acknowledged[1]),
         unreadable=received - len(answers),
+        simp2=simp2,
         elsewhere=format_address(tester.wire.elsewhere) if tester.wire.elsewhere else None,
     )
+
+
+def _challenges(received: Received, offer: Offer) -> bool:
+    """Whether that is what SIMP/2 answers a first SYN with that offer."""
+    try:
+        said = read_payload(received.datagram)
+    except SealedError:
+        return False
+    return isinstance(said, Challenge) and said.tag == tag_of(offer.e)
 
 
 def _acknowledgement(tester: Tester, number: int, answers: list[Received]) -> int | None:
@@ -107,8 +139,9 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
     """Find out whether a SIMP daemon is at HOST (IP or IP:port), and how it behaves.
 
     Sends a SYN, as a call does, and takes it back with a FIN: for as long as --wait its user sees a call from "tester".
-    Reports which framing the daemon speaks, whether it rings, whether it accepts before anybody can have accepted, and
-    which numbers its ACKs carry. How it numbers its messages shows only in a chat: `simp conformance` has one.
+    Reports which framing the daemon speaks, whether it rings, whether it accepts before anybody can have accepted,
+    which numbers its ACKs carry, and whether it speaks SIMP/2, which the SYN offers. How it numbers its messages shows
+    only in a chat: `simp conformance` has one.
 
     Exit status: 1 when nothing that speaks SIMP answered.
 
@@ -126,7 +159,7 @@ def probe(host: str, bound: str | None, framing: Framing | None, wait: float, as
     with opened as sockets:
         tester = Tester(sockets, framing)
         try:
-            findings = find(tester)
+            findings = find(tester, secrets.token_bytes(CHANCE))
         except (NotRunError, RuleBrokenError) as error:  # there is no way there; or it says things for ever
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
@@ -168,6 +201,8 @@ def in_words(daemon: str, findings: Findings, *, asked: Framing | None) -> list[
     else:
         lines.append("  calls         nothing answers them before its user does")
     lines.append(f"  FIN           {_ACKS.get(findings.fin_acks) or _odd(findings.fin_acks)}")
+    if asked not in (Framing.BARE, Framing.TRAILER):
+        lines.append(f"  SIMP/2        {'spoken, too' if findings.simp2 else 'not spoken'}")
     if findings.unreadable:
         lines.append(f"  unreadable    {findings.unreadable} datagrams that are not SIMP/1")
     if findings.framing == Framing.TRAILER.value and not asked:

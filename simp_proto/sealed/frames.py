@@ -233,6 +233,14 @@ def operation_of(frames: Iterable[Frame]) -> Operation:
     return operation
 
 
+def read_record_frames(plain: bytes, operation: Operation) -> list[Frame]:
+    """The frames of a record in that operation, which must be theirs (simp2 6.2). Raises as `read_frames` does."""
+    frames = read_frames(plain)
+    if operation is not (expected := operation_of(frames)):
+        raise SealedError("operation", 1, operation.label, f"{expected.label}, for these frames", section="6.2")
+    return frames
+
+
 # -- messages (simp2 7.1)
 @dataclass(slots=True)
 class Message:

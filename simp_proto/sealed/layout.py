@@ -67,6 +67,11 @@ class Layout:
         rest = self._fields[-1].allowed if self._rest else range(1)
         self.sizes = range(self.form.size + rest.start, self.form.size + rest.stop)
 
+    @property
+    def places(self) -> list[tuple[str, int, int | None]]:
+        """Each field: its name, where it starts, and its size, which is `None` for bytes to the end."""
+        return [(each.name, each.at, struct.calcsize(f">{each.form}") if each.form else None) for each in self._fields]
+
     def read(self, data: bytes, at: int, end: int, shift: int = 0) -> Any:
         """What is from `at` to `end`, whose size is in `sizes`; an error's offset is higher by `shift`."""
         values = self.form.unpack_from(data, at)

@@ -88,7 +88,7 @@ def _at_least(size: int) -> Construct:
     return Among(GreedyBytes, range(size, MAX_PAYLOAD_SIZES[Framing.HEADER] + 1))
 
 
-_PAYLOADS: Final = {
+PAYLOADS: Final = {
     PayloadKind.CHALLENGE: Layout(Challenge, "3.1", tag=_TAG, cookie=Bytes(COOKIE_SIZE)),
     PayloadKind.RINGING: Layout(Ringing, "3.1", tag=_TAG),
     PayloadKind.ANSWER: Layout(Answer, "3.1", tag=_TAG, message=_at_least(KEY_SIZE + _SEALED_KEY + SEAL_SIZE)),
@@ -107,7 +107,7 @@ OPERATIONS_OF: Final[dict[PayloadKind, tuple[Operation, ...]]] = {
     PayloadKind.RECORD: (Chat.MESSAGE, Control.ERR, Control.FIN, Control.ACK),
 }
 """Where each kind may be (simp2 3.1, 6.2)."""
-_KINDS: Final = {layout.made: kind for kind, layout in _PAYLOADS.items()}
+_KINDS: Final = {layout.made: kind for kind, layout in PAYLOADS.items()}
 
 
 def read_payload(datagram: Datagram) -> Payload | None:
@@ -118,10 +118,10 @@ def read_payload(datagram: Datagram) -> Payload | None:
     payload = datagram.payload
     if not payload or payload[0] & 0xC0 != 0x80 or datagram.framing is not Framing.HEADER:
         return None
-    layout = _PAYLOADS.get(payload[0])  # type: ignore[call-overload]  # a kind is a number
+    layout = PAYLOADS.get(payload[0])  # type: ignore[call-overload]  # a kind is a number
     if layout is None:
         raise _malformed(
-            "payload", f"0x{payload[0]:02x}", ", ".join(f"0x{kind:02x} ({kind.name})" for kind in _PAYLOADS)
+            "payload", f"0x{payload[0]:02x}", ", ".join(f"0x{kind:02x} ({kind.name})" for kind in PAYLOADS)
         )
     operations = OPERATIONS_OF[_KINDS[layout.made]]
     if datagram.operation not in operations:
@@ -129,7 +129,7 @@ def read_payload(datagram: Datagram) -> Payload | None:
     if datagram.sequence:
         raise _malformed("sequence", str(datagram.sequence), "0")
     if datagram.user:
-        raise _malformed("user", repr(datagram.user), f"{USER_SIZE} NULs")
+        raise _malformed("user", f"0x{datagram.user.hex()}", f"{USER_SIZE} NULs")
     if len(payload) - 1 not in layout.sizes:
         raise _malformed("length", f"{len(payload):,}", listed(layout.sizes, more=1))
     read: Payload = layout.read(payload, 1, len(payload), offset("payload", Framing.HEADER, 0))
@@ -148,11 +148,11 @@ def build_payload(payload: Payload, operation: Operation | None = None) -> Datag
     kind = _KINDS[type(payload)]
     operation = operation or OPERATIONS_OF[kind][0]
     type_ = Type.CHAT if isinstance(operation, Chat) else Type.CONTROL
-    return Datagram(type_, operation, 0, b"", bytes((kind,)) + _PAYLOADS[kind].build(payload))
+    return Datagram(type_, operation, 0, b"", bytes((kind,)) + PAYLOADS[kind].build(payload))
 
 
 # -- records (simp2 6)
-MAX_FRAMES_SIZE: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE - 1 - _PAYLOADS[PayloadKind.RECORD].sizes[0]
+MAX_FRAMES_SIZE: Final = MAX_DATAGRAM_SIZE - HEAD_SIZE - CHECKSUM_SIZE - 1 - PAYLOADS[PayloadKind.RECORD].sizes[0]
 """Bytes of a record's frames with their padding, at most: 1,130 (simp2 6.6)."""
 
 
@@ -201,7 +201,7 @@ def _heads() -> dict[bytes, tuple[Operation, int]]:
 
 _NO_CHECKSUM: Final = bytes(CHECKSUM_SIZE)
 _RECORD_AT: Final = offset("payload", Framing.HEADER, 0)
-_RECORD_START: Final = struct.Struct(f">B{_PAYLOADS[PayloadKind.RECORD].form.format[1:]}")
+_RECORD_START: Final = struct.Struct(f">B{PAYLOADS[PayloadKind.RECORD].form.format[1:]}")
 
 
 def padded(plain: bytes) -> bytes:

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,6 +20,9 @@ from simp_proto.toolkit.ladder import Ladder, needs_ascii
 from simp_proto.toolkit.reading import Reading
 from simp_proto.toolkit.sources import STANDARD_INPUT, Item, SourceError, checked, items
 
+if TYPE_CHECKING:
+    from simp_proto.toolkit.keyring import Keyring
+
 _MAX_LADDERS: Final = 1024
 
 
@@ -29,6 +33,12 @@ _MAX_LADDERS: Final = 1024
 @click.option("--ladder", "as_ladder", is_flag=True, help="Draw the conversations in a capture.")
 @click.option(
     "--html", "as_html", is_flag=True, help="Print a page; an argument that ends in .html is where to put it."
+)
+@click.option(
+    "--key-log",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Open what is sealed in SIMP/2, with the keys in this file.",
 )
 @framing_option("Read it only in this framing; without it, whichever fits.")
 @click.option(
@@ -46,6 +56,7 @@ def decode(
     compare: bool,
     as_ladder: bool,
     as_html: bool,
+    key_log: str | None,
     framing: Framing | None,
     ports: tuple[int, ...],
 ) -> None:
@@ -58,10 +69,15 @@ def decode(
     comes.
 
     A datagram that a daemon must refuse is shown as far as it can be read, the wrong field marked with >, with the
-    section of spec/simp.md that it breaks and, after "perhaps:", a common mistake that would explain it. --compare
+    section of spec/simp.md (spec) or spec/simp2.md (simp2) that it breaks and, after "perhaps:", a common mistake that
+    would explain it. --compare
     takes exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
 
-    Exit status: 1 when a datagram was refused, or a file couldn't be read to its end; a difference is not a failure.
+    Of SIMP/2 everything is named that isn't sealed. --key-log opens the rest: FILE has the keys of one's own sessions,
+    one a line (spec/simp2.md, 10.2). To open a handshake, its SYN must come before it.
+
+    Exit status: 1 when a datagram was refused, a file couldn't be read to its end, a line of a key log is wrong, or a
+    key doesn't open what it should; a difference is not a failure.
     Ctrl-C is the normal way to end a capture on standard input.
 
     \b
@@ -71,6 +87,7 @@ def decode(
       simp decode --compare right.hex wrong.hex
       simp decode --ladder chat.pcap
       simp decode --html chat.pcap chat.html
+      simp decode --ladder --key-log keys.log chat.pcap
       tcpdump -i any -U -w - udp port 7777 | simp decode -
     """
     views = {"--compare": compare, "--json": as_json, "--ladder": as_ladder, "--html": as_html}
@@ -86,6 +103,7 @@ def decode(
         view = _Comparison(as_json) if compare else _Json() if as_json else _Ladders() if as_ladder else _Dump()
     output.prepare()
     failed = unread = False
+    keyring = _keyring(key_log) if key_log else None
     try:
         for item in items(checked(sources, joined=not compare), ports):
             if isinstance(item, SourceError):
@@ -93,7 +111,9 @@ def decode(
                 click.echo(f"Error: {printable(str(item))}", err=True)
                 continue
             reading = item.read(framings)
-            failed |= reading.error is not None
+            if keyring and reading.envelope:
+                reading = replace(reading, opened=keyring.open(reading.envelope))
+            failed |= reading.is_wrong
             view.show(item, reading)
         if isinstance(view, _Comparison) and not unread:
             view.end(framings)
@@ -102,7 +122,19 @@ def decode(
             raise
     if isinstance(view, _Page):
         view.end()
+    failed |= keyring is not None and keyring.is_wrong
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
+
+
+def _keyring(path: str) -> "Keyring":
+    """The keys in a key log, and those that are written to it meanwhile."""
+    from simp_proto.toolkit.keyring import Keyring  # noqa: PLC0415  # few need its cipher
+
+    try:
+        lines = click.get_current_context().with_resource(click.open_file(path, "r", "utf-8", "backslashreplace"))
+    except OSError as error:
+        raise click.BadParameter(printable(f"{path}: {error.strerror}"), param_hint="--key-log") from None
+    return Keyring(lines, lambda told: click.echo(printable(f"{path}: {told}"), err=True))
 
 
 class _Json:
@@ -223,7 +255,7 @@ class _Ladders:
             self._start = captured.time
         seconds = None if captured.time is None or self._start is None else captured.time - self._start
         rung = ladder.draw(seconds, captured.source, reading, captured.note)
-        output.echo(rung.text, output.WRONG if reading.error else output.NOTE if rung.again else None)
+        output.echo(rung.text, output.WRONG if reading.is_wrong else output.NOTE if rung.again else None)
 
     def _between(self, source: Address, destination: Address) -> Ladder:
         pair = frozenset((source, destination))

@@ -1,5 +1,6 @@
 
--- SIMP/1 as Wireshark shows it: what simp_proto.datagram.parse does, by the tables above. `spec N` is spec/simp.md.
+-- SIMP as Wireshark shows it: what simp_proto.datagram.parse does, by the tables above, and what can be said of SIMP/2
+-- without a cipher. `spec N` is spec/simp.md, `simp2 N` spec/simp2.md.
 
 local simp = Proto("simp", "Simple IMC Messaging Protocol")
 
@@ -14,9 +15,23 @@ local checksum_field = ProtoField.uint16("simp.checksum", "Checksum", base.HEX)
 local statuses = { [0] = "bad", [1] = "good" }
 local status_field = ProtoField.uint8("simp.checksum.status", "Checksum status", base.DEC, statuses)
 local payload_field = ProtoField.string("simp.payload", "Payload")
+-- Of SIMP/2 (simp2 2, 3.1).
+local kind_field = ProtoField.string("simp.kind", "Kind")
+local quiet_field = ProtoField.bool("simp.quiet", "Quiet")
+local key_field = ProtoField.string("simp.key", "Key")
+local proof_field = ProtoField.string("simp.proof", "Proof")
+local part_fields = {
+    tag = ProtoField.bytes("simp.tag", "Tag"),
+    cookie = ProtoField.bytes("simp.cookie", "Cookie"),
+    message = ProtoField.bytes("simp.message", "Handshake message"),
+    session = ProtoField.bytes("simp.session", "Session"),
+    counter = ProtoField.uint64("simp.counter", "Counter", base.DEC),
+    sealed = ProtoField.bytes("simp.sealed", "Sealed frames"),
+}
 simp.fields = {
     framing_field, type_field, operation_field, sequence_field, user_field, length_field, checksum_field, status_field,
-    payload_field,
+    payload_field, kind_field, quiet_field, key_field, proof_field, part_fields.tag, part_fields.cookie,
+    part_fields.message, part_fields.session, part_fields.counter, part_fields.sealed,
 }
 
 local refused_expert = ProtoExpert.new("simp.refused", "Refused", expert.group.MALFORMED, expert.severity.ERROR)
@@ -115,7 +130,7 @@ end
 local function refusal(name, at, read, expected, section)
     return {
         field = name,
-        section = section or SECTIONS[name],
+        rule = section and section:find(" ") and section or "spec " .. (section or SECTIONS[name]),
         message = name .. " at offset " .. at .. ": read " .. read .. ", expected " .. expected,
     }
 end
@@ -190,6 +205,97 @@ local function parsed(data, framings)
     return chosen or framings[1], wrong or judged(data, framings[1])
 end
 
+-- SIMP/2 (simp2 2, 3) --
+
+-- A number as people write it: 1,024.
+local function grouped(digits)
+    return (tostring(digits):reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+local function hexadecimal(bytes)
+    return (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+local function contains(list, item)
+    for _, each in ipairs(list) do
+        if each == item then
+            return true
+        end
+    end
+    return false
+end
+
+-- What the first byte of a right datagram's payload says it is; nil where that is SIMP/1's.
+local function sealed_byte(data, framing)
+    local first = framing.name == "header" and data:byte(framing.payload + 1)
+    return first and first >= 0x80 and first < 0xc0 and first or nil
+end
+
+local function misplaced(name, at, read, expected)
+    return refusal(name, at, read, expected, "simp2 3.2")
+end
+
+-- nil for what is right in SIMP/2, or none of it; otherwise the first thing that is wrong.
+local function malformed(data, framing, tvb)
+    local first = sealed_byte(data, framing)
+    if not first then
+        return nil
+    end
+    local kind, length = KINDS[first], field(data, "length")
+    if not kind then
+        return misplaced("payload", framing.payload, ("0x%02x"):format(first), SEALED_EXPECTED.payload)
+    end
+    local operation = OPERATIONS[field(data, "type")][field(data, "operation")]
+    if not contains(kind.operations, operation) then
+        return misplaced("operation", HEAD.operation.at, operation, kind.expected.operation)
+    elseif field(data, "sequence") > 0 then
+        return misplaced("sequence", HEAD.sequence.at, field(data, "sequence"), SEALED_EXPECTED.sequence)
+    end
+    local user = data:sub(HEAD.user.at + 1, HEAD.user.at + HEAD.user.size)
+    if user:find("[^%z]") then
+        return misplaced("user", HEAD.user.at, "0x" .. hexadecimal(user:gsub("%z+$", "")), SEALED_EXPECTED.user)
+    elseif length < kind.least or kind.most and length > kind.most then
+        return misplaced("length", HEAD.length.at, grouped(length), kind.expected.length)
+    end
+    for _, part in ipairs(kind.fields) do
+        local at = framing.payload + part.at
+        if part.name == "counter" and data:byte(at + 1) >= 0x80 then
+            local read = grouped(tvb(at, part.size):uint64())
+            return refusal("counter", at, read, kind.expected.counter, "simp2 3.1")
+        end
+    end
+    return nil
+end
+
+local BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+local function base64_value(text, at)
+    return BASE64URL:find(text:sub(at, at), 1, true) - 1
+end
+
+local function are_tokens(text)
+    return text:gsub(" [!-?A-~]+", "") == ""
+end
+
+-- Where key and proof are in the payload of a SYN, and whether its call is quiet; nil where it offers SIMP/1 at most.
+local function offered(data, framing)
+    local payload = data:sub(framing.payload + 1, framing.payload + field(data, "length"))
+    local is_syn = OPERATIONS[field(data, "type")][field(data, "operation")] == "SYN"
+    if not is_syn or framing.name == "trailer" or #payload > OFFER.most or payload:sub(1, #OFFER.start) ~= OFFER.start then
+        return nil
+    end
+    local before = (payload:find(" SIMP/2 ", #OFFER.start + 1, true) or 0) - 1
+    local key, after, proof = payload:sub(before + 9):match("^([%w_-]+)(.-) @([%w_-]+)$")
+    if before < 0 or not key or #key ~= 44 or #proof ~= 43 or base64_value(proof, 43) % 4 > 0 then
+        return nil
+    end
+    if not are_tokens(payload:sub(#OFFER.start + 1, before)) or not are_tokens(after) then
+        return nil
+    end
+    local flags = base64_value(key, 1) * 4 + math.floor(base64_value(key, 2) / 16)
+    return { key = before + 8, proof = #payload - #proof, quiet = flags % 2 == 1 }
+end
+
 -- Which framing to try first: the conversation's (spec 2.6). Wireshark reads a datagram again whenever one looks at it,
 -- so each keeps what was known when it was read the first time.
 
@@ -242,6 +348,30 @@ local function payload_text(data, framing)
     return text(data:sub(framing.payload + 1, framing.payload + field(data, "length")))
 end
 
+-- What it is in SIMP/2; nil where it is nothing of it.
+local function sealed_summary(data, framing, tvb)
+    local offer, first = offered(data, framing), sealed_byte(data, framing)
+    if offer then
+        return "OFFER" .. (offer.quiet and ", quiet" or "")
+    elseif not first then
+        return nil
+    end
+    local kind = KINDS[first]
+    local said = kind.name
+    if #kind.operations > 1 then
+        said = OPERATIONS[field(data, "type")][field(data, "operation")] .. " " .. said
+    end
+    for _, part in ipairs(kind.fields) do
+        local at = framing.payload + part.at
+        if part.name == "tag" or part.name == "session" then
+            said = said .. " " .. hexadecimal(data:sub(at + 1, at + part.size))
+        elseif part.name == "counter" then
+            said = said .. " " .. tostring(tvb(at, part.size):uint64())
+        end
+    end
+    return said
+end
+
 local function summary(data, framing)
     local said = OPERATIONS[field(data, "type")][field(data, "operation")] .. " " .. field(data, "sequence")
     return field(data, "length") > 0 and said .. " '" .. payload_text(data, framing) .. "'" or said
@@ -271,9 +401,30 @@ local function show_head(tree, tvb, data)
     return items
 end
 
-local function show_payload(tree, tvb, data, framing)
+local function show_offer(tree, tvb, framing, offer, length)
+    tree:add(kind_field, tvb(framing.payload, length), "OFFER"):set_generated()
+    tree:add(key_field, tvb(framing.payload + offer.key, 44))
+    tree:add(quiet_field, tvb(framing.payload + offer.key, 2), offer.quiet):set_generated()
+    tree:add(proof_field, tvb(framing.payload + offer.proof, 43))
+end
+
+local function show_parts(tree, tvb, data, framing, length)
+    local kind = KINDS[sealed_byte(data, framing)]
+    tree:add(kind_field, tvb(framing.payload, 1), kind.name)
+    for _, part in ipairs(kind.fields) do
+        tree:add(part_fields[part.name], tvb(framing.payload + part.at, part.size or length - part.at))
+    end
+end
+
+local function show_payload(tree, tvb, data, framing, refused)
     local length = field(data, "length")
-    if length > 0 then
+    local offer = not refused and offered(data, framing)
+    if offer then
+        show_offer(tree, tvb, framing, offer, length)
+    end
+    if not refused and sealed_byte(data, framing) then
+        show_parts(tree, tvb, data, framing, length)
+    elseif length > 0 then
         tree:add(payload_field, tvb(framing.payload, length), payload_text(data, framing))
     end
 end
@@ -307,29 +458,30 @@ function simp.dissector(tvb, pinfo, tree)
         return tvb:len()
     end
     local framing, refused = parsed_in_conversation(data, pinfo)
+    refused = refused or malformed(data, framing, tvb)
     local fitting = fits(data, framing)
     if fitting then
         branch:add(framing_field, tvb(), framing.name):set_generated()
     end
     local items = show_head(branch, tvb, data)
     if fitting and framing.behind_payload then
-        show_payload(branch, tvb, data, framing)
+        show_payload(branch, tvb, data, framing, refused)
         items.checksum = show_checksum(branch, tvb, data, framing, refused)
     elseif fitting then
         items.checksum = show_checksum(branch, tvb, data, framing, refused)
-        show_payload(branch, tvb, data, framing)
+        show_payload(branch, tvb, data, framing, refused)
     end
     if refused then
         local wrong = refused.field == "checksum" and checksum_expert or refused_expert
         local item = items[refused.field] or branch
         item:add_proto_expert_info(wrong, refused.message)
-        pinfo.cols.info = "refused (spec " .. refused.section .. "): " .. refused.message
+        pinfo.cols.info = "refused (" .. refused.rule .. "): " .. refused.message
     else
         local sequence = field(data, "sequence")
         if sequence > 1 then
             items.sequence:add_proto_expert_info(number_expert, sequence .. ": SIMP/1 numbers are 0 and 1")
         end
-        local said = summary(data, framing)
+        local said = sealed_summary(data, framing, tvb) or summary(data, framing)
         branch:append_text(", " .. framing.name .. ", " .. said)
         pinfo.cols.info = said
     end

@@ -12,10 +12,22 @@ from typing import Any, Final
 
 import click
 
-from simp_proto.constants import DAEMON_PORT, OPERATIONS, Control, Framing, Type
+from simp_proto.constants import (
+    DAEMON_PORT,
+    MAX_OFFER_SIZE,
+    OFFER,
+    OPERATIONS,
+    Chat,
+    Control,
+    Framing,
+    Operation,
+    PayloadKind,
+    Type,
+)
 from simp_proto.datagram import HEAD, HEAD_SIZE, Datagram, build, offset
-from simp_proto.errors import SECTIONS, DatagramError
+from simp_proto.errors import SECTIONS, DatagramError, SealedError
 from simp_proto.printable import printable
+from simp_proto.sealed.payloads import OPERATIONS_OF, PAYLOADS, read_payload
 from simp_proto.toolkit.reading import Reading
 
 
@@ -25,7 +37,8 @@ def dissector(output: str | None) -> None:
     """Print a Wireshark dissector for SIMP, in Lua.
 
     It shows each field of the datagrams on UDP port 7777, verifies their checksums, and says what is wrong with those
-    that a daemon refuses. Wireshark loads it from its personal Lua plugins folder (Help > About > Folders).
+    that a daemon refuses. Of SIMP/2 it names whatever isn't sealed. Wireshark loads it from its personal Lua plugins
+    folder (Help > About > Folders).
 
     \b
     Examples:
@@ -50,7 +63,7 @@ def lua() -> str:
 
 
 _COMMENT: Final = """\
--- Wireshark dissector for SIMP/1, chat over UDP. Made by `simp dissector` of simp-chat {version}; don't edit it.
+-- Wireshark dissector for SIMP, chat over UDP. Made by `simp dissector` of simp-chat {version}; don't edit it.
 --
 -- Put it into Wireshark's personal Lua plugins folder (Help > About > Folders), or run
 --     tshark -X lua_script:simp.lua
@@ -81,7 +94,47 @@ def _tables() -> dict[str, Any]:
             "operation": {kind.value: _refusal(bytes((kind, 0))).expected for kind in Type},
             "sequence": _refusal(b"\1\1\xff").expected,
         },
+        "OFFER": {"start": OFFER.decode("ascii"), "most": MAX_OFFER_SIZE},
+        "KINDS": {kind.value: _kind(kind) for kind in PayloadKind},
+        "SEALED_EXPECTED": {
+            "payload": _malformed(Control.ACK, b"\xbf").expected,
+            "sequence": _malformed(Control.ACK, _RINGING, sequence=1).expected,
+            "user": _malformed(Control.ACK, _RINGING, user=b"bob").expected,
+        },
     }
+
+
+_RINGING: Final = bytes((PayloadKind.RINGING,))
+
+
+def _kind(kind: PayloadKind) -> dict[str, Any]:
+    """A payload of SIMP/2, and what is said where it is malformed; a record's counter is the only number in any."""
+    layout, operations = PAYLOADS[kind], OPERATIONS_OF[kind]
+    start = bytes((kind,))
+    most = layout.sizes[0] if len(layout.sizes) == 1 else None  # otherwise UDP carries no more
+    shown: dict[str, Any] = {
+        "name": kind.name,
+        "fields": [{"name": name, "at": 1 + at} | ({"size": size} if size else {}) for name, at, size in layout.places],
+        "operations": [operation.label for operation in operations],
+        "least": 1 + layout.sizes[0],
+        "expected": {
+            "operation": _malformed(Control.SYN, start).expected,
+            "length": _malformed(operations[0], start).expected,
+        },
+    }
+    if kind is PayloadKind.RECORD:
+        shown["expected"]["counter"] = _malformed(operations[0], start + b"\xff" * layout.sizes[0]).expected
+    return shown | ({"most": 1 + most} if most else {})
+
+
+def _malformed(operation: Operation, payload: bytes, *, sequence: int = 0, user: bytes = b"") -> SealedError:
+    """What `read_payload` itself says of such a datagram."""
+    kind = Type.CHAT if isinstance(operation, Chat) else Type.CONTROL
+    try:
+        read_payload(Datagram(kind, operation, sequence, user, payload))
+    except SealedError as error:
+        return error
+    raise AssertionError("it is none of SIMP/2")
 
 
 def _framing(framing: Framing) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from simp_proto.cli.output import WRONG, Row, counted
+from simp_proto.cli.output import NOTE, WRONG, Row, counted
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZES, HEAD, HEAD_SIZE, name_of, offset, payload_length, text_of, with_checksum
+from simp_proto.errors import SealedError
 from simp_proto.printable import printable
+from simp_proto.toolkit.opened import Opened
 from simp_proto.toolkit.reading import Reading
 
 BYTES_A_ROW: Final = 12
@@ -35,6 +37,8 @@ def fields(reading: Reading) -> list[Field]:
     """What the bytes were read as, in the order of its bytes; of what was refused, as far as it goes in its framing."""
     data, wrong = reading.data, reading.error.field if reading.error else None
     places = _places(data, reading.framing)
+    if isinstance(reading.error, SealedError) and wrong not in HEAD:  # it is in the payload, which is none
+        wrong = "payload"
     found = []
     for name, start, end in places:
         part = data[start:end]
@@ -46,7 +50,13 @@ def fields(reading: Reading) -> list[Field]:
                 meaning = f"{meaning}, not whole" if meaning else "not whole"
             elif name == wrong and name != "checksum":
                 meaning += ", wrong"
-            found.append(Field(name, start, part, meaning, name == wrong))
+            if name == "payload" and reading.envelope:
+                found += [
+                    Field(each.name, start + each.at, part[each.at : each.at + each.size], printable(each.meaning))
+                    for each in reading.envelope.parts()
+                ]
+            else:
+                found.append(Field(name, start, part, meaning, name == wrong))
     end = places[-1][2]
     if end > len(data):
         least = "at least " if len(data) < HEAD_SIZE else ""
@@ -68,6 +78,28 @@ def rows(reading: Reading) -> Iterator[Row]:
             yield Row(f"{'':>8}({counted(len(field.data) - most * BYTES_A_ROW, 'byte')} more)")
     if reading.error:
         yield from reasons(reading)
+    if reading.opened:
+        yield from _opened_rows(reading.opened)
+    if reading.note:
+        yield Row(f"no offer of SIMP/2 ({reading.note.rule}): {printable(str(reading.note))}", NOTE)
+
+
+def opened_fields(opened: Opened) -> list[Field]:
+    """The frames as fields, their offsets being those in what was sealed."""
+    found, at = [], 0
+    for name, data, meaning in opened.parts():
+        found.append(Field(name, at, data, meaning, opened.error is not None))
+        at += len(data)
+    return found
+
+
+def _opened_rows(opened: Opened) -> Iterator[Row]:
+    if opened.plain:
+        yield Row(f"{opened.title}:", NOTE)
+        for field in opened_fields(opened):
+            yield from (row(field, start) for start in range(0, len(field.data) or 1, BYTES_A_ROW))
+    if opened.why or opened.error or not opened.frames:
+        yield Row(opened.in_words, WRONG if opened.is_wrong else NOTE)
 
 
 def row(field: Field, start: int) -> Row:

@@ -11,6 +11,7 @@ from simp_proto.printable import names_person
 from simp_proto.toolkit import dump
 from simp_proto.toolkit.frame import Captured, moment
 from simp_proto.toolkit.ladder import Repeats, cut, label
+from simp_proto.toolkit.opened import Opened
 from simp_proto.toolkit.reading import Reading
 
 _MOST: Final = 2_000
@@ -119,10 +120,10 @@ they mean. Times are seconds since the first. What is open is printed, too.</p>
     ) -> str:
         what, note = label(reading)
         if reading.error:
-            note = f"refused{f' (spec {reading.error.section})' if reading.error.section else ''}"
+            note = reading.refusal
         note = f"{note}, {again}" if again else note
         time = "" if seconds is None else f"{seconds:.3f}"
-        kind = "wrong" if reading.error else "again" if again else "news"
+        kind = "wrong" if reading.is_wrong else "again" if again else "news"
         goes_left = captured is not None and captured.source != conversation.left
         way = f"{format_address(captured.source)} to {format_address(captured.destination)}" if captured else where
         spoken = ", ".join(filter(None, (f"{time} s" if time else "", way, cut(what, _SPOKEN, "…"), note)))
@@ -173,8 +174,31 @@ def _drawn(time: str, what: str, note: str, goes_left: bool | None, spoken: str)
 
 
 def _card(reading: Reading, captured: Captured | None, where: str) -> str:
+    rows = _rows([] if reading.error and not reading.data else dump.fields(reading))
+    opened = _opened(reading.opened) if reading.opened else ""
+    reasons = [f"<p>{escape(row.text)}</p>\n" for row in dump.reasons(reading)] if reading.error else []
+    cut_off = f" (the first {_MOST_BYTES} of {reading.size})" if len(reading.data) > _MOST_BYTES else ""
+    from_where = safe(str(captured)) if captured else safe(where)
+    table = f"""{_table(rows)}{opened}<p class="soft">In hexadecimal, for simp decode{cut_off}:</p>
+<pre>{reading.data[:_MOST_BYTES].hex()}</pre>
+"""
+    return f"""<div class="card">
+<p><b>{escape(reading.title)}</b><br><span class="soft">{from_where}</span></p>
+{f'<div class="why">{"".join(reasons)}</div>' if reasons else ""}
+{table if rows else ""}</div>
+"""
+
+
+def _opened(opened: Opened) -> str:
+    told = f'<div class="why"><p>{escape(opened.in_words)}</p></div>\n' if opened.is_wrong or opened.why else ""
+    if not opened.plain:
+        return told
+    return f"{told}<p><b>{escape(opened.title)}</b></p>\n{_table(_rows(dump.opened_fields(opened)))}"
+
+
+def _rows(fields: list[dump.Field]) -> list[str]:
     rows = []
-    for each in [] if reading.error and not reading.data else dump.fields(reading):
+    for each in fields:
         octets, more = each.data[:_MOST_BYTES], len(each.data) - _MOST_BYTES
         rest = f' <span class="soft">({more} more)</span>' if more > 0 else ""
         meaning = each.meaning if len(each.meaning) <= _MOST_TEXT else f"{each.meaning[:_MOST_TEXT]}…"
@@ -184,20 +208,14 @@ def _card(reading: Reading, captured: Captured | None, where: str) -> str:
             f"<td><code>{octets.hex(' ')}</code>{rest}</td>"
             f'<th scope="row">{mark}{escape(each.name)}</th><td><bdi>{escape(meaning)}</bdi></td></tr>\n'
         )
-    reasons = [f"<p>{escape(row.text)}</p>\n" for row in dump.reasons(reading)] if reading.error else []
-    cut_off = f" (the first {_MOST_BYTES} of {reading.size})" if len(reading.data) > _MOST_BYTES else ""
-    from_where = safe(str(captured)) if captured else safe(where)
-    table = f"""<table class="fields">
+    return rows
+
+
+def _table(rows: list[str]) -> str:
+    return f"""<table class="fields">
 <thead><tr><th scope="col" class="time">offset</th><th scope="col">bytes</th><th scope="col">field</th>
 <th scope="col">meaning</th></tr></thead>
 <tbody>
 {"".join(rows)}</tbody>
 </table>
-<p class="soft">In hexadecimal, for simp decode{cut_off}:</p>
-<pre>{reading.data[:_MOST_BYTES].hex()}</pre>
-"""
-    return f"""<div class="card">
-<p><b>{escape(reading.title)}</b><br><span class="soft">{from_where}</span></p>
-{f'<div class="why">{"".join(reasons)}</div>' if reasons else ""}
-{table if rows else ""}</div>
 """

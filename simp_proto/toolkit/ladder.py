@@ -126,7 +126,9 @@ def label(reading: Reading) -> tuple[str, str]:
     """What is on a rung, and what beside it."""
     size = f"{len(reading.data)} bytes"
     if reading.datagram:
-        return reading.in_words, f"{reading.datagram.framing.value}, {size}"
+        told = f"{reading.datagram.framing.value}, {size}"
+        unopened = reading.opened and not reading.opened.frames
+        return reading.in_words, f"{told}, {reading.opened.in_words}" if reading.opened and unopened else told
     return size, reading.in_words
 
 

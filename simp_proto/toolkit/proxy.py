@@ -19,8 +19,10 @@ import click
 from simp_proto.address import Address, format_address
 from simp_proto.cli import output
 from simp_proto.cli.parameters import Number, Whole, address, rate
+from simp_proto.constants import KEY_SIZE
 from simp_proto.toolkit.frame import Captured
 from simp_proto.toolkit.impairment import Fate, Impairment, Rates
+from simp_proto.toolkit.interference import Interference, Tampered, Tampering
 from simp_proto.toolkit.ladder import Ladder, needs_ascii
 from simp_proto.toolkit.reading import Reading
 from simp_proto.udp import LARGEST, bind, hear_refusals, refused, resolved, why_not
@@ -50,6 +52,11 @@ _ALTERED: Final = "yellow"
     metavar="SECONDS",
     help="Delay each by up to this long; their order stays.",
 )
+@click.option(
+    "--tamper",
+    type=click.Choice([each.value for each in Tampering]),
+    help="Interfere with calls of SIMP/2: strip the offer, answer as SIMP/1 in the callee's place, or swap keys.",
+)
 @click.option("--only", type=click.Choice(_WAYS), help="Do all of this in one direction only.")
 @click.option("--seed", type=Whole(0, 2**64 - 1), help="Reproduce the decisions of the run that printed this seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each datagram.")
@@ -62,6 +69,7 @@ def proxy(
     reorder: float,
     corrupt: float,
     delay: float,
+    tamper: str | None,
     only: str | None,
     seed: int | None,
     as_json: bool,
@@ -77,9 +85,11 @@ def proxy(
     depend only on the seed and on how many datagrams came before in that direction; reordering also depends on when
     they come. No checksum reveals that a `bare` datagram, such as a first SYN, is corrupted.
 
+    --tamper plays somebody on the path of a call of SIMP/2 (spec/security.md, 4); nothing else is touched by it.
+
     Each datagram is drawn as it came, with what was done to it. With --json it has `time`, `source` and `destination`,
     the fields of `simp decode --json`, and `fate`: `lost`, `repeated`, `reordered`, `corrupted` (the offset of the
-    changed byte, or null) and `delays` (seconds, one for each copy).
+    changed byte, or null) and `delays` (seconds, one for each copy); `note` says what --tamper did.
 
     \b
     Examples, each in a terminal of its own:
@@ -94,8 +104,16 @@ def proxy(
     _check_apart(left, right, here)
     seed = Random().getrandbits(32) if seed is None else seed
     rates = Rates(lose, repeat, reorder, corrupt, delay)
+    interference = Interference(Tampering(tamper), Random(seed).randbytes(KEY_SIZE)) if tamper else None
     ways = [
-        _Way(source, destination, rates if only in (None, name) else Rates(), f"{seed} {name}")
+        _Way(
+            source,
+            destination,
+            rates if only in (None, name) else Rates(),
+            f"{seed} {name}",
+            interference,
+            tampers=only in (None, name),
+        )
         for name, source, destination in zip(_WAYS, (left, right), (right, left), strict=True)
     ]
     output.prepare()
@@ -168,16 +186,31 @@ def _listening(here: Address) -> socket.socket:
 class _Way:
     """From one daemon to the other."""
 
-    def __init__(self, source: Address, destination: Address, rates: Rates, seed: str) -> None:
+    def __init__(
+        self,
+        source: Address,
+        destination: Address,
+        rates: Rates,
+        seed: str,
+        interference: Interference | None = None,
+        *,
+        tampers: bool = True,
+    ) -> None:
         self.source = source
         self.destination = destination
         self.where = resolved(destination)
         self.impairment = Impairment(rates, Random(seed).random)
         self.counts: Counter[str] = Counter()
+        self._interference = interference
+        self._tampers = tampers
 
-    def pass_on(self, data: bytes, now: float) -> Fate:
-        """What becomes of a datagram; it is counted for the totals."""
-        fate = self.impairment.pass_on(data, now)
+    def tampered(self, data: bytes) -> Tampered:
+        """What somebody on the path makes of a datagram, before the network does its part."""
+        return self._interference.pass_on(data, tamper=self._tampers) if self._interference else Tampered(data)
+
+    def pass_on(self, data: bytes | None, now: float) -> Fate:
+        """What becomes of a datagram, `None` for one that goes no further; it is counted for the totals."""
+        fate = Fate() if data is None else self.impairment.pass_on(data, now)
         self.counts["came"] += 1
         self.counts["lost"] += fate.lost
         self.counts["repeated"] += fate.repeated
@@ -229,8 +262,11 @@ class _Relay:
         if way is None:
             self._strangers.happened(f"from {format_address(source[:2])}")
             return
-        fate = way.pass_on(data, time.monotonic())
-        self._view.show(Captured(time.time(), way.source, way.destination, data), fate)
+        tampered = way.tampered(data)
+        fate = way.pass_on(tampered.onward, time.monotonic())
+        if tampered.back is not None:
+            self._send(tampered.back, next(each for each in self._ways if each.destination == way.source))
+        self._view.show(Captured(time.time(), way.source, way.destination, data, note=tampered.what), fate)
 
     def _send(self, data: bytes, way: _Way) -> None:
         try:
@@ -337,7 +373,8 @@ class _Rungs:
 
     def show(self, captured: Captured, fate: Fate) -> None:
         reading = Reading.of(captured.data)
-        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading, str(fate))
-        altered = fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
+        note = ", ".join(filter(None, (captured.note, str(fate))))
+        rung = self._ladder.draw(time.monotonic() - self._start, captured.source, reading, note)
+        altered = captured.note or fate.lost or fate.repeated or fate.reordered or fate.corrupted is not None
         colour = _ALTERED if altered else output.WRONG if reading.error else None
         output.echo(rung.text, colour)

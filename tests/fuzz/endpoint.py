@@ -96,16 +96,16 @@ class Driver:
 
     def chats(self, peer: Address) -> bool:
         """Whether a chat with that peer is on."""
-        session = self._endpoint._sessions.get(peer)
+        session = self._endpoint._sessions.by_address.get(peer)
         return session is not None and session.state is State.OPEN
 
     def framing(self, peer: Address) -> Framing | None:
-        session = self._endpoint._sessions.get(peer)
+        session = self._endpoint._sessions.by_address.get(peer)
         return session.record.framing if session else None
 
     def states(self) -> Counter[State]:
         """How many conversations are in each."""
-        return Counter(session.state for session in self._endpoint._sessions.values())
+        return Counter(session.state for session in self._endpoint._sessions.by_address.values())
 
     def known(self) -> int:
         """Of how many peers something is remembered."""

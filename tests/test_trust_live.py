@@ -1,0 +1,98 @@
+"""What is decided about a contact, at two daemons that run (spec/simp2.md 9)."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import pytest
+
+from simp_client import RefusedError, Requested, connect
+from simp_client.events import Fate
+from tests.scripted_daemon import PATIENCE
+from tests.test_exit_status import SIMP
+
+ALICE, BOB = ("127.0.0.2", 19_777), ("127.0.0.3", 19_777)
+"""Each a profile of its own, since each has an address of its own."""
+KEY_PATIENCE = 30.0
+"""Seconds for a call that is over when 10 s have passed since a wrong answer (spec 4.4)."""
+
+
+def simp(*arguments: str, status: int = 0) -> str:
+    done = subprocess.run(
+        [*SIMP, *arguments], stdin=DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout
+
+
+def contacts(ip: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in simp("contacts", "--json", "--daemon", f"{ip}:19777").splitlines()]
+
+
+@contextmanager
+def daemon(ip: str) -> Iterator[None]:
+    command = [*SIMP, "daemon", f"{ip}:19777", "--client-port", "19778", "--discovery", "off"]
+    with subprocess.Popen(command, stdin=DEVNULL, stderr=PIPE, text=True) as process:
+        assert process.stderr
+        try:
+            while "listening" not in (line := process.stderr.readline()):
+                assert line, "it has ended"
+            yield
+        finally:
+            process.terminate()
+            process.stderr.read()
+
+
+async def chat(text: str) -> str:
+    """Alice calls Bob, who accepts, and says that; why not, if that can't be."""
+
+    async def answer() -> None:
+        async with connect("bob", "127.0.0.3:19778") as bob:
+            async for event in bob.events():
+                if isinstance(event, Requested):
+                    await bob.accept(event.other)
+
+    bob = asyncio.create_task(answer())
+    try:
+        async with connect("alice", "127.0.0.2:19778") as alice:
+            try:
+                await asyncio.wait_for(alice.call("127.0.0.3:19777"), KEY_PATIENCE)
+            except RefusedError as error:
+                return str(error)
+            assert await alice.say(text) is Fate.ACKNOWLEDGED
+            await alice.leave()
+            return ""
+    finally:
+        bob.cancel()
+        await asyncio.gather(bob, return_exceptions=True)
+
+
+@pytest.mark.slow
+def test_decisions_hold_at_daemons_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    alice = ("--daemon", "127.0.0.2:19777")
+    with daemon("127.0.0.2"):
+        with daemon("127.0.0.3"):
+            assert asyncio.run(chat("first")) == ""
+            ((bob,), (her,)) = contacts("127.0.0.2"), contacts("127.0.0.3")
+            assert (bob["name"], bob["trust"], her["name"], her["trust"]) == ("bob", "new", "alice", "new")
+            assert bob["id"] == json.loads(simp("identity", "--json", "--daemon", "127.0.0.3:19777"))["id"]
+            simp("verify", "bob", "--yes", *alice)
+            assert asyncio.run(chat("second")) == ""
+            assert [each["trust"] for each in contacts("127.0.0.2")] == ["verified"]
+            simp("block", "bob", *alice)
+            assert "blocked" in asyncio.run(chat("third"))
+            simp("block", "--undo", "bob", *alice)
+        (tmp_path / "simp" / "127.0.0.3-19777").rename(tmp_path / "old")  # a new computer
+        with daemon("127.0.0.3"):
+            assert "another key" in asyncio.run(chat("fourth"))
+            assert [each["trust"] for each in contacts("127.0.0.2")] == ["changed"]
+            assert "another key" in asyncio.run(chat("fifth"))
+            new = json.loads(simp("identity", "--json", "--daemon", "127.0.0.3:19777"))["id"]
+            simp("trust", "bob", new[:16], *alice)
+            assert asyncio.run(chat("sixth")) == ""
+            assert [(each["id"], each["trust"]) for each in contacts("127.0.0.2")] == [(new, "new")]
