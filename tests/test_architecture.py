@@ -79,7 +79,10 @@ TABLE = {
     "simp_proto.conformance": Row(f"{WIRE} cli.document cli.output toolkit.reading"),
     "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
-    "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
+    "simp_proto.conformance.sealed": Row("simp_proto.noise simp_proto.sealed", "cryptography"),
+    "simp_proto.conformance.sealed_peer": Row("simp_proto.noise simp_proto.sealed"),
+    "simp_proto.conformance.sealed_cases": Row("simp_proto.sealed"),
+    "simp_proto.conformance.sockets": Row("udp", "", "secrets socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
     "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon

@@ -55,6 +55,8 @@ class Tester:
         """The framings in which the case can be judged; `NotApplicableError` where the daemon goes on in another."""
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
+        self.sealed: bool | None = None
+        """Whether the daemon speaks SIMP/2; `None` until somebody has found out."""
         self.trace = Trace(wire)
         self.number = 0
         """The sequence number of the tester's next chat or FIN."""
@@ -155,9 +157,15 @@ class Tester:
 
     def _incoming(self, within: float | None, side: Side) -> Iterator[Received]:
         for passage in self.trace.listen(side, within):
-            datagram = self._read(passage)
-            if datagram and passage.source and passage.data is not None:
-                yield Received(passage.time, datagram, passage.source, passage.data)
+            if received := self.read(passage):
+                yield received
+
+    def read(self, passage: Passage) -> Received | None:
+        """What passed, if the daemon said it and it can be read."""
+        datagram = self._read(passage)
+        if datagram is None or passage.source is None or passage.data is None:
+            return None
+        return Received(passage.time, datagram, passage.source, passage.data)
 
     def _read(self, passage: Passage) -> Datagram | None:
         return Reading.of(passage.data or b"", reading_order(self.framing)).datagram
