@@ -23,9 +23,9 @@ from simp_daemon.store import OvertakenError, Store
 from simp_proto.noise import KeyPair
 
 AGAIN: Final = 1.0
-"""Seconds until a commit that failed is tried again, until what may be committed late is, and between looks at what
-commands have changed.
-"""
+"""Seconds until a commit that failed is tried again, and until what may be committed late is."""
+LOOK: Final = 0.1
+"""Seconds between looks at what commands have changed, as long as anything occurs: a blocked contact says no more."""
 
 
 class Disk:
@@ -74,7 +74,7 @@ class Disk:
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""
         at = self._loop.time()
-        if not now and at < self._looked + AGAIN:
+        if not now and at < self._looked + LOOK:
             return ()
         self._looked = at
         with suppress(StoreError):

@@ -86,7 +86,6 @@ class Daemon:
         self._tap = tap
         self._profile = profile
         self._asks = discovery
-        self._discovers = discovery and profile is not None
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._log = EventLog()
@@ -109,7 +108,7 @@ class Daemon:
         if self._profile:
             for peer, framing, name in self._profile.chats:
                 self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
-        if self._discovers:
+        if self._asks and self._profile:
             await self._discover()
         self.handle(occurrences.Started())
         return self

@@ -9,7 +9,7 @@ import pytest
 
 from simp_daemon.contacts import About, Change, ClearReceived, Nicknamed, Trust, Trusted
 from simp_daemon.database import FullError
-from simp_daemon.disk import AGAIN, Disk
+from simp_daemon.disk import AGAIN, LOOK, Disk
 from simp_daemon.effects import Commit, Effect, LogKeys, Send
 from simp_daemon.facts import Acknowledged, Opened, Pinned
 from simp_daemon.files import HeldError
@@ -177,7 +177,7 @@ def test_what_commands_change_is_seen_at_the_next_look(desk: Desk, tmp_path: Pat
     command = Store(tmp_path, daemon=False)
     command.commit([Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
     assert desk.disk.changed(now=False) == ()  # looked at a moment ago
-    desk.loop.now += AGAIN
+    desk.loop.now += LOOK
     ((contact, _),) = desk.disk.changed(now=False)
     assert contact.trust is Trust.VERIFIED
     assert desk.disk.changed(now=True) == ()

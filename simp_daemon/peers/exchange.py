@@ -5,7 +5,6 @@ It has the face of an `Endpoint`, to which it leaves SIMP/1. A `Switchboard` mak
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from simp_daemon import events
 from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact, Fate
@@ -25,14 +24,10 @@ from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing, Operation
-from simp_proto.datagram import Datagram, offset, parse
+from simp_proto.datagram import Datagram, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
 from simp_proto.printable import NOBODY
-from simp_proto.sealed.payloads import Record, read_payload, read_record
-
-_PAYLOAD: Final = offset("payload", Framing.HEADER, 0)
-_KINDS: Final = frozenset(bytes((first,)) for first in range(0x80, 0xC0))
-"""What SIMP/2's payloads begin with (spec 3.2)."""
+from simp_proto.sealed.payloads import Record, begins_payload, read_payload, read_record
 
 
 class Exchange:
@@ -68,7 +63,7 @@ class Exchange:
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
-        looks_sealed = offers(data) or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
+        looks_sealed = offers(data) or begins_payload(data)  # cheap questions for a flood
         concerned = self._board.concerns(peer)
         if not peer[1] or not (looks_sealed or concerned):
             return False

@@ -1,20 +1,7 @@
-"""All calls of SIMP/2 of one daemon: whose a datagram is, which input it is, and what strangers may cost (simp2 4, 8).
+"""Which call of SIMP/2 a datagram is for, which input it is there, and what strangers may cost (simp2 4, 8).
 
-How a session comes out of it. Whoever owns this walks over `Own.outlet` after each call of a method, in its order:
-
-- `Established`: the session is on. The first thing is to commit that its key is pinned, with name and address, and that
-  the conversation is open (simp2 7.4). Then an older session with that key is forgotten, its keys first; `keys` and
-  `handshake_hash` make the `Seal`, and the conversation's ledger the `Link`, which reads `state` where there is one.
-- `Send`: at the caller the CONFIRM follows, which has the STATE that `Own.state` gave: that of the ledger as it is at
-  this moment, or of a new one. (So `Own.state` must not wait for `Established`.)
-- At the first record of a session that we called for, `confirmed` ends the CONFIRM's repeats, and returns a round trip
-  for the link. The callee has it in `Established`.
-- `Consent` is a fact to commit before what follows it. `Pin.open` is changed here when it is told, and by the owner
-  when a CLOSE is.
-- Where a link says that its peer is gone, and after a start for each conversation that is open, `resume`.
-- `InTheClear`: the call is one of SIMP/1 from now on: a session of SIMP/1 that has called, and whose SYN is out, gets
-  the datagram in hand, for which `receive` then says that it is not SIMP/2's.
-
+What comes of it is in `Own.outlet`, in order. Where a session is on, `Established` comes before the `Send` of CONFIRM,
+so that what that rests on is committed in between; the STATE in it is that of the ledger as it is at this moment.
 Records aren't for this, nor is the allowance of S1 8.2 to be asked before it: it asks the same `Strangers`.
 """
 
