@@ -90,7 +90,6 @@ SUBJECTS = {
     "hostile": "a daemon's process that is attacked",
     "killed": "two daemons' processes that are killed while people write",
     "kaitai": "spec/simp.ksy",
-    "killed": "daemons as processes, killed at random",
     "mirror": "this",
     "negotiation": "every schedule of small calls of SIMP/2",
     "peer_link": "simp_daemon/peers/link.py, beside the client's link",

@@ -93,7 +93,9 @@ class Switchboard:
             if call.state is State.REQUESTED:
                 self._calls.accept(call, now)
                 return
-            if call.state is State.ACCEPTING or (call.state in CALLING and not call.quiet):
+            if call.state is State.ACCEPTING:  # as the conversation is open: it is under way
+                return
+            if call.state in CALLING and not call.quiet:
                 raise NotNowError(f"a call between you and {call.name or format_address(peer)} is going on")
         for call in self._calls.between(peer, pin):
             if call.state in CALLING:
