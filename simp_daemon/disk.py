@@ -100,7 +100,8 @@ class Disk:
         if self._waiting and not self._performing:
             self._gather()
         while self._waiting and not self._performing:
-            if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
+            changes = [each.change for each in self._waiting if isinstance(each, Commit)]
+            if changes and not self._committed(changes):
                 self._due = self._due or self._loop.call_later(AGAIN, self.flush)
                 return
             waiting, self._waiting, self._performing = self._waiting, [], True
