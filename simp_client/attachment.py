@@ -23,7 +23,7 @@ MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
 _UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
-_SECURED: Final = ("clear", "encrypted", "verified", "claimed")
+_SECURED: Final = ("clear", "encrypted", "verified", "claimed", "clear-claimed")
 """What is known here of how a chat is secured (client 4.3)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""

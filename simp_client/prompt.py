@@ -95,7 +95,7 @@ def ask(
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
         wants = secured.wants(requests[0], user)
         words, news = f"{wants}. Accept{instead}? (y/n)", f"{wants}{ends}."
-        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured == "claimed" else ""
+        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured in ("claimed", "clear-claimed") else ""
         label = f"Accept {who}{claims}? (y/n) "
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, label, news)
     if state in QUESTIONS:

@@ -77,7 +77,8 @@ def short(text: str) -> str:
 # -- people
 
 MARKS: Final = {
-    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
+    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved",
+    "clear-claimed": "in the clear",
 }  # fmt: skip
 """How a chat is secured, in words that are ours alone (client 4.3)."""
 LOGGED: Final = "logged"

@@ -74,7 +74,7 @@ class Disk:
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""
         at = self._loop.time()
-        if not now and at < self._looked + LOOK:
+        if self._waiting or (not now and at < self._looked + LOOK):  # what waits isn't in the store yet
             return ()
         self._looked = at
         with suppress(StoreError):

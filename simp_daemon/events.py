@@ -21,6 +21,8 @@ class Security(StrEnum):
     """Our person has compared the words."""
     CLAIMED = "claimed"
     """Somebody who has the name or the address of a contact, and not its key."""
+    CLEAR_CLAIMED = "clear-claimed"
+    """The same, and in the clear."""
 
 
 @dataclass(slots=True)

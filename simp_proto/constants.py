@@ -187,7 +187,6 @@ class CloseReason(IntEnum):
     FAULT = 1
     UNKNOWN_FRAME = 2
     TOO_LONG = 3
-    DISK_FULL = 4
 
 
 KEY_SIZE: Final = 32

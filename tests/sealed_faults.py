@@ -14,7 +14,7 @@ from simp_daemon import facts
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
 from simp_daemon.facts import NOTHING, Ledger, Received
-from simp_daemon.peers import call, call_actions, conversation, link, reassembly, seal, switchboard
+from simp_daemon.peers import call, call_actions, link, notices, reassembly, seal, switchboard
 from simp_daemon.peers import call_actions as do
 from simp_daemon.peers.call import Call, State
 from simp_daemon.peers.call_states import TABLE, Cell, Input
@@ -306,9 +306,9 @@ def hangs_up(of: Callable[[Any], bool]) -> Patch:
 
 
 def remember_the_last(original: Callable[..., None]) -> Callable[..., None]:
-    def begin(self: Conversation, established: Any, now: float) -> None:
+    def begin(self: Conversation, established: Any, now: float, *, wanted: bool) -> None:
         older = self.session
-        original(self, established, now)
+        original(self, established, now, wanted=wanted)
         self.session.older = older  # type: ignore[union-attr]
 
     return begin
@@ -372,12 +372,12 @@ def as_if_on(original: Callable[..., None]) -> Callable[..., None]:
     """Whatever was said when leaving."""
 
     def read_piece(self: Link, piece: Piece) -> None:
-        left, closing = self._reason == 0, self._closing
+        left, closing, held = self._reason == 0, self._closing, self.held
         if left:
-            self._reason, self._closing = None, False
+            self._reason, self._closing, self.held = None, False, False
         original(self, piece)
         if left:
-            self._reason, self._closing = 0, closing
+            self._reason, self._closing, self.held = 0, closing, held
 
     return read_piece
 
@@ -617,7 +617,7 @@ FAULTS: Final = [
     breaks("7.1", "text-that-is-no-utf-8", refuses(lambda piece, size: piece.first and b"\xff" in piece.data[9:])),
     breaks("7.1", "unknown-kind", refuses(lambda piece, size: piece.first and piece.data[0] != 1)),
     breaks("7.2", "pieces-sent", constant(facts, "PIECE_SIZE", 512)),
-    breaks("7.2", "pieces-read", Patch(conversation, "_shown", lambda original: lambda it: original(it)[:1500])),
+    breaks("7.2", "pieces-read", Patch(notices, "_shown", lambda original: lambda it: original(it)[:1500])),
     breaks("7.2", "piece-repeated", before(Link, "_read_piece", shown_again)),
     breaks("7.2", "piece-too-short", accepts(lambda piece, size: piece.flags == FIRST)),
     breaks("7.2", "piece-of-no-message", accepts(lambda piece, size: not piece.first and not size)),

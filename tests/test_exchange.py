@@ -364,7 +364,8 @@ def test_whoever_has_the_name_of_a_contact_and_not_its_key_is_told_apart(town: T
     other.attach()
     other.say(f"CONNECTING|{one_line(alice)}")
     town.run(1)
-    assert alice.hear() == [f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|claimed"]
+    claimed = "claimed" if sealed else "clear-claimed"
+    assert alice.hear() == [f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|{claimed}"]
     alice.say("CONNECTED|bob")
     town.run(1)
     assert alice.hear()[-1] == f"SECURED|{at(other)}|{'claimed' if sealed else 'clear'}"
@@ -641,7 +642,7 @@ def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
     assert alice.hear() == [
         f"CONNECTED|{at(bob)}",
         f"SECURED|{at(bob)}|encrypted",
-        "ERROR|up to 2 messages of bob's got lost here, and won't come again: ask bob for it",
+        "ERROR|up to 2 messages of bob's didn't arrive, and won't any more: ask bob for it",
     ]
 
 
@@ -1053,3 +1054,105 @@ def test_an_ack_of_an_earlier_chat_is_none_of_the_fin_that_takes_a_call_back(tow
     ack = Datagram(Type.CONTROL, Control.ACK, number, b"bob", b"", Framing.HEADER)
     alice.handle(DatagramReceived(build(ack), FOREIGN))
     assert sent(town, 16) == [Control.FIN] * 3 * number
+
+
+# -- what a decision ends
+
+
+def test_whoever_is_blocked_gets_nothing_more_and_nothing_of_theirs_is_shown(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.hear()
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|said before, and not delivered")
+    bob.say("CHAT|not shown")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.lose = lambda sender, datagram: False
+    town.run(120)
+    assert [line for line in bob.hear() if not line.startswith("UNANSWERED")] == ["UNDELIVERED|1", "QUIT|alice"]
+    assert sorted(alice.hear()[-2:]) == ["QUIT|bob", "UNDELIVERED|1"]
+    assert not any(line.startswith("CHAT") for line in alice.hear())
+
+
+def test_a_block_ends_calls_and_requests(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.run(1)
+    assert alice.hear()[-1] == "QUIT|bob"
+    assert not alice.core._endpoint.requests
+    alice.store.commit([Trusted(key(bob), Trust.BLOCKED, Trust.NEW)])
+    alice.reread()
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|where are you?")
+    town.run(30)  # alice's daemon calls quietly
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.run(200)
+    town.sent.clear()
+    town.run(600)
+    assert {parse(datagram.data).text for _, datagram in town.sent} <= {PRESENCE_QUESTION.decode()}
+
+
+def test_what_is_said_after_its_reader_has_left_is_neither_acknowledged_nor_shown(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CHAT|bye", "QUIT|bob")
+    bob.say("CHAT|too late")
+    town.run(2)
+    town.lose = lambda sender, datagram: False
+    town.run(120)
+    assert alice.hear()[-2:] == ["QUIT|bob", "ACK|1"]
+    assert [line for line in bob.hear()[-3:] if not line.startswith("CHAT")] == ["UNDELIVERED|1", "QUIT|alice"]
+
+
+def test_whoever_leaves_after_a_long_silence_still_says_so(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|are you there?")
+    town.run(70)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.lose = lambda sender, datagram: False
+    town.run(30)
+    assert bob.hear()[-2:] == ["CHAT|alice|are you there?", "QUIT|alice"]
+    assert alice.hear()[-1] == "ACK|1"
+
+
+def test_a_quiet_call_opens_nothing_again_that_its_person_has_left(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    alice.say("QUIT|bob")
+    town.run(100)
+    alice.hear()
+    bob.start()
+    bob.attach()
+    town.run(600)
+    assert alice.hear() == []
+    assert not bob.core._endpoint.requests
+
+
+def test_whoever_missed_the_close_hears_it_when_they_ask(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("QUIT|bob")
+    town.run(120)
+    town.lose = lambda sender, datagram: False
+    bob.hear()
+    bob.say("CHAT|are you there?")
+    town.run(60)
+    assert [line for line in bob.hear() if not line.startswith("UNANSWERED")] == ["UNDELIVERED|1", "QUIT|alice"]

@@ -7,9 +7,10 @@ from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.peers import call_news
 from simp_daemon.peers.call_news import CallNews, Established
-from simp_daemon.peers.conversation import Conversation, Outlet
+from simp_daemon.peers.conversation import Conversation
 from simp_daemon.peers.link import state_of
 from simp_daemon.peers.means import Means
+from simp_daemon.peers.notices import Outlet
 from simp_daemon.peers.pins import Pin, Pins
 from simp_daemon.peers.policy import Sealed
 from simp_daemon.peers.timers import Timers
@@ -136,6 +137,11 @@ class Conversations:
         conversation.engage(self.security(conversation.pin), now)
         self.file(conversation)
 
+    def bar(self, conversation: Conversation, now: float) -> None:
+        """Nothing more is said to that contact."""
+        conversation.bar(now)
+        self.file(conversation)
+
     def leave(self, conversation: Conversation, now: float) -> None:
         """Our person leaves it."""
         conversation.leave(now)
@@ -153,11 +159,14 @@ class Conversations:
                 self.file(self._all[contact])
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
-                security = pin.security if pin else Security.CLAIMED if claims else None
+                security = self.security(pin) if pin else Security.CLAIMED if claims else None
                 self._outlet.append(events.RequestReceived(peer, name, security))
-            case call_news.CallOver(peer, name, why, _, quiet):
+            case call_news.CallOver(peer, name, why, contact, quiet):
                 if not quiet:
                     self._over(peer, name, why)
+                elif contact and why is Why.FIN:
+                    self._all[contact].end(now)
+                    self.file(self._all[contact])
             case call_news.KeyChanged(peer, contact, key, hello):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
                 self._key_changed(peer, self._all[contact], other, now)
@@ -185,8 +194,9 @@ class Conversations:
             message_2, message_3 = established.payload_keys
             keys = SessionKeys(tag, session, message_2, message_3, *established.keys)
             self._outlet.append(LogKeys(build_line(keys)))
-        conversation.begin(established, now)
-        if calling and (key == calling[1] if calling[1] else peer == calling[0]):
+        wanted = calling and (key == calling[1] if calling[1] else peer == calling[0])
+        conversation.begin(established, now, wanted=bool(wanted) or not established.caller)
+        if wanted:
             self.engage(conversation, now)
         elif conversation.live and not conversation.chatting:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
@@ -207,7 +217,7 @@ class Conversations:
             words = pin.barred
         self._outlet.append(events.ErrorReceived(peer, pin.name, words))
         if pin.barred and conversation.live:
-            self.leave(conversation, now)
+            self.bar(conversation, now)
         else:
             self._over(peer, pin.name, Why.OTHER_KEY)
 

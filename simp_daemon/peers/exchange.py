@@ -13,11 +13,11 @@ from simp_daemon.events import Event, Ignored, Reason, Security
 from simp_daemon.facts import Ledger
 from simp_daemon.peers.call import Own
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
-from simp_daemon.peers.conversation import Outlet
 from simp_daemon.peers.conversations import Conversations
 from simp_daemon.peers.doorkeeper import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
 from simp_daemon.peers.means import Means
+from simp_daemon.peers.notices import Outlet
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.strangers import Strangers
@@ -196,7 +196,7 @@ class Exchange:
             self._endpoint.say(peer, message, text, now)
             current = self._policy.current
             name = current.record.name if current else ""
-            self.outlet.append(Commit(ClearSaid(peer, name, self._token(message), text)))
+            self.outlet.append(Commit(ClearSaid(peer, name, self._means.token(message), text)))
         self._follow(now)
 
     def shutdown(self, now: float) -> None:
@@ -235,8 +235,9 @@ class Exchange:
         before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
-            if conversation and conversation.pin.barred and conversation.live:
-                self._conversations.leave(conversation, now)
+            if conversation and conversation.pin.barred:
+                self._board.bar(conversation.pin, now)
+                self._conversations.bar(conversation, now)
         if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
             self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
         self._follow(now)
@@ -273,22 +274,19 @@ class Exchange:
         match each:
             case events.RequestReceived(peer, name):
                 claims = self._pins.named(name) or self._pins.at(peer)
-                each.security = Security.CLAIMED if claims else Security.CLEAR
+                each.security = Security.CLEAR_CLAIMED if claims else Security.CLEAR
             case events.Connected():
                 each.security = Security.CLEAR
             case events.MessageReceived(peer, name, text):
                 self.outlet.append(Commit(ClearReceived(peer, name, text)))
             case events.MessageAcknowledged(_, message):
-                self.outlet.append(Commit(ClearSettled(self._token(message), Fate.DELIVERED)))
+                self.outlet.append(Commit(ClearSettled(self._means.token(message), Fate.DELIVERED)))
             case events.MessageUndelivered(_, message):
-                self.outlet.append(Commit(ClearSettled(self._token(message), Fate.UNDELIVERED)))
+                self.outlet.append(Commit(ClearSettled(self._means.token(message), Fate.UNDELIVERED)))
         self.outlet.append(each)
 
     def _user(self) -> bytes:
         return (self.user or NOBODY).encode("ascii")
-
-    def _token(self, message: int) -> str:
-        return f"{self._means.run}-{message}"
 
 
 def _record(datagram: Datagram) -> Record | None:

@@ -26,3 +26,12 @@ class Means:
     """Whether SIMP/1 is refused (spec 9.5)."""
     logs_keys: bool = False
     """Whether somebody wants to read everything later (spec 10.2)."""
+
+    def token(self, message: int) -> str:
+        """By which the store knows a message of ours, which no other run of the daemon has."""
+        return f"{self.run}-{message}"
+
+    def message(self, token: str) -> int | None:
+        """The identity of the message of that token, if it was said in this run."""
+        run, _, number = token.rpartition("-")
+        return int(number) if run == self.run else None

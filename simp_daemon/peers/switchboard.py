@@ -13,6 +13,7 @@ from simp_daemon.peers.call_actions import Happening
 from simp_daemon.peers.call_states import Input
 from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
+from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_proto import constants
@@ -129,6 +130,12 @@ class Switchboard:
     def idle(self) -> bool:
         """Whether no call is going on."""
         return not self._calls.all(*CALLING, *CALLED, State.ENDING)
+
+    def bar(self, pin: Pin, now: float) -> None:
+        """Cancels and declines every call with that contact."""
+        for call in self._calls.all(*CALLING, *CALLED):
+            if call.expected is pin:
+                self._calls.input(call, Input.QUIT, Happening(now))
 
     def shutdown(self, now: float) -> None:
         """Cancels and declines everything."""

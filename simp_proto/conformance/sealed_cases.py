@@ -893,7 +893,9 @@ def echo(peer: Peer) -> None:
 
 @_in_a_chat("7.5")
 def acked_of_nothing(peer: Peer) -> None:
-    """An ACKED of a piece or a record that wasn't sent is a fault of the peer (7.9, reason 1)."""
+    """An ACKED of a piece that has no number yet, also in the bitmap, or of a record that wasn't sent is a fault of the
+    peer (7.9, reason 1).
+    """
     peer.seal(Acked(3, 0))
     _is_told(peer, CloseReason.FAULT, "an ACKED of a piece that wasn't sent")
 
@@ -1046,7 +1048,7 @@ def leaves_last(peer: Peer) -> None:
 
 @_in_a_chat("7.9", LEAVE, SEE)
 def piece_after_close(peer: Peer) -> None:
-    """From its CLOSE on, a daemon neither stores nor acknowledges pieces."""
+    """From the moment in which its person has left, a daemon neither stores nor acknowledges pieces."""
     peer.ask(LEAVE)
     peer.expect("CLOSE", has(Close), PATIENCE)
     peer.tester.shown()
