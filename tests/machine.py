@@ -399,7 +399,7 @@ def kind_of(error: str) -> str:
     """What a person is told."""
     if "may have arrived already" in error:
         return "doubtful"
-    return "missing" if "won't come" in error else error
+    return "missing" if "won't any more" in error else error
 
 
 def number_in(error: str) -> int:
