@@ -368,6 +368,10 @@ def late_state(self: Link) -> None:
     self._telling = self._telling and not self._last >= 0
 
 
+def keep_open(self: Conversation, *_: object) -> None:
+    self.pin.open = self.pin.taken = True
+
+
 def as_if_on(original: Callable[..., None]) -> Callable[..., None]:
     """Whatever was said when leaving."""
 
@@ -650,7 +654,7 @@ FAULTS: Final = [
     breaks("7.9", "leaves-last", unless(Link, "__len__", lambda self: self._reason is not None, 0)),
     breaks("7.9", "piece-after-close", Patch(Link, "_read_piece", as_if_on)),
     breaks("7.9", "close-answered", unless(Link, "_read_close", lambda self, _: self.over)),
-    breaks("7.9", "closed-is-not-open", after(Conversation, "leave", lambda self, _: setattr(self.pin, "open", True))),
+    breaks("7.9", "closed-is-not-open", after(Conversation, "leave", keep_open)),
     breaks("7.9", "closed-unanswered", before(Link, "receive", answer_closed)),
     breaks("7.10", "numbers-passed-over", constant(Conversation, "_give_up", lambda self: None)),
     # -- 8 and 9: robustness and trust

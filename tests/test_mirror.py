@@ -47,6 +47,7 @@ ELSEWHERE = {
     "simp_daemon.ledgers": ("test_store", "what the store keeps of them, it loads"),
     "simp_daemon.schema": ("test_database", "tables without rules, made and brought up to date"),
     "simp_daemon.peers.sessions": ("test_endpoint", "an endpoint feeds and files them"),
+    "simp_daemon.peers.clear": ("test_exchange", "whole daemons show what is marked and kept"),
     "simp_daemon.peers.notices": ("test_exchange", "whole daemons show what a person is told"),
     "simp_daemon.peers.means": ("test_disk", "without rules, given by the disk"),
     "simp_daemon.peers.conversation": ("test_exchange", "whole daemons show what becomes of what is said"),

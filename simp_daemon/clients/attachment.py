@@ -1,6 +1,7 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,7 +99,8 @@ class Attachment:
     def detach(self, now: float) -> None:
         """The client is gone: its call or chat ends as if it had said QUIT (client 1.4)."""
         if self._partner:
-            self._endpoint.quit(self._partner.peer, now)
+            with suppress(NotNowError):  # it is over already
+                self._endpoint.quit(self._partner.peer, now)
 
     # -- what it wishes
 

@@ -87,7 +87,8 @@ def alarm(call: Call, _: Happening) -> None:
     """tells the person that the key has changed (9.4)"""
     assert call.other is not None
     key = call.other.handshake.remote_static
-    call.own.outlet.append(KeyChanged(call.peer, call.expected.key if call.expected else key, key, call.other.hello))
+    contact = call.expected.key if call.expected else key
+    call.own.outlet.append(KeyChanged(call.peer, contact, key, call.other.hello, call.quiet))
 
 
 def count(call: Call, _: Happening) -> None:

@@ -42,10 +42,11 @@ class Conversation:
 
     def __init__(self, pin: Pin, ledger: Ledger, means: Means, outlet: Outlet) -> None:
         self.pin = pin
+        pin.taken = False
         self.ledger = ledger
         self.session: SealedSession | None = None
-        self.chatting = False
-        """Our person has it before itself."""
+        self.warned = ""
+        """What our person was told last of who else answers there."""
         self._means = means
         self._outlet = outlet
         self._slow = False
@@ -61,6 +62,11 @@ class Conversation:
     def peer(self) -> Address:
         """The address by which our person knows the contact, wherever that is now."""
         return self._notices.peer
+
+    @property
+    def chatting(self) -> bool:
+        """Whether it is our person's chat."""
+        return self.pin.taken
 
     @property
     def live(self) -> bool:
@@ -117,7 +123,7 @@ class Conversation:
     def engage(self, security: Security, now: float) -> None:
         """Our person takes it up."""
         assert self.session
-        self.chatting, self._notices.peer = True, self.session.peer
+        self.pin.taken, self._notices.peer = True, self.session.peer
         logged = self._means.logs_keys
         self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
@@ -262,7 +268,7 @@ class Conversation:
     def _over(self, why: Why) -> None:
         """For our person it is."""
         self._notices.end(why)
-        self.chatting = False
+        self.pin.taken = False
 
     def _give_up(self) -> None:
         """What isn't acknowledged won't go out any more (spec 7.10)."""

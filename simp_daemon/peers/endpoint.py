@@ -201,10 +201,10 @@ class Endpoint:
         self._sessions.file(session)
 
     def give_up(self, peer: Address) -> None:
-        """What was left or declined there is over: our person calls again (spec 7)."""
+        """What was left, declined or asked for there is over: something else begins there (spec 7)."""
         session = self._sessions.by_address.get(peer)
-        if session and session.state in ENDING:
-            self._sessions.forget(peer)
+        if session and session.state in (*ENDING, State.PENDING):
+            self._sessions.forget(peer, told=False)
 
     def adopt(self, peer: Address, user: bytes, begun: float, now: float) -> None:
         """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""

@@ -5,14 +5,16 @@ It has the face of an `Endpoint`, to which it leaves SIMP/1. A `Switchboard` mak
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from simp_daemon import events
-from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact, Fate
-from simp_daemon.effects import Commit, Send
-from simp_daemon.events import Event, Ignored, Reason, Security
+from simp_daemon.contacts import Contact
+from simp_daemon.effects import Send
+from simp_daemon.events import Ignored, Reason
 from simp_daemon.facts import Ledger
 from simp_daemon.peers.call import Own
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
+from simp_daemon.peers.clear import Clear
 from simp_daemon.peers.conversations import Conversations
 from simp_daemon.peers.doorkeeper import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
@@ -23,11 +25,14 @@ from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Framing, Operation
+from simp_proto.constants import Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
 from simp_proto.printable import NOBODY
 from simp_proto.sealed.payloads import Record, begins_payload, read_payload, read_record
+
+_SYN: Final = bytes((Type.CONTROL, Control.SYN))
+"""What each SYN begins with."""
 
 
 class Exchange:
@@ -38,7 +43,9 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
+        self.learn, self.framing_of = self._endpoint.learn, self._endpoint.framing_of
         self._pins = Pins(means.keys)
+        self._clear = Clear(means, self._pins)
         self._conversations = Conversations(means, self._pins, self.outlet)
         self._news: list[Send | CallNews] = []
         ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
@@ -57,9 +64,18 @@ class Exchange:
     def receive(self, data: bytes, peer: Address, now: float, here: str | None = None) -> None:
         if record := read_record(data):
             self._read_record(*record, peer, now)
-        elif not self._read_sealed(data, peer, now, here):
+        elif self._read_sealed(data, peer, now, here):
+            pass
+        elif data.startswith(_SYN) and self._is_sealed(peer):  # whoever is there can prove who they are
+            self.outlet.append(Ignored(peer, Reason.UNSEALED))
+        else:
             self._endpoint.receive(data, peer, now, here)
         self._follow(now)
+
+    def _is_sealed(self, peer: Address) -> bool:
+        """Whether our person has something of SIMP/2 with whoever is there."""
+        conversation = self._pins.at(peer) and self._conversations.by_address(peer)
+        return bool(conversation) or self._conversations.called == peer or self._board.has(peer)
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
@@ -104,12 +120,6 @@ class Exchange:
         self._follow(now)
         return asked
 
-    def learn(self, peer: Address, framing: Framing) -> None:
-        self._endpoint.learn(peer, framing)
-
-    def framing_of(self, peer: Address) -> Framing | None:
-        return self._endpoint.framing_of(peer)
-
     def fail(self, peer: Address, why: str, now: float) -> bool:
         ended = self._board.fail(peer, why, now) or self._endpoint.fail(peer, why, now)
         self._follow(now)
@@ -141,12 +151,12 @@ class Exchange:
         """Whoever is called by a contact's name must be that contact (spec 4.4)."""
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
-        asks_in_the_clear = any(each == peer for each, _ in self._endpoint.requests)
-        foreign = pin is None and self._endpoint.framing_of(peer) is Framing.TRAILER
+        asks = any(each == peer for each, _ in self._endpoint.requests)
+        clear = pin is None and (asks or self._endpoint.framing_of(peer) is Framing.TRAILER)
         if waiting:
             self._policy.check()
             self._conversations.engage(waiting, now)
-        elif peer == self._own or asks_in_the_clear or foreign:
+        elif peer == self._own or clear:
             self._endpoint.call(peer, now)
         else:
             self._policy.check()
@@ -162,8 +172,9 @@ class Exchange:
         sealed = dict(self._board.requests)
         waiting = self._conversations.by_address(peer)
         if called := self._conversations.called:
-            self._board.quit(called, now)
+            self._board.cancel(called, self._conversations.called_contact, now)
             self._follow(now)
+            self._conversations.cancel(called)
         if not (waiting or peer in sealed):
             self._endpoint.accept(peer, now)
             self._follow(now)
@@ -181,8 +192,11 @@ class Exchange:
     def quit(self, peer: Address, now: float) -> None:
         if conversation := self._conversations.by_address(peer):
             self._conversations.leave(conversation, now)
-        elif self._board.has(peer):
-            self._board.quit(peer, now)
+            self._board.cancel(None, conversation.pin, now)
+        elif self._conversations.called == peer or self._board.has(peer):
+            self._board.cancel(peer, self._conversations.called_contact, now)
+            self._follow(now)
+            self._conversations.cancel(peer)
         else:
             self._endpoint.quit(peer, now)
         self._follow(now)
@@ -196,7 +210,7 @@ class Exchange:
             self._endpoint.say(peer, message, text, now)
             current = self._policy.current
             name = current.record.name if current else ""
-            self.outlet.append(Commit(ClearSaid(peer, name, self._means.token(message), text)))
+            self.outlet.append(self._clear.said(peer, name, message, text))
         self._follow(now)
 
     def shutdown(self, now: float) -> None:
@@ -235,8 +249,9 @@ class Exchange:
         before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
-            if conversation and conversation.pin.barred:
-                self._board.bar(conversation.pin, now)
+            if conversation.pin.barred:
+                self._board.cancel(None, conversation.pin, now)
+                self._follow(now)
                 self._conversations.bar(conversation, now)
         if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
             self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
@@ -254,11 +269,12 @@ class Exchange:
                     self._go_clear(call, now)
                 case Established() as established:
                     self._endpoint.learn(established.peer, Framing.HEADER)
+                    self._endpoint.give_up(established.peer)
                     self._conversations.happened(established, now)
                 case news:
                     self._conversations.happened(news, now)
         while self._endpoint.outlet:
-            self._pass_on(self._endpoint.outlet.pop(0))
+            self.outlet += self._clear.passed_on(self._endpoint.outlet.pop(0))
 
     def _go_clear(self, call: InTheClear, now: float) -> None:
         """Whom our person called speaks SIMP/1."""
@@ -268,22 +284,6 @@ class Exchange:
             words = f"{format_address(call.peer)} can't encrypt, and this daemon runs with --require-encryption"
             self.outlet.append(events.ErrorReceived(call.peer, "", words))
             self._endpoint.quit(call.peer, now)
-
-    def _pass_on(self, each: Send | Event) -> None:
-        """What SIMP/1 says, and what of it is kept."""
-        match each:
-            case events.RequestReceived(peer, name):
-                claims = self._pins.named(name) or self._pins.at(peer)
-                each.security = Security.CLEAR_CLAIMED if claims else Security.CLEAR
-            case events.Connected():
-                each.security = Security.CLEAR
-            case events.MessageReceived(peer, name, text):
-                self.outlet.append(Commit(ClearReceived(peer, name, text)))
-            case events.MessageAcknowledged(_, message):
-                self.outlet.append(Commit(ClearSettled(self._means.token(message), Fate.DELIVERED)))
-            case events.MessageUndelivered(_, message):
-                self.outlet.append(Commit(ClearSettled(self._means.token(message), Fate.UNDELIVERED)))
-        self.outlet.append(each)
 
     def _user(self) -> bytes:
         return (self.user or NOBODY).encode("ascii")

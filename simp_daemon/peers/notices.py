@@ -22,6 +22,7 @@ _REASONS: Final[dict[int, str]] = {
     CloseReason.UNKNOWN_FRAME: "the other daemon is of a later version, which this one doesn't understand",
     CloseReason.TOO_LONG: "a message is longer than the other daemon takes",
 }
+_MANY: Final = 1000
 
 
 class Notices:
@@ -69,6 +70,7 @@ class Notices:
             self._warn(f"{again} to {name} again, and may have arrived already")
         if missing:
             what = "a message, or part of one," if missing == 1 else f"up to {missing} messages"
+            what = "many messages" if missing > _MANY else what
             self._warn(f"{what} of {name}'s didn't arrive, and won't any more: ask {name} for it")
 
     def give_up(self, tokens: Iterable[str]) -> None:

@@ -30,6 +30,8 @@ class Pin:
     """Where it was reached last."""
     open: bool = False
     """Whether the conversation is (simp2 1.3)."""
+    taken: bool = True
+    """Whether our person has taken the conversation up, if it is open."""
     trust: Trust = Trust.NEW
 
     @property

@@ -131,10 +131,10 @@ class Switchboard:
         """Whether no call is going on."""
         return not self._calls.all(*CALLING, *CALLED, State.ENDING)
 
-    def bar(self, pin: Pin, now: float) -> None:
-        """Cancels and declines every call with that contact."""
+    def cancel(self, peer: Address | None, pin: Pin | None, now: float) -> None:
+        """Cancels and declines every call with that peer, or that contact; also quiet ones."""
         for call in self._calls.all(*CALLING, *CALLED):
-            if call.expected is pin:
+            if call.peer == peer or (pin and call.expected is pin):
                 self._calls.input(call, Input.QUIT, Happening(now))
 
     def shutdown(self, now: float) -> None:
@@ -195,7 +195,7 @@ class Switchboard:
             return Reason.CROSSED
         if crossed:
             what = Input.CROSSING_SYN
-        elif pin and pin.open:
+        elif pin and pin.open and (pin.taken or new.offer.quiet):
             what, new.opened = Input.SYN_OF_OPEN, any(call.opened for call in before)
         elif new.offer.quiet:
             return self._calls.input(new, Input.QUIET_SYN, Happening(now))
