@@ -43,7 +43,6 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
-        self.learn, self.framing_of = self._endpoint.learn, self._endpoint.framing_of
         self._pins = Pins(means.keys)
         self._clear = Clear(means, self._pins)
         self._conversations = Conversations(means, self._pins, self.outlet)
@@ -52,6 +51,7 @@ class Exchange:
         strangers = Strangers()
         self._board = Switchboard(Own(*ours, self._news), strangers)
         self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered)
+        self.learn, self.framing_of = self._endpoint.learn, self._endpoint.framing_of
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""

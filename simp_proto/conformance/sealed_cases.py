@@ -287,8 +287,9 @@ def request_of_a_contact(peer: Peer) -> None:
 
 @_in_a_chat("4.1")
 def open_conversation(peer: Peer) -> None:
-    """It is proved to come from a contact whose conversation is open here, and it is quiet, or the person here has taken
-    the conversation up since the daemon started: ANSWER immediately."""
+    """It is proved to come from a contact whose conversation is open here, and it is quiet, or the person here has
+    taken the conversation up since the daemon started: ANSWER immediately.
+    """
     call = peer.make_call()
     peer.dial(call, peer.be_challenged(call))
     peer.read_answer(call, peer.expect("ANSWER, without asking anybody", says(Answer, call.tag)))
