@@ -47,9 +47,11 @@ def gather(client: Address | None, client_port: int, port: int, wanted: str | No
             facts = replace(facts, port_taken=system.taken(where), holder=system.holder(port))
         elif not facts.elsewhere:
             own = list(dict.fromkeys([*facts.hosts(facts.version), host]))
-            replies = pool.map(lambda each: present((each, port))[0], own)
-            facts = replace(facts, itself=dict(zip(own, replies, strict=True)))
+            replies = list(pool.map(lambda each: present((each, port)), own))
+            user = next((name for _, name in replies if name), "")
+            facts = replace(facts, user=user, itself={at: reply for at, (reply, _) in zip(own, replies, strict=True)})
     facts = replace(facts, echoes=echoes, heard=frozenset(heard - facts.own), announcements=announcements)
+    facts = _listing(facts) if facts.unheard else facts  # which may have come meanwhile, or have been heard before
     return _seek(facts, printable(wanted.strip()), hosts) if wanted else facts
 
 
