@@ -183,7 +183,7 @@ TABLE = {
         "asyncio os sys",
     ),
     "simp_client.listing": Row(
-        "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
+        "simp_proto.address simp_proto.constants simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.selection": Row(
         "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
@@ -197,7 +197,9 @@ TABLE = {
         "pathlib sys",
     ),
     "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
-    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.who": Row(
+        "simp_proto.constants simp_proto.cli events link listing people view", "click", "asyncio sys"
+    ),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),
