@@ -155,7 +155,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
     ),
     "simp_client.attachment": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.secured": Row("events view"),
