@@ -113,7 +113,9 @@ TABLE = {
         "asyncio logging os threading",
     ),
     "simp_daemon.transports": Row(
-        "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
+        "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences log peers.strangers",
+        "",
+        "asyncio os select socket",
     ),
     "simp_daemon.profile": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
