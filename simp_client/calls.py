@@ -254,7 +254,7 @@ class Calls:
                 self.notice(f"{view.short_title(person.other, self.user)} was last heard {heard} ago.")
             case events.Failed(other, _, how):
                 if how in _HOW:
-                    why = f" {view.doctor(self.attachment.people.known(other))}" if how is How.NOBODY else ""
+                    why = f" {view.doctor(self.attachment.people.known(other))}." if how is How.NOBODY else ""
                     self.notice(f"{self.who(other)} {_HOW[how]}.{why}")
                 elif not other.address:
                     self._suggest(other.name)

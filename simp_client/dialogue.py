@@ -206,9 +206,10 @@ class Dialogue:
             self._settle()
         elif self.alone:
             who = self._calls.who(self.attachment.partner)
+            doctor = view.doctor(self.attachment.people.known(self.attachment.partner))
             self._calls.failed = True
             self._calls.error(
-                f"{who} didn't answer within {seconds:g} s, so the call was cancelled (--wait sets how long)."
+                f"{who} didn't answer within {seconds:g} s, so the call was cancelled (--wait sets how long; {doctor})."
             )
             self._calls.leave("nobody answered the call")
             self._settle()

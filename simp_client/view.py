@@ -118,9 +118,9 @@ def short_title(other: Other, own: str = "") -> str:
 
 
 def doctor(other: Other) -> str:
-    """The command that finds out why they don't answer; no name of a peer's in it does anything in a shell."""
+    """Which command finds out why they don't answer; no name of a peer's in it does anything in a shell."""
     plain = re.fullmatch("[A-Za-z][A-Za-z0-9_]*", other.name)
-    return f"`simp doctor {other.name if plain else printable(other.address)}` finds out why."
+    return f"`simp doctor {other.name if plain else printable(other.address)}` finds out why"
 
 
 def duration(seconds: int) -> str:

@@ -1362,7 +1362,8 @@ def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
     desk.dialogue.give_up(60.0)
     assert desk.flush() == ["QUIT|127.0.0.2", "PING|"]
     assert desk.shown[-2:] == [
-        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled (--wait sets how long).",
+        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled "
+        "(--wait sets how long; `simp doctor 127.0.0.2` finds out why).",
         "! not sent: 'hi': nobody answered the call",
     ]
     assert desk.hear("QUIT|127.0.0.2:7777", "PONG|") == ["QUIT|"]
