@@ -135,10 +135,10 @@ class Neighbours:
         place = self._places.get(peer)
         if place is None:
             return
-        if place.heard is not None and (why is Why.LOST or not place.askable):
-            self._give_up(place, now)
-        else:  # what has happened there meanwhile wasn't asked
+        if why is Why.UNREACHABLE:
             self._ask(place, now)
+        elif place.heard is not None and (why is Why.LOST or not place.askable):
+            self._give_up(place, now)
 
     def unreachable(self, peer: Address, now: float) -> None:
         """The system says that nothing gets there."""
