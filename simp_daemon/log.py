@@ -114,8 +114,9 @@ class EventLog:
             self._failed.clear()
         self._failed.add(peer)
 
-    def heard(self, peer: Address) -> None:
+    def received(self, peer: Address, data: bytes) -> None:
         self._failed.discard(peer)
+        log_datagram("from", peer, data)
 
     def add(self, event: Event, now: float) -> None:
         level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO

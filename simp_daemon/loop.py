@@ -206,8 +206,7 @@ class Daemon:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, _):
                 self._read_contacts(now=False)
-                self._log.heard(peer)
-                log_datagram("from", peer, data)
+                self._log.received(peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
             case occurrences.SendingFailed(peer, why, _):

@@ -82,7 +82,7 @@ def test_where_nothing_gets_is_a_line_until_something_comes_from_there(caplog: p
         for _ in range(12):
             log.failed(PEER, "nothing could be sent to bob")
             log.failed(other, "nothing could be sent to carol")
-        log.heard(PEER)
+        log.received(PEER, b"")
         for _ in range(12):
             log.failed(PEER, "nothing listens at bob's")
             log.failed(other, "nothing could be sent to carol")
