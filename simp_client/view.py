@@ -118,6 +118,12 @@ def short_title(other: Other, own: str = "") -> str:
     return named(other.name, own) if other.name and other.name != other.address else printable(other.address)
 
 
+def doctor(other: Other) -> str:
+    """Which command finds out why they don't answer; no name of a peer's in it does anything in a shell."""
+    plain = re.fullmatch("[A-Za-z][A-Za-z0-9_]*", other.name)
+    return f"`simp doctor {other.name if plain else printable(other.address)}` finds out why"
+
+
 def duration(seconds: int) -> str:
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 

@@ -206,11 +206,11 @@ class Daemon:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, _):
                 self._read_contacts(now=False)
-                log_datagram("from", peer, data)
+                self._log.received(peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
-            case occurrences.SendingFailed(_, why, _):
-                log.info("%s", why)
+            case occurrences.SendingFailed(peer, why, _):
+                self._log.failed(peer, why)
             case occurrences.ClientSaid():
                 self._read_hosts()
                 self._read_contacts(now=True)

@@ -5,7 +5,7 @@ import select
 import socket
 from collections import OrderedDict, deque
 from contextlib import suppress
-from errno import ECONNREFUSED
+from errno import EACCES, ECONNREFUSED
 from ipaddress import ip_address
 from os import strerror
 from typing import Final, cast
@@ -17,6 +17,7 @@ from simp_daemon.occurrences import Handle
 from simp_daemon.peers.strangers import Allowance
 from simp_proto import udp
 from simp_proto.address import Address, format_address
+from simp_proto.interfaces import interfaces, no_machines
 
 _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
@@ -166,6 +167,9 @@ class Datagrams:
         self._reports.spend(1)
         where = format_address(peer)
         refused = number == ECONNREFUSED
+        if number == EACCES:  # also by the word of whoever administers this host
+            mistake = no_machines(peer[0], interfaces())
+            words = f"that is {mistake}" if mistake else words
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
         self._handle(occurrences.SendingFailed(peer, why, refused))
 

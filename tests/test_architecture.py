@@ -116,7 +116,9 @@ TABLE = {
         "asyncio logging os threading",
     ),
     "simp_daemon.transports": Row(
-        "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
+        "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences log peers.strangers",
+        "",
+        "asyncio os select socket",
     ),
     "simp_daemon.profile": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
@@ -158,7 +160,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
     ),
     "simp_client.attachment": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.secured": Row("events view"),
@@ -186,7 +188,7 @@ TABLE = {
         "asyncio os sys",
     ),
     "simp_client.listing": Row(
-        "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
+        "simp_proto.address simp_proto.constants simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.selection": Row(
         "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
@@ -200,7 +202,9 @@ TABLE = {
         "pathlib sys",
     ),
     "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
-    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.who": Row(
+        "simp_proto.constants simp_proto.cli events link listing people view", "click", "asyncio sys"
+    ),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),
