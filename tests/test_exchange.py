@@ -8,10 +8,11 @@ from random import Random
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.contacts import KeyChanged, Replaced, Trust, Trusted
 from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
+from simp_daemon.facts import Pinned
 from simp_daemon.occurrences import Announced, DatagramReceived, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
@@ -1156,3 +1157,186 @@ def test_whoever_missed_the_close_hears_it_when_they_ask(town: Town) -> None:
     bob.say("CHAT|are you there?")
     town.run(60)
     assert [line for line in bob.hear() if not line.startswith("UNANSWERED")] == ["UNDELIVERED|1", "QUIT|alice"]
+
+
+# -- what an attacker tried
+
+
+def forged(home: Home, sender: Home, operation: Operation, name: bytes = b"bob") -> None:
+    """A datagram of SIMP/1, in `bare`, that seems to come from there."""
+    data = build(Datagram(Type.CONTROL, operation, 0, name, b"", Framing.BARE))
+    home.handle(DatagramReceived(data, sender.address))
+
+
+def test_a_forged_call_in_the_clear_is_nothing_where_a_sealed_chat_is(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.hear()
+    forged(alice, bob, Control.SYN)
+    forged(alice, bob, Control.FIN)
+    town.run(130)
+    assert alice.hear() == []
+    alice.say("CHAT|still here")
+    town.run(1)
+    assert alice.hear() == ["ACK|1"]
+
+
+@pytest.mark.parametrize("forge", [Control.SYN, Control.FIN])
+def test_a_forged_call_in_the_clear_is_nothing_where_a_sealed_call_is(town: Town, forge: Operation) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    alice.hear()
+    forged(alice, bob, Control.SYN)
+    forged(alice, bob, forge)
+    forged(bob, alice, Control.SYN, b"alice")
+    forged(bob, alice, forge, b"alice")
+    town.run(1)
+    assert alice.hear() == []
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert f"CONNECTED|{at(bob)}" in alice.hear()
+
+
+def test_a_forged_request_in_the_clear_does_not_bring_a_call_to_a_contact_down_to_it(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.hear()
+    forged(alice, bob, Control.SYN)
+    assert alice.hear() == [f"CONNECTING|{at(bob)}", f"SECURED|{at(bob)}|clear-claimed"]
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    forged(alice, bob, Control.ACK)
+    town.run(1)
+    alice.say("CHAT|top secret")
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+    assert not any(b"top secret" in datagram.data for _, datagram in town.sent)
+
+
+@pytest.mark.parametrize("way", ["quit", "detach", "stop", "blocked"])
+def test_nobody_is_stuck_whose_answer_got_nowhere(town: Town, way: str) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.hear()
+    town.lose = lambda sender, datagram: sender == bob.address
+    alice.say("CONNECTED|bob")
+    town.run(90)
+    match way:
+        case "quit":
+            alice.say("QUIT|bob")
+        case "detach":
+            alice.detach()
+            alice.attach()
+        case "stop":
+            alice.stop()
+            return
+        case _:
+            alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+            alice.reread()
+    assert alice.hear()[-1] in ("QUIT|bob", "CONNECTED|alice")
+    carol = town.home("carol")
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_a_contact_that_calls_from_elsewhere_while_it_is_called_can_be_left(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    old = bob.address
+    bob.crash()
+    del town.homes[old]
+    bob.address = ("10.0.0.99", 7777)
+    town.homes[bob.address] = bob
+    bob.start()
+    bob.attach()
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    town.lose = lambda sender, datagram: True
+    alice.hear()
+    alice.say(f"CONNECTING|{format_address(old)}")
+    town.run(1)
+    alice.say(f"QUIT|{format_address(old)}")
+    assert alice.hear()[-1].startswith("QUIT|")
+    town.lose = lambda sender, datagram: False
+    carol = town.home("carol")
+    meet(town, alice, carol)
+    assert f"CONNECTED|{at(carol)}" in alice.hear()
+
+
+def test_somebody_on_the_way_ends_no_chat_by_answering_a_quiet_call(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    bob.on = False
+    del town.homes[bob.address]
+    mallory = Home(town, "mallory", bob.address)
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    pin = exchange._pins.add(key(alice), alice.identity.signing_key, "alice")
+    pin.open = True
+    exchange._pins.prover = lambda *_, **__: pin  # type: ignore[method-assign]
+    alice.hear()
+    alice.say("CHAT|are you there?")
+    town.run(100)
+    heard = alice.hear()
+    assert [line for line in heard if not line.startswith("UNANSWERED")] == [
+        "ERROR|somebody with another key answers in bob's place: nothing is said there"
+    ]
+    mallory.on = False
+    town.homes[bob.address] = bob
+    bob.on = True
+    town.run(60)
+    assert bob.hear()[-1] == "CHAT|alice|are you there?"
+    (contact,) = alice.store.contacts()
+    assert contact.trust is Trust.VERIFIED
+
+
+def test_two_of_one_name_are_told_apart_whatever_was_compared(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    for home in (bob, mallory):
+        meet(town, alice, home)
+        alice.say(f"QUIT|{home.name}")
+        town.run(1)
+        alice.store.commit([Trusted(key(home), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    mallory.detach()
+    mallory.name = "bob"
+    mallory.attach()
+    alice.hear()
+    mallory.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.say(f"CONNECTED|{one_line(mallory)}")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(mallory)}|claimed"
+
+
+def test_a_key_that_was_replaced_gets_nothing_delivered_that_never_went_out(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.on = False
+    alice.say("CHAT|pay")
+    town.run(1)
+    alice.crash()
+    other = Pinned(b"n" * 32, b"N" * 32, "bob", bob.address)
+    alice.start()
+    alice.store.commit([KeyChanged(key(bob), other)])
+    alice.store.commit([Replaced(key(bob), other)])
+    alice.reread()
+    alice.attach()
+    bob.on = True
+    bob.say("QUIT|alice")
+    town.run(10)
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(10)
+    assert not any(line.startswith("CONNECTING") for line in alice.hear())
+    assert "delivered" not in {fate for _, fate, _ in alice.kept(bob)}

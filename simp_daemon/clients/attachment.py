@@ -126,7 +126,7 @@ class Attachment:
 
     def _call(self, payload: str, now: float) -> None:
         peer, name = self._whom(payload, now)
-        if peer in self._requests:  # (client 4.1)
+        if peer in self._requests and not self._endpoint.expects_another(peer, name):  # (client 4.1)
             self._endpoint.accept(peer, now)
         else:
             self._endpoint.call(peer, now, name)

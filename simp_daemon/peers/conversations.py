@@ -142,8 +142,9 @@ class Conversations:
 
     def bar(self, conversation: Conversation, now: float) -> None:
         """Nothing more is said to that contact."""
-        if self._calling and self._calling[1] == conversation.pin.key:
-            self.cancel(self._calling[0])
+        calling, pin = self._calling, conversation.pin
+        if calling and pin.key in (calling[1], (at := self._pins.at(calling[0])) and at.key):
+            self.cancel(calling[0])
         conversation.bar(now)
         self.file(conversation)
 

@@ -187,10 +187,7 @@ class Endpoint:
     # -- the person
 
     def call(self, peer: Address, now: float, _name: str = "") -> None:
-        """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself.
-
-        By which name our person called, if by one, says nothing here.
-        """
+        """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself."""
         if peer == self._own:
             raise AddressError(ITSELF.format(format_address(peer)))
         session = self._sessions.by_address.get(peer)
@@ -213,6 +210,10 @@ class Endpoint:
         session.adopt(user, begun, now)
         self.outlet.pop()  # the SYN is out
         self._sessions.file(session)
+
+    def expects_another(self, _peer: Address, _name: str) -> bool:
+        """Whether whoever is called so isn't the one whose request waits there: in SIMP/1 nobody can tell."""
+        return False
 
     def accept(self, peer: Address, now: float) -> None:
         """Accepts a request, and cancels a call that is going on; raises `NotNowError`."""

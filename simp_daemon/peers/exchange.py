@@ -151,8 +151,8 @@ class Exchange:
         """Whoever is called by a contact's name must be that contact (spec 4.4)."""
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
-        asks = any(each == peer for each, _ in self._endpoint.requests)
-        clear = pin is None and (asks or self._endpoint.framing_of(peer) is Framing.TRAILER)
+        asks = peer in dict(self._endpoint.requests)
+        clear = pin is None and (asks or self.framing_of(peer) is Framing.TRAILER)
         if waiting:
             self._policy.check()
             self._conversations.engage(waiting, now)
@@ -160,14 +160,16 @@ class Exchange:
             self._endpoint.call(peer, now)
         else:
             self._policy.check()
-            header = self._endpoint.framing_of(peer) is Framing.HEADER
-            self._board.call(peer, now, pin.key if pin else None, header=header)
+            self._board.call(peer, now, pin.key if pin else None, header=self.framing_of(peer) is Framing.HEADER)
             self._endpoint.give_up(peer)
             self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer))
         self._follow(now)
 
+    def expects_another(self, peer: Address, name: str) -> bool:
+        return peer in dict(self._endpoint.requests) and self._conversations.meant(peer, name) is not None
+
     def accept(self, peer: Address, now: float) -> None:
-        if not any(each == peer for each, _ in self.requests):
+        if peer not in dict(self.requests):
             raise NotNowError(f"{format_address(peer)} has no waiting request")
         sealed = dict(self._board.requests)
         waiting = self._conversations.by_address(peer)
