@@ -11,7 +11,8 @@ from secrets import token_bytes, token_hex
 from time import time
 from typing import Final
 
-from simp_daemon.contacts import Change, Contact, may_wait
+from simp_daemon.announcement import Announcement
+from simp_daemon.contacts import Change, Contact, announced_as, may_wait
 from simp_daemon.database import StoreError
 from simp_daemon.effects import Commit, Effect, LogKeys
 from simp_daemon.facts import Ledger, Pinned
@@ -62,6 +63,10 @@ class Disk:
         return Means(
             keys, self._identity.signing_key, contacts, token_bytes, clock, run, only_sealed, self._key_log is not None
         )
+
+    def announcement(self) -> Announcement:
+        """What a daemon with these keys says of itself."""
+        return Announcement(announced_as(*self._identity.public), "1,2")
 
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""

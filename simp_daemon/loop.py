@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from simp_daemon import occurrences
+from simp_daemon.announcement import Announcement
 from simp_daemon.core import Core
 from simp_daemon.effects import Announce, Client, Close, Commit, Effect, LogKeys, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
@@ -148,7 +149,8 @@ class Daemon:
 
         assert self._profile is not None
         address = (self.address[0], self._datagrams.port)
-        self._discovery = Discovery(self._profile.identity, address, self.handle)  # clients may come while it starts
+        own = self._disk.announcement() if self._disk else Announcement(self._profile.identity)
+        self._discovery = Discovery(own, address, self.handle)  # clients may come while it starts
         try:
             await self._discovery.start()
         except OSError as error:

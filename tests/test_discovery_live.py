@@ -1,6 +1,7 @@
 """Who finds whom on a network: daemons in network namespaces, and somebody who forges (discovery, client 4)."""
 
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -15,6 +16,8 @@ from zeroconf import const
 from zeroconf._dns import DNSAddress, DNSPointer, DNSRecord, DNSService, DNSText
 from zeroconf._protocol.outgoing import DNSOutgoing
 
+from simp_daemon.contacts import announced_as
+from simp_daemon.identity import read_identity
 from simp_proto.datagram import parse
 from tests.namespaces import Machine, Running, machines, needs_namespaces
 
@@ -74,8 +77,8 @@ def records_of(
 
 
 def identity_of(machine: Machine) -> str:
-    (path,) = machine.folder.glob("state/simp/*/identity")
-    return path.read_text().strip()
+    (path,) = machine.folder.glob("state/simp/*/identity.key")
+    return announced_as(*read_identity(path.parent).public)
 
 
 def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
@@ -237,10 +240,10 @@ def test_a_copy_that_answers_makes_nobody_disappear(three: list[Machine]) -> Non
     other.daemon()
     other.attach("bob")
     alice.hear(seen("bob", other.address), 10)
-    (identity,) = other.folder.glob("state/simp/*/identity")
-    copy = forger.folder / identity.relative_to(other.folder)
-    copy.parent.mkdir(parents=True)
-    copy.write_text(identity.read_text())
+    (key,) = other.folder.glob("state/simp/*/identity.key")
+    copy = forger.folder / key.relative_to(other.folder)
+    copy.parent.mkdir(parents=True, mode=0o700)
+    shutil.copy(key, copy)
     copied = forger.daemon()
     forger.attach("bob")
     with pytest.raises(AssertionError, match="heard no GONE"):
