@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
-from simp_daemon.events import Event
+from simp_daemon.events import Event, Gone, Seen
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers.endpoint import Endpoint
@@ -45,7 +45,8 @@ class Core:
         self._perform = perform
         self._exchange = means and _exchange(means, own)
         self._endpoint: Peers = self._exchange or Endpoint(framing, own=own)
-        self._neighbours = Neighbours(asks=asks)
+        contacts = self._exchange.pins.identities if self._exchange else lambda _: []
+        self._neighbours = Neighbours(contacts, asks=asks)
         self._connections = Connections(self._endpoint, self._neighbours, perform)
 
     def handle(self, occurrence: Occurrence, now: float) -> None:  # noqa: PLR0912  a case for each occurrence
@@ -113,10 +114,20 @@ class Core:
         while self._neighbours.outlet:
             each = self._neighbours.outlet.pop(0)
             if not isinstance(each, Ask):
+                self._tell_exchange(each, now)
                 self._perform(each)
                 self._connections.happened(each, now)
             elif not self._endpoint.ask(each.peer, now):
                 self._neighbours.converses(each.peer, now)
+
+    def _tell_exchange(self, event: Seen | Gone, now: float) -> None:
+        """Who may be a contact."""
+        if self._exchange:
+            match event:
+                case Gone(peer):
+                    self._exchange.pins.lose(peer)
+                case Seen(peer, seconds=int(), identity=identity) if identity:
+                    self._exchange.find(identity, peer, now)
 
     def _tell_neighbours(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""

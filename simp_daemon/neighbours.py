@@ -3,6 +3,7 @@
 Pure: `now` is in seconds on any clock that never goes back.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -39,8 +40,9 @@ class Neighbours:
     `handle_timer` at `get_timer`.
     """
 
-    def __init__(self, *, asks: bool = True) -> None:
-        """Where it doesn't ask, nobody is ever here (discovery 5.1)."""
+    def __init__(self, contacts: Callable[[str], Collection[str]] = lambda _: (), *, asks: bool = True) -> None:
+        """`contacts` has the identities of those called so. Where it doesn't ask, nobody is here (discovery 5.1)."""
+        self._contacts = contacts
         self.asks = asks
         self.outlet: list[Ask | Seen | Gone] = []
         self._attended = False
@@ -181,9 +183,11 @@ class Neighbours:
         return [seen for each in self._all() if (seen := each.seen(now))]
 
     def called(self, name: str, now: float) -> list[Address]:
-        """Where those of that name are; where none is here, where they may be (discovery 4.1)."""
-        found = [called for each in self._all() if (called := each.called(name, now))]
-        return [peer for here, peer in found if here] or [peer for _, peer in found]
+        """Where those of that name are, for whom most speaks: where none is here, where they may be (discovery 4.1)."""
+        contacts = self._contacts(name)
+        found = [called for each in self._all() if (called := each.called(name, now, contacts))]
+        found.sort(key=lambda each: -each[0])
+        return [peer for speaks, peer in found if speaks == found[0][0]]
 
     def _all(self) -> list[Neighbour]:
         return list(dict.fromkeys(place.neighbour for place in self._places.values()))
@@ -222,8 +226,7 @@ class Neighbours:
         self._rounds[key] = rounds
         if len(self._rounds) > _PLACES:
             del self._rounds[next(iter(self._rounds))]
-        may = rounds.left(now)
-        rounds.spend(may)
+        rounds.spend(may := rounds.left(now))
         return may
 
     def _hear(self, place: Place, name: str, now: float) -> None:
@@ -233,8 +236,7 @@ class Neighbours:
         for other in place.neighbour.places:  # where it was reported to be, it may be no longer
             if other.told and other is not place and other.heard is not None and now >= other.heard + PRESENCE_INTERVAL:
                 self._ask(other, now)
-        again = self._attended or not place.lasts
-        self._questions.rest(place.peer, now + self._patience(place) if again else None)
+        self._questions.rest(place.peer, now + self._patience(place) if self._attended or not place.lasts else None)
         if place.again:
             place.again = False
             self._ask(place, now)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from simp_daemon.contacts import Trust, Trusted
+from simp_daemon.contacts import Contact, Trust, Trusted, announced_as
 from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
-from simp_daemon.occurrences import Announced, DatagramReceived, Known
+from simp_daemon.facts import Ledger
+from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
@@ -742,3 +743,139 @@ def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town
     alice.hear()
     from_foreign(alice, Control.SYN_ACK)
     assert alice.hear() == []
+
+
+# -- who announces itself (discovery 1.2, 2.5)
+
+
+def move(town: Town, home: Home, host: str = "10.0.0.99") -> None:
+    """It is somewhere else from now on."""
+    del town.homes[home.address]
+    home.address = (host, 7777)
+    town.homes[home.address] = home
+
+
+def announce(to: Home, home: Home, *addresses: Address, name: str | None = None) -> None:
+    identity = announced_as(*home.identity.public)
+    name = home.name if name is None else name
+    to.handle(Announced(identity, f"{name} {identity}", name, list(addresses or [home.address])))
+
+
+def acquainted(town: Town, one: Home, other: Home) -> None:
+    meet(town, one, other)
+    one.say(f"QUIT|{other.name}")
+    town.run(1)
+    one.say("WHO|")
+    one.hear()
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, announced: bool) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    move(town, bob)
+    town.lose = lambda sender, datagram: datagram.peer == alice.address and b" SIMP/2 " in datagram.data
+    alice.start()
+    bob.start()  # whose own calls don't get through
+    town.run(20)
+    if announced:
+        announce(alice, bob)
+    town.run(20)
+    alice.attach()
+    assert (f"CONNECTING|{at(bob)}" in alice.hear()) is announced
+    if announced:
+        alice.say("CONNECTED|bob", "CHAT|found you")
+        bob.attach()
+        bob.say("CONNECTED|alice")
+        town.run(1)
+        assert bob.hear()[-1] == "CHAT|alice|found you"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_contacts_that_call_each_other_quietly_meet_wherever_one_is_now(town: Town, seed: int) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    alice.random.seed(seed)
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    move(town, bob)
+    alice.start()
+    bob.start()
+    town.run(20)
+    alice.attach()
+    assert f"CONNECTING|{at(bob)}" in alice.hear()
+
+
+def test_nobody_is_called_quietly_where_nobody_answers(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    town.run(1)
+    for host in range(50, 60):
+        announce(alice, bob, (f"10.0.0.{host}", 7777))
+    town.run(30)
+    offers = {datagram.peer for _, datagram in town.sent if b" SIMP/2 " in datagram.data}
+    assert offers == {bob.address}
+
+
+def test_whoever_announces_the_identity_of_a_contact_without_its_key_changes_nothing(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    own = Contact(key(alice), alice.identity.signing_key, "alice", None, Trust.NEW, (), 0, (), None)
+    exchange._conversations.know(own, Ledger())
+    exchange.pins.prover = lambda *_, **__: exchange.pins.get(key(alice))  # type: ignore[method-assign]  # of any proof
+    announce(alice, bob, mallory.address)
+    town.run(40)
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    reasons = [each.reason for each in alice.events if isinstance(each, Ignored)]
+    assert Reason.WRONG_KEY in reasons
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_contact_is_called_by_name_where_its_identity_is_announced(town: Town, there: bool) -> None:
+    alice, bob, other = town.home("alice"), town.home("bob"), town.home("other")
+    acquainted(town, alice, bob)
+    move(town, bob)
+    bob.on = there
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    alice.handle(Announced("abcdefgh", "bob abcdefgh", "bob", [other.address]))
+    announce(alice, bob)
+    town.run(5)
+    alice.say("WHO|")
+    seen = {line.split("|")[2] for line in alice.hear() if line.startswith("SEEN|bob|")}
+    assert seen >= {one_line(other), one_line(bob)}
+    before = len(town.sent)
+    alice.say("CONNECTING|bob")
+    town.run(2)
+    assert {datagram.peer for _, datagram in town.sent[before:] if b" SIMP/2 " in datagram.data} == {bob.address}
+    if there:
+        bob.say("CONNECTED|alice")
+        town.run(1)
+        assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_whom_the_list_has_here_is_not_passed_over_for_an_announcement(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    acquainted(town, alice, bob)
+    alice.handle(HostsRead([(bob.address, "bob")]))
+    town.run(5)
+    alice.handle(Announced("abcdefgh", "bob abcdefgh", "bob", [("10.0.0.66", 7777)]))
+    announce(alice, bob, mallory.address)
+    town.run(5)
+    alice.hear()
+    alice.say("CONNECTING|bob")
+    town.run(1)
+    told = alice.hear()
+    assert told[0].startswith("ERROR|2 are called 'bob'") or any("RINGING" in line for line in told), told
+    assert "CONNECTING|" not in "".join(mallory.hear()[1:])

@@ -12,7 +12,7 @@ from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact
 from simp_daemon.effects import Commit, Send
 from simp_daemon.events import Event, Ignored, Reason, Security
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.call import Own
+from simp_daemon.peers.call import Own, State
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.conversation import Outlet
 from simp_daemon.peers.conversations import Conversations
@@ -45,15 +45,15 @@ class Exchange:
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
         strangers = Strangers()
         self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered)
-        self._pins = Pins(means.keys)
-        self._conversations = Conversations(means, self._pins, self.outlet)
+        self.pins = Pins(means.keys)
+        self._conversations = Conversations(means, self.pins, self.outlet)
         self._news: list[Send | CallNews] = []
-        ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
+        ours = means.keys, means.signing_key, self.pins, self._user, means.random, self._conversations.state
         self._board = Switchboard(Own(*ours, self._news), strangers)
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
-        for pin in self._pins:
+        for pin in self.pins:
             self._board.resume(pin.key, now)
         self._follow(now)
 
@@ -100,10 +100,15 @@ class Exchange:
 
     def ask(self, peer: Address, now: float) -> bool:
         live = any(each.session and each.session.peer == peer for each in self._conversations.live)
-        calls = self._board.has(peer) or self._board.concerns(peer)
-        asked = not (live or calls) and self._endpoint.ask(peer, now)
+        asked = not (live or self._board.has(peer, State.ENDING)) and self._endpoint.ask(peer, now)
         self._follow(now)
         return asked
+
+    def find(self, identity: str, peer: Address, now: float) -> None:
+        """Whoever answers there announces itself by that identity, which may be a contact's."""
+        for key in self._conversations.find(identity, peer):
+            self._board.resume(key, now)
+        self._follow(now)
 
     def learn(self, peer: Address, framing: Framing) -> None:
         self._endpoint.learn(peer, framing)
@@ -247,10 +252,9 @@ class Exchange:
                     self.outlet.append(datagram)
                 case InTheClear() as call:
                     self._go_clear(call, now)
-                case Established() as established:
-                    self._endpoint.learn(established.peer, Framing.HEADER)
-                    self._conversations.happened(established, now)
                 case news:
+                    if isinstance(news, Established):
+                        self._endpoint.learn(news.peer, Framing.HEADER)
                     self._conversations.happened(news, now)
         while self._endpoint.outlet:
             self._pass_on(self._endpoint.outlet.pop(0))
@@ -268,7 +272,7 @@ class Exchange:
         """What SIMP/1 says, and what of it is kept."""
         match each:
             case events.RequestReceived(peer, name):
-                claims = self._pins.named(name) or self._pins.at(peer)
+                claims = self.pins.named(name) or self.pins.at(peer)
                 each.security = Security.CLAIMED if claims else Security.CLEAR
             case events.Connected():
                 each.security = Security.CLEAR

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from simp_daemon.contacts import Trust
+from simp_daemon.contacts import Trust, announced_as
 from simp_daemon.events import Security
 from simp_proto.address import Address
 from simp_proto.constants import KNOWN_PEERS
 from simp_proto.datagram import name_of
 from simp_proto.noise import KeyPair
+from simp_proto.printable import printable_name
 from simp_proto.sealed.offer import Offer, ring_key, ring_proof
 
 
@@ -28,9 +29,16 @@ class Pin:
     """The one of its calls."""
     address: Address | None = None
     """Where it was reached last."""
+    found: Address | None = None
+    """Where somebody answers who announces its identity (discovery 1.2), which anybody can."""
     open: bool = False
     """Whether the conversation is (simp2 1.3)."""
     trust: Trust = Trust.NEW
+
+    @property
+    def identity(self) -> str:
+        """By which its daemon announces itself."""
+        return announced_as(self.key, self.signing_key)
 
     @property
     def security(self) -> Security:
@@ -101,6 +109,16 @@ class Pins:
     def named(self, name: str) -> list[Pin]:
         """The contacts that call themselves so, without regard to case."""
         return [pin for pin in self if pin.name.lower() == name.lower()]
+
+    def identities(self, name: str) -> list[str]:
+        """By which contacts with just that name announce themselves."""
+        return [pin.identity for pin in self if printable_name(pin.name) == name]
+
+    def lose(self, address: Address) -> None:
+        """Nobody answers there any more."""
+        for pin in self:
+            if pin.found == address:
+                pin.found = None
 
     def prover(self, user: bytes, offer: Offer, *, named: bool = False) -> Pin | None:
         """The contact that made that SYN, among all, or at a lower price among those that are `named` as in it."""
