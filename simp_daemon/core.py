@@ -4,14 +4,15 @@ Pure: the time is an argument, in seconds on any clock that never goes back.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
 from simp_daemon.events import Event, Gone, Seen
 from simp_daemon.neighbours import Neighbours
-from simp_daemon.occurrences import Occurrence
+from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.questions import Ask
 from simp_proto.address import Address
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from simp_daemon.messages import Peers
     from simp_daemon.peers.exchange import Exchange
     from simp_daemon.peers.means import Means
+
+
+Hidden = TypeVar("Hidden", Announced, Withdrawn)
 
 
 class Core:
@@ -71,9 +75,9 @@ class Core:
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why, refused=refused)
             case occurrences.Announced():
-                self._neighbours.announced(occurrence, now)
+                self._neighbours.announced(self._recognised(occurrence), now)
             case occurrences.Withdrawn():
-                self._neighbours.withdrawn(occurrence, now)
+                self._neighbours.withdrawn(self._recognised(occurrence), now)
             case occurrences.Known():
                 if occurrence.framing:
                     self._endpoint.learn(occurrence.peer, occurrence.framing)
@@ -86,6 +90,7 @@ class Core:
             case occurrences.ContactsChanged(contacts):
                 if self._exchange:
                     self._exchange.reload(contacts, now)
+                    self._neighbours.recognise(self._exchange.pins.canonical)
             case occurrences.NotStored(why):
                 self._connections.warn(why)
             case occurrences.Stopped():
@@ -120,6 +125,15 @@ class Core:
             elif not self._endpoint.ask(each.peer, now):
                 self._neighbours.converses(each.peer, now)
 
+    def _recognised(self, heard: Hidden) -> Hidden:
+        """Under the identity that a contact has for everyone, where this hour's was announced."""
+        pin = self._exchange.pins.recognise(heard.identity) if self._exchange else None
+        if pin is None:
+            return heard
+        if isinstance(heard, Announced) and heard.identity != pin.identity:  # without a name
+            return replace(heard, identity=pin.identity, known_as=printable_name(pin.name))
+        return replace(heard, identity=pin.identity)
+
     def _tell_exchange(self, event: Seen | Gone, now: float) -> None:
         """Who may be a contact."""
         if self._exchange:
@@ -142,6 +156,8 @@ class Core:
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
                 self._neighbours.chats(peer, printable_name(name), framing, now)
                 self._perform(Remember(peer, framing, printable_name(name)))
+                if self._exchange:
+                    self._neighbours.recognise(self._exchange.pins.canonical)
 
     def get_timer(self) -> float | None:
         """When `TimerFired` is due next; changes nothing."""

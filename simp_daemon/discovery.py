@@ -142,7 +142,7 @@ class Discovery(RecordUpdateListener):
                 await self._renew()
                 self._trouble = ""
             except NonUniqueNameException:
-                self._complain(f"another one is announced with its identity, {self._own.identity}")
+                self._complain(f"another one is announced with its identity, {self._own.identity()}")
                 patience = _AGAIN
             except (OSError, RuntimeError) as error:
                 self._complain(str(error))
@@ -185,12 +185,13 @@ class Discovery(RecordUpdateListener):
             cache.async_remove_records([record])
 
     def _record(self) -> AsyncServiceInfo:
+        instance, host, text = self._own.record()
         return AsyncServiceInfo(
             SERVICE,
-            f"{self._own.instance}.{SERVICE}",
+            f"{instance}.{SERVICE}",
             port=self._address[1],
-            properties=self._own.text,
-            server=self._own.host,
+            properties=text,
+            server=host,
             parsed_addresses=[each.host.partition("%")[0] for each in self._networks],
         )
 
@@ -222,7 +223,7 @@ class Discovery(RecordUpdateListener):
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
             if not re.fullmatch(IDENTITY, identity):
                 continue
-            if identity == self._own.identity:
+            if identity == self._own.identity():
                 self._note_copy(full, alive)
             elif not alive:
                 self._handle(Withdrawn(identity, full))

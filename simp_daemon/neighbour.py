@@ -16,6 +16,8 @@ class Neighbour:
     """The announcement's own name (discovery 1.3)."""
     announced: bool = False
     """Whether that announcement holds."""
+    known_as: str = ""
+    """The name of the contact of that identity."""
     places: list["Place"] = field(default_factory=list)
     """Best first."""
     told: Seen | None = None
@@ -81,8 +83,8 @@ class Place:
 
     @property
     def known_as(self) -> str:
-        """By the person's list before an earlier chat."""
-        return self.known.get(Source.HOSTS) or self.known.get(Source.CHAT, "")
+        """By the person's list before an earlier chat, and that before its key."""
+        return self.known.get(Source.HOSTS) or self.known.get(Source.CHAT) or self.neighbour.known_as
 
     @property
     def here(self) -> bool:

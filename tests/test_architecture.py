@@ -93,11 +93,9 @@ TABLE = {
     "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
-    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.strangers peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
-    "simp_daemon.neighbours": Row(
-        "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
-    ),
+    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.strangers"

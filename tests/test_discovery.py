@@ -81,6 +81,28 @@ def test_a_daemon_with_keys_is_announced_by_their_id(tmp_path: Path, framing: Fr
     run_in_time(run())
 
 
+def test_a_hidden_daemon_is_announced_anew_when_its_identity_changes() -> None:
+    """discovery 5.3"""
+
+    async def run() -> None:
+        ours = [new_identity(), new_identity()]
+        async with Looking(ours[0], "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            bob.discovery._own = Announcement(lambda: ours[0], "1,2", hidden=True)
+            bob.discovery.rename("bob")
+            await alice.found(ours[0], "")
+            last = ours.pop(0)
+            bob.discovery.rename("bob")
+            told = await alice.found(ours[0], "")
+            while last not in [each.identity for each in alice.withdrawn]:
+                await asyncio.sleep(0.1)
+            info = AsyncServiceInfo(SERVICE, told.instance)
+            assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
+            assert (info.decoded_properties, info.server) == ({"txtvers": "1"}, f"simp-{ours[0]}.local.")
+            assert not [each for each in alice.announced if each.name and each.identity in (last, ours[0])]
+
+    run_in_time(run())
+
+
 def test_hosts_are_read_again_when_a_client_says_something(tmp_path: Path) -> None:
     """discovery 2.3"""
 
@@ -116,7 +138,7 @@ class Looking:
     def __init__(self, identity: str, host: str) -> None:
         self.announced: list[Announced] = []
         self.withdrawn: list[Withdrawn] = []
-        self.discovery = Discovery(Announcement(identity), (host, 7777), self._occurred)
+        self.discovery = Discovery(Announcement(lambda: identity), (host, 7777), self._occurred)
         self._news = asyncio.Event()
 
     def _occurred(self, occurrence: Occurrence) -> None:
@@ -286,7 +308,7 @@ def test_a_clash_is_tried_again_each_minute_and_all_else_is_looked_at_sooner(mon
     """discovery 1.5, 1.6"""
     outcomes = [NonUniqueNameException(), OSError("no multicast"), NonUniqueNameException(), None]
     patience: list[float] = []
-    looking = Discovery(Announcement(new_identity()), ("127.0.0.5", 7777), lambda _: None)
+    looking = Discovery(Announcement(new_identity), ("127.0.0.5", 7777), lambda _: None)
 
     async def renew() -> None:
         if not outcomes:
@@ -308,7 +330,7 @@ def test_a_clash_is_tried_again_each_minute_and_all_else_is_looked_at_sooner(mon
 
 def test_an_announcement_is_short() -> None:
     """discovery 1.4"""
-    looking = Discovery(Announcement(new_identity()), ("127.0.0.5", 7777), lambda _: None)
+    looking = Discovery(Announcement(new_identity), ("127.0.0.5", 7777), lambda _: None)
     looking._networks = []
     looking.rename("b" * 32)
     assert len(looking._record().text) < 400

@@ -93,6 +93,56 @@ def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
     assert time.monotonic() - began < 2
 
 
+@contextmanager
+def capturing(machine: Machine) -> Iterator[Callable[[], list[bytes]]]:
+    """All frames that it sends and gets, when asked."""
+    with machine.inside():
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+    with wire:
+        wire.bind(("eth0", 3))
+        wire.setblocking(False)
+
+        def captured() -> list[bytes]:
+            frames = []
+            with suppress(BlockingIOError):
+                while True:
+                    frames.append(wire.recv(65_536))
+            return frames
+
+        yield captured
+
+
+def test_contacts_alone_see_who_is_at_a_hidden_daemon(three: list[Machine]) -> None:
+    """discovery 5.3"""
+    one, other, _ = three
+    with capturing(one) as captured:
+        hidden = one.daemon("--discovery", "contacts")
+        alice = one.attach("alice")
+        other.daemon()
+        bob = other.attach("bob")
+        bob.hear(seen("", one.address), 10)
+        alice.hear(seen("bob", other.address), 10)
+        bob.who()
+        names = [b"alice", identity_of(one).encode()]
+        frames = captured()
+        assert sum(b"_simp" in frame for frame in frames) > 4
+        assert sum(b"present" in frame for frame in frames) > 1
+        assert not [frame for frame in frames for name in names if name in frame]
+        assert any("contacts" in line for line in hidden.log)
+    alice.say("CONNECTING|bob")
+    bob.hear(r"CONNECTING\|alice\|.*", 5)
+    bob.say("CONNECTED|alice")
+    alice.hear(r"CONNECTED\|bob\|.*", 5)
+    alice.say("QUIT|")
+    bob.hear(r"QUIT\|alice", 10)
+    one.running[-1].process.send_signal(signal.SIGTERM)
+    one.running[-1].process.wait()
+    bob.hear(r"GONE\|.*", 10)
+    one.daemon("--discovery", "contacts")
+    one.attach("alice")
+    bob.hear(seen("alice", one.address), 10)
+
+
 def test_whoever_leaves_and_comes_back_is_seen_again_within_two_seconds(three: list[Machine]) -> None:
     one, other, _ = three
     one.daemon()

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from simp_daemon.contacts import Contact, Trust, Trusted, announced_as
+from simp_daemon.contacts import Contact, Trust, Trusted, announced_as, hidden_as
 from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
 from simp_daemon.facts import Ledger
-from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known
+from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known, Withdrawn
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
@@ -879,3 +879,117 @@ def test_whom_the_list_has_here_is_not_passed_over_for_an_announcement(town: Tow
     told = alice.hear()
     assert told[0].startswith("ERROR|2 are called 'bob'") or any("RINGING" in line for line in told), told
     assert "CONNECTING|" not in "".join(mallory.hear()[1:])
+
+
+# -- who is found by contacts alone (discovery 5.3)
+
+
+def announce_hidden(to: Home, home: Home, hour: int) -> Announced:
+    identity = hidden_as(*home.identity.public, hour)
+    told = Announced(identity, identity, "", [home.address])
+    to.handle(told)
+    return told
+
+
+def test_a_hidden_contact_is_recognised_hour_by_hour(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    town.run(3600)
+    alice.hear()
+    hour = int(town.now) // 3600
+    told = announce_hidden(alice, bob, hour)
+    town.run(5)
+    assert [line for line in alice.hear() if "99" in line] == [f"SEEN|bob|{one_line(bob)}|announced|0"]
+    for _ in range(3):
+        town.run(3600)
+        hour, last = hour + 1, told
+        told = announce_hidden(alice, bob, hour)
+        alice.handle(Withdrawn(last.identity, last.instance))
+        town.run(1)
+        assert not [line for line in alice.hear() if one_line(bob) in line]
+    alice.say("CONNECTING|bob")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_a_hidden_stranger_that_becomes_a_contact_stays_the_same_neighbour(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    alice.say("WHO|")
+    told = announce_hidden(alice, bob, 0)
+    town.run(5)
+    acquainted(town, alice, bob)
+    town.run(3600)
+    alice.hear()
+    announce_hidden(alice, bob, 1)
+    alice.handle(Withdrawn(told.identity, told.instance))
+    town.run(60)
+    assert alice.hear() == []
+    bob.crash()
+    alice.handle(Withdrawn(hidden_as(*bob.identity.public, 1), hidden_as(*bob.identity.public, 1)))
+    town.run(10)
+    assert [line for line in alice.hear() if line.startswith("GONE")] == [f"GONE|{at(bob)}"]
+
+
+@pytest.mark.parametrize(("late", "known"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_other_hours_are_recognised_as_far_as_clocks_differ(town: Town, late: int, known: bool) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    bob.on = False
+    town.run(4 * 3600)
+    announce_hidden(alice, bob, int(town.now) // 3600 + late)
+    town.run(5)
+    alice.hear()
+    alice.say("WHO|")
+    assert (f"SEEN|bob|{one_line(bob)}|announced|" in alice.hear()) is known
+
+
+def test_a_contact_that_was_met_elsewhere_is_told_nobody_and_knows_whose_daemon_it_is(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    move(town, alice, "10.0.0.98")
+    announce_hidden(alice, bob, int(town.now) // 3600)
+    town.run(5)
+    assert f"SEEN||{one_line(bob)}|announced|0|bob" in alice.hear()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_hidden_daemon_tells_strangers_no_name_until_its_person_speaks(town: Town, sealed: bool) -> None:
+    bob, carol = town.home("bob", hides=True), town.home("carol", sealed=sealed)
+    for asker, asked in ((carol, bob), (bob, carol)):
+        asker.handle(Announced("abcdefgh", "abcdefgh", "", [asked.address]))
+    town.run(5)
+    carol.say("WHO|", f"CONNECTING|{one_line(bob)}")
+    town.run(60)
+    fin = build(Datagram(Type.CONTROL, Control.FIN, 0, b"x", b"", Framing.HEADER))
+    bob.handle(DatagramReceived(fin, FOREIGN))
+    town.run(5)
+    told = [datagram for sender, datagram in town.sent if sender == bob.address]
+    assert {datagram.peer for datagram in told} == {carol.address, FOREIGN}
+    assert not any(b"bob" in datagram.data for datagram in told)
+    assert f"SEEN||{one_line(bob)}|announced|" in "".join(carol.hear())
+    bob.say("CONNECTED|carol")
+    town.run(1)
+    assert any(line.startswith("CONNECTED|bob") for line in carol.hear())
+
+
+def test_a_hidden_daemon_calls_quietly_without_a_name(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    meet(town, alice, bob)
+    bob.crash()
+    bob.start()
+    bob.attach()
+    before = len(town.sent)
+    alice.crash()
+    town.run(30)
+    alice.start()
+    town.run(30)
+    told = [datagram.data for sender, datagram in town.sent[before:] if sender == bob.address]
+    assert told
+    assert not any(b"bob" in data for data in told)
+    alice.attach()
+    assert f"CONNECTING|{at(bob)}" in alice.hear()

@@ -12,6 +12,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import KEY_SIZE, Framing
 from simp_proto.errors import LowOrderError, NotNowError
 from simp_proto.noise import KeyPair
+from simp_proto.printable import NOBODY
 from simp_proto.sealed.offer import COOKIE_SIZE, PROOF_SIZE, Offer
 
 OVER_CALLS: Final = 64
@@ -54,7 +55,8 @@ class Calls:
         ephemeral = KeyPair(self._own.random(KEY_SIZE))
         offer = Offer(bytes((quiet,)) + ephemeral.public, self._own.random(COOKIE_SIZE + PROOF_SIZE))
         framing = Framing.HEADER if header or pin else Framing.BARE
-        call = Call(self._own, peer, self._own.user(), offer, pin, now, ephemeral, framing)
+        user = NOBODY.encode("ascii") if quiet and self._own.hides else self._own.user()
+        call = Call(self._own, peer, user, offer, pin, now, ephemeral, framing)
         self.input(call, Input.CALL, Happening(now))
 
     def resume(self, contact: bytes, now: float) -> None:

@@ -26,7 +26,6 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing, Operation
 from simp_proto.datagram import Datagram, offset, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
-from simp_proto.printable import NOBODY
 from simp_proto.sealed.payloads import Record, read_payload, read_record
 
 _OFFERED: Final = b" SIMP/2 "
@@ -44,12 +43,12 @@ class Exchange:
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
         strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered)
-        self.pins = Pins(means.keys)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered, self._hides)
+        self.pins = Pins(means.keys, means.clock)
         self._conversations = Conversations(means, self.pins, self.outlet)
         self._news: list[Send | CallNews] = []
-        ours = means.keys, means.signing_key, self.pins, self._user, means.random, self._conversations.state
-        self._board = Switchboard(Own(*ours, self._news), strangers)
+        ours = means.keys, means.signing_key, self.pins, self._endpoint.name, means.random, self._conversations.state
+        self._board = Switchboard(Own(*ours, self._news, hides=means.hides), strangers)
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
@@ -284,8 +283,8 @@ class Exchange:
                 self.outlet.append(Commit(ClearSettled(self._token(message), Fate.UNDELIVERED)))
         self.outlet.append(each)
 
-    def _user(self) -> bytes:
-        return (self.user or NOBODY).encode("ascii")
+    def _hides(self, peer: Address) -> bool:
+        return self._means.hides and not self.pins.at(peer)
 
     def _token(self, message: int) -> str:
         return f"{self._means.run}-{message}"

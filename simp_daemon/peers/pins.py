@@ -1,10 +1,10 @@
 """Contacts as calls need them: whose keys are pinned, and who proves by a SYN to be one (simp2 1.2, 4.3, 9.1)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from simp_daemon.contacts import Trust, announced_as
+from simp_daemon.contacts import HOUR, Trust, announced_as, hidden_as
 from simp_daemon.events import Security
 from simp_proto.address import Address
 from simp_proto.constants import KNOWN_PEERS
@@ -66,8 +66,12 @@ class Pin:
 class Pins:
     """All contacts of the owner of these `keys`. What is here is in the store as well, which puts it here."""
 
-    def __init__(self, keys: KeyPair) -> None:
+    def __init__(self, keys: KeyPair, clock: Callable[[], int] = lambda: 0) -> None:
+        """`clock` is on the wall, in milliseconds since 1970."""
         self._keys = keys
+        self._clock = clock
+        self._identities: dict[str, Pin] = {}
+        self._hour: int | None = None  # for which those are
         self._pins: dict[bytes, Pin] = {}
         self._reached: dict[Address, Pin] = {}
 
@@ -78,12 +82,12 @@ class Pins:
         """Computes the ring keys, once. Raises `LowOrderError` for a key with which there was no handshake."""
         shared, own = self._keys.dh(key), self._keys.public
         pin = Pin(key, signing_key, name, ring_key(shared, own, key), ring_key(shared, key, own))
-        self._pins[key] = pin
+        self._pins[key], self._hour = pin, None
         return pin
 
     def remove(self, key: bytes) -> None:
         """It is no contact any more."""
-        pin = self._pins.pop(key)
+        pin, self._hour = self._pins.pop(key), None
         self._reached = {address: each for address, each in self._reached.items() if each is not pin}
 
     def reach(self, pin: Pin, address: Address) -> None:
@@ -109,6 +113,20 @@ class Pins:
     def named(self, name: str) -> list[Pin]:
         """The contacts that call themselves so, without regard to case."""
         return [pin for pin in self if pin.name.lower() == name.lower()]
+
+    def recognise(self, identity: str) -> Pin | None:
+        """The contact whose daemon may be announced so, at about this hour (discovery 2.5)."""
+        hour = self._clock() // (1000 * HOUR)
+        if hour != self._hour:
+            hours = [each for each in (hour - 1, hour, hour + 1) if each >= 0]
+            hidden = {hidden_as(pin.key, pin.signing_key, each): pin for pin in self for each in hours}
+            self._identities, self._hour = hidden | {pin.identity: pin for pin in self}, hour
+        return self._identities.get(identity)
+
+    def canonical(self, identity: str) -> str:
+        """The one by which a contact announces itself to everyone, or that identity itself."""
+        pin = self.recognise(identity)
+        return pin.identity if pin else identity
 
     def identities(self, name: str) -> list[str]:
         """By which contacts with just that name announce themselves."""
