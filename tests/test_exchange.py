@@ -769,8 +769,8 @@ def acquainted(town: Town, one: Home, other: Home) -> None:
     one.hear()
 
 
-@pytest.mark.parametrize("announced", [False, True])
-def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, announced: bool) -> None:
+@pytest.mark.parametrize("announced", ["", "everyone", "contacts"])
+def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, announced: str) -> None:
     alice, bob = town.home("alice"), town.home("bob")
     meet(town, alice, bob)
     bob.crash()
@@ -780,11 +780,13 @@ def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, ann
     alice.start()
     bob.start()  # whose own calls don't get through
     town.run(20)
-    if announced:
+    if announced == "everyone":
         announce(alice, bob)
+    elif announced:
+        announce_hidden(alice, bob, 0)
     town.run(20)
     alice.attach()
-    assert (f"CONNECTING|{at(bob)}" in alice.hear()) is announced
+    assert (f"CONNECTING|{at(bob)}" in alice.hear()) is bool(announced)
     if announced:
         alice.say("CONNECTED|bob", "CHAT|found you")
         bob.attach()
@@ -980,12 +982,11 @@ def test_a_hidden_daemon_tells_strangers_no_name_until_its_person_speaks(town: T
 def test_a_hidden_daemon_calls_quietly_without_a_name(town: Town) -> None:
     alice, bob = town.home("alice"), town.home("bob", hides=True)
     meet(town, alice, bob)
-    bob.crash()
-    bob.start()
-    bob.attach()
     before = len(town.sent)
     alice.crash()
-    town.run(30)
+    town.run(300)
+    calls = [each for sender, each in town.sent[before:] if sender == bob.address and b" SIMP/2 " in each.data]
+    assert calls
     alice.start()
     town.run(30)
     told = [datagram.data for sender, datagram in town.sent[before:] if sender == bob.address]
