@@ -12,10 +12,9 @@ from typing import Final
 
 from simp_client import events
 from simp_client.events import NOBODY, Event, Fate, How, Other
-from simp_client.people import People, number, read_peer, read_seen
-from simp_proto.address import format_address, parse_address
-from simp_proto.constants import BUSY, DAEMON_PORT, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
-from simp_proto.errors import AddressError, LineError, NotNowError
+from simp_client.people import People, number, read_peer, read_seen, written
+from simp_proto.constants import BUSY, MAX_LINE_SIZE, MAX_MESSAGE_SIZE, PENDING_REQUESTS
+from simp_proto.errors import LineError, NotNowError
 from simp_proto.printable import names_person
 from simp_proto.text import Line, Word, check_user, format_line
 
@@ -23,7 +22,7 @@ MOST_REQUESTS: Final = 2 * PENDING_REQUESTS
 """As many may wait here. A daemon keeps half of them, but tells a new one before it says which one gave way."""
 _UNRELATED: Final = (Word.ACK, Word.UNDELIVERED, Word.SEEN, Word.GONE, Word.DISCOVERY)
 """Lines that may come between an ERROR and the QUIT that it explains."""
-_SECURED: Final = ("clear", "encrypted", "verified", "claimed")
+_SECURED: Final = ("clear", "encrypted", "verified", "claimed", "clear-claimed")
 """What is known here of how a chat is secured (client 4.3)."""
 _CLUELESS: Final = 330
 """Seconds of ringing after which a daemon may have given up the call (spec 6.3)."""
@@ -67,7 +66,7 @@ class Attachment:
         self.silence = 0
         """For how many seconds nothing has been heard of the partner, as far as told."""
         self.doubted = ""
-        """Where somebody was here who hasn't answered a call, until the daemon has said more of them."""
+        """Where somebody was here who hasn't answered a call or a message, until the daemon has said more of them."""
         self._answered = False  # CONNECT is
         self._last: Word | None = None  # of the last line
         self._why: str | None = None  # the ERROR since the call, acceptance or chat began
@@ -147,6 +146,8 @@ class Attachment:
         self._require("leave", Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)
         written = self.partner.name if self.phase is Phase.CALLING and not self.rang else ""
         self._say_and_ping(Word.QUIT, written or self.partner.peer, Phase.LEAVING)
+        if self.phase is Phase.CHAT and (self.outstanding or self.silence):
+            self.doubted = self.partner.address
         self._begin(Phase.LEAVING, NOBODY)
 
     def detach(self) -> None:
@@ -192,6 +193,7 @@ class Attachment:
                 self.partner = Other(known, address or self.partner.address)
                 self._tell(events.Ringing(self.partner))
             case Word.AWAY if calling and self.partner.goes_by(line.fields(2)[1]):
+                self._events.extend(self.people.away(self._called))
                 self._tell(events.Away(self.partner))
             case Word.ELSEWHERE if calling and not self.rang:
                 called, address = line.fields(2)
@@ -262,10 +264,7 @@ class Attachment:
     @property
     def _called(self) -> str:
         """Whom we call, as the daemon says it."""
-        try:
-            return format_address(parse_address(self.partner.address, DAEMON_PORT))
-        except AddressError:  # it isn't known yet, or the daemon called it something else
-            return self.partner.address
+        return written(self.partner.address) or self.partner.address  # it may not be known yet
 
     def _connect(self, partner: Other) -> None:
         free = self.phase in (Phase.IDLE, Phase.CALLING, Phase.ACCEPTING, Phase.CHAT)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from simp_client import events, prompt, secured, view
 from simp_client.attachment import Attachment, Phase
-from simp_client.events import Event, Fate, How, Other
+from simp_client.events import NOBODY, Event, Fate, How, Other
 from simp_client.prompt import TALKING, Ask, Kind, Place, State
 from simp_client.view import Text
 from simp_proto.constants import BUSY, UNANSWERED_INTERVAL
@@ -60,6 +60,7 @@ class Calls:
         self._lost = lost
         self._wait = wait
         self._count = 0
+        self._partner = NOBODY  # of the last chat
         self._warned = False  # the last event was a warning
         self.warning = ""
         """The last one since the person or the partner said something: a daemon may repeat it."""
@@ -209,6 +210,9 @@ class Calls:
                 self.notice(f"Missed call: {self.who(other)} called {view.duration(seconds)} ago.")
             case events.Seen() | events.Requested() if self.state is Place.LOOKING and self._is_there(self.callee):
                 self._try()
+            case events.Seen(person) if self.state is Place.LOOKING and was is not Phase.ATTACHING:
+                if self.attachment.people.like(self.callee) == person.name:
+                    self._suggest(self.callee)
             case events.Seen(person) | events.Gone(person) if was is not Phase.ATTACHING:
                 if person.address != self.attachment.partner.address:
                     what = "has come" if isinstance(event, events.Seen) else "has gone"
@@ -236,7 +240,9 @@ class Calls:
             case events.Settled(_, text, fate) if fate is not Fate.ACKNOWLEDGED:
                 self.failed = True
                 what = "not delivered" if fate is Fate.UNDELIVERED else "may not have arrived"
-                self.error(f"{what}: {view.short(text)}")
+                earlier = was not in (Phase.CHAT, Place.CLOSING)
+                whose = f" (to {view.short_title(self._partner, self.user)})" if earlier else ""
+                self.error(f"{what}{whose}: {view.short(text)}")
             case events.Unanswered(other, seconds) if was in (Phase.CALLING, Phase.CHAT):
                 who = view.short_title(self.attachment.people.known(other), self.user)
                 self._unanswered(who, seconds, "q leaves" if was is Phase.CHAT else "q cancels")
@@ -248,9 +254,10 @@ class Calls:
                 self.notice(f"{view.short_title(person.other, self.user)} was last heard {heard} ago.")
             case events.Failed(other, _, how):
                 if how in _HOW:
-                    self.notice(f"{self.who(other)} {_HOW[how]}.")
-                elif not other.address and (near := self.attachment.people.like(other.name)):
-                    self.notice(f"Somebody called {view.named(near, self.user)} is here.")
+                    why = f" {view.doctor(self.attachment.people.known(other))}." if how is How.NOBODY else ""
+                    self.notice(f"{self.who(other)} {_HOW[how]}.{why}")
+                elif not other.address:
+                    self._suggest(other.name)
                 if self.callee and how is How.TOLD and not other.address and not self._is_there(self.callee):
                     self._look_out()
                     return
@@ -286,6 +293,10 @@ class Calls:
         self.call(callee)
         self.callee = callee
 
+    def _suggest(self, name: str) -> None:
+        if near := self.attachment.people.like(name):
+            self.notice(f"Somebody called {view.named(near, self.user)} is here.")
+
     def _look_out(self) -> None:
         self.place = Place.LOOKING
         who, within = view.named(self.callee), f", within {self._wait:g} s" if self.piped else ""
@@ -295,6 +306,7 @@ class Calls:
         self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")
 
     def _began(self, other: Other, *, called: bool) -> None:
+        self._partner = other
         if not called:
             self._begin()
         commands = "" if self.texts_only else " q leaves, ? helps."

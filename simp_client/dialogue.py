@@ -8,8 +8,8 @@ The rules for the person:
 - A line counts for what was asked when its typing began (`Ask`), and for nothing else: where that is over, the line is
   told as not sent or not used. So neither does a draft become an answer, nor an answer somebody else's.
 - `q` leaves a chat or a call and comes back to the menu; anywhere else it ends the program. `?` helps. Both act
-  immediately. At the menu so do other programs' words for them, unless somebody has that name. In a chat `\\q` sends
-  q, `\\?` sends ?, and so on for more backslashes.
+  immediately. At the menu so do other programs' words for them, unless somebody has that name; in a chat such a word
+  for the end is sent only if it is typed again. In a chat `\\q` sends q, `\\?` sends ?, and so on for more backslashes.
 - At the menu a name, a number or an address calls; whom a name means is the daemon's to say. A number is that of the
   list which was there when its typing began; another list is printed on a return to the menu, by `?`, and by an empty
   line once the daemon has told it, and not because somebody comes. In a chat an empty line does nothing.
@@ -41,6 +41,9 @@ WINDOW: Final = 32
 _ESCAPED_COMMAND: Final = re.compile(r"\\+[q?]")
 _LIKE: Final = {**dict.fromkeys(("q", "quit", "exit", "bye"), "q"), **dict.fromkeys(("?", "help", "h"), "?")}
 """What people type at the menu, after a `/` or `:` perhaps."""
+_LIKE_LEAVING: Final = re.compile("[/:]?(?:quit|exit)|[/:]q", re.IGNORECASE)
+"""What people type in a chat to leave it; it may also be something to say."""
+_NUMBER: Final = re.compile(r"#?(\d{1,9})[.):]?")
 _YES: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -71,6 +74,7 @@ class Dialogue:
         self.piped = piped
         self._asked: Ask | None = None
         self._dismissed = False  # by a `q`, after which a program may write what it likes
+        self._asked_about = ""  # the line that was taken for a wish to leave, perhaps
         self._left = 0  # lines of a pipe that came too late
         self._first_left = ""
         if call is not None:
@@ -138,6 +142,7 @@ class Dialogue:
         if ask.kind is Kind.MENU and not self.attachment.people.named(word):
             word = _LIKE.get(word.lower().lstrip("/:"), word)
         self._calls.news = self._calls.warning = ""
+        asked_about, self._asked_about = self._asked_about, ""
         if self._late:
             self._leave(text)
             return
@@ -151,6 +156,9 @@ class Dialogue:
             for line in HELP:
                 self._calls.notice(line)
             self._asked = self._calls.listed = None
+        elif ask.kind is Kind.TALK and _LIKE_LEAVING.fullmatch(word) and word != asked_about and not self.piped:
+            self._asked_about = word
+            self._calls.error(f"not sent: {view.short(word)}: q leaves. The same line again is sent.")
         else:
             self._take(text, ask)
         self._settle()
@@ -198,9 +206,10 @@ class Dialogue:
             self._settle()
         elif self.alone:
             who = self._calls.who(self.attachment.partner)
+            doctor = view.doctor(self.attachment.people.known(self.attachment.partner))
             self._calls.failed = True
             self._calls.error(
-                f"{who} didn't answer within {seconds:g} s, so the call was cancelled (--wait sets how long)."
+                f"{who} didn't answer within {seconds:g} s, so the call was cancelled (--wait sets how long; {doctor})."
             )
             self._calls.leave("nobody answered the call")
             self._settle()
@@ -329,13 +338,19 @@ class Dialogue:
             self._asked = self.ask  # again below the list
             self._calls.look()
         else:
+            named = self.attachment.people.named(word)
             numbered = {str(number): other.address for number, other in enumerate(ask.people, 1)}
-            if word.isdecimal() and word not in numbered and not self.attachment.people.named(word):
+            if not named and (number := _NUMBER.fullmatch(word)):
+                word = number[1]
+            if word.isdecimal() and word not in numbered and not named:
                 self._refuse(f"There was no {view.short(word)} in the list that you saw. This is the list now:")
                 self._calls.listed = None
                 return
-            if word.lower() in _YES and not self.attachment.people.named(word):
+            if word.lower() in _YES and not named:
                 self._wrong(word, "whom to call: nothing is asked that this answers")
+                return
+            if word == self._calls.user and not named:
+                self._wrong(word, "whom to call: that is your own name, and nobody else here has it")
                 return
             try:
                 self._calls.call(numbered.get(word, word))

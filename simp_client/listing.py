@@ -1,13 +1,19 @@
 """Who is here, as a daemon lists them (client 4, discovery 2)."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import Final
 
 from simp_client.events import Person
 from simp_client.link import CONNECT_TIMEOUT, Link, NoDaemonError
 from simp_client.people import MOST_PEOPLE, read_seen
 from simp_proto.address import Address, format_address
+from simp_proto.constants import PRESENCE_INTERVAL
 from simp_proto.printable import printable, printable_name
 from simp_proto.text import Line, Word
+
+_FRESH: Final = 10
+"""Seconds for which a daemon doesn't ask again whoever it has heard (discovery 3.2)."""
 
 
 class Listing:
@@ -28,6 +34,12 @@ class Listing:
         return sorted(
             self._found.values(), key=lambda each: (not each.here, each.seconds is None, each.name, each.address)
         )
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody's answer is awaited: everybody has been heard lately (discovery 3.2), or nobody is asked."""
+        lately = (each.seconds is not None and each.seconds < _FRESH for each in self._found.values())
+        return not self.looks or (bool(self._found) and all(lately))
 
     def ask(self) -> None:
         """The list ends where the PING is answered (client 4.1)."""
@@ -56,22 +68,32 @@ class Listing:
         self.why = self.why or "it closed the connection"
 
 
+def _pauses(wait: float) -> Iterator[float]:
+    """Between one list and the next: as often as others are asked."""
+    while wait > PRESENCE_INTERVAL:
+        yield PRESENCE_INTERVAL
+        wait -= PRESENCE_INTERVAL
+    yield wait
+
+
 async def list_neighbours(daemon: Address, wait: float) -> Listing:
-    """Asks the daemon whose client port that is, and again after so many seconds: meanwhile others can answer it.
+    """Asks the daemon whose client port that is, and again for so many seconds, as long as others can still answer it.
 
     Raises `NoDaemonError` where there is no daemon, or no end of its list within 10 s besides.
     """
     listing = Listing()
     link = await Link.open(daemon, listing)
+    again = False
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT + wait):
-            for pause in (wait, 0.0):
+            for pause in (*_pauses(wait), 0.0):
                 listing.ask()
                 link.send()
                 while not listing.complete and not listing.why:
                     await link.receive()
-                if listing.why:
+                if listing.why or (again and listing.settled):
                     break
+                again = True
                 await asyncio.sleep(pause)
     except TimeoutError:
         listing.why = f"its list didn't come to an end within {CONNECT_TIMEOUT:g} s"

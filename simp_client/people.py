@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -39,13 +40,18 @@ def may_come(whom: str) -> bool:
 def read_seen(line: Line) -> Person | None:
     """Whom a SEEN is about, if it has an address; further fields are a later daemon's (client 2.2)."""
     name, address, source, seconds, known_as = line.fields(6)[:5]
-    if len(address) > _LONGEST:
-        return None
-    try:
-        address = format_address(parse_address(address, DAEMON_PORT))
-    except AddressError:
+    address = "" if len(address) > _LONGEST else written(address)
+    if not address:
         return None
     return Person(name[:_LONGEST], address, source[:_LONGEST], number(seconds), known_as[:_LONGEST])
+
+
+def written(address: str) -> str:
+    """As a daemon writes it; empty for what is no address."""
+    try:
+        return format_address(parse_address(address, DAEMON_PORT))
+    except AddressError:
+        return ""
 
 
 def number(text: str) -> int | None:
@@ -93,6 +99,12 @@ class People:
     def like(self, name: str) -> str:
         """The nearest name of anybody who is here, where nobody has that one. Nobody is called because of it."""
         return "" if self.named(name) else nearest(name, (each.name for each in self if each.here))
+
+    def away(self, address: str) -> list[Event]:
+        """Nobody is at that daemon now; returns what has happened."""
+        if not (person := self.at(address)) or not person.here:
+            return []
+        return self.put(address, replace(person, name="", known_as=person.name))
 
     def put(self, address: str, person: Person | None) -> list[Event]:
         """That is the person there now, or nobody is; returns what has happened."""

@@ -95,7 +95,7 @@ def ask(
         instead, ends = (f", and end the call to {partner}", f"; y ends the call to {partner}") if calling else ("", "")
         wants = secured.wants(requests[0], user)
         words, news = f"{wants}. Accept{instead}? (y/n)", f"{wants}{ends}."
-        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured == "claimed" else ""
+        claims = f", {secured.marks(requests[0])[1]}" if requests[0].secured in ("claimed", "clear-claimed") else ""
         label = f"Accept {who}{claims}? (y/n) "
         return Ask(Kind.ACCEPT, requests[0], talk if calling else 0, words, label, news)
     if state in QUESTIONS:
@@ -119,10 +119,9 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")
-    known = {each.other.name for each in attachment.people if not each.here and each.source != "announced"}
-    if absent := sorted(known - {each.name for each in people}, key=str.casefold):
+    if absent := _absent(attachment, user):
         more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
-        lines.append(f"Known, but not here now: {', '.join(view.named(each, user) for each in absent[:LISTED])}{more}")
+        lines.append(f"Known, but not here now: {', '.join(absent[:LISTED])}{more}")
     whom = "a name or an IP address" if absent else "an IP address"
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
@@ -131,6 +130,19 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     else:
         lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])
+
+
+def _absent(attachment: Attachment, user: str) -> list[str]:
+    """Who is known, but isn't here; with the addresses of those who can't be called by name, since others have it."""
+    here = {each.name for each in attachment.people if each.here}
+    absent = [each for each in attachment.people if not each.here and each.other.name not in here]
+    absent.sort(key=lambda each: (each.source == "announced", each.other.name.casefold()))
+    names = Counter(each.other.name for each in absent)
+    return [
+        view.title(each.other, user) if names[each.other.name] > 1 else view.named(each.other.name, user)
+        for each in absent
+        if each.source != "announced" or names[each.other.name] > 1
+    ]
 
 
 class LastQuestion:

@@ -15,6 +15,7 @@ _ASKS: Final = {
     "encrypted": ", encrypted",
     "clear": ", in the clear",
     "claimed": ". Careful: this may not be who you know by that name or address",
+    "clear-claimed": ", in the clear. Careful: this may not be who you know by that name or address",
 }
 _TYPED: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """A name that means only itself in a shell."""

@@ -77,7 +77,8 @@ def short(text: str) -> str:
 # -- people
 
 MARKS: Final = {
-    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved"
+    "clear": "in the clear", "encrypted": "encrypted", "verified": "verified", "claimed": "not proved",
+    "clear-claimed": "in the clear",
 }  # fmt: skip
 """How a chat is secured, in words that are ours alone (client 4.3)."""
 LOGGED: Final = "logged"
@@ -115,6 +116,12 @@ def title(other: Other, own: str = "") -> str:
 def short_title(other: Other, own: str = "") -> str:
     """The name, where it is known, or else the address."""
     return named(other.name, own) if other.name and other.name != other.address else printable(other.address)
+
+
+def doctor(other: Other) -> str:
+    """Which command finds out why they don't answer; no name of a peer's in it does anything in a shell."""
+    plain = re.fullmatch("[A-Za-z][A-Za-z0-9_]*", other.name)
+    return f"`simp doctor {other.name if plain else printable(other.address)}` finds out why"
 
 
 def duration(seconds: int) -> str:

@@ -13,7 +13,7 @@ import click
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import echo
 from simp_proto.cli.parameters import Number, address, client_port_option
-from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
+from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_SETTLED, PRESENCE_TRIES
 
 if TYPE_CHECKING:
     from simp_client.events import Person
@@ -30,11 +30,11 @@ _SOURCES: Final = {"announced": "announced", "chat": "earlier chat", "hosts": "h
 @click.option(
     "--wait",
     type=Number(0, 60),
-    default=2.0,
+    default=PRESENCE_SETTLED,
     show_default=True,
     metavar="SECONDS",
-    help="How long others may take to answer. "
-    f"Whoever vanishes is still listed for {_GONE:g} seconds, or {10 + _GONE:g} if just heard.",
+    help="How long others may take to answer; it ends as soon as all have. "
+    f"Whoever vanishes is still here for {_GONE:g} seconds, or {10 + _GONE:g} if just heard.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each neighbour.")
 def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
@@ -53,14 +53,19 @@ def who(ip: str, client_port: int, wait: float, as_json: bool) -> None:
     \b
     Examples:
       simp who
-      simp who --json --wait 4
+      simp who --json --wait 10
     """
     import asyncio
 
     from simp_client.link import NoDaemonError
     from simp_client.listing import list_neighbours
+    from simp_client.people import may_come
     from simp_client.view import OFF, ON_AGAIN
 
+    if may_come(ip) and ip.lower() != "localhost":
+        raise click.UsageError(
+            f"read {ip!r}, expected the IP address of your own daemon. To find out about somebody: simp doctor {ip}"
+        )
     try:
         listing = asyncio.run(list_neighbours(address(ip, client_port), wait))
     except NoDaemonError as error:

@@ -27,7 +27,7 @@ from simp_proto.constants import DAEMON_PORT, Framing
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory for what is kept between runs; without it, one for each address.",
+    help="Directory for what is kept between runs; without it, one for each port and loopback address.",
 )
 @click.option(
     "--key-log",

@@ -113,7 +113,7 @@ class Database:
         """Whether another process has committed something since this was last asked."""
         with self.explained():
             before, self._version = self._version, self.pragma("data_version")
-        return bool(self._version != before)
+            return bool(self._version != before)
 
     def copy(self, path: Path, now: int) -> None:
         """To a new file, whole or not at all, while it is used; raises `StoreError`."""
@@ -278,9 +278,8 @@ def _explain(error: Exception, path: Path) -> StoreError:
     if isinstance(error, OSError) and error.filename:
         path = Path(error.filename)
     where, elsewhere = path.parent, "--state DIR takes another place"
-    why = str(error)
+    why = (isinstance(error, OSError) and error.strerror) or str(error)
     if isinstance(error, OSError):
-        why = error.strerror or why
         code = {
             **dict.fromkeys(_NO_ROOM, sqlite3.SQLITE_FULL),
             **dict.fromkeys(_FORBIDDEN, sqlite3.SQLITE_READONLY),

@@ -24,9 +24,9 @@ from simp_daemon.store import OvertakenError, Store
 from simp_proto.noise import KeyPair
 
 AGAIN: Final = 1.0
-"""Seconds until a commit that failed is tried again, until what may be committed late is, and between looks at what
-commands have changed.
-"""
+"""Seconds until a commit that failed is tried again, and until what may be committed late is."""
+LOOK: Final = 0.1
+"""Seconds between looks at what commands have changed, as long as anything occurs: a blocked contact says no more."""
 
 
 class Disk:
@@ -36,9 +36,16 @@ class Disk:
     """
 
     def __init__(
-        self, directory: Path, key_log: Path | None, perform: Callable[[Effect], None], fail: Callable[[str], None]
+        self,
+        directory: Path,
+        key_log: Path | None,
+        perform: Callable[[Effect], None],
+        fail: Callable[[str], None],
+        gather: Callable[[], None] = lambda: None,
     ) -> None:
-        """The keys of all sessions are added to the file `key_log`, if there is one. Raises `StateError`."""
+        """The keys of all sessions are added to the file `key_log`, if there is one. `gather` lets what has come
+        meanwhile join what waits for the disk. Raises `StateError`.
+        """
         self._key_log = key_log
         if key_log:
             append(key_log, "")
@@ -48,6 +55,7 @@ class Disk:
             log.warning("%s", each)
         self._perform = perform
         self._fail = fail
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Effect] = []
         self._due: asyncio.Handle | None = None
@@ -73,7 +81,7 @@ class Disk:
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""
         at = self._loop.time()
-        if not now and at < self._looked + AGAIN:
+        if self._waiting or (not now and at < self._looked + LOOK):  # what waits isn't in the store yet
             return ()
         self._looked = at
         with suppress(StoreError):
@@ -96,8 +104,11 @@ class Disk:
     def flush(self) -> None:
         """Commits what waits, and performs what rests on it."""
         self._due = None
+        if self._waiting and not self._performing:
+            self._gather()
         while self._waiting and not self._performing:
-            if not self._committed([each.change for each in self._waiting if isinstance(each, Commit)]):
+            changes = [each.change for each in self._waiting if isinstance(each, Commit)]
+            if changes and not self._committed(changes):
                 self._due = self._due or self._loop.call_later(AGAIN, self.flush)
                 return
             waiting, self._waiting, self._performing = self._waiting, [], True

@@ -27,7 +27,7 @@ class Send:
 
 @dataclass(slots=True)
 class Write:
-    """A line, newline included, to a client."""
+    """A line, newline included, to a client; or two that are to be read together."""
 
     client: Client
     line: bytes

@@ -21,6 +21,8 @@ class Security(StrEnum):
     """Our person has compared the words."""
     CLAIMED = "claimed"
     """Somebody who has the name or the address of a contact, and not its key."""
+    CLEAR_CLAIMED = "clear-claimed"
+    """The same, and in the clear."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,16 @@ class Connected:
     """`None` where the daemon speaks nothing but SIMP/1."""
     logged: bool = False
     """The keys are written to a file: whoever reads that can read all (simp2 10.2)."""
+
+
+@dataclass(slots=True)
+class Secured:
+    """The chat that is on is secured otherwise now: our person has compared the words, say (client 4.3)."""
+
+    peer: Address
+    name: str
+    security: Security
+    logged: bool
 
 
 @dataclass(slots=True)
@@ -227,7 +239,7 @@ class Gone:
 
 
 Event = (
-    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | MessageReceived
+    RequestReceived | Refused | Rang | Unattended | AnsweredElsewhere | Connected | Secured | MessageReceived
     | MessageAcknowledged | MessageUndelivered | Unanswered | Silent | ErrorReceived | Ended | Ignored | Present
     | Seen | Gone
 )  # fmt: skip

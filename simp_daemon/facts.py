@@ -135,6 +135,11 @@ class Ledger:
             return None
         return Said(token, tuple(cut(message, self.next)))
 
+    def give_up(self) -> GivenUp | None:
+        """The fact that nothing of what waits is sent any more, or `None` if nothing waits."""
+        last = self.next - 1
+        return GivenUp(last, self.chain_at(last)) if self.waiting else None
+
     def chain_at(self, number: int) -> bytes:
         """The chain at one of our numbers that is acknowledged or later."""
         chain = self.chain

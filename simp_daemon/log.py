@@ -15,7 +15,7 @@ from simp_daemon import events
 from simp_daemon.events import Event
 from simp_daemon.peers.strangers import Allowance
 from simp_proto.address import Address, format_address
-from simp_proto.constants import BUSY
+from simp_proto.constants import BUSY, KNOWN_PEERS
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
 from simp_proto.printable import printable, quoted
@@ -40,6 +40,7 @@ _SENTENCES: Final[dict[type[Event], str]] = {
     events.Unattended: "the call to {where} rings, but nobody is there",
     events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",
     events.Connected: "the chat with {who} has begun{secured}",
+    events.Secured: "the chat with {who} goes on, {security}",
     events.MessageReceived: "a message from {who} has arrived",
     events.MessageAcknowledged: "message {message} to {where} was delivered",
     events.MessageUndelivered: "message {message} to {where} was not delivered",
@@ -105,6 +106,18 @@ class EventLog:
     def __init__(self) -> None:
         self._allowance = Allowance(_RATE, _BURST)
         self._left_out = 0
+        self._failed: set[Address] = set()
+
+    def failed(self, peer: Address, why: str) -> None:
+        """Nothing gets there, which is a line for each peer until something comes from there."""
+        log.log(logging.DEBUG if peer in self._failed else logging.INFO, "%s", why)
+        if len(self._failed) >= KNOWN_PEERS:
+            self._failed.clear()
+        self._failed.add(peer)
+
+    def received(self, peer: Address, data: bytes) -> None:
+        self._failed.discard(peer)
+        log_datagram("from", peer, data)
 
     def add(self, event: Event, now: float) -> None:
         level = logging.DEBUG if isinstance(event, _QUIET) else logging.INFO

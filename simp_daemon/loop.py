@@ -88,7 +88,7 @@ class Daemon:
         self._tap = tap
         self._profile = profile
         self._asks = discovery
-        self._discovers, self._hidden = discovery and profile is not None, hidden
+        self._hidden = hidden
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._log = EventLog()
@@ -111,7 +111,7 @@ class Daemon:
         if self._profile:
             for peer, framing, name in self._profile.chats:
                 self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
-        if self._discovers:
+        if self._asks and self._profile:
             await self._discover()
         self.handle(occurrences.Started())
         return self
@@ -122,7 +122,8 @@ class Daemon:
             from simp_daemon.disk import Disk  # noqa: PLC0415  whoever speaks SIMP/1 alone needs neither that nor a cipher
 
             try:
-                self._disk = Disk(self._profile.directory, self._key_log, self._perform, self._not_stored)
+                here, key_log = self._profile.directory, self._key_log
+                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._gather)
                 means = self._disk.means(only_sealed=self._only_sealed, hides=self._hidden)
             except StateError as error:
                 raise StartError(str(error)) from None
@@ -210,11 +211,11 @@ class Daemon:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, _):
                 self._read_contacts(now=False)
-                log_datagram("from", peer, data)
+                self._log.received(peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
-            case occurrences.SendingFailed(_, why, _):
-                log.info("%s", why)
+            case occurrences.SendingFailed(peer, why, _):
+                self._log.failed(peer, why)
             case occurrences.ClientSaid():
                 self._read_hosts()
                 self._read_contacts(now=True)
@@ -230,6 +231,10 @@ class Daemon:
         """Performs it once what it rests on is on the disk."""
         assert self._disk
         (self._perform if self._urgent else self._disk.put)(effect)
+
+    def _gather(self) -> None:
+        if not self._ending:
+            self._datagrams.gather()
 
     def _not_stored(self, why: str) -> None:
         """Our person hears why nothing goes on, before everything that waits."""

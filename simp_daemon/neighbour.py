@@ -70,7 +70,7 @@ class Place:
     answered: bool = False
     """Whether it ever has."""
     again: bool = False
-    """Whether it is to be asked once more: the answer that is on its way may be an earlier one."""
+    """Whether it is to be asked once more: an answer on its way may be an earlier one, or nothing may get there."""
     announcer: str = ""
     """The host that announced it; empty where none did."""
     later: float = 0.0

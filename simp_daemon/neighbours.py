@@ -140,7 +140,7 @@ class Neighbours:
         place = self._places.get(peer)
         if place is None:
             return
-        if why is Why.UNREACHABLE:
+        if why is Why.UNREACHABLE or place.again:
             self._ask(place, now)
         elif place.heard is not None and (why is Why.LOST or not place.askable):
             self._give_up(place, now)
@@ -149,6 +149,8 @@ class Neighbours:
         """The system says that nothing gets there."""
         if self._questions.asked(peer):
             self._give_up(self._places[peer], now)
+        elif peer in self._places:  # a conversation with it is going on
+            self._places[peer].again = True
 
     def converses(self, peer: Address, now: float) -> None:
         """It wasn't asked: a conversation with it is going on."""

@@ -6,6 +6,7 @@ from base64 import b32encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import EINVAL
+from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_bytes
 from typing import Final, TypeVar
@@ -36,8 +37,15 @@ _WARNINGS: Final = 10
 
 
 def state_directory(address: Address) -> Path:
-    """Where the daemon on that address keeps its profile: two daemons on one machine are two people."""
-    return user_state_path("simp") / re.sub("[^0-9A-Za-z.]+", "-", f"{address[0]}-{address[1]}")
+    """Where the daemon on that address keeps its profile.
+
+    Two daemons on one machine, by loopback addresses or by ports, are two people; whoever gets another address from
+    another network stays the same.
+    """
+    host, port = address
+    if not ip_address(host.partition("%")[0]).is_loopback:
+        host = "0.0.0.0"
+    return user_state_path("simp") / re.sub("[^0-9A-Za-z.]+", "-", f"{host}-{port}")
 
 
 def profiles() -> list[Path]:

@@ -5,7 +5,7 @@ import select
 import socket
 from collections import OrderedDict, deque
 from contextlib import suppress
-from errno import ECONNREFUSED
+from errno import EACCES, ECONNREFUSED
 from ipaddress import ip_address
 from os import strerror
 from typing import Final, cast
@@ -17,6 +17,7 @@ from simp_daemon.occurrences import Handle
 from simp_daemon.peers.strangers import Allowance
 from simp_proto import udp
 from simp_proto.address import Address, format_address
+from simp_proto.interfaces import interfaces, no_machines
 
 _BATCH: Final = 64
 """Datagrams that are read before clients and timers get their turn."""
@@ -62,6 +63,7 @@ class Datagrams:
             self._sockets = {host: udp.bind((host, port)) for host in udp.addresses_here(sock.family)}
         self._first = next(iter(self._sockets.values()))
         self._queues: OrderedDict[Address, socket.socket] = OrderedDict()
+        self._ears: dict[socket.socket, str | None] = {}  # the addresses of those
         for here, each in self._sockets.items():
             each.setblocking(False)
             udp.enlarge(each)
@@ -90,9 +92,11 @@ class Datagrams:
             self._queues[peer] = own = udp.beside(self._first, peer, here)
             own.setblocking(False)
             udp.hear_refusals(own)
+            self._ears[own] = here
             self._loop.add_reader(own, self._read_one, own, here)
         if len(self._queues) > _QUEUES:
             _, oldest = self._queues.popitem(last=False)
+            del self._ears[oldest]
             self._loop.remove_reader(oldest)
             oldest.close()
 
@@ -134,6 +138,14 @@ class Datagrams:
         else:
             self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
+    def gather(self) -> None:
+        """Reads what partners have sent meanwhile: whoever asks is about to keep them waiting."""
+        for own, here in list(self._ears.items()):
+            with suppress(OSError):  # there is nothing more, or what has failed is reported as ever
+                for _ in range(_BATCH):
+                    data, sender = own.recvfrom(udp.LARGEST)
+                    self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
+
     def _failed(self, sock: socket.socket, here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
         self._report_failures(sock)
@@ -155,6 +167,9 @@ class Datagrams:
         self._reports.spend(1)
         where = format_address(peer)
         refused = number == ECONNREFUSED
+        if number == EACCES:  # also by the word of whoever administers this host
+            mistake = no_machines(peer[0], interfaces())
+            words = f"that is {mistake}" if mistake else words
         why = f"nothing listens at {where}" if refused else f"nothing could be sent to {where}: {words}"
         self._handle(occurrences.SendingFailed(peer, why, refused))
 

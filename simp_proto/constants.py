@@ -105,6 +105,8 @@ PRESENCE_ANSWER: Final = b"present"
 PRESENCE_TRIES: Final = 3
 PRESENCE_INTERVAL: Final = 1.0
 """Questions, and the time between them, until one counts as gone that doesn't answer (discovery 3.3)."""
+PRESENCE_SETTLED: Final = PRESENCE_TRIES * PRESENCE_INTERVAL + 0.5
+"""Seconds after which all who were asked have answered, or count as gone."""
 BUSY: Final = "User already in another chat"
 """The text of the ERR that answers a SYN while a chat is on (spec 4.6)."""
 HANDSHAKE_SEQUENCE: Final = 0
@@ -187,7 +189,6 @@ class CloseReason(IntEnum):
     FAULT = 1
     UNKNOWN_FRAME = 2
     TOO_LONG = 3
-    DISK_FULL = 4
 
 
 KEY_SIZE: Final = 32

@@ -5,6 +5,7 @@ from simp_daemon.effects import Effect, Send
 from simp_daemon.events import Event
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers import endpoint, session
+from simp_daemon.peers.means import Means
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.stop_and_wait import StopAndWait
@@ -16,9 +17,16 @@ from simp_proto.errors import NotNowError
 class Core:
     """One that returns what it wants done."""
 
-    def __init__(self, own: Address | None = None, framing: Framing | None = None, *, asks: bool = True) -> None:
+    def __init__(
+        self,
+        own: Address | None = None,
+        framing: Framing | None = None,
+        *,
+        asks: bool = True,
+        means: Means | None = None,
+    ) -> None:
         self._effects: list[Effect] = []
-        self._core = core.Core(self._effects.append, own, framing, asks=asks)
+        self._core = core.Core(self._effects.append, own, framing, asks=asks, means=means)
         self.endpoint, self.connections = self._core._endpoint, self._core._connections
         self.get_timer = self._core.get_timer
 

@@ -378,9 +378,9 @@ class Person:
         if said not in self._open:
             raise AssertionError(f"told twice what became of {said}")
         self._open.remove(said)
-        earlier = self._open & set(self._numbers[:number])
-        assert not earlier or not self.machine.sealed, f"told of {said} and not yet of {earlier}, said before"
         if word == "ACK":
+            earlier = self._open & set(self._numbers[:number])
+            assert not earlier or not self.machine.sealed, f"{said} was acknowledged before {earlier}"
             self.acked.add(said)
             self.done.add(self.meant[said])
             if self.machine.sealed:
@@ -399,7 +399,7 @@ def kind_of(error: str) -> str:
     """What a person is told."""
     if "may have arrived already" in error:
         return "doubtful"
-    return "missing" if "won't come" in error else error
+    return "missing" if "won't any more" in error else error
 
 
 def number_in(error: str) -> int:

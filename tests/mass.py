@@ -136,11 +136,19 @@ def linked(kind: type[Link]) -> Iterator[None]:
 
 
 def goodput(
-    loss: float, round_trip: float, folder: Path, kind: type[Link] = Link, pieces: int = 1000, seed: int = 0
+    loss: float,
+    round_trip: float,
+    folder: Path,
+    kind: type[Link] = Link,
+    pieces: int = 1000,
+    seed: int = 0,
+    *,
+    sealed: bool = True,
 ) -> float:
     """Of so many pieces, said all at the beginning: a share of the most that 4 in flight could bring there."""
     with TemporaryDirectory(dir=folder) as own, linked(kind):
-        world = World(seed, Path(own), Network(0.0, 0.0, 0.0, round_trip / 2, 0.0), leaving=0.0, turn=0.0)
+        network = Network(0.0, 0.0, 0.0, round_trip / 2, 0.0)
+        world = World(seed, Path(own), network, leaving=0.0, turn=0.0, sealed=sealed)
         while not all(machine.person.chatting for machine in world.machines):
             world.step()
         world.network, started = replace(world.network, loss=loss), world.now

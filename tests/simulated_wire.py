@@ -3,8 +3,10 @@
 import heapq
 from collections.abc import Sequence
 from itertools import count
+from random import Random
 
-from simp_daemon.effects import Close, Send, Write
+from simp_daemon.contacts import Change
+from simp_daemon.effects import Close, Commit, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
 from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.peers.policy import OneChat
@@ -46,17 +48,21 @@ class SimulatedWire:
         self._late: dict[Rule, tuple[float, Passage]] = {}  # each rule's answer that is to come
         self._latest: Passage | None = None
         self._order = count()
+        self._random = Random(1)
         self.sides = dict(SIDES)
         self._start()
 
     def _start(self) -> None:
-        self.core = Core(DAEMON, self._framing)
+        self.core = self._make_core()
         self.endpoint = self.core.endpoint
         self._told: list[tuple[float, str]] = []
         self._answers: dict[object, bytes] = {}
         self._closed: set[object] = set()
         self._handle(ClientConnected(CLIENT, local=True))
         self._write(b"CONNECT|bob\n")
+
+    def _make_core(self) -> Core:
+        return Core(DAEMON, self._framing)
 
     def _write(self, line: bytes) -> None:
         self._handle(ClientSaid(CLIENT, line))
@@ -71,6 +77,9 @@ class SimulatedWire:
 
     def now(self) -> float:
         return self._time
+
+    def chance(self, size: int) -> bytes:
+        return self._random.randbytes(size)
 
     def send(self, side: Side, data: bytes) -> None:
         for each in self._pass(self._met(Way.HEARD, side, data)):
@@ -179,10 +188,15 @@ class SimulatedWire:
                 self._tell(effect)
             elif isinstance(effect, Close):
                 self._closed.add(effect.client)
+            elif isinstance(effect, Commit):
+                self._keep(effect.change)
             if not isinstance(effect, Send):
                 continue
             for each in self._pass(self._met(Way.SAID, sides.get(effect.peer, Side.UNKNOWN), effect.data)):
                 self._deliver(each)
+
+    def _keep(self, change: Change) -> None:
+        """Puts it on the disk, which a daemon of SIMP/1 alone doesn't have."""
 
     def _tell(self, effect: Write) -> None:
         """Lets the rules have at what a client is told."""

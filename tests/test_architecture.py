@@ -79,7 +79,10 @@ TABLE = {
     "simp_proto.conformance": Row(f"{WIRE} cli.document cli.output toolkit.reading"),
     "simp_proto.conformance.hands": Row("", "", "os signal subprocess sys tempfile threading time"),
     "simp_proto.conformance.attached": Row("text", "", "select socket threading time"),
-    "simp_proto.conformance.sockets": Row("udp", "", "socket threading time"),
+    "simp_proto.conformance.sealed": Row("simp_proto.noise simp_proto.sealed", "cryptography"),
+    "simp_proto.conformance.sealed_peer": Row("simp_proto.noise simp_proto.sealed"),
+    "simp_proto.conformance.sealed_cases": Row("simp_proto.sealed"),
+    "simp_proto.conformance.sockets": Row("udp", "", "secrets socket threading time"),
     "simp_proto.conformance.command": Row("cli", "click", "pathlib sys time"),
     "simp_proto.conformance.probe": Row("cli sealed", "click", "secrets sys"),
     # the daemon
@@ -111,7 +114,9 @@ TABLE = {
         "asyncio logging os threading",
     ),
     "simp_daemon.transports": Row(
-        "simp_proto.address simp_proto.udp effects occurrences log peers.strangers", "", "asyncio os select socket"
+        "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences log peers.strangers",
+        "",
+        "asyncio os select socket",
     ),
     "simp_daemon.profile": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
@@ -154,7 +159,7 @@ TABLE = {
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events"
     ),
     "simp_client.attachment": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
+        "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text events people"
     ),
     "simp_client.view": Row("simp_proto.printable events", "wcwidth"),
     "simp_client.secured": Row("events view"),
@@ -182,7 +187,7 @@ TABLE = {
         "asyncio os sys",
     ),
     "simp_client.listing": Row(
-        "simp_proto.address simp_proto.printable simp_proto.text events link people", "", "asyncio"
+        "simp_proto.address simp_proto.constants simp_proto.printable simp_proto.text events link people", "", "asyncio"
     ),
     "simp_client.selection": Row(
         "simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.cli simp_daemon.contacts "
@@ -196,7 +201,9 @@ TABLE = {
         "pathlib sys",
     ),
     "simp_client.copies": Row("simp_proto.cli simp_daemon.database selection", "click", "os pathlib"),
-    "simp_client.who": Row("simp_proto.constants simp_proto.cli events link listing view", "click", "asyncio sys"),
+    "simp_client.who": Row(
+        "simp_proto.constants simp_proto.cli events link listing people view", "click", "asyncio sys"
+    ),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
     "simp_client.doctor.checks": Row("link"),
     "simp_client.doctor.verdicts": Row("people"),

@@ -53,8 +53,8 @@ def names(results: list[Result], verdict: Verdict) -> list[str]:
 @cache
 def section(number: str) -> str:
     """The paragraph, list and table of a section, on one line."""
-    *client, number = number.split()
-    spec = (SPEC / ("client.md" if client else "simp.md")).read_text("utf-8")
+    *other, number = number.split()
+    spec = (SPEC / f"{other[0] if other else 'simp'}.md").read_text("utf-8")
     start = re.search(rf"^(##+ )?{re.escape(number)} ", spec, re.MULTILINE)
     assert start, number
     end = re.compile(r"^(#|\d+\.\d+ )", re.MULTILINE).search(spec, start.end())

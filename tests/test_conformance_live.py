@@ -3,6 +3,8 @@
 import json
 import os
 import queue
+import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -16,8 +18,11 @@ import pytest
 
 from simp_proto.address import format_address
 from simp_proto.conformance import tester
-from simp_proto.conformance.cases import CASES
+from simp_proto.conformance.cases import CASES, Case
 from simp_proto.conformance.run import run
+from simp_proto.conformance.sealed_cases import SEALED
+from simp_proto.conformance.wire import Request
+from tests.sealed_wire import SealedWire
 from tests.simulated_wire import SimulatedWire
 from tests.test_hostile import Process
 from tests.test_loop import PATIENCE, free_address
@@ -113,11 +118,11 @@ class Share:
     seconds: float = 0.0
 
 
-def test_our_daemon_passes_strict_and_should() -> None:
+def verdicts_of(wire: SimulatedWire, cases: list[Case], *options: str) -> dict[str, str]:
+    """What our daemon comes to in these cases, which take about as long as at a wire in virtual time."""
     shares = [Share() for _ in range(SHARES)]
-    wire = SimulatedWire()
     wire.wait = WAIT
-    foretold = run(tester.Tester(wire), CASES)  # in virtual time
+    foretold = run(tester.Tester(wire), cases)
     for result in sorted(foretold, key=lambda result: result.seconds, reverse=True):
         share = min(shares, key=lambda share: share.seconds)
         share.cases += ["--case", result.case.name]
@@ -135,23 +140,55 @@ def test_our_daemon_passes_strict_and_should() -> None:
                 *addresses,
                 "--wait",
                 str(WAIT),
-                "--should",
+                *options,
             ]
             command += ["--json", "--client", f"127.0.0.1:{daemon.client_port}", *shares[number].cases]
             done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
         finally:
             daemon.end()
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-        cases: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
-        return cases
+        results: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
+        return results
 
     with ThreadPoolExecutor(len(shares)) as pool:
-        results = [case for cases in pool.map(judged, range(len(shares))) for case in cases]
-    verdicts = {case["name"]: case["verdict"] for case in results}
+        judgements = [each for results in pool.map(judged, range(len(shares))) for each in results]
+    return {each["name"]: each["verdict"] for each in judgements}
+
+
+def test_our_daemon_passes_strict_and_should() -> None:
+    verdicts = verdicts_of(SimulatedWire(), CASES, "--should")
     assert verdicts.pop("sequence-beyond-one") == "not_applicable"  # ours speaks header, which has no such number
+    assert verdicts.pop("syn-repeated") == "not_applicable"  # ours offers SIMP/2, too
     assert verdicts.pop("clients-of-this-host") == "not_applicable"  # the tester is on the daemon's own
     assert set(verdicts.values()) == {"passed"}
-    assert len(verdicts) == len(CASES) - 2
+    assert len(verdicts) == len(CASES) - 3
+
+
+def test_our_daemon_passes_strict_in_simp_2() -> None:
+    cases = [case for case in SEALED if Request.RESTART not in case.needs]
+    verdicts = verdicts_of(SealedWire(), cases, "--sealed")
+    assert verdicts == dict.fromkeys((case.name for case in cases), "passed")
+
+
+def test_what_our_daemon_has_acknowledged_outlives_its_end(tmp_path: Path) -> None:
+    """By `kill -9`, after which another daemon goes on with the same profile."""
+    daemon, kept = Process(), tmp_path / "pid"
+    daemon.client().close()
+    host, port = format_address(daemon.address), str(daemon.client_port)
+    kept.write_text(str(daemon.process.pid))
+    again = shlex.join([*SIMP, "daemon", host, "--client-port", port])
+    ended = f"while ps -o state= -p $(cat {kept}) | grep -q '[^Z ]'; do sleep 0.02; done"
+    restart = f"kill -9 $(cat {kept}); {ended}; {again} >{tmp_path}/log 2>&1 & echo $! >{kept}"
+    try:
+        command = [*SIMP, "conformance", host, "--sealed", "--case", "acknowledged-is-stored", "--wait", str(WAIT)]
+        command += ["--bind", format_address(free_address()), "--stranger", format_address(free_address())]
+        command += ["--client", f"127.0.0.1:{port}", "--restart-command", restart]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    finally:
+        daemon.end()
+        os.kill(int(kept.read_text()), signal.SIGTERM)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert b"1 passed" in done.stdout
 
 
 def test_commands_act_for_the_person(tmp_path: Path) -> None:
@@ -342,6 +379,9 @@ def test_listening_without_anybody_to_call() -> None:
         (["127.0.0.1", "--case", "bussy"], "expected a case or section, such as busy"),
         (["127.0.0.1", "--case", "given-up"], "read 'given-up', which runs with --slow only"),
         (["127.0.0.1", "--slow", "--case", "busy"], "read 'busy', which runs without --slow only"),
+        (["127.0.0.1", "--sealed", "--case", "busy"], "read 'busy', which runs without --sealed only"),
+        (["127.0.0.1", "--case", "renumbering"], "read 'renumbering', which runs with --sealed only"),
+        (["127.0.0.1", "--slow", "--sealed"], "give --slow or --sealed: no case of SIMP/2 takes minutes"),
         (["127.0.0.1", "--wait", "soon"], "read 'soon', expected a number from 0.05 to 30"),
         (["127.0.0.1", "--html", "/"], "is a directory"),
         (["127.0.0.1", "--restart-command", "/no/such"], "--restart-command '/no/such' can't be run"),

@@ -249,6 +249,22 @@ def test_after_a_chat_its_partner_is_asked_again() -> None:
     assert core.told()[-1] == "QUIT|bob"
 
 
+@pytest.mark.parametrize("reported", [False, True])
+def test_after_a_chat_in_which_nothing_got_to_its_partner_they_are_asked_immediately(reported: bool) -> None:
+    """discovery 3.2"""
+    core = Core()
+    core.chat()
+    core.wait(20)
+    if reported:
+        core.do(SendingFailed(BOB, "nothing listens at 192.0.2.2:7777"))
+        assert core.asked == []
+    core.hear(BOB, packet(Control.FIN, 1))
+    core.told()
+    core.wait(5)
+    assert ({peer for _, peer in core.asked} == {BOB}) is reported
+    assert ("GONE|bob|192.0.2.2:7777" in core.told()) is reported
+
+
 def test_whoever_stops_answering_in_a_chat_is_gone() -> None:
     core = Core()
     core.chat()

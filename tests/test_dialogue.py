@@ -420,7 +420,105 @@ def test_such_a_word_is_a_person_s_where_somebody_has_it_and_text_in_a_chat(word
     assert desk.type(word) == ([f"CONNECTING|{word}"] if word != "q" else ["QUIT|"])
     if word != "q":
         desk.hear(f"CONNECTED|{word}|{CAROL}")
+        desk.type(*[word] * (word == "quit"))  # of which it is asked first
         assert desk.type(word) == [f"CHAT|{word}"]
+
+
+@pytest.mark.parametrize("word", ["quit", "EXIT", "/quit", ":q", "/q", " exit "])
+def test_a_word_for_the_end_in_a_chat_is_sent_only_when_typed_again(word: str) -> None:
+    desk = chatting()
+    assert desk.type(word) == []
+    assert desk.shown[-1] == f"! not sent: '{word.strip()}': q leaves. The same line again is sent."
+    assert desk.type(word) == [f"CHAT|{word}"]
+    assert desk.type(word) == []
+    assert desk.type("hi") == ["CHAT|hi"]
+    assert desk.type(word) == []
+    assert desk.type("q") == LEAVE_BOB
+    assert chatting(piped=True, commands=True).type(word) == [f"CHAT|{word}"]
+
+
+@pytest.mark.parametrize("word", ["bye", "help", "quit it", "I quit", "quite", "exit?"])
+def test_what_people_say_is_sent(word: str) -> None:
+    assert chatting().type(word) == [f"CHAT|{word}"]
+
+
+@pytest.mark.parametrize("word", ["2.", "#2", "2)", "#2.", " 2: "])
+def test_a_number_of_the_list_may_be_written_as_people_do(word: str) -> None:
+    desk = place("MENU, two listed")
+    assert desk.type(word) == [f"CONNECTING|{CAROL}"]
+    desk = place("MENU, two listed")
+    desk.type(word.replace("2", "3"))
+    assert desk.shown[-1] == "! There was no '3' in the list that you saw. This is the list now:"
+    desk = place("MENU, two listed")
+    desk.hear(f"SEEN|{word.strip()}|127.0.0.9:7777|announced|3")
+    assert desk.type(word) == [f"CONNECTING|{word.strip()}"]
+
+
+def test_one_does_not_call_oneself_unless_somebody_else_has_that_name() -> None:
+    desk = at_menu()
+    assert desk.type("alice") == []
+    assert desk.shown == ["! read 'alice', expected whom to call: that is your own name, and nobody else here has it"]
+    desk.hear(f"SEEN|alice|{CAROL}|announced|3")
+    assert desk.type("alice") == ["CONNECTING|alice"]
+
+
+@pytest.mark.parametrize(
+    ("known", "listed"),
+    [
+        (["bob|127.0.0.2:7777|announced|", "bob|127.0.0.3:7777|chat|"], [f"bob ({BOB})", f"bob ({CAROL})"]),
+        (["bob|127.0.0.2:7777|announced|", "bob|127.0.0.3:7777|announced|"], [f"bob ({BOB})", f"bob ({CAROL})"]),
+        (["bob|127.0.0.2:7777|announced|", "bob|127.0.0.3:7777|announced|1"], []),
+        (["bob|127.0.0.2:7777|announced|"], []),
+        (["bob|127.0.0.2:7777|chat|", "carol|127.0.0.3:7777|hosts|"], ["bob", "carol"]),
+    ],
+)
+def test_whoever_cannot_be_called_by_name_is_listed_with_the_address(known: list[str], listed: list[str]) -> None:
+    """discovery 4.1"""
+    desk = Desk("alice")
+    desk.hear("CONNECTED|alice", *(f"SEEN|{each}" for each in known), "PONG|")
+    absent = [each for each in desk.listed if each.startswith("* Known")]
+    assert sorted(re.findall(r"\w+(?: \(.*?\))?", "".join(absent).partition(": ")[2])) == listed
+
+
+def test_where_nobody_is_any_more_nobody_is_listed() -> None:
+    desk = place("MENU, two listed")
+    desk.type("carol")
+    desk.hear(f"AWAY|carol|{CAROL}")
+    desk.type("q")
+    desk.listed.clear()
+    desk.hear(f"QUIT|{CAROL}", "PONG|")
+    assert [each for each in desk.listed if "carol" in each] == []
+    assert "*    1 bob" in desk.listed
+    desk.hear(BOTH[0])
+    desk.type("")
+    desk.hear("PONG|")
+    assert "*    2 carol" in desk.listed
+
+
+@pytest.mark.parametrize("heard", [[], [f"SILENT|{BOB}|120"]])
+def test_a_partner_who_left_a_message_unanswered_is_listed_as_such(heard: list[str]) -> None:
+    desk = place("MENU, two listed")
+    desk.type("bob")
+    desk.hear(f"CONNECTED|bob|{BOB}", *heard)
+    desk.type(*["hi"] * (not heard), "q")
+    desk.listed.clear()
+    desk.hear("QUIT|bob", "PONG|")
+    assert "*    1 bob, who hasn't answered" in desk.listed
+    desk.hear(f"GONE|bob|{BOB}")
+    desk.type("?")
+    assert desk.listed[-2] == "*    1 carol"
+
+
+def test_a_partner_who_has_answered_everything_is_listed_without_a_word() -> None:
+    desk = place("MENU, two listed")
+    desk.type("bob")
+    desk.hear(f"CONNECTED|bob|{BOB}")
+    desk.type("hi")
+    desk.hear("ACK|1")
+    desk.type("q")
+    desk.listed.clear()
+    desk.hear("QUIT|bob", "PONG|")
+    assert "*    1 bob" in desk.listed
 
 
 def test_what_follows_a_chat_that_a_pipe_has_accepted_is_for_nobody_else() -> None:
@@ -538,6 +636,19 @@ def test_somebody_to_call_who_is_not_here_yet_is_called_when_they_come() -> None
         f"* Calling bob ({BOB}).",
     ]
     assert not desk.dialogue.failed
+
+
+def test_whoever_waits_for_a_name_reads_who_is_here_by_one_like_it() -> None:
+    desk = Desk("alice", "Bob")
+    desk.hear("CONNECTED|alice", BOTH[1], "PONG|")
+    desk.hear(NO_BOB[0], "QUIT|Bob")
+    assert "* Somebody called bob is here." in desk.shown
+    desk = Desk("alice", "Bob")
+    desk.hear("CONNECTED|alice", "PONG|", NO_BOB[0], "QUIT|Bob")
+    assert desk.hear(*BOTH) == []
+    assert desk.shown[-1] == "* Somebody called bob is here."
+    assert desk.shown.count(desk.shown[-1]) == 1
+    assert desk.dialogue.state is Place.LOOKING
 
 
 def test_somebody_to_call_who_calls_meanwhile_is_taken_at_their_word() -> None:
@@ -926,7 +1037,7 @@ def test_a_call_that_fails_leaves_the_messages_of_the_chat_before_under_way() ->
     assert not any("not delivered" in text for text in desk.shown)
     assert "1 message not yet delivered" in desk.dialogue.bar(200)
     desk.hear("UNDELIVERED|1")
-    assert desk.shown[-1] == "! not delivered: 'hi'"
+    assert desk.shown[-1] == "! not delivered (to bob): 'hi'"
 
 
 def test_the_end_waits_for_nothing_that_a_new_chat_has_made_unknown() -> None:
@@ -1251,7 +1362,8 @@ def test_a_call_that_nobody_can_take_back_is_given_up() -> None:
     desk.dialogue.give_up(60.0)
     assert desk.flush() == ["QUIT|127.0.0.2", "PING|"]
     assert desk.shown[-2:] == [
-        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled (--wait sets how long).",
+        "! 127.0.0.2 didn't answer within 60 s, so the call was cancelled "
+        "(--wait sets how long; `simp doctor 127.0.0.2` finds out why).",
         "! not sent: 'hi': nobody answered the call",
     ]
     assert desk.hear("QUIT|127.0.0.2:7777", "PONG|") == ["QUIT|"]
@@ -1274,7 +1386,18 @@ OVER: dict[str, tuple[list[str], list[str]]] = {
     "declined late": ([f"RINGING|bob|{BOB}", "UNANSWERED|bob|60", "QUIT|bob"], [f"* bob ({BOB}) declined."]),
     "declined without ringing": (["QUIT|bob"], ["* 127.0.0.2 declined."]),
     "busy": (["ERROR|User already in another chat", "QUIT|bob"], ["* 127.0.0.2 is in another chat."]),
-    "nobody there": (["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"], ["* 127.0.0.2 didn't answer."]),
+    "nobody there": (
+        ["UNANSWERED|127.0.0.2:7777|60", f"QUIT|{BOB}"],
+        ["* 127.0.0.2 didn't answer. `simp doctor 127.0.0.2` finds out why."],
+    ),
+    "nobody there whose name is known": (
+        [f"SEEN|bob|{BOB}|announced|", f"RINGING|bob|{BOB}", f"UNANSWERED|{BOB}|330", f"QUIT|{BOB}"],
+        [f"* bob ({BOB}) didn't answer. `simp doctor bob` finds out why."],
+    ),
+    "nobody there whose name is dangerous": (
+        [f"RINGING|$(halt)|{BOB}", f"UNANSWERED|{BOB}|330", f"QUIT|{BOB}"],
+        [f'* "$(halt)" ({BOB}) didn\'t answer. `simp doctor {BOB}` finds out why.'],
+    ),
     "out of reach": (
         ["ERROR|nothing could be sent to 127.0.0.2:7777: No route", f"QUIT|{BOB}"],
         ["! nothing could be sent to 127.0.0.2:7777: No route"],

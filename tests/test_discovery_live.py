@@ -474,3 +474,10 @@ def test_ten_thousand_invented_services_cost_little_and_end_nothing(three: list[
     assert memory(daemon) - before < 15
     assert not [line for line in bob.lines if line.startswith(("QUIT", "UNDELIVERED"))]
     assert [line for line in alice.lines if line.startswith("CHAT")] == ["CHAT|bob|yes"]
+
+
+def test_an_address_that_stands_for_a_whole_network_is_told_as_such(three: list[Machine]) -> None:
+    three[0].daemon()
+    alice = three[0].attach("alice")
+    alice.say("CONNECTING|10.77.0.255")
+    alice.hear(r"ERROR\|.*10\.77\.0\.255:7777: that is the broadcast address of 10\.77\.0\.0/24, .*", 10)

@@ -9,7 +9,7 @@ import pytest
 
 from simp_daemon.contacts import About, Change, ClearReceived, Nicknamed, Trust, Trusted
 from simp_daemon.database import FullError
-from simp_daemon.disk import AGAIN, Disk
+from simp_daemon.disk import AGAIN, LOOK, Disk
 from simp_daemon.effects import Commit, Effect, LogKeys, Send
 from simp_daemon.facts import Acknowledged, Opened, Pinned
 from simp_daemon.files import HeldError
@@ -65,13 +65,18 @@ class Desk:
         self.commits: list[Sequence[Change]] = []
         self.full = False
         self.then: Callable[[], None] = lambda: None
-        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append)
+        self.come: list[Effect] = []
+        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append, self._gather)
         self._commit = self.disk._store.commit
         monkeypatch.setattr(self.disk._store, "commit", self._committed)
 
     def put(self, *effects: Effect) -> None:
         for effect in effects:
             self.disk.put(effect)
+
+    def _gather(self) -> None:
+        come, self.come = self.come, []
+        self.put(*come)
 
     def _committed(self, changes: Sequence[Change]) -> None:
         if self.full:
@@ -108,6 +113,13 @@ def test_one_turn_is_one_commit_before_all_that_follows_it(desk: Desk) -> None:
     assert desk.done == ["one", "commit 3", "two", "three"]
     desk.put(send("four"))
     assert desk.done[-1] == "four"
+
+
+def test_what_has_come_meanwhile_is_in_the_same_commit(desk: Desk) -> None:
+    desk.put(Commit(BOB), send("one"))
+    desk.come = [OPEN, send("two")]
+    desk.loop.run()
+    assert desk.done == ["commit 2", "one", "two"]
 
 
 def test_what_may_be_late_holds_nothing_up_and_comes_in_its_order(desk: Desk) -> None:
@@ -165,7 +177,7 @@ def test_what_commands_change_is_seen_at_the_next_look(desk: Desk, tmp_path: Pat
     command = Store(tmp_path, daemon=False)
     command.commit([Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
     assert desk.disk.changed(now=False) == ()  # looked at a moment ago
-    desk.loop.now += AGAIN
+    desk.loop.now += LOOK
     ((contact, _),) = desk.disk.changed(now=False)
     assert contact.trust is Trust.VERIFIED
     assert desk.disk.changed(now=True) == ()

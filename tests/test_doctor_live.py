@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -228,6 +229,20 @@ def test_each_cause_is_named(tmp_path: Path) -> None:
 def test_a_further_cause_is_named(three: list[Machine], cause: str) -> None:
     begin(three)
     name_cause(three, *CAUSES[cause])
+
+
+@pytest.mark.exhaustive
+def test_who_announces_a_daemon_that_does_not_answer_is_named(three: list[Machine]) -> None:
+    one, other, _ = three
+    other.filter("input udp dport 7777 drop")
+    one.daemon()
+    alice = one.attach("alice")
+    other.daemon()
+    other.attach("bob")
+    end = time.monotonic() + 20
+    while not any("10.77.0.2" in line for line in alice.who()):
+        assert time.monotonic() < end
+    assert seen(one.simp("doctor", "--json"), "others") == ("warn", "simp doctor 10.77.0.2:7777")
 
 
 def seen(done: subprocess.CompletedProcess[str], check: str) -> tuple[str, str]:

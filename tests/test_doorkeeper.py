@@ -11,7 +11,8 @@ from simp_daemon.peers.doorkeeper import Doorkeeper
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_proto.address import Address
-from simp_proto.constants import STRANGER_BURST
+from simp_proto.constants import STRANGER_BURST, Chat, Framing, Type
+from simp_proto.datagram import Datagram, build
 from simp_proto.sealed.offer import Offer, ring_proof
 from tests.negotiation import Toy
 
@@ -92,3 +93,11 @@ def test_five_a_second() -> None:
     offers = [proved(pins, number) for number in range(40)]
     assert sum(door.admits(PEER, b"alice", offer, 1.0) for offer in offers) == 5
     assert len(door._proofs[next(iter(pins)).key]._last) == 5
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+@pytest.mark.parametrize("text", ["x\u0104", "\u0104", "SIMP/1 header utf-8 SIMP/2 x @" + "y" * 43])
+def test_nobody_who_chats_in_the_clear_is_turned_away(framing: Framing, text: str) -> None:
+    door, _ = exhausted()
+    data = build(Datagram(Type.CHAT, Chat.MESSAGE, 0, b"alice", text.encode(), framing))
+    assert not door.turns_away(data, PEER, 1.0, lambda tag: False)

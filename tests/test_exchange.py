@@ -1,6 +1,9 @@
 """Whole daemons talk SIMP/2, or SIMP/1 with those who know nothing else: what clients are told, and what is kept."""
 
+from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -14,9 +17,11 @@ from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Know
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
+    OFFER,
     PRESENCE_ANSWER,
     PRESENCE_QUESTION,
     RINGING,
+    STRANGER_BURST,
     Chat,
     Control,
     Framing,
@@ -24,12 +29,29 @@ from simp_proto.constants import (
     Type,
 )
 from simp_proto.datagram import Datagram, build, parse
+from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import Piece, read_frames
 from simp_proto.sealed.key_log import read_line
+from simp_proto.sealed.offer import Offer, build_offer
 from simp_proto.sealed.opening import open_record
-from simp_proto.sealed.payloads import read_record
+from simp_proto.sealed.payloads import (
+    Answer,
+    Challenge,
+    Confirm,
+    Over,
+    Payload,
+    Ringing,
+    build_payload,
+    read_payload,
+    read_record,
+)
+from simp_proto.toolkit.interference import Interference, Tampering
 from tests.town import Home, Town
+
+SOMEBODY = bytes(range(32))
+
+STRANGERS = [(f"10.9.0.{number}", 7777) for number in range(1, 41)]
 
 FOREIGN = ("10.0.0.200", 7777)
 AT = format_address(FOREIGN)
@@ -126,7 +148,7 @@ def test_only_encrypted(town: Town) -> None:
     alice.say(f"CONNECTING|{one_line(old)}")
     town.run(1)
     assert alice.hear()[1:] == [
-        f"ERROR|{one_line(old)} speaks SIMP/1 only, which this daemon is to refuse",
+        f"ERROR|{one_line(old)} can't encrypt, and this daemon runs with --require-encryption",
         f"QUIT|{one_line(old)}",
     ]
     assert old.hear()[-1] == "QUIT|alice"
@@ -305,12 +327,12 @@ def test_a_contact_whose_key_has_changed_is_not_spoken_to(town: Town) -> None:
     town.run(15)
     heard = alice.hear()
     assert heard[-1] == "QUIT|bob"
-    assert heard[-2].startswith("ERROR|somebody with another key than bob's has answered in bob's place")
+    assert heard[-2].startswith("ERROR|whoever answered in bob's place has another key: ")
     assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
     (contact,) = alice.store.contacts()
     assert (contact.trust, contact.others[0].key) == (Trust.CHANGED, key(mallory))
     alice.say(f"CONNECTING|{one_line(mallory)}")
-    assert alice.hear()[0].startswith("ERROR|somebody with another key")
+    assert alice.hear()[0].startswith("ERROR|whoever answered in bob's place has another key: ")
 
 
 def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
@@ -327,7 +349,7 @@ def test_a_contact_is_never_spoken_to_in_the_clear(town: Town) -> None:
     town.run(40)
     heard = alice.hear()
     assert not any(line.startswith(("CONNECTED", "SECURED", "RINGING")) for line in heard)
-    assert any("somebody answers in the clear in bob's place" in line for line in heard)
+    assert any("somebody answers in bob's place who can't encrypt" in line for line in heard)
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -343,7 +365,8 @@ def test_whoever_has_the_name_of_a_contact_and_not_its_key_is_told_apart(town: T
     other.attach()
     other.say(f"CONNECTING|{one_line(alice)}")
     town.run(1)
-    assert alice.hear() == [f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|claimed"]
+    claimed = "claimed" if sealed else "clear-claimed"
+    assert alice.hear() == [f"CONNECTING|{at(other)}", f"SECURED|{at(other)}|{claimed}"]
     alice.say("CONNECTED|bob")
     town.run(1)
     assert alice.hear()[-1] == f"SECURED|{at(other)}|{'claimed' if sealed else 'clear'}"
@@ -374,6 +397,33 @@ def test_verified_and_blocked_contacts(town: Town) -> None:
     assert alice.hear() == []
     alice.say(f"CONNECTING|{one_line(bob)}")
     assert alice.hear()[0].startswith("ERROR|bob is blocked")
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_words_that_are_compared_in_a_chat_count_from_then_on(town: Town, logged: bool) -> None:
+    alice, bob = town.home("alice", logs_keys=logged), town.home("bob")
+    meet(town, alice, bob)
+    alice.hear()
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    more = "|logged" if logged else ""
+    assert alice.hear() == [f"SECURED|{at(bob)}|verified{more}"]
+    alice.reread()
+    assert alice.hear() == []
+    alice.store.commit([Trusted(key(bob), Trust.VERIFIED, Trust.NEW)])
+    alice.reread()
+    assert alice.hear() == [f"SECURED|{at(bob)}|encrypted{more}"]
+
+
+def test_whoever_has_read_that_a_chat_is_on_has_read_how_it_is_secured(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    for home in (alice, bob):
+        assert not [
+            each
+            for each in home.writes
+            if each.startswith(("CONNECTED|alice|", "CONNECTED|bob|")) and "SECURED" not in each
+        ]
 
 
 # -- the network
@@ -593,7 +643,7 @@ def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
     assert alice.hear() == [
         f"CONNECTED|{at(bob)}",
         f"SECURED|{at(bob)}|encrypted",
-        "ERROR|2 pieces of bob's messages aren't here, and won't come: ask for them again",
+        "ERROR|up to 2 messages of bob's didn't arrive, and won't any more: ask bob for it",
     ]
 
 
@@ -743,6 +793,370 @@ def test_nobody_who_answers_a_call_to_a_contact_in_the_clear_is_named(town: Town
     alice.hear()
     from_foreign(alice, Control.SYN_ACK)
     assert alice.hear() == []
+
+
+def test_an_ack_with_another_number_is_none_of_the_fin_that_takes_a_call_back(town: Town) -> None:
+    """Where the peer is known to speak `header`: a foreign one may acknowledge with any (S1 9.3)."""
+    alice, old = town.home("alice"), town.home("old", sealed=False)
+    meet(town, alice, old)
+    alice.say("QUIT|old")
+    town.run(1)
+    old.on = False
+    alice.say(f"CONNECTING|{one_line(old)}", f"QUIT|{one_line(old)}")
+    town.run(0.1)
+    wrong = build(Datagram(Type.CONTROL, Control.ACK, 1, b"old", b"", Framing.HEADER))
+    alice.handle(DatagramReceived(wrong, old.address))
+    assert not alice.core.idle
+    right = build(Datagram(Type.CONTROL, Control.ACK, 0, b"old", b"", Framing.HEADER))
+    alice.handle(DatagramReceived(right, old.address))
+    assert alice.core.idle
+
+
+def syn(random: Random, user: bytes = b"eve", framing: Framing = Framing.HEADER) -> bytes:
+    """A SYN of SIMP/2 with a random cookie and proof."""
+    offer = Offer(bytes(1) + random.randbytes(32), random.randbytes(32))
+    return build(Datagram(Type.CONTROL, Control.SYN, 0, user, build_offer(offer), framing))
+
+
+def floods(random: Random, user: bytes) -> list[bytes]:
+    """One of each kind that strangers may send."""
+    offered = syn(random, user)
+    return [
+        offered,
+        syn(random, user, Framing.BARE),
+        syn(random, user, Framing.TRAILER),
+        offered[:-1] + b"!",
+        build(Datagram(Type.CONTROL, Control.SYN, 0, user, OFFER + b" SIMP/2 " + b"x" * 60 + b" @" + b"\xff" * 43)),
+        build(build_payload(Challenge(random.randbytes(8), bytes(16)))),
+        build(build_payload(Ringing(random.randbytes(8)))),
+        build(build_payload(Answer(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Confirm(random.randbytes(8), random.randbytes(160)))),
+        build(build_payload(Over(random.randbytes(8)))),
+    ]
+
+
+def flood(home: Home, random: Random, user: bytes = b"eve") -> None:
+    """So many at the same time that strangers have had all that they get."""
+    for peer in 3 * STRANGERS:
+        home.handle(DatagramReceived(syn(random, user), peer))
+    home.town.air = deque(each for each in home.town.air if each[1].peer not in STRANGERS)
+
+
+def flood_before_each(home: Home, user: bytes) -> None:
+    """Whatever arrives there, strangers were quicker."""
+    random = Random(1)
+
+    def lose(_: Address, datagram: Send) -> bool:
+        if datagram.peer == home.address:
+            flood(home, random, user)
+        return False
+
+    home.town.lose = lose
+
+
+@pytest.mark.parametrize("user", [b"eve", b"alice"])
+def test_a_flood_is_refused_before_it_is_parsed(town: Town, monkeypatch: pytest.MonkeyPatch, user: bytes) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    flood(bob, Random(1))
+    read: list[bytes] = []
+
+    def parsed(data: bytes, *order: tuple[Framing, ...]) -> Datagram:
+        read.append(data)
+        return parse(data, *order)
+
+    monkeypatch.setattr("simp_daemon.peers.exchange.parse", parsed)
+    monkeypatch.setattr("simp_daemon.peers.endpoint.parse", parsed)
+    bob.events.clear()
+    for number in range(100):
+        for peer, data in zip(STRANGERS, floods(Random(number), user), strict=False):
+            bob.handle(DatagramReceived(data, peer))
+    assert not read
+    assert not town.air
+    assert len(bob.events) <= 1
+    town.now += 1.1
+    bob.handle(DatagramReceived(syn(Random(7)), STRANGERS[0]))
+    assert read
+
+
+@pytest.mark.parametrize("payload", [Challenge(b"a tag...", bytes(16)), Over(b"a tag...")])
+def test_what_belongs_to_no_call_is_read_as_often_as_strangers_are_answered(town: Town, payload: Payload) -> None:
+    bob = town.home("bob")
+    for _ in range(10):
+        for peer in STRANGERS:
+            bob.handle(DatagramReceived(build(build_payload(payload)), peer))
+    ignored = [each for each in bob.events if isinstance(each, Ignored)]
+    assert [each.reason for each in ignored] == [Reason.STRANGER] * STRANGER_BURST + [Reason.RATE]
+
+
+def says_over(datagram: Send) -> bool:
+    return isinstance(read_payload(parse(datagram.data)), Over)
+
+
+def test_a_contact_s_call_gets_through_a_flood_wherever_it_is_now(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    del town.homes[alice.address]
+    alice.address = ("10.0.0.99", 7777)
+    town.homes[alice.address] = alice
+    alice.hear()
+    bob.hear()
+    flood_before_each(bob, b"alice")
+    meet(town, alice, bob)
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(alice)}|encrypted"
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_the_call_of_whoever_was_quicker_than_a_flood_goes_on(town: Town) -> None:
+    stranger, bob = town.home("stranger"), town.home("bob")
+    stranger.say(f"CONNECTING|{one_line(bob)}")
+    sender, first = town.air.popleft()
+    bob.handle(DatagramReceived(first.data, sender))
+    flood_before_each(bob, b"eve")
+    town.run(200)
+    assert bob.hear()[1:] == [f"CONNECTING|{at(stranger)}"]
+    bob.say("CONNECTED|stranger")
+    town.run(2)
+    assert bob.hear()[-1] == f"SECURED|{at(stranger)}|encrypted"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> None:
+    """What is refused at a glance is parsed nevertheless: nothing comes of it."""
+    alice, bob, eve = town.home("alice"), town.home("bob"), town.home("eve")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    exchange = bob.core._endpoint
+    assert isinstance(exchange, Exchange)
+    board, turns_away = exchange._board, exchange._board.turns_away
+    verdicts: Counter[bool] = Counter()
+
+    def checked(data: bytes, peer: Address, now: float) -> bool:
+        verdict = turns_away(data, peer, now)
+        verdicts[verdict] += 1
+        if verdict:
+            before, calls = len(exchange._news), dict(board._calls._calls)
+            with suppress(DatagramError):
+                board.receive(parse(data), peer, now)
+            told = [each for each in exchange._news[before:] if not isinstance(each, Ignored)]
+            assert all(
+                isinstance(each, Send) and says_over(each) for each in told
+            )  # which counts as a stranger's (8.2)
+            assert board._calls._calls == calls
+            del exchange._news[before:]
+        return verdict
+
+    board.turns_away = checked  # type: ignore[method-assign]
+    random = Random(seed)
+    for _ in range(150):
+        match random.randrange(6):
+            case 0:
+                random.choice([alice, eve]).say(f"CONNECTING|{one_line(bob)}")
+            case 1:
+                bob.say(random.choice(["CONNECTED|eve", "CONNECTED|alice", "QUIT|eve", "QUIT|alice"]))
+            case 2:
+                for peer in STRANGERS:
+                    data = random.choice(floods(random, random.choice([b"eve", b"alice"])))
+                    bob.handle(DatagramReceived(data, peer))
+            case 3 if town.passed:
+                sender, passed = random.choice(town.passed)
+                bob.handle(DatagramReceived(passed.data, random.choice([sender, random.choice(STRANGERS)])))
+            case 4:
+                random.choice([alice, eve]).say("QUIT|")
+            case _:
+                town.run(random.choice([0.0, 0.3, 1.5]))
+    assert min(verdicts[True], verdicts[False]) > 50
+
+
+def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    alice.say("QUIT|mallory")
+    town.run(1)
+    meet(town, alice, bob)
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    (pin,) = exchange.pins
+    pin.open = True
+    monkeypatch.setattr(exchange.pins, "prover", lambda *_, **__: pin)
+    bob.on = False
+    del town.homes[mallory.address]
+    mallory.address = bob.address
+    town.homes[bob.address] = mallory
+    alice.hear()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    assert alice.hear() == [
+        "ERROR|mallory is now where bob was: nothing was said; call mallory, if you mean them", "UNANSWERED|bob|30"
+    ]  # fmt: skip
+    town.run(300)
+    assert not any(line.startswith("ERROR") for line in alice.hear())
+    assert not any(line.startswith("CHAT") for line in mallory.hear())
+    alice.say("CHAT|hello")
+    assert alice.hear() == []
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_nothing_of_a_contact_s_goes_out_in_the_clear_or_to_another_key(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.between = Interference(tampering, SOMEBODY)
+    alice.hear()
+    town.sent.clear()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    alice.say("CHAT|for bob alone")
+    town.run(40)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED", "ACK")) for line in heard)
+    assert not any(b"bob alone" in datagram.data for _, datagram in town.sent)
+    clear = "ERROR|somebody answers in bob's place who can't encrypt, as bob does: nothing is sent there"
+    assert (clear in heard) is (tampering is not Tampering.SWAP)
+    town.between = None
+    bob.say("QUIT|alice")  # whom it took for a daemon of SIMP/1
+    town.run(1)
+    alice.say("QUIT|bob", f"CONNECTING|{one_line(bob)}")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+@pytest.mark.parametrize("tampering", Tampering)
+def test_strangers_who_are_brought_down_to_simp_1_are_told_so(town: Town, tampering: Tampering) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    town.between = Interference(tampering, SOMEBODY)
+    meet(town, alice, bob)
+    secured = {
+        Tampering.STRIP: [f"SECURED|{at(bob)}|clear"],
+        Tampering.ANSWER: [f"SECURED|somebody|{one_line(bob)}|clear"],
+        Tampering.SWAP: [],
+    }
+    assert [line for line in alice.hear() if line.startswith("SECURED")] == secured[tampering]
+    if tampering is Tampering.STRIP:
+        assert f"SECURED|{at(alice)}|clear" in bob.hear()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_ack_of_an_earlier_chat_is_none_of_the_fin_that_takes_a_call_back(town: Town, number: int) -> None:
+    alice = town.home("alice")
+    alice.handle(Known(Source.CHAT, "bob", FOREIGN, Framing.HEADER))
+    alice.say(f"CONNECTING|{AT}", f"QUIT|{AT}")
+    sent(town, 1)
+    ack = Datagram(Type.CONTROL, Control.ACK, number, b"bob", b"", Framing.HEADER)
+    alice.handle(DatagramReceived(build(ack), FOREIGN))
+    assert sent(town, 16) == [Control.FIN] * 3 * number
+
+
+# -- what a decision ends
+
+
+def test_whoever_is_blocked_gets_nothing_more_and_nothing_of_theirs_is_shown(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.hear()
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|said before, and not delivered")
+    bob.say("CHAT|not shown")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.lose = lambda sender, datagram: False
+    town.run(120)
+    assert [line for line in bob.hear() if not line.startswith("UNANSWERED")] == ["UNDELIVERED|1", "QUIT|alice"]
+    assert sorted(alice.hear()[-2:]) == ["QUIT|bob", "UNDELIVERED|1"]
+    assert not any(line.startswith("CHAT") for line in alice.hear())
+
+
+def test_a_block_ends_calls_and_requests(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.run(1)
+    assert alice.hear()[-1] == "QUIT|bob"
+    assert not alice.core._endpoint.requests
+    alice.store.commit([Trusted(key(bob), Trust.BLOCKED, Trust.NEW)])
+    alice.reread()
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|where are you?")
+    town.run(30)  # alice's daemon calls quietly
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    town.run(200)
+    town.sent.clear()
+    town.run(600)
+    assert {parse(datagram.data).text for _, datagram in town.sent} <= {PRESENCE_QUESTION.decode()}
+
+
+def test_what_is_said_after_its_reader_has_left_is_neither_acknowledged_nor_shown(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: sender == alice.address
+    alice.say("CHAT|bye", "QUIT|bob")
+    bob.say("CHAT|too late")
+    town.run(2)
+    town.lose = lambda sender, datagram: False
+    town.run(120)
+    assert alice.hear()[-2:] == ["QUIT|bob", "ACK|1"]
+    assert [line for line in bob.hear()[-3:] if not line.startswith("CHAT")] == ["UNDELIVERED|1", "QUIT|alice"]
+
+
+def test_whoever_leaves_after_a_long_silence_still_says_so(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|are you there?")
+    town.run(70)
+    alice.say("QUIT|bob")
+    town.run(1)
+    town.lose = lambda sender, datagram: False
+    town.run(30)
+    assert bob.hear()[-2:] == ["CHAT|alice|are you there?", "QUIT|alice"]
+    assert alice.hear()[-1] == "ACK|1"
+
+
+def test_a_quiet_call_opens_nothing_again_that_its_person_has_left(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.say("CHAT|are you there?")
+    town.run(30)
+    alice.say("QUIT|bob")
+    town.run(100)
+    alice.hear()
+    bob.start()
+    bob.attach()
+    town.run(600)
+    assert alice.hear() == []
+    assert not bob.core._endpoint.requests
+
+
+def test_whoever_missed_the_close_hears_it_when_they_ask(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("QUIT|bob")
+    town.run(120)
+    town.lose = lambda sender, datagram: False
+    bob.hear()
+    bob.say("CHAT|are you there?")
+    town.run(60)
+    assert [line for line in bob.hear() if not line.startswith("UNANSWERED")] == ["UNDELIVERED|1", "QUIT|alice"]
 
 
 # -- who announces itself (discovery 1.2, 2.5)
@@ -994,3 +1408,16 @@ def test_a_hidden_daemon_calls_quietly_without_a_name(town: Town) -> None:
     assert not any(b"bob" in data for data in told)
     alice.attach()
     assert f"CONNECTING|{at(bob)}" in alice.hear()
+
+
+def test_an_over_where_a_contact_is_only_announced_closes_nothing(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    announce(alice, bob, mallory.address)
+    town.run(40)
+    assert any(sender == mallory.address and parse(each.data).operation is Control.FIN for sender, each in town.sent)
+    (pin,) = alice.core._exchange.pins  # type: ignore[union-attr]
+    assert pin.open

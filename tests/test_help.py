@@ -97,3 +97,13 @@ def test_nothing_is_near_a_command_that_is_far() -> None:
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 2
         assert re.search(r"^Error: No such command '\S+'\. There are .*\bclient, .* and who\.$", result.stderr, re.M)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "there"), [(["help"], "simp --help"), (["call", "bob"], "simp client --call"), (["chat"], "--call")]
+)
+def test_other_words_lead_to_what_they_mean(arguments: list[str], there: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert re.search(rf"^Error: No such command '\w+'\. .*{there}", result.stderr, re.M)
+    assert "There are" not in result.stderr

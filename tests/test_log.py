@@ -74,3 +74,28 @@ def test_a_flood_of_names_fills_no_log(caplog: pytest.LogCaptureFixture) -> None
     assert said[-1] == "'bob' at 192.0.2.2:7777 is gone"
     left_out = sum(int(line.split()[0]) for line in said if "left out" in line)
     assert left_out + sum(line.endswith("is known") for line in said) == 20 * 3600
+
+
+def test_where_nothing_gets_is_a_line_until_something_comes_from_there(caplog: pytest.LogCaptureFixture) -> None:
+    log = EventLog()
+    other = ("192.0.2.3", 7777)
+    with caplog.at_level("INFO", "simp.daemon"):
+        for _ in range(12):
+            log.failed(PEER, "nothing could be sent to bob")
+            log.failed(other, "nothing could be sent to carol")
+        log.received(PEER, b"")
+        for _ in range(12):
+            log.failed(PEER, "nothing listens at bob's")
+            log.failed(other, "nothing could be sent to carol")
+    assert [record.message for record in caplog.records] == [
+        "nothing could be sent to bob",
+        "nothing could be sent to carol",
+        "nothing listens at bob's",
+    ]
+    with caplog.at_level("DEBUG", "simp.daemon"):
+        log.failed(PEER, "as ever")
+    assert caplog.records[-1].message == "as ever"
+    with caplog.at_level("INFO", "simp.daemon"):
+        for number in range(20_000):
+            log.failed(("192.0.2.4", number), "made up")
+    assert len(log._failed) <= 1024

@@ -205,7 +205,7 @@ def test_nothing_that_a_peer_says_raises_or_lets_it_send_for_ever(
         timer = end.link.get_timer()
         assert timer is None or timer > now
         assert end.ledger == end.disk
-    end.link.abandon()
+    end.link.give_up()
     build_frames([end.link.state()])  # it can go on, whatever number it was led to
 
 
@@ -449,7 +449,7 @@ def test_another_past_of_the_same_length_is_another() -> None:
 
 def test_what_is_given_up_never_goes_out() -> None:
     end = alone(WORD, bytes(2000))
-    assert end.link.abandon() == ["0", "1"]
+    end.link.give_up()
     assert [fact.number for fact in end.told(GivenUp) if isinstance(fact, GivenUp)] == [3]
     caller, callee = meet(end.ledger, Ledger())
     converse(caller, callee)

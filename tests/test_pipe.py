@@ -256,7 +256,10 @@ def test_a_call_that_fails_takes_all_of_the_input_along() -> None:
         await daemon.say("QUIT|127.0.0.2:7777", "PONG|")
         await daemon.end()
         await client.see("* Calling 127.0.0.2.")
-        await client.see("! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled (--wait sets how long).")
+        await client.see(
+            "! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled "
+            "(--wait sets how long; `simp doctor 127.0.0.2` finds out why)."
+        )
         await client.see("! not sent: 'one': nobody answered the call")
         await client.see("! not sent: 3 lines, from 'two' on: nobody answered the call")
         assert await client.status() == 1
@@ -397,7 +400,10 @@ def test_a_call_that_nobody_answers_ends_by_itself() -> None:
         await daemon.say("QUIT|127.0.0.2:7777", "PONG|")
         await daemon.end()
         await client.see("* Calling 127.0.0.2.")
-        await client.see("! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled (--wait sets how long).")
+        await client.see(
+            "! 127.0.0.2 didn't answer within 0.2 s, so the call was cancelled "
+            "(--wait sets how long; `simp doctor 127.0.0.2` finds out why)."
+        )
         await client.see("! not sent: 'hi': nobody answered the call")
         assert await client.status() == 1
 

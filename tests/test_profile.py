@@ -228,8 +228,15 @@ def test_what_can_t_be_kept_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptu
     assert "nothing is kept in" in caplog.text
 
 
-@given(st.text(max_size=60), st.integers(1, 65_535))
+@given(st.ip_addresses().map(str), st.integers(1, 65_535))
 def test_a_daemon_s_directory_is_where_all_are(host: str, port: int) -> None:
     where = state_directory((host, port))
     assert where.parent == state_directory(("127.0.0.1", 7777)).parent
     assert where.name.endswith(f"-{port}")
+
+
+def test_whoever_gets_another_address_stays_the_same_and_two_on_one_machine_are_two() -> None:
+    own = state_directory(("0.0.0.0", 7777))
+    assert {state_directory((host, 7777)) for host in ("192.168.1.20", "::", "fe80::1%eth0", "10.0.0.1")} == {own}
+    others = {state_directory(each) for each in (("127.0.0.1", 7777), ("127.0.0.2", 7777), ("::1", 7777), ("::", 7778))}
+    assert len(others | {own}) == 5

@@ -19,6 +19,7 @@ from simp_proto.conformance import report
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.page import as_html
 from simp_proto.conformance.run import Result, Verdict
+from simp_proto.conformance.sealed_cases import SEALED
 from simp_proto.conformance.trace import Passage
 from simp_proto.conformance.wire import Side
 from simp_proto.constants import Framing
@@ -148,7 +149,7 @@ def test_a_failure_as_text() -> None:
 
 
 def test_every_case_fits_its_columns() -> None:
-    assert len({len(report.columns(case)) for case in (*CASES, *SLOW)}) == 1
+    assert len({len(report.columns(case)) for case in (*CASES, *SLOW, *SEALED)}) == 1
 
 
 def test_where_nothing_came() -> None:

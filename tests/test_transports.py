@@ -270,6 +270,25 @@ def test_queues_of_peers_are_bounded_and_the_refusal_of_one_is_told() -> None:
     run(scenario)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_what_partners_have_sent_is_gathered_without_a_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(free_address(), heard)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as partner:
+            partner.bind(("127.0.0.1", 0))
+            datagrams.reserve_queue(partner.getsockname(), None)
+            for number in range(4):
+                partner.sendto(bytes((number,)), datagrams._first.getsockname())
+            datagrams.gather()
+            datagrams.gather()
+            source: Address = partner.getsockname()
+            assert [wake[0] for wake in heard.wakes] == [DatagramReceived(bytes((each,)), source) for each in range(4)]
+        datagrams.close()
+
+    run(scenario)
+
+
 class Gone:
     """A transport of a connection that ended before it was told of: uvloop has no addresses for it then."""
 

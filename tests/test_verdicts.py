@@ -49,10 +49,16 @@ OFF = replace(NOBODY, announcements=frozenset(), looks=False)
 """With --discovery off."""
 
 
+UNHEARD = replace(WELL, neighbours=(ABSENT_BOB,))
+FAR = replace(BOBS, hosts=frozenset({"198.51.100.2"}))
+TWICE = replace(BOBS, hosts=frozenset({"192.0.2.2", "192.0.2.7"}))
+
+
 def itself(reply: Reply, loopback: Reply | None = None) -> Facts:
     return replace(WELL, itself={"192.0.2.1": reply, "127.0.0.1": loopback or reply})
 
 
+OWN = itself(Reply.SILENT)
 CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     ("a daemon that runs", WELL, "daemon", OK, ""),
     ("none", STOPPED, "daemon", FAIL, "^Start one with: simp daemon$"),
@@ -156,6 +162,15 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
         "",
     ),
     ("others", WELL, "others", OK, ""),
+    ("unheard", UNHEARD, "others", WARN, "^simp doctor 192.0.2.2:7777$"),
+    ("never listed", replace(UNHEARD, neighbours=()), "others", WARN, "^simp doctor 192.0.2.2:7777$"),
+    ("unheard, but discovery is off", replace(UNHEARD, looks=False), "others", OK, ""),
+    ("unheard, and this machine hears nothing", replace(UNHEARD, itself=OWN.itself), "others", OK, ""),
+    ("unheard by another machine's", replace(UNHEARD, client=("192.0.2.9", 7778)), "others", OK, ""),
+    ("announced from another network", replace(UNHEARD, announcements=frozenset({FAR})), "others", OK, ""),
+    ("heard at another of its addresses", replace(WELL, announcements=frozenset({TWICE})), "others", OK, ""),
+    ("a namesake", replace(WELL, user="bob"), "names", WARN, "name"),
+    ("a namesake who isn't here", replace(UNHEARD, user="bob"), "names", OK, ""),
     ("no others", NOBODY, "others", UNKNOWN, "other machine"),
     ("deaf", replace(NOBODY, echoes={"192.0.2.1": Echo.LOST}), "others", UNKNOWN, "^$"),
     ("found by the daemon", replace(NOBODY, neighbours=(BOB,)), "others", OK, ""),
@@ -224,14 +239,31 @@ def sought(wanted: str, facts: Facts = WELL, mistake: str = "") -> Facts:
 
 DOWN = replace(WELL, interfaces=(replace(ETHERNET, up=False),), echoes={}, itself={"127.0.0.1": Reply.PRESENT})
 DEAF = replace(WELL, echoes={"192.0.2.1": Echo.LOST})
-OWN = itself(Reply.SILENT)
 AWAY = replace(BOB, source="chat", seconds=None)
 ADDRESS_ERROR = "read '192.168.7.300', expected an IP address"
 BY_SIX = Peer("bob", "", ("fe80::2%eth0", 7777), "fe80::1%eth0", Reply.PRESENT, "bob", Link.THERE)
 SENTENCES: list[tuple[str, Facts, dict[str, Verdict], str]] = [
     ("there", WELL, {"peer": OK, "route": OK, "answer": OK, "machine": OK}, f"{PERSON} can be reached: nothing .*"),
     # names
-    ("nobody", sought("bob", NOBODY), {"peer": FAIL}, "Nobody called bob is known on this network."),
+    (
+        "nobody",
+        sought("bob", NOBODY),
+        {"peer": FAIL},
+        "Nobody called bob is known on this network, and nobody's mDNS is heard: .* the network filters it.",
+    ),
+    (
+        "like oneself",
+        sought("alice-2", replace(NOBODY, user="alice-1")),
+        {"peer": FAIL},
+        "Nobody called alice-2 is known on this network, and nobody's mDNS is heard: .*",
+    ),
+    ("like oneself, as announced", sought("alicia"), {"peer": FAIL}, "Nobody called alicia is known on this network."),
+    (
+        "oneself, unannounced",
+        sought("zoe", replace(WELL, user="zoe")),
+        {"peer": FAIL},
+        "zoe is .* this machine itself.",
+    ),
     (
         "two of the name",
         sought("bob", replace(WELL, neighbours=(BOB, replace(BOB, address="192.0.2.3:7777")))),
@@ -600,6 +632,30 @@ def test_addresses_that_are_nobodys(address: str, what: str) -> None:
     pair = replace(ETHERNET, name="p", addresses=("10.1.1.1/31",))
     facts = replace(WELL, interfaces=(ETHERNET, pair))
     assert nobodys(facts, parse_address(address, 7777)) == what
+
+
+def test_how_a_daemon_is_started_is_told_once_in_a_line_and_once_in_a_sentence() -> None:
+    elsewhere = replace(STOPPED, client=("192.0.2.1", 7779), advice="")
+    for facts in (STOPPED, elsewhere, ALONE, replace(WELL, itself={"192.0.2.1": Reply.REFUSED})):
+        findings, _ = examine(facts)
+        assert not any("with: " in each.seen for each in findings)
+    _, sentence = examine(replace(elsewhere, peer=Peer("bob", "", AT, "192.0.2.1", Reply.PRESENT)))
+    assert sentence
+    assert sentence.endswith("isn't running (start it with: simp daemon 192.0.2.1 --client-port 7779).")
+    _, sentence = examine(replace(ALONE, peer=Peer("zoe")))
+    assert sentence
+    assert sentence.endswith("has only IPv6 (start it again with: simp daemon ::).")
+
+
+def test_who_announces_themselves_and_do_not_answer_are_counted_and_named() -> None:
+    carol = Announcement("cccccccc", frozenset({"192.0.2.3"}), 8777, "carol")
+    findings, _ = examine(replace(UNHEARD, announcements=UNHEARD.announcements | {carol}))
+    (others,) = (each for each in findings if each.check == "others")
+    assert others.seen == (
+        "2 daemons announce themselves, but don't answer yours: bob (192.0.2.2:7777), carol (192.0.2.3:8777)"
+    )
+    (others,) = (each for each in examine(UNHEARD)[0] if each.check == "others")
+    assert others.seen == "a daemon announces itself, but doesn't answer yours: bob (192.0.2.2:7777)"
 
 
 def test_how_a_firewall_is_told() -> None:

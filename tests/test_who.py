@@ -11,7 +11,7 @@ from simp_client import view
 from simp_client.events import Person
 from simp_client.link import NoDaemonError
 from simp_client.listing import Listing, list_neighbours
-from simp_client.who import rows
+from simp_client.who import rows, who
 from simp_proto.text import escape
 from tests.scripted_daemon import PATIENCE, ScriptedDaemon
 
@@ -20,12 +20,17 @@ NOBODY = Person("", "192.0.2.3:7777", "announced", 0)
 CAROL = Person("carol", "192.0.2.40:7777", "chat", None)
 
 
-def listing(*answers: list[str | bytes], wait: bool = False) -> Listing:
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_module, "PRESENCE_INTERVAL", 0.1)
+
+
+def listing(*answers: list[str | bytes], wait: bool = False, seconds: float = 0) -> Listing:
     """What is made of a daemon's answers to one question after the other, after which it hangs up or waits."""
 
     async def scenario() -> Listing:
         async with ScriptedDaemon() as daemon:
-            called = asyncio.create_task(list_neighbours(("127.0.0.1", daemon.port), 0))
+            called = asyncio.create_task(list_neighbours(("127.0.0.1", daemon.port), seconds))
             for answer in answers:
                 await daemon.hear("WHO|", "PING|")
                 await daemon.say(*answer)
@@ -58,6 +63,24 @@ def test_the_second_list_counts_and_people_come_first() -> None:
     called = listing(first, second)
     assert called.people == [BOB, NOBODY, CAROL]
     assert called.looks
+
+
+def test_it_waits_for_those_who_may_still_answer_and_for_nobody_else() -> None:
+    """discovery 3.2, 3.3"""
+    vanishing: list[str | bytes] = ["SEEN|bob|192.0.2.2:7777|announced|17", "SEEN|zoe|192.0.2.9:7777|hosts|1", "PONG|"]
+    gone: list[str | bytes] = ["SEEN|bob|192.0.2.2:7777|announced|", "SEEN|zoe|192.0.2.9:7777|hosts|1", "PONG|"]
+    here: list[str | bytes] = ["SEEN|bob|192.0.2.2:7777|announced|9", "PONG|"]
+    assert [each.here for each in listing(vanishing, vanishing, vanishing, gone, seconds=0.25).people] == [True, False]
+    assert [each.here for each in listing(vanishing, vanishing, here, seconds=60).people] == [True]
+    assert listing(["PONG|"], ["DISCOVERY|off", *vanishing], seconds=60).people
+    assert [each.here for each in listing(["PONG|"], ["PONG|"], here, seconds=60).people] == [True]
+
+
+def test_a_name_leads_to_the_command_that_takes_one() -> None:
+    command = [sys.executable, "-m", "simp_proto.cli.main", "who", "bob"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "To find out about somebody: simp doctor bob" in done.stderr
+    assert done.returncode == 2
 
 
 def test_a_daemon_that_looks_for_nobody_says_so() -> None:
@@ -163,3 +186,10 @@ def test_no_help_waits_for_cryptography(command: str) -> None:
     imported = subprocess.run(call, check=True, capture_output=True, text=True).stderr
     assert "click" in imported
     assert "cryptography" not in imported
+
+
+def test_it_waits_longer_than_whoever_has_vanished_counts_as_here() -> None:
+    """discovery 3.3"""
+    (wait,) = (each.default for each in who.params if each.name == "wait")
+    assert isinstance(wait, float)
+    assert wait > 3

@@ -28,6 +28,7 @@ from simp_daemon.peers.means import Means
 from simp_daemon.store import Store
 from simp_proto.address import Address
 from simp_proto.noise import KeyPair
+from simp_proto.toolkit.interference import Interference
 
 CLIENT = "the client"
 
@@ -39,6 +40,8 @@ class Town:
         self.homes: dict[Address, Home] = {}
         self.air: deque[tuple[Address, Send]] = deque()
         self.lose: Callable[[Address, Send], bool] = lambda sender, datagram: False
+        self.between: Interference | None = None
+        """Somebody on the path."""
         self.sent: list[tuple[Address, Send]] = []
         """Whether it arrived or not."""
         self.passed: list[tuple[Address, Send]] = []
@@ -54,6 +57,13 @@ class Town:
             while self.air:
                 sender, datagram = self.air.popleft()
                 self.sent.append((sender, datagram))
+                if self.between:
+                    tampered = self.between.pass_on(datagram.data)
+                    if tampered.back:
+                        self.homes[sender].handle(DatagramReceived(tampered.back, datagram.peer))
+                    if tampered.onward is None:
+                        continue
+                    datagram = Send(tampered.onward, datagram.peer, datagram.here)
                 home = self.homes.get(datagram.peer)
                 if home and home.on and not self.lose(sender, datagram):
                     self.passed.append((sender, datagram))
@@ -78,6 +88,7 @@ class Home:
         self.random = random
         self.on = False
         self.lines: list[str] = []
+        self.writes: list[str] = []
         self.events: list[Event] = []
         self.runs = 0
         town.homes[address] = self
@@ -147,7 +158,8 @@ class Home:
             case Send():
                 self.town.air.append((self.address, effect))
             case Write(_, line):
-                self.lines.append(line.decode().rstrip("\n"))
+                self.writes.append(line.decode())
+                self.lines += line.decode().rstrip("\n").split("\n")
             case LogKeys(line):
                 self.keys.append(line)
             case Commit(change):

@@ -1,5 +1,6 @@
 """The checks of this machine: a verdict, what was seen, and the one next thing to do. Pure."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -42,6 +43,14 @@ class Finding:
     seen: str
     next: str = ""
 
+    @property
+    def told(self) -> str:
+        """What is seen, for a sentence, which also says how a daemon is started where that is the next thing to do."""
+        how = re.match(
+            r"Start one (with: simp daemon(?: [^ ,]+)*)|start it (again with: simp daemon(?: [^ ,]+)*)", self.next
+        )
+        return f"{self.seen} (start it {how[1] or how[2]})" if how else self.seen
+
 
 def allow(firewall: str, port: int) -> str:
     """How whoever sets the rules of such a firewall lets UDP through."""
@@ -63,7 +72,7 @@ def daemon(facts: Facts) -> Said:
     if facts.no_daemon:
         only6 = ip == "127.0.0.1" and facts.version == 6
         command = starting(6) if only6 else start_command(ip, port)
-        why = f"isn't running (start it with: {command})"
+        why = "isn't running"
         if facts.port_taken or port == DAEMON_PORT:
             why = f"doesn't answer at {format_address(facts.client)}"
         do = (not only6 and facts.advice) or f"Start one with: {command}"
@@ -129,7 +138,7 @@ def inbound(facts: Facts) -> Said:
         return WARN, f"your daemon is at {facts.client[0]}, for this machine alone", again
     if facts.hosts(version):
         seen = f"this machine's own daemon is on IPv{facts.version}, and its network has only IPv{version}"
-        return FAIL, f"{seen} ({again})", again
+        return FAIL, seen, again
     return UNKNOWN, "there is no address in a network to ask it at", ""
 
 
@@ -152,6 +161,18 @@ def others(facts: Facts) -> Said:
     heard = [each for each in facts.neighbours if each.seconds is not None]
     heard = [each for each in heard if parse_address(each.address, DAEMON_PORT)[0] not in own]
     found = [each.name or each.address for each in heard if each.source == "announced"]
+    if facts.unheard and inbound(facts)[0] is OK:
+        who = [f"{name} ({format_address(at)})" if name else format_address(at) for name, at in facts.unheard]
+        all_of = (
+            f"{len(who)} daemons announce themselves, but don't"
+            if who[1:]
+            else "a daemon announces itself, but doesn't"
+        )
+        return (
+            WARN,
+            f"{all_of} answer yours: {', '.join(who[:5])}",
+            f"simp doctor {format_address(facts.unheard[0][1])}",
+        )
     if facts.heard:
         return OK, f"mDNS is heard from {', '.join(sorted(facts.heard)[:5])}", ""
     if found:
@@ -187,6 +208,9 @@ def names(facts: Facts) -> Said:
             seen = f"the daemons at {min(hosts)} and {min(each.hosts)} have one identity: one is a copy, or a forgery"
             return WARN, seen, "at the copy, delete the files identity and identity.key in its state directory"
     here = Counter(name for name, _ in {(each.name, each.address) for each in facts.neighbours if each.here})
+    if (number := here[facts.user]) and facts.user:
+        others = "somebody else is" if number == 1 else f"{number} others are"
+        return WARN, f"{others} called {facts.user}, as you are", "have one of you take another name"
     for name, number in here.most_common(1):
         if number > 1:
             return WARN, f"{number} people are called {name}", "ask them which is which, and call the address"

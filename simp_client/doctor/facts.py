@@ -5,7 +5,7 @@ from enum import Enum, unique
 from ipaddress import ip_address
 
 from simp_client.events import Person
-from simp_proto.address import Address
+from simp_proto.address import Address, format_address
 from simp_proto.constants import CLIENT_PORT
 from simp_proto.interfaces import Interface
 
@@ -79,6 +79,7 @@ class Facts:
     stranger: bool = False  # whether something else took the connection
     neighbours: tuple[Person, ...] = ()  # those whom the daemon lists
     looks: bool = True  # whether it looks for anybody, and announces itself (discovery 5.1)
+    user: str = ""  # who is at it
     itself: dict[str, Reply] = field(default_factory=dict)  # to a question to it, by the address here that is asked
     port_taken: bool = False  # whether its port is taken, where no daemon can be asked
     holder: str = ""  # the program that has it, where that can be told
@@ -110,5 +111,21 @@ class Facts:
         """Whether the daemon is on another machine."""
         return self.client[0] not in self.own and not ip_address(self.client[0]).is_loopback
 
+    @property
+    def unheard(self) -> list[tuple[str, Address]]:
+        """Who announces a daemon on a network of this machine that this machine's daemon hasn't heard, and where."""
+        heard = {each.address for each in self.neighbours if each.seconds is not None}
+        found = []
+        for each in self.announcements:
+            hosts = sorted((host for host in each.hosts if any(one.joins(host) for one in self.interfaces)), key=_last)
+            if hosts and not each.hosts & self.own and not heard & {format_address((h, each.port)) for h in each.hosts}:
+                found.append((each.name, (hosts[0], each.port)))
+        return sorted(found) if self.looks and not self.no_daemon and not self.elsewhere else []
+
     def announced(self, address: Address) -> bool:
         return any(address[0] in each.hosts and address[1] == each.port for each in self.announcements)
+
+
+def _last(host: str) -> tuple[bool, str]:
+    """IPv4 comes first."""
+    return ":" in host, host

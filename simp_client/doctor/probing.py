@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from socket import create_connection
-from typing import Final
 
 from simp_client.doctor import system
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
@@ -16,14 +15,11 @@ from simp_client.doctor.verdicts import listed, nobodys, places
 from simp_client.link import NoDaemonError
 from simp_client.listing import list_neighbours
 from simp_proto.address import Address, parse_address
-from simp_proto.constants import DAEMON_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES
+from simp_proto.constants import DAEMON_PORT, PRESENCE_SETTLED
 from simp_proto.errors import AddressError
 from simp_proto.interfaces import interfaces
 from simp_proto.printable import printable
 from simp_proto.udp import AFAR, resolved
-
-_LISTING: Final = PRESENCE_TRIES * PRESENCE_INTERVAL + 0.5
-"""Seconds until the daemon's list is true: whoever has vanished is gone by then."""
 
 
 def gather(client: Address | None, client_port: int, port: int, wanted: str | None) -> Facts:
@@ -47,9 +43,11 @@ def gather(client: Address | None, client_port: int, port: int, wanted: str | No
             facts = replace(facts, port_taken=system.taken(where), holder=system.holder(port))
         elif not facts.elsewhere:
             own = list(dict.fromkeys([*facts.hosts(facts.version), host]))
-            replies = pool.map(lambda each: present((each, port))[0], own)
-            facts = replace(facts, itself=dict(zip(own, replies, strict=True)))
+            replies = list(pool.map(lambda each: present((each, port)), own))
+            user = next((name for _, name in replies if name), "")
+            facts = replace(facts, user=user, itself={at: reply for at, (reply, _) in zip(own, replies, strict=True)})
     facts = replace(facts, echoes=echoes, heard=frozenset(heard - facts.own), announcements=announcements)
+    facts = _listing(facts) if facts.unheard else facts  # which may have come meanwhile, or have been heard before
     return _seek(facts, printable(wanted.strip()), hosts) if wanted else facts
 
 
@@ -62,7 +60,7 @@ def _accepts(client: Address) -> bool:
 def _listing(facts: Facts) -> Facts:
     """With the daemon's list."""
     try:
-        listing = asyncio.run(list_neighbours(facts.client, _LISTING))
+        listing = asyncio.run(list_neighbours(facts.client, PRESENCE_SETTLED))
     except NoDaemonError as error:
         return replace(facts, no_daemon=str(error), advice=error.advice)
     return replace(facts, neighbours=tuple(listing.people), looks=listing.looks)

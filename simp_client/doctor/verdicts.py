@@ -21,7 +21,7 @@ def examine(facts: Facts) -> tuple[list[Finding], str | None]:
     if facts.peer is None:
         return [*own.values()], None
     more, sentence = _of(facts, own, facts.peer)
-    fails = [each.seen for each in own.values() if each.verdict is FAIL and each.check != "visible"]
+    fails = [each.told for each in own.values() if each.verdict is FAIL and each.check != "visible"]
     besides = [each for each in fails if each.lower() not in sentence.lower()]
     joint = "; besides, " if any(each.verdict in (FAIL, UNKNOWN) for each in more) else ", but "
     sentence = joint.join([sentence, *besides[:1]]) + "".join(f", and {each}" for each in besides[1:])
@@ -57,7 +57,7 @@ def nobodys(facts: Facts, address: Address) -> str:
 def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding], str]:
     if peer.address is None or peer.mistake:
         start, found = _unaddressed(facts, own, peer)
-        return [found], start + found.seen
+        return [found], start + found.told
     address, host = format_address(peer.address), peer.address[0]
     person = listed(facts, peer.address)
     announced = next((each.name for each in facts.announcements if host in each.hosts), "")
@@ -86,7 +86,8 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
 def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     """Why that leads to nobody's address."""
     wanted, found = peer.wanted, [format_address(each) for each in places(facts, peer.wanted)]
-    names = {each.other.name for each in facts.neighbours} | {each.name for each in facts.announcements}
+    mine = {facts.user} | {each.name for each in facts.announcements if each.hosts & facts.own}
+    names = {each.other.name for each in facts.neighbours} | {each.name for each in facts.announcements} - mine
     nobody, choose = f"Nobody called {wanted} is known on this network", "choose somebody whom simp who lists"
     if len(found) > 1:
         seen = f"{len(found)} people are called {wanted}, so that the name alone leads to nobody"
@@ -96,7 +97,7 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     if not may_come(wanted) or wanted[0] in "[0123456789":
         start = f"{wanted} is nobody's name here, and no address that can be asked: "
         return start, Finding("peer", FAIL, peer.mistake, choose)
-    if wanted in names:
+    if wanted in mine:
         return f"{wanted} is ", Finding("peer", FAIL, "whoever is at this machine itself", choose)
     if near := nearest(wanted, names):
         return "", Finding("peer", FAIL, f"{nobody}, but {near} is", f"if that is meant: simp doctor {near}")
@@ -104,7 +105,8 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
         if each.verdict is FAIL or (each.verdict is WARN and each.check == "visible"):
             start = f"Whether anybody called {wanted} is here can't be told, since "
             return start, replace(each, check="peer", verdict=UNKNOWN)
-    return "", Finding("peer", FAIL, nobody, "ask for the IP address, and give that to simp doctor")
+    deaf = f", and {own['others'].seen}" if own["others"].seen.startswith("nobody's mDNS") else ""
+    return "", Finding("peer", FAIL, nobody + deaf, "ask for the IP address, and give that to simp doctor")
 
 
 def _reached(facts: Facts, own: dict[str, Finding], peer: Peer, host: str, person: Person | None) -> str:

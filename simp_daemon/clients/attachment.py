@@ -1,12 +1,13 @@
 """A person's client: what it wishes, and what it is told (client 4). Knows nothing of datagrams."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon import events
 from simp_daemon.effects import Client, Write
-from simp_daemon.events import Event, Why
+from simp_daemon.events import Event, Security, Why
 from simp_daemon.messages import Outbox, Peers
 from simp_daemon.neighbours import Neighbours
 from simp_proto.address import Address, format_address, parse_address
@@ -74,9 +75,8 @@ class Attachment:
         for peer, caller, seconds in missed:
             self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
-            self._tell(Word.CONNECTING, request)
-            if request.peer in told:
-                self._secured(told[request.peer])
+            asked = told.get(request.peer)
+            self._tell(Word.CONNECTING, request, asked.security if asked else None)
 
     @property
     def waiting(self) -> int:
@@ -99,7 +99,8 @@ class Attachment:
     def detach(self, now: float) -> None:
         """The client is gone: its call or chat ends as if it had said QUIT (client 1.4)."""
         if self._partner:
-            self._endpoint.quit(self._partner.peer, now)
+            with suppress(NotNowError):  # it is over already
+                self._endpoint.quit(self._partner.peer, now)
 
     # -- what it wishes
 
@@ -199,12 +200,12 @@ class Attachment:
                 self._partner = _Other(peer, name, chatting=True)
                 self._said = 0
                 self._outbox.forget()
-                self._tell(Word.CONNECTED, self._partner)
-                self._secured(event)
+                self._tell(Word.CONNECTED, self._partner, event.security, logged=event.logged)
+            case events.Secured(peer, name, security, logged) if self._partner and self._partner.peer == peer:
+                self._write(Word.SECURED, _secured(self._partner, security, logged=logged))
             case events.RequestReceived(peer, name):
                 self._requests[peer] = _Other(peer, name)
-                self._tell(Word.CONNECTING, self._requests[peer])
-                self._secured(event)
+                self._tell(Word.CONNECTING, self._requests[peer], event.security)
             case events.Rang(peer, name):  # SIMP/2 says no name before it can be sealed
                 called = self._partner.name if self._partner and self._partner.peer == peer else ""
                 self._partner = _Other(peer, name or called)
@@ -243,15 +244,12 @@ class Attachment:
     def _write(self, word: Word, payload: str = "") -> None:
         self._emit(Write(self.client, format_line(Line(word, payload))))
 
-    def _tell(self, word: Word, other: _Other) -> None:
-        self._write(word, f"{other.called}|{format_address(other.peer)}")
-
-    def _secured(self, event: events.Connected | events.RequestReceived) -> None:
-        """How that chat is secured, or would be (client 4.2)."""
-        if event.security:
-            called = _name(event.peer, event.name)
-            logged = "|logged" if isinstance(event, events.Connected) and event.logged else ""
-            self._write(Word.SECURED, f"{called}|{format_address(event.peer)}|{event.security}{logged}")
+    def _tell(self, word: Word, other: _Other, security: Security | None = None, *, logged: bool = False) -> None:
+        """In one write with how it is secured, so that whoever has read the one knows the other (client 4.3)."""
+        lines = [Line(word, f"{other.called}|{format_address(other.peer)}")]
+        if security:
+            lines.append(Line(Word.SECURED, _secured(other, security, logged=logged)))
+        self._emit(Write(self.client, b"".join(map(format_line, lines))))
 
     def warn(self, text: str) -> None:
         """Something that our person must know, and that is about no conversation."""
@@ -265,6 +263,11 @@ class Attachment:
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
         shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
         return format_address(peer) if shared else _name(peer, name)
+
+
+def _secured(other: _Other, security: Security, *, logged: bool) -> str:
+    """How the chat with that one is secured, or would be, as the payload of SECURED (client 4.3)."""
+    return f"{other.called}|{format_address(other.peer)}|{security}{'|logged' if logged else ''}"
 
 
 def _only(found: list[Address], name: str) -> Address:

@@ -77,7 +77,7 @@ def note_ringing(call: Call, happening: Happening) -> None:
 
 
 def doubt(call: Call, happening: Happening) -> None:
-    """notes the key, and waits for the right one , unless somebody only announces the contact (4.4, 4.7)"""
+    """notes the key, and waits for the right one, unless somebody only announces the contact (4.4, 4.7)"""
     if call.quiet and call.expected and call.peer != call.expected.address:
         return
     call.other = happening.reading
@@ -89,7 +89,8 @@ def alarm(call: Call, _: Happening) -> None:
     """tells the person that the key has changed (9.4)"""
     assert call.other is not None
     key = call.other.handshake.remote_static
-    call.own.outlet.append(KeyChanged(call.peer, call.expected.key if call.expected else key, key, call.other.hello))
+    contact = call.expected.key if call.expected else key
+    call.own.outlet.append(KeyChanged(call.peer, contact, key, call.other.hello, call.quiet))
 
 
 def count(call: Call, _: Happening) -> None:
@@ -269,5 +270,5 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
     call.expected = pins.get(key) or pins.add(key, hello.signing_key, name)
     call.expected.open = True
     if names_person(name):  # a daemon that goes on before its person is back has none
-        call.expected.name = name
+        pins.rename(call.expected, name)
     pins.reach(call.expected, call.peer)

@@ -66,6 +66,7 @@ class KeyChanged:
     contact: bytes
     key: bytes
     hello: Hello
+    quiet: bool
 
 
 @dataclass(slots=True)

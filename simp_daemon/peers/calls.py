@@ -35,6 +35,11 @@ class Calls:
         """The one of that tag, if it is on or remembered."""
         return self._calls.get(tag)
 
+    def goes_on(self, tag: bytes) -> bool:
+        """Whether one of that tag is on."""
+        call = self._calls.get(tag)
+        return call is not None and call.state not in ENDED
+
     def all(self, *states: State) -> list[Call]:
         """Those in one of these states, oldest first."""
         return [call for call in self._calls.values() if call.state in states]

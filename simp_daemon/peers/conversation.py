@@ -8,13 +8,14 @@ from typing import Final
 
 from simp_daemon import events
 from simp_daemon.contacts import About
-from simp_daemon.effects import Commit, LogKeys, Send
-from simp_daemon.events import Event, Reason, Security, Why
-from simp_daemon.facts import Fact, GivenUp, Ledger, Opened
+from simp_daemon.effects import Commit, Send
+from simp_daemon.events import Reason, Security, Why
+from simp_daemon.facts import Fact, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
 from simp_daemon.peers.call_news import Established
 from simp_daemon.peers.link import state_of
 from simp_daemon.peers.means import Means
+from simp_daemon.peers.notices import Notices, Outlet
 from simp_daemon.peers.outlet import News
 from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.sealed_session import SealedSession
@@ -25,25 +26,15 @@ from simp_proto.constants import (
     SILENCE,
     TRIES,
     UNANSWERED_INTERVAL,
-    CloseReason,
     Operation,
 )
-from simp_proto.datagram import text_of
-from simp_proto.sealed.frames import TEXT, Message, State, build_message, read_message
+from simp_proto.sealed.frames import TEXT, Message, State, build_message
 from simp_proto.sealed.payloads import Record
-
-Outlet = list[Send | Commit | LogKeys | Event]
 
 LAST_WORDS: Final = TRIES * RETRANSMISSION_INTERVAL
 """Seconds for which whoever leaves tries to deliver what was said (S1 6.3), and answers what the peer repeats."""
 DAY: Final = 24 * 60 * 60.0
 """Seconds after which a session's keys are replaced (spec 5.5)."""
-_REASONS: Final[dict[int, str]] = {
-    CloseReason.FAULT: "the two daemons don't understand each other: one of them has a fault",
-    CloseReason.UNKNOWN_FRAME: "the other daemon is of a later version, which this one doesn't understand",
-    CloseReason.TOO_LONG: "a message is longer than the other daemon takes",
-    CloseReason.DISK_FULL: "the disk of the other daemon is full",
-}
 
 
 class Conversation:
@@ -51,16 +42,17 @@ class Conversation:
 
     def __init__(self, pin: Pin, ledger: Ledger, means: Means, outlet: Outlet) -> None:
         self.pin = pin
+        pin.taken = False
         self.ledger = ledger
         self.session: SealedSession | None = None
-        self.chatting = False
-        """Our person has it before itself."""
+        self.warned = ""
+        """What our person was told last of who else answers there."""
         self._means = means
         self._outlet = outlet
         self._slow = False
-        self._peer = pin.address
+        self._notices = Notices(pin, means, outlet)
         self._asked_at = self._resumed = 0.0
-        self._doubtful = self._missing = 0  # what our person is to be told once it is there
+        self._left_at: float | None = None  # when the conversation was closed here, while the session says so
         if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
             self._give_up()
 
@@ -69,8 +61,12 @@ class Conversation:
     @property
     def peer(self) -> Address:
         """The address by which our person knows the contact, wherever that is now."""
-        assert self._peer is not None
-        return self._peer
+        return self._notices.peer
+
+    @property
+    def chatting(self) -> bool:
+        """Whether it is our person's chat."""
+        return self.pin.taken
 
     @property
     def live(self) -> bool:
@@ -99,16 +95,20 @@ class Conversation:
         """Our person wants it, or doesn't any more, before there is a session (spec 4.5)."""
         if not self.ledger.open:
             self._give_up()
-            self.session = None  # its link knows nothing of that
+            self.session = None
         self._apply(Opened(wanted))
 
-    def begin(self, established: Established, now: float) -> None:
-        """A session is on, in the place of any earlier one (spec 5.5)."""
+    def begin(self, established: Established, now: float, *, wanted: bool) -> None:
+        """A session is on, in the place of any earlier one (spec 5.5); if it isn't wanted any more, to say so."""
+        left = not (wanted or self.ledger.open)
         if not self.ledger.open:
             self.consent(True)
         if not self.chatting:
-            self._peer = established.peer
+            self._notices.peer = established.peer
+        self._left_at = None
         self.session = SealedSession(established, self.ledger, self, now)
+        if left:
+            self.session.link.leave()
         self._pump(now)
 
     def receive(self, operation: Operation, record: Record, now: float) -> Reason | None:
@@ -123,7 +123,7 @@ class Conversation:
     def engage(self, security: Security, now: float) -> None:
         """Our person takes it up."""
         assert self.session
-        self.chatting, self._peer = True, self.session.peer
+        self.pin.taken, self._notices.peer = True, self.session.peer
         logged = self._means.logs_keys
         self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
@@ -132,7 +132,7 @@ class Conversation:
         """Our person says that; `message` is its identity in this run."""
         assert self.session
         body = text.encode("utf-8", "backslashreplace")
-        self.session.link.say(f"{self._means.run}-{message}", build_message(Message(TEXT, self._means.clock(), body)))
+        self.session.link.say(self._means.token(message), build_message(Message(TEXT, self._means.clock(), body)))
         self._pump(now)
 
     def leave(self, now: float) -> None:
@@ -142,11 +142,32 @@ class Conversation:
         self.session.link.leave()
         self._pump(now)
 
-    def hold(self, held: bool, now: float) -> None:
-        """Whether our person can take no message for now (S1 8.4)."""
-        if self._slow is not held:
+    def bar(self, now: float) -> None:
+        """Nothing more is said to the contact, except that it is over (spec 9.6)."""
+        self._give_up()
+        if self.live:
+            self.leave(now)
+        elif self.ledger.open:
+            self._apply(Opened(False))
+        self._pump(now)
+
+    def end(self, now: float) -> None:
+        """The contact doesn't want it any more, as it answers our quiet call (spec 4.7)."""
+        if not self.ledger.open:
+            return
+        self._give_up()
+        self._apply(Opened(False))
+        if self.chatting or self.live:
+            self._over(Why.FIN)
+        self.session = None
+
+    def hold(self, held: bool, now: float) -> bool:
+        """Whether our person can take no message for now (S1 8.4). Returns whether that is news."""
+        news = self._slow is not held
+        if news:
             self._slow = held
             self._pump(now)
+        return news
 
     # -- time
 
@@ -173,11 +194,10 @@ class Conversation:
         link = session.link
         if (at := link.get_timer()) is not None:
             yield at, self._pump
-        waiting = link.waiting_since()
         if not self.ledger.open:
-            if waiting is not None:
-                yield waiting + LAST_WORDS, self._forget
+            yield (link.heard if self._left_at is None else self._left_at) + LAST_WORDS, self._forget
             return
+        waiting = link.waiting_since()
         if (gone := link.gone_at()) is not None:
             yield max(gone, self._resumed + GONE), self._resume
         if session.caller:
@@ -191,15 +211,12 @@ class Conversation:
         """Sends what is due."""
         if self.session is None:
             return
-        self.session.link.held = self.ledger.open and (self._slow or not self.chatting)
+        self.session.link.held = self._slow or not self.chatting
         self.session.pump(now)
-        name, doubtful, missing = self.pin.name, self._doubtful, self._missing
-        if self.chatting and (doubtful or missing):
-            self._doubtful = self._missing = 0
-            if doubtful:
-                self._tell(f"{doubtful} of your messages to {name} go out again, and may have arrived already")
-            if missing:
-                self._tell(f"{missing} pieces of {name}'s messages aren't here, and won't come: ask for them again")
+        if not self.ledger.open and self._left_at is None:
+            self._left_at = now
+        if self.chatting:
+            self._notices.catch_up()
 
     def _probe(self, now: float) -> None:
         """Asks the peer to say something (spec 7.7)."""
@@ -237,23 +254,10 @@ class Conversation:
 
     def tell(self, news: News) -> None:
         """What our person is to know."""
-        peer, name = self._peer, self.pin.name
-        assert peer
-        match news:
-            case link_news.Arrived(message):
-                self._outlet.append(events.MessageReceived(peer, name, _shown(message)))
-            case link_news.Delivered(token):
-                if number := self._number(token):
-                    self._outlet.append(events.MessageAcknowledged(peer, number))
-            case link_news.Doubtful():
-                self._doubtful += 1
-            case link_news.Missing(pieces):
-                self._missing += pieces
-            case link_news.Left(reason, text):
-                if reason:
-                    self._tell(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))
-                self._give_up()
-                self._over(Why.ERR if reason else Why.FIN)
+        self._notices.tell(news)
+        if isinstance(news, link_news.Left):
+            self._give_up()
+            self._over(Why.ERR if news.reason else Why.FIN)
 
     # -- how it does that
 
@@ -263,29 +267,14 @@ class Conversation:
 
     def _over(self, why: Why) -> None:
         """For our person it is."""
-        self._outlet.append(events.Ended(self.peer, self.pin.name, why))
-        self.chatting = False
+        self._notices.end(why)
+        self.pin.taken = False
 
     def _give_up(self) -> None:
         """What isn't acknowledged won't go out any more (spec 7.10)."""
-        ledger = self.ledger
-        if not ledger.waiting:
-            return
-        tokens, last = list(ledger.waiting), ledger.next - 1
-        self._apply(GivenUp(last, ledger.chain_at(last)))
-        for token in tokens:
-            if number := self._number(token):
-                self._outlet.append(events.MessageUndelivered(self.peer, number))
-
-    def _number(self, token: str) -> int | None:
-        """The identity of that message, if it was said in this run."""
-        run, _, number = token.rpartition("-")
-        return int(number) if run == self._means.run else None
-
-    def _tell(self, text: str) -> None:
-        self._outlet.append(events.ErrorReceived(self.peer, self.pin.name, text))
-
-
-def _shown(message: bytes) -> str:
-    read = read_message(message)
-    return text_of(read.body) if read.kind == TEXT else "(a message of a kind that this version doesn't know)"
+        tokens = list(self.ledger.waiting)
+        if self.session:
+            self.session.link.give_up()
+        elif fact := self.ledger.give_up():
+            self._apply(fact)
+        self._notices.give_up(tokens)

@@ -7,9 +7,10 @@ from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.peers import call_news
 from simp_daemon.peers.call_news import CallNews, Established
-from simp_daemon.peers.conversation import Conversation, Outlet
+from simp_daemon.peers.conversation import Conversation
 from simp_daemon.peers.link import state_of
 from simp_daemon.peers.means import Means
+from simp_daemon.peers.notices import Outlet
 from simp_daemon.peers.pins import Pin, Pins
 from simp_daemon.peers.policy import Sealed
 from simp_daemon.peers.timers import Timers
@@ -68,6 +69,11 @@ class Conversations:
         return self._calling and self._calling[0]
 
     @property
+    def called_contact(self) -> Pin | None:
+        """Which contact that is, if it must be one."""
+        return self._pins.get(self._calling[1]) if self._calling and self._calling[1] else None
+
+    @property
     def live(self) -> list[Conversation]:
         """Those with a session that neither side leaves."""
         return [each for each in self._all.values() if each.live]
@@ -96,8 +102,7 @@ class Conversations:
 
     def security(self, pin: Pin) -> Security:
         """How a chat with that contact is secured: who is new and has another's name isn't to be taken for that one."""
-        unsure = pin.trust is Trust.NEW and len(self._pins.named(pin.name)) > 1
-        return Security.CLAIMED if unsure else pin.security
+        return Security.CLAIMED if len(self._pins.named(pin.name)) > 1 else pin.security
 
     def meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
@@ -111,13 +116,9 @@ class Conversations:
 
     # -- what happens to them
 
-    def know(self, contact: Contact, ledger: Ledger) -> Conversation | None:
+    def know(self, contact: Contact, ledger: Ledger) -> Conversation:
         """A contact is as it is in the store; the ledger is for one that is new here."""
         pin = self._pins.get(contact.key)
-        if contact.replaced_by is not None:
-            if pin:
-                self._pins.remove(contact.key)
-            return None
         if pin is None:
             pin = self._pins.add(contact.key, contact.signing_key, contact.name)
             pin.open = ledger.open
@@ -125,6 +126,9 @@ class Conversations:
                 self._pins.reach(pin, address)
             self._all[contact.key] = Conversation(pin, ledger, self._means, self._outlet)
         pin.signing_key, pin.trust = contact.signing_key, contact.trust
+        if contact.replaced_by is not None:  # whoever has that key is nobody's name any more
+            pin.trust = Trust.CHANGED
+            self._pins.rename(pin, f"{contact.name} (replaced)")
         return self._all[contact.key]
 
     def call(self, peer: Address, key: bytes | None, name: str) -> None:
@@ -138,7 +142,16 @@ class Conversations:
     def engage(self, conversation: Conversation, now: float) -> None:
         """Our person takes it up."""
         self._calling, self._chat = None, conversation
+        if not conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
+            return
         conversation.engage(self.security(conversation.pin), now)
+        self.file(conversation)
+
+    def bar(self, conversation: Conversation, now: float) -> None:
+        """Nothing more is said to that contact."""
+        if self._calling and self._calling[1] == conversation.pin.key:
+            self.cancel(self._calling[0])
+        conversation.bar(now)
         self.file(conversation)
 
     def leave(self, conversation: Conversation, now: float) -> None:
@@ -158,17 +171,20 @@ class Conversations:
                 self.file(self._all[contact])
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
-                security = pin.security if pin else Security.CLAIMED if claims else None
+                security = self.security(pin) if pin else Security.CLAIMED if claims else None
                 self._outlet.append(events.RequestReceived(peer, name, security))
-            case call_news.CallOver(peer, name, why, _, quiet):
+            case call_news.CallOver(peer, name, why, contact, quiet):
                 if not quiet:
-                    self._over(peer, name, why)
-            case call_news.KeyChanged(peer, contact, key, hello):
+                    self._over(peer, name, why, contact)
+                elif contact and why is Why.FIN and peer == self._all[contact].pin.address:
+                    self._all[contact].end(now)
+                    self.file(self._all[contact])
+            case call_news.KeyChanged(peer, contact, key, hello, quiet):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
-                self._key_changed(peer, self._all[contact].pin, other)
+                self._key_changed(peer, self._all[contact], other, quiet=quiet)
             case call_news.ClearAnswers(peer, contact, _):
                 name = self._all[contact].pin.name
-                words = f"somebody answers in the clear in {name}'s place: nothing was sent to them, nor will be"
+                words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
                 self._outlet.append(events.ErrorReceived(peer, name, words))
             case call_news.InTheClear():
                 raise AssertionError("that is for SIMP/1")
@@ -190,30 +206,51 @@ class Conversations:
             message_2, message_3 = established.payload_keys
             keys = SessionKeys(tag, session, message_2, message_3, *established.keys)
             self._outlet.append(LogKeys(build_line(keys)))
-        conversation.begin(established, now)
-        if calling and (key == calling[1] if calling[1] else peer == calling[0]):
+        wanted = calling and (key == calling[1] if calling[1] else peer == calling[0])
+        conversation.begin(established, now, wanted=bool(wanted) or not established.caller)
+        if wanted:
             self.engage(conversation, now)
-        elif not conversation.chatting:
+        elif conversation.live and not conversation.chatting:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
         self.file(conversation)
 
-    def _key_changed(self, peer: Address, pin: Pin, other: Pinned) -> None:
-        """Nothing is said until our person decides (spec 9.4), except where another contact has the address now."""
-        known = self._pins.get(other.key)
+    def _key_changed(self, peer: Address, conversation: Conversation, other: Pinned, *, quiet: bool) -> None:
+        """Nothing is said until our person decides (spec 9.4), except where another contact has the address now, or
+        where nobody has called: else anybody on the way could end what is going on.
+        """
+        pin, known = conversation.pin, self._pins.get(other.key)
         if known and known is not pin and not known.barred:
             self._pins.reach(known, peer)
+            pin.address = None  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
+        elif quiet:
+            words = f"somebody with another key answers in {pin.name}'s place: nothing is said there"
         else:
             if not pin.barred:
                 pin.trust = Trust.CHANGED
                 self._outlet.append(Commit(KeyChanged(pin.key, other)))
             words = pin.barred
-        self._outlet.append(events.ErrorReceived(peer, pin.name, words))
-        self._over(peer, pin.name, Why.OTHER_KEY)
+        if not quiet:
+            self._outlet.append(events.ErrorReceived(peer, pin.name, words))
+            self._over(peer, pin.name, Why.OTHER_KEY, pin.key)
+        elif conversation.chatting and words != conversation.warned:
+            conversation.warned = words
+            self._outlet.append(events.ErrorReceived(conversation.peer, pin.name, words))
 
-    def _over(self, peer: Address, name: str, why: Why) -> None:
-        if self.called == peer:
-            self._calling = None
+    def cancel(self, peer: Address) -> None:
+        """Our person doesn't call there any more, whatever became of the call."""
+        if self._calling and self._calling[0] == peer:
+            contact = self._calling[1]
+            conversation = self._all.get(contact) if contact else None
+            if conversation and conversation.ledger.open and not conversation.live:
+                conversation.consent(False)
+                self.file(conversation)
+            self._over(peer, self._calling[2], Why.QUIT, contact)
+
+    def _over(self, peer: Address, name: str, why: Why, contact: bytes | None) -> None:
+        calling = self._calling
+        if calling and (calling[0] == peer or (contact and contact == calling[1])):
+            peer, self._calling = calling[0], None
         if not (self.chat and self.chat.peer == peer):  # which goes on, whatever other call there was
             self._outlet.append(events.Ended(peer, name, why))
 

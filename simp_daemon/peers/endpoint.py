@@ -43,8 +43,8 @@ class Endpoint:
 
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
-    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` are calls of
-    SIMP/2 that may turn out to be ones of SIMP/1; `hides` says who isn't to learn the person's name unasked.
+    one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` gives the
+    calls of SIMP/2 that a stranger may have answered in SIMP/1; `hides` says who learns no name unasked.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Endpoint:
         policy: Policy | None = None,
         own: Address | None = None,
         strangers: Strangers | None = None,
-        unanswered: Callable[[], Iterable[Called]] = tuple,
+        unanswered: Callable[[Address], Iterable[Called]] = lambda _: (),
         hides: Callable[[Address], bool] = lambda _: False,
     ) -> None:
         self.user: str | None = None
@@ -85,14 +85,14 @@ class Endpoint:
         friend = peer in self._known
         admitted = state not in _UNVERIFIED or self._strangers.admits(peer, now, friend=friend)
         if not admitted and not self._presence.expects(peer, now):
-            self._refuse(peer, now)  # before anything is built: it is what a flood costs
+            self.refuse(peer, now)  # before anything is built: it is what a flood costs
             return
         datagram = self._parsed(data, peer, now, admitted=admitted)
         if datagram is None or (datagram.payload and self._presence.tells(datagram, peer, now)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
-            self._refuse(peer, now)
+            self.refuse(peer, now)
             return
         if datagram.payload and self._presence.asks(datagram, peer, here):
             self._strangers.charge(peer, int(state in _UNVERIFIED), friend=friend)
@@ -123,19 +123,12 @@ class Endpoint:
             return parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
             if not admitted:
-                self._refuse(peer, now)
+                self.refuse(peer, now)
                 return None
             if session is None:
                 self._strangers.charge(peer, 1, friend=peer in self._known)
             self.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return None
-
-    def _refuse(self, peer: Address, now: float) -> None:
-        """Counts what is ignored for its rate, and reports it once a second at most."""
-        self._refused += 1
-        if now >= self._reported + 1:
-            self._reported = now
-            self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
     def ask(self, peer: Address, now: float) -> bool:
         """Asks a peer whether it is there; whether it was asked, as it isn't during a conversation (spec 4.12)."""
@@ -143,6 +136,13 @@ class Endpoint:
             return False
         self._presence.ask(peer, now)
         return True
+
+    def refuse(self, peer: Address, now: float) -> None:
+        """Counts what is ignored for its rate, and reports it once a second at most."""
+        self._refused += 1
+        if now >= self._reported + 1:
+            self._reported = now
+            self.outlet.append(Ignored(peer, Reason.RATE, f"{self._refused} datagrams so far"))
 
     def framing_of(self, peer: Address) -> Framing | None:
         """What a peer is known to speak, or what is spoken with it now (spec 4.2)."""
@@ -153,7 +153,7 @@ class Endpoint:
         """Whoever answers, and wasn't called, may be whom our person calls (spec 4.11)."""
         sessions = self._sessions.by_address.values()
         ours: list[Called] = [session.record for session in sessions if session.state is State.CALLING]
-        for each in (*ours, *self._unanswered()):
+        for each in (*ours, *self._unanswered(peer)):
             if each.elsewhere is None:
                 each.elsewhere = peer
                 self.outlet.append(AnsweredElsewhere(each.peer, each.name, peer))
@@ -203,10 +203,10 @@ class Endpoint:
         self._sessions.file(session)
 
     def give_up(self, peer: Address) -> None:
-        """What was left or declined there is over: our person calls again (spec 7)."""
+        """What was left, declined or asked for there is over: something else begins there (spec 7)."""
         session = self._sessions.by_address.get(peer)
-        if session and session.state in ENDING:
-            self._sessions.forget(peer)
+        if session and session.state in (*ENDING, State.PENDING):
+            self._sessions.forget(peer, told=False)
 
     def adopt(self, peer: Address, user: bytes, begun: float, now: float) -> None:
         """A call goes on whose SYN went out at that time, with that user, and which turns out to be SIMP/1's."""

@@ -8,30 +8,30 @@ from collections.abc import Sequence
 from typing import Final
 
 from simp_daemon import events
-from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Contact, Fate
-from simp_daemon.effects import Commit, Send
-from simp_daemon.events import Event, Ignored, Reason, Security
+from simp_daemon.contacts import Contact
+from simp_daemon.effects import Send
+from simp_daemon.events import Ignored, Reason
 from simp_daemon.facts import Ledger
 from simp_daemon.peers.call import Own, State
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
-from simp_daemon.peers.conversation import Outlet
+from simp_daemon.peers.clear import Clear
 from simp_daemon.peers.conversations import Conversations
+from simp_daemon.peers.doorkeeper import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
 from simp_daemon.peers.means import Means
+from simp_daemon.peers.notices import Outlet
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
-from simp_proto.constants import Framing, Operation
-from simp_proto.datagram import Datagram, offset, parse
+from simp_proto.constants import Control, Framing, Operation, Type
+from simp_proto.datagram import Datagram, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
-from simp_proto.sealed.payloads import Record, read_payload, read_record
+from simp_proto.sealed.payloads import Record, begins_payload, read_payload, read_record
 
-_OFFERED: Final = b" SIMP/2 "
-_PAYLOAD: Final = offset("payload", Framing.HEADER, 0)
-_KINDS: Final = frozenset(bytes((first,)) for first in range(0x80, 0xC0))
-"""What SIMP/2's payloads begin with (spec 3.2)."""
+_SYN: Final = bytes((Type.CONTROL, Control.SYN))
+"""What each SYN begins with."""
 
 
 class Exchange:
@@ -42,13 +42,15 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
-        strangers = Strangers()
-        self._endpoint = Endpoint(None, self._policy, own, strangers, lambda: self._board.unanswered, self._hides)
         self.pins = Pins(means.keys, means.clock)
+        self._clear = Clear(means, self.pins)
         self._conversations = Conversations(means, self.pins, self.outlet)
         self._news: list[Send | CallNews] = []
-        ours = means.keys, means.signing_key, self.pins, self._endpoint.name, means.random, self._conversations.state
+        ours = means.keys, means.signing_key, self.pins, self._name, means.random, self._conversations.state
+        strangers = Strangers()
         self._board = Switchboard(Own(*ours, self._news, hides=means.hides), strangers)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered, self._hides)
+        self.learn, self.framing_of = self._endpoint.learn, self._endpoint.framing_of
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
@@ -61,17 +63,30 @@ class Exchange:
     def receive(self, data: bytes, peer: Address, now: float, here: str | None = None) -> None:
         if record := read_record(data):
             self._read_record(*record, peer, now)
-        elif not self._read_sealed(data, peer, now, here):
+        elif self._read_sealed(data, peer, now, here):
+            pass
+        elif data.startswith(_SYN) and self._is_sealed(peer):  # whoever is there can prove who they are
+            self.outlet.append(Ignored(peer, Reason.UNSEALED))
+        else:
             self._endpoint.receive(data, peer, now, here)
         self._follow(now)
 
+    def _is_sealed(self, peer: Address) -> bool:
+        """Whether our person has something of SIMP/2 with whoever is there."""
+        conversation = self.pins.at(peer) and self._conversations.by_address(peer)
+        return bool(conversation) or self._conversations.called == peer or self._board.has(peer)
+
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
-        looks_sealed = _OFFERED in data or data[_PAYLOAD : _PAYLOAD + 1] in _KINDS  # a cheap question for a flood
-        if not peer[1] or not (looks_sealed or self._board.concerns(peer)):
+        looks_sealed = offers(data) or begins_payload(data)  # cheap questions for a flood
+        concerned = self._board.concerns(peer)
+        if not peer[1] or not (looks_sealed or concerned):
             return False
         if here is not None and self._own and self._board.fail((here, self._own[1]), ITSELF.format(here), now):
             return True  # it is our own call
+        if not concerned and self._board.turns_away(data, peer, now):
+            self._endpoint.refuse(peer, now)
+            return True
         try:
             datagram = parse(data)
         except DatagramError:
@@ -109,12 +124,6 @@ class Exchange:
             self._board.resume(key, now)
         self._follow(now)
 
-    def learn(self, peer: Address, framing: Framing) -> None:
-        self._endpoint.learn(peer, framing)
-
-    def framing_of(self, peer: Address) -> Framing | None:
-        return self._endpoint.framing_of(peer)
-
     def fail(self, peer: Address, why: str, now: float) -> bool:
         ended = self._board.fail(peer, why, now) or self._endpoint.fail(peer, why, now)
         self._follow(now)
@@ -123,6 +132,7 @@ class Exchange:
     def handle_timer(self, now: float) -> None:
         self._endpoint.handle_timer(now)
         self._board.handle_timer(now)
+        self._follow(now)
         for key in self._conversations.handle_timer(now):
             self._board.resume(key, now)
         self._follow(now)
@@ -145,12 +155,12 @@ class Exchange:
         """Whoever is called by a contact's name must be that contact (spec 4.4)."""
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
-        asks_in_the_clear = any(each == peer for each, _ in self._endpoint.requests)
-        foreign = pin is None and self._endpoint.framing_of(peer) is Framing.TRAILER
+        asks = any(each == peer for each, _ in self._endpoint.requests)
+        clear = pin is None and (asks or self._endpoint.framing_of(peer) is Framing.TRAILER)
         if waiting:
             self._policy.check()
             self._conversations.engage(waiting, now)
-        elif peer == self._own or asks_in_the_clear or foreign:
+        elif peer == self._own or clear:
             self._endpoint.call(peer, now)
         else:
             self._policy.check()
@@ -166,8 +176,9 @@ class Exchange:
         sealed = dict(self._board.requests)
         waiting = self._conversations.by_address(peer)
         if called := self._conversations.called:
-            self._board.quit(called, now)
+            self._board.cancel(called, self._conversations.called_contact, now)
             self._follow(now)
+            self._conversations.cancel(called)
         if not (waiting or peer in sealed):
             self._endpoint.accept(peer, now)
             self._follow(now)
@@ -185,8 +196,11 @@ class Exchange:
     def quit(self, peer: Address, now: float) -> None:
         if conversation := self._conversations.by_address(peer):
             self._conversations.leave(conversation, now)
-        elif self._board.has(peer):
-            self._board.quit(peer, now)
+            self._board.cancel(None, conversation.pin, now)
+        elif self._conversations.called == peer or self._board.has(peer):
+            self._board.cancel(peer, self._conversations.called_contact, now)
+            self._follow(now)
+            self._conversations.cancel(peer)
         else:
             self._endpoint.quit(peer, now)
         self._follow(now)
@@ -200,7 +214,7 @@ class Exchange:
             self._endpoint.say(peer, message, text, now)
             current = self._policy.current
             name = current.record.name if current else ""
-            self.outlet.append(Commit(ClearSaid(peer, name, self._token(message), text)))
+            self.outlet.append(self._clear.said(peer, name, message, text))
         self._follow(now)
 
     def shutdown(self, now: float) -> None:
@@ -213,8 +227,8 @@ class Exchange:
     def hold(self, peer: Address, held: bool, now: float) -> None:
         chat = self._conversations.chat
         if chat and chat.peer == peer:
-            chat.hold(held, now)
-            self._conversations.file(chat)
+            if chat.hold(held, now):
+                self._conversations.file(chat)
         else:
             self._endpoint.hold(peer, held, now)
         self._follow(now)
@@ -235,10 +249,16 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
+        chat = self._conversations.chat
+        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
-            if conversation and conversation.pin.barred and conversation.live:
-                self._conversations.leave(conversation, now)
+            if conversation.pin.barred:
+                self._board.cancel(None, conversation.pin, now)
+                self._follow(now)
+                self._conversations.bar(conversation, now)
+        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
+            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
         self._follow(now)
 
     # -- what comes of it
@@ -254,40 +274,25 @@ class Exchange:
                 case news:
                     if isinstance(news, Established):
                         self._endpoint.learn(news.peer, Framing.HEADER)
+                        self._endpoint.give_up(news.peer)
                     self._conversations.happened(news, now)
         while self._endpoint.outlet:
-            self._pass_on(self._endpoint.outlet.pop(0))
+            self.outlet += self._clear.passed_on(self._endpoint.outlet.pop(0))
 
     def _go_clear(self, call: InTheClear, now: float) -> None:
         """Whom our person called speaks SIMP/1."""
         self._conversations.give_up_call()
         self._endpoint.adopt(call.peer, call.user, call.begun, now)
         if self._means.only_sealed:
-            words = f"{format_address(call.peer)} speaks SIMP/1 only, which this daemon is to refuse"
+            words = f"{format_address(call.peer)} can't encrypt, and this daemon runs with --require-encryption"
             self.outlet.append(events.ErrorReceived(call.peer, "", words))
             self._endpoint.quit(call.peer, now)
-
-    def _pass_on(self, each: Send | Event) -> None:
-        """What SIMP/1 says, and what of it is kept."""
-        match each:
-            case events.RequestReceived(peer, name):
-                claims = self.pins.named(name) or self.pins.at(peer)
-                each.security = Security.CLAIMED if claims else Security.CLEAR
-            case events.Connected():
-                each.security = Security.CLEAR
-            case events.MessageReceived(peer, name, text):
-                self.outlet.append(Commit(ClearReceived(peer, name, text)))
-            case events.MessageAcknowledged(_, message):
-                self.outlet.append(Commit(ClearSettled(self._token(message), Fate.DELIVERED)))
-            case events.MessageUndelivered(_, message):
-                self.outlet.append(Commit(ClearSettled(self._token(message), Fate.UNDELIVERED)))
-        self.outlet.append(each)
 
     def _hides(self, peer: Address) -> bool:
         return self._means.hides and not self.pins.at(peer)
 
-    def _token(self, message: int) -> str:
-        return f"{self._means.run}-{message}"
+    def _name(self) -> bytes:
+        return self._endpoint.name()
 
 
 def _record(datagram: Datagram) -> Record | None:

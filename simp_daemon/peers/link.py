@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, NamedTuple
 
-from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Renumbered
+from simp_daemon.facts import Acknowledged, Fact, Jumped, Ledger, Opened, Renumbered
 from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
 from simp_daemon.peers.reassembly import EARLY, Reassembly
 from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
@@ -80,16 +80,15 @@ class Link:
 
     def leave(self, reason: int = 0) -> None:
         """Puts a CLOSE, behind all that was said unless there is a reason (spec 7.9)."""
-        self._reason = reason
+        self._reason, self._silences = reason, 0
         self._commit(Opened(False))
 
-    def abandon(self) -> list[str]:
-        """Gives up what isn't acknowledged; returns its tokens (spec 7.10)."""
-        tokens, last = list(self._ledger.waiting), self._ledger.next - 1
-        if tokens:
-            self._commit(GivenUp(last, self._ledger.chain_at(last)))
-        self.over = True
-        return tokens
+    def give_up(self) -> None:
+        """Sends nothing more of what isn't acknowledged (spec 7.10)."""
+        if fact := self._ledger.give_up():
+            self._commit(fact)
+        self._acknowledged = self._ledger.acknowledged
+        self._flying.clear()
 
     # -- what arrives
 
@@ -140,7 +139,8 @@ class Link:
     def _read_acked(self, acked: Acked, now: float) -> None:
         if not self._agreed:
             return
-        if acked.next > self._ledger.next or acked.echo > self._last:
+        claimed = acked.next + acked.bitmap.bit_length()
+        if claimed > self._ledger.next or acked.echo > self._last:
             self.fail(CloseReason.FAULT)
             return
         self._telling = False

@@ -28,3 +28,12 @@ class Means:
     """Whether somebody wants to read everything later (spec 10.2)."""
     hides: bool = False
     """Whether strangers are told no name (discovery 5.3)."""
+
+    def token(self, message: int) -> str:
+        """By which the store knows a message of ours, which no other run of the daemon has."""
+        return f"{self.run}-{message}"
+
+    def message(self, token: str) -> int | None:
+        """The identity of the message of that token, if it was said in this run."""
+        run, _, number = token.rpartition("-")
+        return int(number) if run == self.run else None

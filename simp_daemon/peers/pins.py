@@ -33,6 +33,8 @@ class Pin:
     """Where somebody answers who announces its identity (discovery 1.2), which anybody can."""
     open: bool = False
     """Whether the conversation is (simp2 1.3)."""
+    taken: bool = True
+    """Whether our person has taken the conversation up, if it is open."""
     trust: Trust = Trust.NEW
 
     @property
@@ -50,17 +52,18 @@ class Pin:
         """Why nothing is said to this contact, if it isn't: nothing for most (simp2 9.4)."""
         match self.trust:
             case Trust.BLOCKED:
-                return f"{self.name} is blocked: simp block --undo lifts that"
+                return f"{self.name} is blocked (simp block --undo NAME lifts that)"
             case Trust.CHANGED:
                 return (
-                    f"somebody with another key than {self.name}'s has answered in {self.name}'s place: nothing is said"
-                    " to either until you have decided: see simp contacts, and simp trust"
+                    f"whoever answered in {self.name}'s place has another key: {self.name}'s new device, or somebody"
+                    f" who pretends to be {self.name}. Nothing was sent. Ask {self.name}, but not in a chat, for the"
+                    " id that simp identity shows, and type: simp trust NAME ID"
                 )
         return ""
 
-    def proves(self, user: bytes, offer: Offer) -> bool:
-        """Whether this contact made that SYN; only a good cookie says when (simp2 4.3)."""
-        return compare_digest(ring_proof(self.proof_key, user, offer.text, offer.cookie), offer.ring_proof)
+    def proves(self, user: bytes, text: bytes, cookie: bytes, proof: bytes) -> bool:
+        """Whether this contact made the SYN with that `Offer.text`; only a good cookie says when (simp2 4.3)."""
+        return compare_digest(ring_proof(self.proof_key, user, text, cookie), proof)
 
 
 class Pins:
@@ -74,6 +77,7 @@ class Pins:
         self._hour: int | None = None  # for which those are
         self._pins: dict[bytes, Pin] = {}
         self._reached: dict[Address, Pin] = {}
+        self._named: dict[str, list[Pin]] = {}
 
     def __iter__(self) -> Iterator[Pin]:
         return iter(self._pins.values())
@@ -83,11 +87,19 @@ class Pins:
         shared, own = self._keys.dh(key), self._keys.public
         pin = Pin(key, signing_key, name, ring_key(shared, own, key), ring_key(shared, key, own))
         self._pins[key], self._hour = pin, None
+        self.rename(pin, name)
         return pin
+
+    def rename(self, pin: Pin, name: str) -> None:
+        """It calls itself that now."""
+        self._forget_name(pin)
+        pin.name = name
+        self._named.setdefault(name.lower(), []).append(pin)
 
     def remove(self, key: bytes) -> None:
         """It is no contact any more."""
         pin, self._hour = self._pins.pop(key), None
+        self._forget_name(pin)
         self._reached = {address: each for address, each in self._reached.items() if each is not pin}
 
     def reach(self, pin: Pin, address: Address) -> None:
@@ -97,6 +109,11 @@ class Pins:
         self._reached[address] = pin
         if len(self._reached) > KNOWN_PEERS:
             del self._reached[next(iter(self._reached))]
+
+    def _forget_name(self, pin: Pin) -> None:
+        named = [each for each in self._named.pop(pin.name.lower(), ()) if each is not pin]
+        if named:
+            self._named[pin.name.lower()] = named
 
     def release(self, address: Address) -> None:
         """Whoever was reached there isn't there any more, as far as known."""
@@ -112,7 +129,7 @@ class Pins:
 
     def named(self, name: str) -> list[Pin]:
         """The contacts that call themselves so, without regard to case."""
-        return [pin for pin in self if pin.name.lower() == name.lower()]
+        return list(self._named.get(name.lower(), ()))
 
     def recognise(self, identity: str) -> Pin | None:
         """The contact whose daemon may be announced so, at about this hour (discovery 2.5)."""
@@ -141,4 +158,5 @@ class Pins:
     def prover(self, user: bytes, offer: Offer, *, named: bool = False) -> Pin | None:
         """The contact that made that SYN, among all, or at a lower price among those that are `named` as in it."""
         pins = self.named(name_of(user)) if named else self
-        return next((pin for pin in pins if pin.proves(user, offer)), None)
+        said = user, offer.text, offer.cookie, offer.ring_proof
+        return next((pin for pin in pins if pin.proves(*said)), None)

@@ -49,12 +49,12 @@ class Sessions:
             if len(self._ending) > LEAVING_SESSIONS:
                 self.forget(next(iter(self._ending)))
 
-    def forget(self, peer: Address) -> None:
-        """One gives way to others (spec 8.3)."""
+    def forget(self, peer: Address, *, told: bool = True) -> None:
+        """One gives way to others (spec 8.3); `told`: if it was a request, our person must know."""
         session = self.by_address.pop(peer)
         self.timers.set(peer, None)
         self.held.pop(peer, None)
         self._ending.pop(peer, None)
         session.record.abandon()
-        if self.requests.pop(peer, None):
+        if self.requests.pop(peer, None) and told:
             self._outlet.append(Ended(peer, session.record.name, Why.CROWDED))

@@ -1,20 +1,7 @@
-"""All calls of SIMP/2 of one daemon: whose a datagram is, which input it is, and what strangers may cost (simp2 4, 8).
+"""Which call of SIMP/2 a datagram is for, which input it is there, and what strangers may cost (simp2 4, 8).
 
-How a session comes out of it. Whoever owns this walks over `Own.outlet` after each call of a method, in its order:
-
-- `Established`: the session is on. The first thing is to commit that its key is pinned, with name and address, and that
-  the conversation is open (simp2 7.4). Then an older session with that key is forgotten, its keys first; `keys` and
-  `handshake_hash` make the `Seal`, and the conversation's ledger the `Link`, which reads `state` where there is one.
-- `Send`: at the caller the CONFIRM follows, which has the STATE that `Own.state` gave: that of the ledger as it is at
-  this moment, or of a new one. (So `Own.state` must not wait for `Established`.)
-- At the first record of a session that we called for, `confirmed` ends the CONFIRM's repeats, and returns a round trip
-  for the link. The callee has it in `Established`.
-- `Consent` is a fact to commit before what follows it. `Pin.open` is changed here when it is told, and by the owner
-  when a CLOSE is.
-- Where a link says that its peer is gone, and after a start for each conversation that is open, `resume`.
-- `InTheClear`: the call is one of SIMP/1 from now on: a session of SIMP/1 that has called, and whose SYN is out, gets
-  the datagram in hand, for which `receive` then says that it is not SIMP/2's.
-
+What comes of it is in `Own.outlet`, in order. Where a session is on, `Established` comes before the `Send` of CONFIRM,
+so that what that rests on is committed in between; the STATE in it is that of the ledger as it is at this moment.
 Records aren't for this, nor is the allowance of S1 8.2 to be asked before it: it asks the same `Strangers`.
 """
 
@@ -26,18 +13,12 @@ from simp_daemon.peers.call_actions import Happening
 from simp_daemon.peers.call_states import Input
 from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
 from simp_daemon.peers.doorkeeper import Doorkeeper
+from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
+from simp_proto import constants
 from simp_proto.address import Address, format_address
-from simp_proto.constants import (
-    PENDING_REQUESTS,
-    PRESENCE_ANSWER,
-    PRESENCE_QUESTION,
-    RINGING,
-    Control,
-    Framing,
-    Type,
-)
+from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
 from simp_proto.sealed.offer import Offer, read_offer, tag_of
@@ -47,7 +28,7 @@ _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, C
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
 _ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
 """After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
-_ACKNOWLEDGE_NOTHING: Final = (RINGING, PRESENCE_QUESTION, PRESENCE_ANSWER)
+_ACKNOWLEDGE_NOTHING: Final = (constants.RINGING, constants.PRESENCE_QUESTION, constants.PRESENCE_ANSWER)
 """What ACKs may say that are about something else (S1 4.3, 4.12)."""
 
 
@@ -82,6 +63,10 @@ class Switchboard:
             self._own.outlet.append(Ignored(peer, ignored))
         return True
 
+    def turns_away(self, data: bytes, peer: Address, now: float) -> bool:
+        """Whether a datagram of SIMP/2 is ignored, before it is parsed, since strangers have had their share."""
+        return self._door.turns_away(data, peer, now, self._calls.goes_on)
+
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
         calls = [call for call in self._calls.all(State.CALLING) if call.peer == peer and not call.quiet]
@@ -109,7 +94,9 @@ class Switchboard:
             if call.state is State.REQUESTED:
                 self._calls.accept(call, now)
                 return
-            if call.state is State.ACCEPTING or (call.state in CALLING and not call.quiet):
+            if call.state is State.ACCEPTING:  # as the conversation is open: it is under way
+                return
+            if call.state in CALLING and not call.quiet:
                 raise NotNowError(f"a call between you and {call.name or format_address(peer)} is going on")
         for call in self._calls.between(peer, pin):
             if call.state in CALLING:
@@ -144,6 +131,12 @@ class Switchboard:
         """Whether no call is going on."""
         return not self._calls.all(*CALLING, *CALLED, State.ENDING)
 
+    def cancel(self, peer: Address | None, pin: Pin | None, now: float) -> None:
+        """Cancels and declines every call with that peer, or that contact; also quiet ones."""
+        for call in self._calls.all(*CALLING, *CALLED):
+            if call.peer == peer or (pin and call.expected is pin):
+                self._calls.input(call, Input.QUIT, Happening(now))
+
     def shutdown(self, now: float) -> None:
         """Cancels and declines everything."""
         for call in self._calls.all(*CALLING, *CALLED):
@@ -157,10 +150,9 @@ class Switchboard:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
         return any(call.peer == peer for call in self._calls.all(*CALLING, State.ENDING))
 
-    @property
-    def unanswered(self) -> list[Call]:
-        """Calls to whoever is there that nothing has answered."""
-        return [call for call in self._calls.all(State.CALLING) if call.expected is None]
+    def unanswered(self, peer: Address) -> list[Call]:
+        """Our calls to no contact that nothing has answered, and of which a datagram of that stranger may be one."""
+        return [] if self.concerns(peer) else [call for call in self._calls.all(State.CALLING) if not call.expected]
 
     @property
     def requests(self) -> list[tuple[Address, str]]:
@@ -205,7 +197,7 @@ class Switchboard:
             return Reason.CROSSED
         if crossed:
             what = Input.CROSSING_SYN
-        elif pin and pin.open:
+        elif pin and pin.open and (pin.taken or new.offer.quiet):
             what, new.opened = Input.SYN_OF_OPEN, any(call.opened for call in before)
         elif new.offer.quiet:
             return self._calls.input(new, Input.QUIET_SYN, Happening(now))
@@ -231,7 +223,7 @@ class Switchboard:
         others = [call for call in self._calls.all(State.REQUESTED) if call not in before]
         others = [call for call in others if (call.expected is None) == (new.expected is None)]
         if new.expected is not None:
-            return len(others) < PENDING_REQUESTS
+            return len(others) < constants.PENDING_REQUESTS
         displaced = displaced_by(new.peer, [call.peer for call in others], ())
         for call in others:
             if call.peer == displaced:
@@ -292,7 +284,8 @@ class Switchboard:
             return True
         for call in self._calls.all(State.ENDING):
             if call.peer == peer and call.in_the_clear and datagram.operation in _ENDS:
-                if datagram.operation is Control.ACK and datagram.payload in _ACKNOWLEDGE_NOTHING:
+                other = call.framing is Framing.HEADER and datagram.sequence  # that of a chat before (S1 5.1)
+                if datagram.operation is Control.ACK and (other or datagram.payload in _ACKNOWLEDGE_NOTHING):
                     return False
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return datagram.operation in (Control.ACK, Control.FIN_ACK)

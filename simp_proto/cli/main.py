@@ -39,6 +39,11 @@ _COMMANDS: Final = {
     "who": ("simp_client.who", "Show who is here."),
 }
 """Each command's module, which has it by its name, and what it does."""
+_MEANT: Final = {
+    "help": "For help: simp --help",
+    **dict.fromkeys(("call", "chat"), "To call somebody: simp client --call NAME"),
+}
+"""What leads to what other words are likely to mean."""
 _STANDARD_ERROR: Final = 2
 _TOO_MUCH: Final = "Got unexpected extra argument"
 """How Click begins to tell of arguments that nothing takes, which follow in parentheses."""
@@ -66,7 +71,7 @@ class _Lazy(click.Group):
         name = args[0]
         if not ctx.resilient_parsing and name not in _COMMANDS and not name.startswith("-"):
             near, (*others, last) = get_close_matches(name, _COMMANDS), _COMMANDS
-            there = (
+            there = _MEANT.get(name) or (
                 f"Did you mean {' or '.join(map(repr, near))}?"
                 if near
                 else f"There are {', '.join(others)} and {last}."

@@ -929,6 +929,8 @@ def ringing_shown(tester: Tester) -> None:
 def syn_repeated(tester: Tester) -> None:
     """The caller repeats its SYN every 5 s to a peer known to speak `header`"""
     syn = _be_called_in_header(tester)
+    if b" SIMP/2 " in syn.datagram.payload:
+        raise NotApplicableError("its SYN offers SIMP/2, too, by whose clock it is repeated (simp2 4.4)")
     tester.expect_again("the SYN", syn, is_syn)
 
 
@@ -2296,7 +2298,8 @@ def _acknowledging(number: int) -> Matches:
 
 def _unchanged(tester: Tester, first: Received, again: Received) -> None:
     """A repeat has the same number and the same bytes (spec 5.3), except where numbers are guesses (spec 9.2)."""
-    tester.judge(again.data == first.data or tester.foreign, "the same bytes again (5.3)")
+    offers_more = b" SIMP/2 " in first.datagram.payload  # with a proof that changes (simp2 2.2)
+    tester.judge(again.data == first.data or tester.foreign or offers_more, "the same bytes again (5.3)")
 
 
 def _saying_more_than(first: Received) -> Matches:

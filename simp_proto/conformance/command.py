@@ -20,6 +20,7 @@ from simp_proto.conformance.attached import Attached
 from simp_proto.conformance.cases import CASES, SLOW, Case, Level
 from simp_proto.conformance.hands import Hands
 from simp_proto.conformance.run import Result, Verdict, run
+from simp_proto.conformance.sealed_cases import SEALED
 from simp_proto.conformance.sockets import open_sockets
 from simp_proto.conformance.tester import Tester
 from simp_proto.conformance.trace import RuleBrokenError
@@ -47,6 +48,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("host", required=False)
 @click.option("--slow", is_flag=True, help="Run the cases that take minutes: giving up, and the age of requests.")
+@click.option("--sealed", is_flag=True, help="Run the cases of SIMP/2, the sealed protocol, instead of SIMP/1's.")
 @click.option("--listen", is_flag=True, help="Run the cases in which the daemon calls.")
 @click.option("--should", is_flag=True, help="Also judge what a daemon SHOULD do, not only what it MUST.")
 @click.option(
@@ -84,6 +86,7 @@ def _command_options(function: Callable[..., None]) -> Callable[..., None]:
 def conformance(
     host: str | None,
     slow: bool,
+    sealed: bool,
     listen: bool,
     should: bool,
     wanted: tuple[str, ...],
@@ -100,7 +103,7 @@ def conformance(
     html: Path | None,
     **commands: str | None,
 ) -> None:
-    """Judge the daemon at HOST (IP or IP:port) by the rules of the SIMP/1 specification.
+    """Judge the daemon at HOST (IP or IP:port) by the rules of the SIMP specification.
 
     Plays the daemon at the other end, "tester", and at times a third party, "stranger", and goes through spec/simp.md
     case by case. A failed case shows the rule, what was expected, what came instead, and the whole conversation,
@@ -112,6 +115,9 @@ def conformance(
     starts daemon and client, and returns. With --client, where the daemon serves clients of spec/client.md, the tester
     is the client: it acts for the person, and judges what the person is shown, and client.md itself. A case that needs
     an action nobody can take is reported as not run. On a network that loses datagrams, give --tries.
+
+    With --sealed, the rules are those of spec/simp2.md, and the tester is somebody new in each case: the daemon pins a
+    key for each, so give it a profile of its own. To a daemon that speaks only SIMP/1 they aren't applicable.
 
     With --listen, HOST may be left out: it is whoever calls first.
 
@@ -127,7 +133,9 @@ def conformance(
       simp conformance --listen
       simp conformance --list
     """
-    cases = _chosen(wanted, should, SLOW if slow else CASES)
+    if slow and sealed:
+        raise click.UsageError("give --slow or --sealed: no case of SIMP/2 takes minutes")
+    cases = _chosen(wanted, should, SLOW if slow else SEALED if sealed else CASES)
     if only_list:
         _list(cases)
         return
@@ -262,9 +270,11 @@ def _chosen(wanted: tuple[str, ...], should: bool, among: list[Case]) -> list[Ca
     """Those of these names and sections; raises `click.BadParameter`."""
     for each in wanted:
         if not any(_is(case, each) for case in among):
-            other = "without --slow" if among is SLOW else "with --slow"
-            if any(_is(case, each) for case in (CASES if among is SLOW else SLOW)):
-                told = f"read {each!r}, which runs {other} only"
+            without = f"without --{'slow' if among is SLOW else 'sealed'}"
+            groups = {without: CASES, "with --slow": SLOW, "with --sealed": SEALED}
+            others = [how for how, cases in groups.items() if any(_is(case, each) for case in cases)]
+            if others:
+                told = f"read {each!r}, which runs {others[0]} only"
             else:
                 near = get_close_matches(each, [case.name for case in among])
                 perhaps = f", such as {' or '.join(near)}" if near else ""

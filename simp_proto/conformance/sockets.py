@@ -1,5 +1,6 @@
 """The tester's wire over real sockets."""
 
+import secrets
 import socket
 import threading
 import time
@@ -112,6 +113,9 @@ class Sockets:
 
     def now(self) -> float:
         return time.monotonic()
+
+    def chance(self, size: int) -> bytes:
+        return secrets.token_bytes(size)
 
     def send(self, side: Side, data: bytes) -> None:
         with self._news:

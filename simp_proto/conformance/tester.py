@@ -18,10 +18,8 @@ from simp_proto.datagram import Datagram, build, reading_order
 from simp_proto.errors import SimpError
 from simp_proto.toolkit.reading import Reading
 
-NAME: Final = b"tester"
-"""The tester's user, in every datagram."""
-PATIENCE: Final = 10.0
-"""Seconds in which the effect of what the person did is seen."""
+NAME: Final = b"tester"  # the tester's user, in every datagram
+PATIENCE: Final = 10.0  # seconds in which the effect of what the person did is seen
 _EARLIEST: Final = RETRANSMISSION_INTERVAL - 0.5
 _LATEST: Final = RETRANSMISSION_INTERVAL + 2.0
 """Seconds after which a repeat is on time (spec 6.2): it has a path, and a loop that looks now and then."""
@@ -55,6 +53,7 @@ class Tester:
         """The framings in which the case can be judged; `NotApplicableError` where the daemon goes on in another."""
         self.alive: bool | None = None
         """Whether the daemon acknowledged the last FIN; `None` for one that acknowledges no stranger's."""
+        self.sealed: bool | None = None  # whether the daemon speaks SIMP/2, once that is known
         self.trace = Trace(wire)
         self.number = 0
         """The sequence number of the tester's next chat or FIN."""
@@ -136,9 +135,9 @@ class Tester:
         start = self.wire.now() if self.trace.spoken_at is None else self.trace.spoken_at
         answers = []
         for passage in self.trace.listen(side, within):
-            datagram = self._read(passage)
-            if datagram and is_message(datagram):
-                self.send(self.make(Control.ACK, datagram.sequence), side)
+            received = self.read(passage)
+            if received and is_message(received.datagram):
+                self.send(self.make(Control.ACK, received.datagram.sequence), side)
             elif passage.time >= start:
                 answers.append(passage)
         if answers:
@@ -154,13 +153,14 @@ class Tester:
         return RuleBrokenError(expected, self.trace.seen())
 
     def _incoming(self, within: float | None, side: Side) -> Iterator[Received]:
-        for passage in self.trace.listen(side, within):
-            datagram = self._read(passage)
-            if datagram and passage.source and passage.data is not None:
-                yield Received(passage.time, datagram, passage.source, passage.data)
+        return filter(None, map(self.read, self.trace.listen(side, within)))
 
-    def _read(self, passage: Passage) -> Datagram | None:
-        return Reading.of(passage.data or b"", reading_order(self.framing)).datagram
+    def read(self, passage: Passage) -> Received | None:
+        """What passed, if the daemon said it and it can be read."""
+        if passage.source is None or passage.data is None:
+            return None
+        datagram = Reading.of(passage.data, reading_order(self.framing)).datagram
+        return Received(passage.time, datagram, passage.source, passage.data) if datagram else None
 
     def shown(self, within: float | None = None) -> list[str]:
         """The lines that the person's client has been told since this was last asked, once that time has passed."""
@@ -314,7 +314,7 @@ class Tester:
     def say(self, payload: bytes, what: str = "the chat", user: bytes = NAME) -> Received:
         """Says something that must be acknowledged; where it isn't, the number may be at fault. The ACK."""
         # What was acknowledged before, perhaps twice, is no answer to what comes now.
-        self.trace.forget(Side.TESTER, lambda passage: bool((read := self._read(passage)) and is_ack(read)))
+        self.trace.forget(Side.TESTER, lambda passage: bool((read := self.read(passage)) and is_ack(read.datagram)))
         start, first = len(self.trace), self.number
         for number in (first, 1 - first):
             self.send(self.chat(payload, number, user))

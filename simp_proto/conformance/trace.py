@@ -67,9 +67,9 @@ class Trace:
         self.busy.add(side)
         self._wire.send(side, data)
 
-    def add_note(self, note: str, side: Side) -> None:
-        """What the person was asked for, or what came of it."""
-        self._passages.append(Passage(self._wire.now(), side, None, note=note))
+    def add_note(self, note: str, side: Side, who: str = "person") -> None:
+        """What the person was asked for, or what came of it; or what else is to be known of `who`."""
+        self._passages.append(Passage(self._wire.now(), side, None, note=note, who=who))
 
     def seen(self, start: int = 0) -> list[Passage]:
         """The datagrams of the daemon among the passages from that one on."""

@@ -83,6 +83,10 @@ class Wire(Protocol):
 
     def now(self) -> float: ...
 
+    def chance(self, size: int) -> bytes:
+        """So many random bytes."""
+        ...
+
     def send(self, side: Side, data: bytes) -> None: ...
 
     def receive(self, until: float) -> tuple[float, Side, Address, bytes] | None:

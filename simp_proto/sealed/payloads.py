@@ -174,6 +174,11 @@ def build_record(associated: bytes, sealed: bytes) -> bytes:
     return with_checksum(associated[:HEAD_SIZE] + _NO_CHECKSUM + associated[HEAD_SIZE:] + sealed, Framing.HEADER)
 
 
+def begins_payload(data: bytes) -> bool:
+    """Whether a datagram says, where its payload would begin in `header`, what SIMP/2's payloads begin with (3.2)."""
+    return data[_RECORD_AT : _RECORD_AT + 1] in _FIRST_BYTES
+
+
 def read_record(data: bytes) -> tuple[Operation, Record] | None:
     """The operation and the record of a datagram; `None` if it is none, or if only `parse` and `read_payload` can tell.
 
@@ -199,6 +204,7 @@ def _heads() -> dict[bytes, tuple[Operation, int]]:
     }
 
 
+_FIRST_BYTES: Final = frozenset(bytes((first,)) for first in range(0x80, 0xC0))
 _NO_CHECKSUM: Final = bytes(CHECKSUM_SIZE)
 _RECORD_AT: Final = offset("payload", Framing.HEADER, 0)
 _RECORD_START: Final = struct.Struct(f">B{PAYLOADS[PayloadKind.RECORD].form.format[1:]}")
