@@ -87,7 +87,7 @@ def own_keys(directory: Path) -> tuple[bytes, bytes]:
 
 
 def contact_id(contact: "Contact") -> str:
-    from simp_daemon.identity import id_of
+    from simp_daemon.contacts import id_of
 
     return id_of(contact.key, contact.signing_key)
 

@@ -54,7 +54,7 @@ def identity(ip: str | None, state: Path | None, as_json: bool) -> None:
       simp identity
       simp identity --daemon 127.0.0.2 --json
     """
-    from simp_daemon.identity import id_of
+    from simp_daemon.contacts import id_of
     from simp_daemon.words import words_of
 
     keys = own_keys(profile(ip, state))
@@ -200,8 +200,7 @@ def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
     Examples:
       simp trust bob ywko333rluwy5x7a
     """
-    from simp_daemon.contacts import Change, Replaced, Trust, Trusted
-    from simp_daemon.identity import id_of
+    from simp_daemon.contacts import Change, Replaced, Trust, Trusted, id_of
 
     if len(key_id) < SHOWN:
         why = f"read {len(key_id)} characters of an id, expected the {SHOWN} or more that simp identity shows"

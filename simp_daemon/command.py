@@ -21,7 +21,9 @@ from simp_proto.constants import DAEMON_PORT, Framing
 @client_port_option("TCP port, for the client.")
 @framing_option("Force one framing for all calls; without it the daemon detects what each peer speaks.")
 @click.option("--allow-remote-clients", is_flag=True, help="Let clients on other hosts use this daemon.")
-@discovery_option("Who on this network may see that you are here; off: nobody, and you see nobody.")
+@discovery_option(
+    "Who on this network may see that you are here; contacts: whoever has your key; off: nobody, and you see nobody."
+)
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -67,6 +69,8 @@ def daemon(
     if ip_address(here[0]).is_multicast:
         why = f"read {ip!r}, a multicast address, expected an address of this host"
         raise click.BadParameter(why, param_hint="IP")
+    if framing and discovery == "contacts":
+        raise click.UsageError("contacts recognise a daemon by its keys, which one with --framing doesn't have")
     logging.getLogger("simp").setLevel(log_level.upper())
 
     async def run() -> None:
@@ -78,7 +82,8 @@ def daemon(
             framing=framing,
             remote_clients=allow_remote_clients,
             profile=Profile(state or state_directory(here), hosts_file()),
-            discovery=discovery == "everyone",
+            discovery=discovery != "off",
+            hidden=discovery == "contacts",
             only_sealed=require_encryption,
             key_log=key_log,
         ):

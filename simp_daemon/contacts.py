@@ -1,10 +1,32 @@
 """Whom we know by their keys, and what else is to be kept besides the facts of conversations (spec/simp2.md 7.4, 9)."""
 
+from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
+from typing import Final
 
 from simp_daemon.facts import Acknowledged, Fact, Pinned
 from simp_proto.address import Address
+
+HOUR: Final = 3600
+"""Seconds for which a hidden identity holds."""
+
+
+def id_of(key: bytes, signing_key: bytes) -> str:
+    """The id of a person with these public keys, X25519 and Ed25519: 52 characters (spec 5.6)."""
+    return b32encode(sha256(b"SIMP/2 id" + key + signing_key).digest()).decode("ascii").lower().rstrip("=")
+
+
+def announced_as(key: bytes, signing_key: bytes) -> str:
+    """The identity by which that person's daemon announces itself (discovery 1.2)."""
+    return id_of(key, signing_key)[:8]
+
+
+def hidden_as(key: bytes, signing_key: bytes, hour: int) -> str:
+    """The same, for contacts alone, in that hour since 1970 (discovery 5.3)."""
+    made = sha256(b"SIMP/2 here" + key + signing_key + hour.to_bytes(8)).digest()
+    return b32encode(made[:5]).decode("ascii").lower()
 
 
 class Trust(StrEnum):

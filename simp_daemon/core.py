@@ -4,14 +4,15 @@ Pure: the time is an argument, in seconds on any clock that never goes back.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from simp_daemon import events, occurrences
 from simp_daemon.clients.connections import Connections
 from simp_daemon.effects import Commit, Effect, LogKeys, Remember, Send
-from simp_daemon.events import Event
+from simp_daemon.events import Event, Gone, Seen
 from simp_daemon.neighbours import Neighbours
-from simp_daemon.occurrences import Occurrence
+from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.peers.endpoint import Endpoint
 from simp_daemon.questions import Ask
 from simp_proto.address import Address
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from simp_daemon.messages import Peers
     from simp_daemon.peers.exchange import Exchange
     from simp_daemon.peers.means import Means
+
+
+Hidden = TypeVar("Hidden", Announced, Withdrawn)
 
 
 class Core:
@@ -45,7 +49,8 @@ class Core:
         self._perform = perform
         self._exchange = means and _exchange(means, own)
         self._endpoint: Peers = self._exchange or Endpoint(framing, own=own)
-        self._neighbours = Neighbours(asks=asks)
+        contacts = self._exchange.pins.identities if self._exchange else lambda _: []
+        self._neighbours = Neighbours(contacts, asks=asks)
         self._connections = Connections(self._endpoint, self._neighbours, perform)
 
     def handle(self, occurrence: Occurrence, now: float) -> None:  # noqa: PLR0912  a case for each occurrence
@@ -70,9 +75,9 @@ class Core:
                 if not self._endpoint.fail(peer, why, now):
                     self._connections.sending_failed(peer, why, refused=refused)
             case occurrences.Announced():
-                self._neighbours.announced(occurrence, now)
+                self._neighbours.announced(self._recognised(occurrence), now)
             case occurrences.Withdrawn():
-                self._neighbours.withdrawn(occurrence, now)
+                self._neighbours.withdrawn(self._recognised(occurrence), now)
             case occurrences.Known():
                 if occurrence.framing:
                     self._endpoint.learn(occurrence.peer, occurrence.framing)
@@ -85,6 +90,7 @@ class Core:
             case occurrences.ContactsChanged(contacts):
                 if self._exchange:
                     self._exchange.reload(contacts, now)
+                    self._neighbours.recognise(self._exchange.pins.canonical)
             case occurrences.NotStored(why):
                 self._connections.warn(why)
             case occurrences.Stopped():
@@ -113,10 +119,29 @@ class Core:
         while self._neighbours.outlet:
             each = self._neighbours.outlet.pop(0)
             if not isinstance(each, Ask):
+                self._tell_exchange(each, now)
                 self._perform(each)
                 self._connections.happened(each, now)
             elif not self._endpoint.ask(each.peer, now):
                 self._neighbours.converses(each.peer, now)
+
+    def _recognised(self, heard: Hidden) -> Hidden:
+        """Under the identity that a contact has for everyone, where this hour's was announced."""
+        pin = self._exchange.pins.recognise(heard.identity) if self._exchange else None
+        if pin is None:
+            return heard
+        if isinstance(heard, Announced) and heard.identity != pin.identity:  # without a name
+            return replace(heard, identity=pin.identity, known_as=printable_name(pin.name))
+        return replace(heard, identity=pin.identity)
+
+    def _tell_exchange(self, event: Seen | Gone, now: float) -> None:
+        """Who may be a contact."""
+        if self._exchange:
+            match event:
+                case Gone(peer):
+                    self._exchange.pins.lose(peer)
+                case Seen(peer, seconds=int(), identity=identity) if identity:
+                    self._exchange.find(identity, peer, now)
 
     def _tell_neighbours(self, event: Event, now: float) -> None:
         """What a conversation shows of neighbours."""
@@ -131,6 +156,8 @@ class Core:
                 framing = self._endpoint.framing_of(peer) or Framing.BARE
                 self._neighbours.chats(peer, printable_name(name), framing, now)
                 self._perform(Remember(peer, framing, printable_name(name)))
+                if self._exchange:
+                    self._neighbours.recognise(self._exchange.pins.canonical)
 
     def get_timer(self) -> float | None:
         """When `TimerFired` is due next; changes nothing."""

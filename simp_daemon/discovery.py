@@ -25,6 +25,7 @@ from zeroconf import DNSText as TextRecord  # type: ignore[attr-defined]
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
 
+from simp_daemon.announcement import Announcement
 from simp_daemon.gate import Gate
 from simp_daemon.links import came_from_link, networks, reachable
 from simp_daemon.log import log
@@ -65,13 +66,12 @@ def _interfaces(here: list[Network]) -> list[str | int]:
 
 
 class Discovery(RecordUpdateListener):
-    """For the daemon of that identity at that address. `start` it; it ends with `close`."""
+    """For the daemon that says that of itself, at that address. `start` it; it ends with `close`."""
 
-    def __init__(self, identity: str, address: Address, handle: Handle) -> None:
-        self._identity = identity
+    def __init__(self, own: Announcement, address: Address, handle: Handle) -> None:
+        self._own = own
         self._address = address
         self._handle = handle
-        self._name = self._last = ""
         self._announced: AsyncServiceInfo | None = None
         self._asking: asyncio.Task[None] | None = None
         self._repeats: asyncio.Future[None] | None = None  # of the last announcement
@@ -122,8 +122,7 @@ class Discovery(RecordUpdateListener):
 
     def rename(self, name: str) -> None:
         """Who is there now; nobody where that is empty."""
-        self._name = name
-        self._last = name or self._last
+        self._own.rename(name)
         self._changed.set()
 
     async def close(self) -> None:
@@ -143,7 +142,7 @@ class Discovery(RecordUpdateListener):
                 await self._renew()
                 self._trouble = ""
             except NonUniqueNameException:
-                self._complain(f"another one is announced with its identity, {self._identity}")
+                self._complain(f"another one is announced with its identity, {self._own.identity()}")
                 patience = _AGAIN
             except (OSError, RuntimeError) as error:
                 self._complain(str(error))
@@ -186,14 +185,13 @@ class Discovery(RecordUpdateListener):
             cache.async_remove_records([record])
 
     def _record(self) -> AsyncServiceInfo:
-        text = {"txtvers": "1", "v": "1"} | ({"n": self._name} if self._name else {})
-        instance = f"{self._last.replace('.', ' ')} {self._identity}".strip()  # a dot would end a label
+        instance, host, text = self._own.record()
         return AsyncServiceInfo(
             SERVICE,
             f"{instance}.{SERVICE}",
             port=self._address[1],
             properties=text,
-            server=f"simp-{self._identity}.local.",
+            server=host,
             parsed_addresses=[each.host.partition("%")[0] for each in self._networks],
         )
 
@@ -225,7 +223,7 @@ class Discovery(RecordUpdateListener):
             identity = full.removesuffix(f".{SERVICE}").rpartition(" ")[2]
             if not re.fullmatch(IDENTITY, identity):
                 continue
-            if identity == self._identity:
+            if identity == self._own.identity():
                 self._note_copy(full, alive)
             elif not alive:
                 self._handle(Withdrawn(identity, full))

@@ -11,7 +11,8 @@ from secrets import token_bytes, token_hex
 from time import time
 from typing import Final
 
-from simp_daemon.contacts import Change, Contact, may_wait
+from simp_daemon.announcement import Announcement
+from simp_daemon.contacts import HOUR, Change, Contact, announced_as, hidden_as, may_wait
 from simp_daemon.database import StoreError
 from simp_daemon.effects import Commit, Effect, LogKeys
 from simp_daemon.facts import Ledger, Pinned
@@ -63,13 +64,19 @@ class Disk:
         self._looked = self._loop.time()
         self.failing = False
 
-    def means(self, *, only_sealed: bool) -> Means:
+    def means(self, *, only_sealed: bool, hides: bool = False) -> Means:
         """What SIMP/2 needs of it; raises `StateError`."""
         keys, contacts = KeyPair(self._identity.x25519), self._store.load()
-        run, clock = token_hex(8), lambda: int(time() * 1000)
-        return Means(
-            keys, self._identity.signing_key, contacts, token_bytes, clock, run, only_sealed, self._key_log is not None
-        )
+        run, clock, logs_keys = token_hex(8), lambda: int(time() * 1000), self._key_log is not None
+        ours = keys, self._identity.signing_key, contacts, token_bytes
+        return Means(*ours, clock, run, only_sealed, logs_keys, hides)
+
+    def announcement(self, *, hidden: bool) -> Announcement:
+        """What a daemon with these keys says of itself."""
+        public = self._identity.public
+        if hidden:
+            return Announcement(lambda: hidden_as(*public, int(time()) // HOUR), hidden=True)
+        return Announcement(lambda: announced_as(*public), "1,2")
 
     def changed(self, *, now: bool) -> Sequence[tuple[Contact, Ledger]]:
         """All contacts, if commands have changed something since the last look: `now`, or if that is a while ago."""

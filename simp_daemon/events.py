@@ -3,7 +3,7 @@
 `peer` is the other daemon's address, `name` its user as last heard of, unescaped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, unique
 
 from simp_proto.address import Address
@@ -226,6 +226,8 @@ class Seen:
     seconds: int | None
     known_as: str = ""
     """The name by which our person knows it, where it calls itself otherwise."""
+    identity: str = field(default="", compare=False)
+    """As it is announced."""
 
 
 @dataclass(slots=True)

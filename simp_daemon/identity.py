@@ -4,7 +4,6 @@ import os
 import re
 import secrets
 import stat
-from base64 import b32encode
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -43,11 +42,6 @@ class Identity:
     def public(self) -> tuple[bytes, bytes]:
         """The public keys, X25519 and Ed25519."""
         return KeyPair(self.x25519).public, self.signing_key
-
-
-def id_of(key: bytes, signing_key: bytes) -> str:
-    """The id of a person with these public keys, X25519 and Ed25519: 52 characters (spec 5.6)."""
-    return b32encode(sha256(b"SIMP/2 id" + key + signing_key).digest()).decode("ascii").lower().rstrip("=")
 
 
 def read_identity(directory: Path) -> Identity:

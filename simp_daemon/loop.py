@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from simp_daemon import occurrences
+from simp_daemon.announcement import Announcement
 from simp_daemon.core import Core
 from simp_daemon.effects import Announce, Client, Close, Commit, Effect, LogKeys, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
@@ -67,10 +68,11 @@ class Daemon:
         tap: Tap | None = None,
         profile: Profile | None = None,
         discovery: bool = False,
+        hidden: bool = False,
         only_sealed: bool = False,
         key_log: Path | None = None,
     ) -> None:
-        """`profile` is what it keeps between runs; with `discovery`, it finds others and is found.
+        """`profile` is what it keeps between runs; with `discovery`, it finds and is found, `hidden` by contacts.
 
         Without a profile, or with a `framing`, it speaks SIMP/1 alone; with `only_sealed`, it refuses that. The keys of
         all sessions are added to the file `key_log`, if there is one.
@@ -86,6 +88,7 @@ class Daemon:
         self._tap = tap
         self._profile = profile
         self._asks = discovery
+        self._hidden = hidden
         self._discovery: Discovery | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._log = EventLog()
@@ -121,7 +124,7 @@ class Daemon:
             try:
                 here, key_log = self._profile.directory, self._key_log
                 self._disk = Disk(here, key_log, self._perform, self._not_stored, self._gather)
-                means = self._disk.means(only_sealed=self._only_sealed)
+                means = self._disk.means(only_sealed=self._only_sealed, hides=self._hidden)
             except StateError as error:
                 raise StartError(str(error)) from None
         perform = self._put if means else self._perform
@@ -148,14 +151,16 @@ class Daemon:
 
         assert self._profile is not None
         address = (self.address[0], self._datagrams.port)
-        self._discovery = Discovery(self._profile.identity, address, self.handle)  # clients may come while it starts
+        known_as = self._profile.identity
+        own = self._disk.announcement(hidden=self._hidden) if self._disk else Announcement(lambda: known_as)
+        self._discovery = Discovery(own, address, self.handle)  # clients may come while it starts
         try:
             await self._discovery.start()
         except OSError as error:
             self._discovery = None
             log.warning("nobody is looked for, since multicast can't be had: %s", error)
         else:
-            log.info("everybody on this network can see who is at this daemon, unless it runs with --discovery off")
+            log.info("%s", own.notice)
 
     async def __aexit__(self, *_: object) -> None:
         self._tcp.close()

@@ -1,5 +1,6 @@
 """One neighbour: where it may be, by which names it is known, and what of that a person is shown (discovery 2, 4)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from simp_daemon.events import Seen, Source
@@ -15,6 +16,8 @@ class Neighbour:
     """The announcement's own name (discovery 1.3)."""
     announced: bool = False
     """Whether that announcement holds."""
+    known_as: str = ""
+    """The name of the contact of that identity."""
     places: list["Place"] = field(default_factory=list)
     """Best first."""
     told: Seen | None = None
@@ -30,19 +33,23 @@ class Neighbour:
         listed = Source.HOSTS if Source.HOSTS in place.known else Source.CHAT
         source = listed if place.known and not self.announced else Source.ANNOUNCED
         if place.heard is None:
-            return Seen(place.peer, place.known_as or place.name, source, None)
+            return Seen(place.peer, place.known_as or place.name, source, None, identity=self.identity)
         known_as = place.known_as if place.known_as != place.name else ""
-        return Seen(place.peer, place.name, source, int(now - place.heard), known_as)
+        return Seen(place.peer, place.name, source, int(now - place.heard), known_as, self.identity)
 
-    def called(self, name: str, now: float) -> tuple[bool, Address] | None:
-        """Where whoever has that name is, and whether they are here; `None` where that is nobody.
+    def called(self, name: str, now: float, contacts: Collection[str]) -> tuple[int, Address] | None:
+        """Where whoever has that name is, and how much speaks for it; `None` where that is nobody. `contacts` are the
+        identities of those whom our person knows by that name.
 
+        1 for somebody here; 2 for a contact's identity, and for somebody here whom the person's list has by that name.
         Whoever announces a listed address as well as their own doesn't get that person's calls.
         """
-        found = [(each.here, each.peer) for each in self.places if name in each.known.values()]
+        named = [each for each in self.places if name in each.known.values()]
+        listed = [each for each in named if contacts and each.known.get(Source.HOSTS) == name]
+        found = [(each.here * (1 + (each in listed)), each.peer) for each in named]
         seen = self.seen(now)
-        if seen and seen.name == name:
-            found.append((seen.seconds is not None, seen.peer))
+        if seen and (self.identity in contacts or seen.name == name):
+            found.append((2 if self.identity in contacts else int(seen.seconds is not None), seen.peer))
         return max(found, key=lambda each: each[0], default=None)
 
 
@@ -76,8 +83,8 @@ class Place:
 
     @property
     def known_as(self) -> str:
-        """By the person's list before an earlier chat."""
-        return self.known.get(Source.HOSTS) or self.known.get(Source.CHAT, "")
+        """By the person's list before an earlier chat, and that before its key."""
+        return self.known.get(Source.HOSTS) or self.known.get(Source.CHAT) or self.neighbour.known_as
 
     @property
     def here(self) -> bool:

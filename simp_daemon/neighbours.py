@@ -3,14 +3,14 @@
 Pure: `now` is in seconds on any clock that never goes back.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
 from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbour import Neighbour, Place
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
-from simp_daemon.peers.strangers import Allowance
-from simp_daemon.questions import Ask, Questions
+from simp_daemon.questions import Ask, Questions, Rounds
 from simp_proto.address import Address
 from simp_proto.constants import PRESENCE_INTERVAL, Framing
 
@@ -30,8 +30,6 @@ _ADDRESSES: Final = 8
 _OF_A_HOST: Final = 16
 _FROM_A_HOST: Final = 128
 """Announced by one, whatever addresses it says."""
-_ROUNDS: Final = 16
-"""Of questions that a host doesn't answer, and that only announcements are the reason for (discovery 3.5)."""
 
 
 class Neighbours:
@@ -39,16 +37,16 @@ class Neighbours:
     `handle_timer` at `get_timer`.
     """
 
-    def __init__(self, *, asks: bool = True) -> None:
-        """Where it doesn't ask, nobody is ever here (discovery 5.1)."""
+    def __init__(self, contacts: Callable[[str], Collection[str]] = lambda _: (), *, asks: bool = True) -> None:
+        """`contacts` has the identities of those called so. Where it doesn't ask, nobody is here (discovery 5.1)."""
+        self._contacts = contacts
         self.asks = asks
         self.outlet: list[Ask | Seen | Gone] = []
         self._attended = False
         self._places: dict[Address, Place] = {}
         self._identities: dict[str, Neighbour] = {}
         """Those that are announced, or were and still answer."""
-        self._rounds: dict[tuple[str, bool], Allowance] = {}
-        """What is left of those for a host: apart for what it says of itself, which nobody else shall use up."""
+        self._rounds = Rounds(1 / _KNOWN)
         self._questions = Questions(lambda peer: self.outlet.append(Ask(peer)), self._rank)
 
     # -- how they are found
@@ -57,7 +55,7 @@ class Neighbours:
         """An announcement, new or repeated."""
         name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
-        neighbour.instance, neighbour.announced = announcement.instance, True
+        neighbour.announced, neighbour.instance, neighbour.known_as = True, announcement.instance, announcement.known_as
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, len(addresses), now):
@@ -109,6 +107,13 @@ class Neighbours:
                 self._tell(place.neighbour, now)
         for peer, name in hosts.items():
             self.known(Known(Source.HOSTS, name, peer), now)
+
+    def recognise(self, identity_of: Callable[[str], str]) -> None:
+        """Contacts who are announced by another identity have that one from now on (discovery 5.3)."""
+        for before, neighbour in list(self._identities.items()):
+            if (identity := identity_of(before)) not in self._identities:
+                self._identities[identity] = self._identities.pop(before)
+                neighbour.identity = identity
 
     # -- whether they are there
 
@@ -183,9 +188,11 @@ class Neighbours:
         return [seen for each in self._all() if (seen := each.seen(now))]
 
     def called(self, name: str, now: float) -> list[Address]:
-        """Where those of that name are; where none is here, where they may be (discovery 4.1)."""
-        found = [called for each in self._all() if (called := each.called(name, now))]
-        return [peer for here, peer in found if here] or [peer for _, peer in found]
+        """Where those of that name are, for whom most speaks: where none is here, where they may be (discovery 4.1)."""
+        contacts = self._contacts(name)
+        found = [called for each in self._all() if (called := each.called(name, now, contacts))]
+        found.sort(key=lambda each: -each[0])
+        return [peer for speaks, peer in found if speaks == found[0][0]]
 
     def _all(self) -> list[Neighbour]:
         return list(dict.fromkeys(place.neighbour for place in self._places.values()))
@@ -214,29 +221,16 @@ class Neighbours:
         """As soon as it is its turn; `announced`: because of an announcement."""
         if place.askable and self.asks and not self._questions.pending(place.peer):
             unproven = place.heard is None and (announced or not place.known)
-            if not unproven or self._spends(place, now):
+            if not unproven or self._rounds.spend(place.peer[0], now, itself=place.announcer == place.peer[0]):
                 self._questions.put(place.peer, now)
-
-    def _spends(self, place: Place, now: float) -> bool:
-        """Whether its host may be asked because somebody announces it."""
-        key = place.peer[0], place.announcer == place.peer[0]
-        rounds = self._rounds.pop(key, None) or Allowance(1 / _KNOWN, _ROUNDS)
-        self._rounds[key] = rounds
-        if len(self._rounds) > _PLACES:
-            del self._rounds[next(iter(self._rounds))]
-        may = rounds.left(now)
-        rounds.spend(may)
-        return may
 
     def _hear(self, place: Place, name: str, now: float) -> None:
         place.name, place.heard, place.later, place.answered = name, now, _FRESH, True
-        for itself in (False, True):
-            self._rounds.pop((place.peer[0], itself), None)
+        self._rounds.forget(place.peer[0])
         for other in place.neighbour.places:  # where it was reported to be, it may be no longer
             if other.told and other is not place and other.heard is not None and now >= other.heard + PRESENCE_INTERVAL:
                 self._ask(other, now)
-        again = self._attended or not place.lasts
-        self._questions.rest(place.peer, now + self._patience(place) if again else None)
+        self._questions.rest(place.peer, now + self._patience(place) if self._attended or not place.lasts else None)
         if place.again:
             place.again = False
             self._ask(place, now)

@@ -102,6 +102,8 @@ class Announced:
     name: str
     addresses: list[Address]
     source: str = ""
+    known_as: str = ""
+    """The name of the contact of that identity."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from simp_daemon.peers.strangers import Allowance
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
 from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
@@ -16,7 +17,9 @@ _PAUSE: Final = 1 / 16
 """Seconds between questions; with those that may be asked at the same time, 20 in any second."""
 _BURST: Final = 4
 _REMEMBERED: Final = 1024
-"""Kinds and hosts whose last turn is remembered."""
+"""Kinds and hosts whose last turn is remembered, and hosts that don't answer."""
+_ROUNDS: Final = 16
+"""Of questions to a host that doesn't answer, at the same time."""
 
 
 @dataclass(slots=True)
@@ -110,3 +113,27 @@ class Questions:
             self._turns[each] = self._turn
         if len(self._turns) > _REMEMBERED:
             del self._turns[next(iter(self._turns))]
+
+
+class Rounds:
+    """Those of questions that hosts don't answer, and that only announcements are the reason for (discovery 3.5): so
+    many in a second. What a host announces itself is counted apart, so that nobody else uses it up.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._hosts: dict[tuple[str, bool], Allowance] = {}
+
+    def spend(self, host: str, now: float, *, itself: bool) -> bool:
+        """Whether that host may be asked once more."""
+        rounds = self._hosts.pop((host, itself), None) or Allowance(self._rate, _ROUNDS)
+        self._hosts[host, itself] = rounds
+        if len(self._hosts) > _REMEMBERED:
+            del self._hosts[next(iter(self._hosts))]
+        rounds.spend(may := rounds.left(now))
+        return may
+
+    def forget(self, host: str) -> None:
+        """It has answered."""
+        for itself in (False, True):
+            self._hosts.pop((host, itself), None)

@@ -96,11 +96,9 @@ TABLE = {
     "simp_daemon.peers.presence": Row("simp_proto.presence"),
     "simp_daemon.peers.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
-    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.timers"),
+    "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.strangers peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
-    "simp_daemon.neighbours": Row(
-        "simp_proto.address simp_proto.constants events neighbour occurrences questions peers.strangers"
-    ),
+    "simp_daemon.neighbours": Row("simp_proto.address simp_proto.constants events neighbour occurrences questions"),
     "simp_daemon.clients": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text "
         "events effects messages neighbours peers.strangers"
@@ -131,22 +129,23 @@ TABLE = {
     "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
     "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.announcement": Row(),
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
     "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise contacts database effects facts files identity log peers.means store",
+        "simp_proto.noise announcement contacts database effects facts files identity log peers.means store",
         "",
         "asyncio pathlib secrets time",
     ),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
-        "simp_proto.text gate links log occurrences",
+        "simp_proto.text announcement gate links log occurrences",
         "zeroconf",
         "asyncio logging",
     ),
     "simp_daemon.loop": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp core discovery disk effects events "
-        "files log occurrences profile transports",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp announcement core discovery disk "
+        "effects events files log occurrences profile transports",
         "uvloop",
         "asyncio pathlib",
     ),
@@ -197,7 +196,7 @@ TABLE = {
         "os pathlib",
     ),
     "simp_client.trust": Row(
-        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.identity simp_daemon.words selection view",
+        "simp_proto.address simp_proto.cli simp_daemon.contacts simp_daemon.words selection view",
         "click",
         "pathlib sys",
     ),

@@ -16,12 +16,15 @@ from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncServiceInfo
 
 from simp_daemon import discovery
+from simp_daemon.announcement import Announcement
+from simp_daemon.contacts import announced_as
 from simp_daemon.discovery import Discovery
+from simp_daemon.identity import read_identity
 from simp_daemon.links import networks
 from simp_daemon.loop import Daemon, new_loop
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
-from simp_proto.constants import SERVICE
+from simp_proto.constants import SERVICE, Framing
 from simp_proto.interfaces import Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of
 
@@ -59,6 +62,47 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
         runner.run(run())
 
 
+@pytest.mark.parametrize("framing", [None, Framing.HEADER])
+def test_a_daemon_with_keys_is_announced_by_their_id(tmp_path: Path, framing: Framing | None) -> None:
+    """discovery 1.2"""
+
+    async def run() -> None:
+        profile, home = Profile(tmp_path / "a", tmp_path / "hosts"), ("127.0.0.8", 0)
+        async with (
+            Daemon(home, 0, profile=profile, discovery=True, framing=framing),
+            Looking(new_identity(), "127.0.0.9") as alice,
+        ):
+            identity = profile.identity if framing else announced_as(*read_identity(tmp_path / "a").public)
+            told = await alice.found(identity, "")
+            info = AsyncServiceInfo(SERVICE, told.instance)
+            assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
+            assert info.decoded_properties == {"txtvers": "1", "v": "1" if framing else "1,2"}
+
+    run_in_time(run())
+
+
+def test_a_hidden_daemon_is_announced_anew_when_its_identity_changes() -> None:
+    """discovery 5.3"""
+
+    async def run() -> None:
+        ours = [new_identity(), new_identity()]
+        async with Looking(ours[0], "127.0.0.5") as bob, Looking(new_identity(), "127.0.0.6") as alice:
+            bob.discovery._own = Announcement(lambda: ours[0], "1,2", hidden=True)
+            bob.discovery.rename("bob")
+            await alice.found(ours[0], "")
+            last = ours.pop(0)
+            bob.discovery.rename("bob")
+            told = await alice.found(ours[0], "")
+            while last not in [each.identity for each in alice.withdrawn]:
+                await asyncio.sleep(0.1)
+            info = AsyncServiceInfo(SERVICE, told.instance)
+            assert info.load_from_cache(alice.discovery._zeroconf.zeroconf)
+            assert (info.decoded_properties, info.server) == ({"txtvers": "1"}, f"simp-{ours[0]}.local.")
+            assert not [each for each in alice.announced if each.name and each.identity in (last, ours[0])]
+
+    run_in_time(run())
+
+
 def test_hosts_are_read_again_when_a_client_says_something(tmp_path: Path) -> None:
     """discovery 2.3"""
 
@@ -94,7 +138,7 @@ class Looking:
     def __init__(self, identity: str, host: str) -> None:
         self.announced: list[Announced] = []
         self.withdrawn: list[Withdrawn] = []
-        self.discovery = Discovery(identity, (host, 7777), self._occurred)
+        self.discovery = Discovery(Announcement(lambda: identity), (host, 7777), self._occurred)
         self._news = asyncio.Event()
 
     def _occurred(self, occurrence: Occurrence) -> None:
@@ -264,7 +308,7 @@ def test_a_clash_is_tried_again_each_minute_and_all_else_is_looked_at_sooner(mon
     """discovery 1.5, 1.6"""
     outcomes = [NonUniqueNameException(), OSError("no multicast"), NonUniqueNameException(), None]
     patience: list[float] = []
-    looking = Discovery(new_identity(), ("127.0.0.5", 7777), lambda _: None)
+    looking = Discovery(Announcement(new_identity), ("127.0.0.5", 7777), lambda _: None)
 
     async def renew() -> None:
         if not outcomes:
@@ -286,7 +330,7 @@ def test_a_clash_is_tried_again_each_minute_and_all_else_is_looked_at_sooner(mon
 
 def test_an_announcement_is_short() -> None:
     """discovery 1.4"""
-    looking = Discovery(new_identity(), ("127.0.0.5", 7777), lambda _: None)
+    looking = Discovery(Announcement(new_identity), ("127.0.0.5", 7777), lambda _: None)
     looking._networks = []
     looking.rename("b" * 32)
     assert len(looking._record().text) < 400

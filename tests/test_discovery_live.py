@@ -1,6 +1,7 @@
 """Who finds whom on a network: daemons in network namespaces, and somebody who forges (discovery, client 4)."""
 
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -15,6 +16,8 @@ from zeroconf import const
 from zeroconf._dns import DNSAddress, DNSPointer, DNSRecord, DNSService, DNSText
 from zeroconf._protocol.outgoing import DNSOutgoing
 
+from simp_daemon.contacts import announced_as
+from simp_daemon.identity import read_identity
 from simp_proto.datagram import parse
 from tests.namespaces import Machine, Running, machines, needs_namespaces
 
@@ -74,8 +77,8 @@ def records_of(
 
 
 def identity_of(machine: Machine) -> str:
-    (path,) = machine.folder.glob("state/simp/*/identity")
-    return path.read_text().strip()
+    (path,) = machine.folder.glob("state/simp/*/identity.key")
+    return announced_as(*read_identity(path.parent).public)
 
 
 def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
@@ -88,6 +91,56 @@ def test_each_sees_the_other_within_two_seconds(three: list[Machine]) -> None:
     bob.hear(seen("alice", one.address), 10)
     alice.hear(seen("bob", other.address), 10)
     assert time.monotonic() - began < 2
+
+
+@contextmanager
+def capturing(machine: Machine) -> Iterator[Callable[[], list[bytes]]]:
+    """All frames that it sends and gets, when asked."""
+    with machine.inside():
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+    with wire:
+        wire.bind(("eth0", 3))
+        wire.setblocking(False)
+
+        def captured() -> list[bytes]:
+            frames = []
+            with suppress(BlockingIOError):
+                while True:
+                    frames.append(wire.recv(65_536))
+            return frames
+
+        yield captured
+
+
+def test_contacts_alone_see_who_is_at_a_hidden_daemon(three: list[Machine]) -> None:
+    """discovery 5.3"""
+    one, other, _ = three
+    with capturing(one) as captured:
+        hidden = one.daemon("--discovery", "contacts")
+        alice = one.attach("alice")
+        other.daemon()
+        bob = other.attach("bob")
+        bob.hear(seen("", one.address), 10)
+        alice.hear(seen("bob", other.address), 10)
+        bob.who()
+        names = [b"alice", identity_of(one).encode()]
+        frames = captured()
+        assert sum(b"_simp" in frame for frame in frames) > 4
+        assert sum(b"present" in frame for frame in frames) > 1
+        assert not [frame for frame in frames for name in names if name in frame]
+        assert any("contacts" in line for line in hidden.log)
+    alice.say("CONNECTING|bob")
+    bob.hear(r"CONNECTING\|alice\|.*", 5)
+    bob.say("CONNECTED|alice")
+    alice.hear(r"CONNECTED\|bob\|.*", 5)
+    alice.say("QUIT|")
+    bob.hear(r"QUIT\|alice", 10)
+    one.running[-1].process.send_signal(signal.SIGTERM)
+    one.running[-1].process.wait()
+    bob.hear(r"GONE\|.*", 10)
+    one.daemon("--discovery", "contacts")
+    one.attach("alice")
+    bob.hear(seen("alice", one.address), 10)
 
 
 def test_whoever_leaves_and_comes_back_is_seen_again_within_two_seconds(three: list[Machine]) -> None:
@@ -237,10 +290,10 @@ def test_a_copy_that_answers_makes_nobody_disappear(three: list[Machine]) -> Non
     other.daemon()
     other.attach("bob")
     alice.hear(seen("bob", other.address), 10)
-    (identity,) = other.folder.glob("state/simp/*/identity")
-    copy = forger.folder / identity.relative_to(other.folder)
-    copy.parent.mkdir(parents=True)
-    copy.write_text(identity.read_text())
+    (key,) = other.folder.glob("state/simp/*/identity.key")
+    copy = forger.folder / key.relative_to(other.folder)
+    copy.parent.mkdir(parents=True, mode=0o700)
+    shutil.copy(key, copy)
     copied = forger.daemon()
     forger.attach("bob")
     with pytest.raises(AssertionError, match="heard no GONE"):

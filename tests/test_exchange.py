@@ -8,12 +8,12 @@ from random import Random
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from simp_daemon.contacts import KeyChanged, Replaced, Trust, Trusted
+from simp_daemon.contacts import Contact, KeyChanged, Replaced, Trust, Trusted, announced_as, hidden_as
 from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
-from simp_daemon.facts import Pinned
-from simp_daemon.occurrences import Announced, DatagramReceived, Known
+from simp_daemon.facts import Ledger, Pinned
+from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known, Withdrawn
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
@@ -982,9 +982,9 @@ def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
     meet(town, alice, bob)
     exchange = mallory.core._endpoint
     assert isinstance(exchange, Exchange)
-    (pin,) = exchange._pins
+    (pin,) = exchange.pins
     pin.open = True
-    monkeypatch.setattr(exchange._pins, "prover", lambda *_, **__: pin)
+    monkeypatch.setattr(exchange.pins, "prover", lambda *_, **__: pin)
     bob.on = False
     del town.homes[mallory.address]
     mallory.address = bob.address
@@ -1282,9 +1282,9 @@ def test_somebody_on_the_way_ends_no_chat_by_answering_a_quiet_call(town: Town) 
     mallory = Home(town, "mallory", bob.address)
     exchange = mallory.core._endpoint
     assert isinstance(exchange, Exchange)
-    pin = exchange._pins.add(key(alice), alice.identity.signing_key, "alice")
+    pin = exchange.pins.add(key(alice), alice.identity.signing_key, "alice")
     pin.open = True
-    exchange._pins.prover = lambda *_, **__: pin  # type: ignore[method-assign]
+    exchange.pins.prover = lambda *_, **__: pin  # type: ignore[method-assign]
     alice.hear()
     alice.say("CHAT|are you there?")
     town.run(100)
@@ -1340,3 +1340,261 @@ def test_a_key_that_was_replaced_gets_nothing_delivered_that_never_went_out(town
     town.run(10)
     assert not any(line.startswith("CONNECTING") for line in alice.hear())
     assert "delivered" not in {fate for _, fate, _ in alice.kept(bob)}
+
+
+def move(town: Town, home: Home, host: str = "10.0.0.99") -> None:
+    """It is somewhere else from now on."""
+    del town.homes[home.address]
+    home.address = (host, 7777)
+    town.homes[home.address] = home
+
+
+def announce(to: Home, home: Home, *addresses: Address, name: str | None = None) -> None:
+    identity = announced_as(*home.identity.public)
+    name = home.name if name is None else name
+    to.handle(Announced(identity, f"{name} {identity}", name, list(addresses or [home.address])))
+
+
+def acquainted(town: Town, one: Home, other: Home) -> None:
+    meet(town, one, other)
+    one.say(f"QUIT|{other.name}")
+    town.run(1)
+    one.say("WHO|")
+    one.hear()
+
+
+@pytest.mark.parametrize("announced", ["", "everyone", "contacts"])
+def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, announced: str) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    move(town, bob)
+    town.lose = lambda sender, datagram: datagram.peer == alice.address and b" SIMP/2 " in datagram.data
+    alice.start()
+    bob.start()  # whose own calls don't get through
+    town.run(20)
+    if announced == "everyone":
+        announce(alice, bob)
+    elif announced:
+        announce_hidden(alice, bob, 0)
+    town.run(20)
+    alice.attach()
+    assert (f"CONNECTING|{at(bob)}" in alice.hear()) is bool(announced)
+    if announced:
+        alice.say("CONNECTED|bob", "CHAT|found you")
+        bob.attach()
+        bob.say("CONNECTED|alice")
+        town.run(1)
+        assert bob.hear()[-1] == "CHAT|alice|found you"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_contacts_that_call_each_other_quietly_meet_wherever_one_is_now(town: Town, seed: int) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    alice.random.seed(seed)
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    move(town, bob)
+    alice.start()
+    bob.start()
+    town.run(20)
+    alice.attach()
+    assert f"CONNECTING|{at(bob)}" in alice.hear()
+
+
+def test_nobody_is_called_quietly_where_nobody_answers(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    town.run(1)
+    for host in range(50, 60):
+        announce(alice, bob, (f"10.0.0.{host}", 7777))
+    town.run(30)
+    offers = {datagram.peer for _, datagram in town.sent if b" SIMP/2 " in datagram.data}
+    assert offers == {bob.address}
+
+
+def test_whoever_announces_the_identity_of_a_contact_without_its_key_changes_nothing(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    exchange = mallory.core._endpoint
+    assert isinstance(exchange, Exchange)
+    own = Contact(key(alice), alice.identity.signing_key, "alice", None, Trust.NEW, (), 0, (), None)
+    exchange._conversations.know(own, Ledger())
+    exchange.pins.prover = lambda *_, **__: exchange.pins.get(key(alice))  # type: ignore[method-assign]  # of any proof
+    announce(alice, bob, mallory.address)
+    town.run(40)
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+    reasons = [each.reason for each in alice.events if isinstance(each, Ignored)]
+    assert Reason.WRONG_KEY in reasons
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_contact_is_called_by_name_where_its_identity_is_announced(town: Town, there: bool) -> None:
+    alice, bob, other = town.home("alice"), town.home("bob"), town.home("other")
+    acquainted(town, alice, bob)
+    move(town, bob)
+    bob.on = there
+    other.detach()
+    other.name = "bob"
+    other.attach()
+    alice.handle(Announced("abcdefgh", "bob abcdefgh", "bob", [other.address]))
+    announce(alice, bob)
+    town.run(5)
+    alice.say("WHO|")
+    seen = {line.split("|")[2] for line in alice.hear() if line.startswith("SEEN|bob|")}
+    assert seen >= {one_line(other), one_line(bob)}
+    before = len(town.sent)
+    alice.say("CONNECTING|bob")
+    town.run(2)
+    assert {datagram.peer for _, datagram in town.sent[before:] if b" SIMP/2 " in datagram.data} == {bob.address}
+    if there:
+        bob.say("CONNECTED|alice")
+        town.run(1)
+        assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_whom_the_list_has_here_is_not_passed_over_for_an_announcement(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    acquainted(town, alice, bob)
+    alice.handle(HostsRead([(bob.address, "bob")]))
+    town.run(5)
+    alice.handle(Announced("abcdefgh", "bob abcdefgh", "bob", [("10.0.0.66", 7777)]))
+    announce(alice, bob, mallory.address)
+    town.run(5)
+    alice.hear()
+    alice.say("CONNECTING|bob")
+    town.run(1)
+    told = alice.hear()
+    assert told[0].startswith("ERROR|2 are called 'bob'") or any("RINGING" in line for line in told), told
+    assert "CONNECTING|" not in "".join(mallory.hear()[1:])
+
+
+def announce_hidden(to: Home, home: Home, hour: int) -> Announced:
+    identity = hidden_as(*home.identity.public, hour)
+    told = Announced(identity, identity, "", [home.address])
+    to.handle(told)
+    return told
+
+
+def test_a_hidden_contact_is_recognised_hour_by_hour(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    town.run(3600)
+    alice.hear()
+    hour = int(town.now) // 3600
+    told = announce_hidden(alice, bob, hour)
+    town.run(5)
+    assert [line for line in alice.hear() if "99" in line] == [f"SEEN|bob|{one_line(bob)}|announced|0"]
+    for _ in range(3):
+        town.run(3600)
+        hour, last = hour + 1, told
+        told = announce_hidden(alice, bob, hour)
+        alice.handle(Withdrawn(last.identity, last.instance))
+        town.run(1)
+        assert not [line for line in alice.hear() if one_line(bob) in line]
+    alice.say("CONNECTING|bob")
+    town.run(1)
+    bob.say("CONNECTED|alice")
+    town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|encrypted"
+
+
+def test_a_hidden_stranger_that_becomes_a_contact_stays_the_same_neighbour(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    alice.say("WHO|")
+    told = announce_hidden(alice, bob, 0)
+    town.run(5)
+    acquainted(town, alice, bob)
+    town.run(3600)
+    alice.hear()
+    announce_hidden(alice, bob, 1)
+    alice.handle(Withdrawn(told.identity, told.instance))
+    town.run(60)
+    assert alice.hear() == []
+    bob.crash()
+    alice.handle(Withdrawn(hidden_as(*bob.identity.public, 1), hidden_as(*bob.identity.public, 1)))
+    town.run(10)
+    assert [line for line in alice.hear() if line.startswith("GONE")] == [f"GONE|{at(bob)}"]
+
+
+@pytest.mark.parametrize(("late", "known"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_other_hours_are_recognised_as_far_as_clocks_differ(town: Town, late: int, known: bool) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    bob.on = False
+    town.run(4 * 3600)
+    announce_hidden(alice, bob, int(town.now) // 3600 + late)
+    town.run(5)
+    alice.hear()
+    alice.say("WHO|")
+    assert (f"SEEN|bob|{one_line(bob)}|announced|" in alice.hear()) is known
+
+
+def test_a_contact_that_was_met_elsewhere_is_told_nobody_and_knows_whose_daemon_it_is(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    acquainted(town, alice, bob)
+    move(town, bob)
+    move(town, alice, "10.0.0.98")
+    announce_hidden(alice, bob, int(town.now) // 3600)
+    town.run(5)
+    assert f"SEEN||{one_line(bob)}|announced|0|bob" in alice.hear()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_hidden_daemon_tells_strangers_no_name_until_its_person_speaks(town: Town, sealed: bool) -> None:
+    bob, carol = town.home("bob", hides=True), town.home("carol", sealed=sealed)
+    for asker, asked in ((carol, bob), (bob, carol)):
+        asker.handle(Announced("abcdefgh", "abcdefgh", "", [asked.address]))
+    town.run(5)
+    carol.say("WHO|", f"CONNECTING|{one_line(bob)}")
+    town.run(60)
+    fin = build(Datagram(Type.CONTROL, Control.FIN, 0, b"x", b"", Framing.HEADER))
+    bob.handle(DatagramReceived(fin, FOREIGN))
+    town.run(5)
+    told = [datagram for sender, datagram in town.sent if sender == bob.address]
+    assert {datagram.peer for datagram in told} == {carol.address, FOREIGN}
+    assert not any(b"bob" in datagram.data for datagram in told)
+    assert f"SEEN||{one_line(bob)}|announced|" in "".join(carol.hear())
+    bob.say("CONNECTED|carol")
+    town.run(1)
+    assert any(line.startswith("CONNECTED|bob") for line in carol.hear())
+
+
+def test_a_hidden_daemon_calls_quietly_without_a_name(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob", hides=True)
+    meet(town, alice, bob)
+    before = len(town.sent)
+    alice.crash()
+    town.run(300)
+    calls = [each for sender, each in town.sent[before:] if sender == bob.address and b" SIMP/2 " in each.data]
+    assert calls
+    alice.start()
+    town.run(30)
+    told = [datagram.data for sender, datagram in town.sent[before:] if sender == bob.address]
+    assert told
+    assert not any(b"bob" in data for data in told)
+    alice.attach()
+    assert f"CONNECTING|{at(bob)}" in alice.hear()
+
+
+def test_an_over_where_a_contact_is_only_announced_closes_nothing(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, bob)
+    bob.crash()
+    alice.crash()
+    alice.start()
+    announce(alice, bob, mallory.address)
+    town.run(40)
+    assert any(sender == mallory.address and parse(each.data).operation is Control.FIN for sender, each in town.sent)
+    (pin,) = alice.core._exchange.pins  # type: ignore[union-attr]
+    assert pin.open

@@ -85,6 +85,7 @@ def test_no_command_ends_with_a_bare_number() -> None:
         (["client", "nowhere"], ExitStatus.USAGE),
         (["daemon", "192.0.2.1"], ExitStatus.FAILURE),
         (["daemon", "nowhere"], ExitStatus.USAGE),
+        (["daemon", "--framing", "bare", "--discovery", "contacts"], ExitStatus.USAGE),
         (["daemon", "192.0.2.1:7777", "--port", "8888"], ExitStatus.USAGE),
         (["probe", "nowhere"], ExitStatus.USAGE),
         (["vectors", "none"], ExitStatus.USAGE),

@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "source": Source.CHAT,
     "security": Security.VERIFIED,
     "logged": True,
+    "identity": "k3v7q2xa",
 }
 
 

@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client.selection import whom
-from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Trust, Trusted
+from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Trust, Trusted, id_of
 from simp_daemon.facts import Pinned
-from simp_daemon.identity import Identity, id_of, read_identity
+from simp_daemon.identity import Identity, read_identity
 from simp_daemon.profile import state_directory
 from simp_daemon.store import Store
 from simp_daemon.words import words_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from simp_daemon.identity import Identity, id_of
+from simp_daemon.contacts import id_of
+from simp_daemon.identity import Identity
 from simp_daemon.words import words_of
 
 GOLDEN = tomllib.loads((Path(__file__).parent.parent / "spec" / "sealed.toml").read_text("utf-8"))

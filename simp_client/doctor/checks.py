@@ -206,7 +206,7 @@ def names(facts: Facts) -> Said:
         hosts = first.setdefault(each.identity, each.hosts)
         if not hosts & each.hosts:
             seen = f"the daemons at {min(hosts)} and {min(each.hosts)} have one identity: one is a copy, or a forgery"
-            return WARN, seen, "at the copy, delete the file identity in its state directory"
+            return WARN, seen, "at the copy, delete the files identity and identity.key in its state directory"
     here = Counter(name for name, _ in {(each.name, each.address) for each in facts.neighbours if each.here})
     if (number := here[facts.user]) and facts.user:
         others = "somebody else is" if number == 1 else f"{number} others are"

@@ -63,6 +63,8 @@ class Own:
     state: Callable[[bytes], frames.State]
     outlet: list[Send | CallNews]
     missed: list[Pin] = field(default_factory=list)
+    hides: bool = False
+    """Whether quiet calls, which anybody may answer, bear no name (discovery 5.3)."""
 
     def hello(self) -> Hello:
         """Who we are, in a handshake."""

@@ -77,7 +77,9 @@ def note_ringing(call: Call, happening: Happening) -> None:
 
 
 def doubt(call: Call, happening: Happening) -> None:
-    """notes the key, and waits for the right one (4.4)"""
+    """notes the key, and waits for the right one, unless somebody only announces the contact (4.4, 4.7)"""
+    if call.quiet and call.expected and call.peer != call.expected.address:
+        return
     call.other = happening.reading
     if call.doubted is None:
         call.doubted = happening.now + DOUBT

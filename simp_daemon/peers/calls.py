@@ -12,6 +12,7 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import KEY_SIZE, Framing
 from simp_proto.errors import LowOrderError, NotNowError
 from simp_proto.noise import KeyPair
+from simp_proto.printable import NOBODY
 from simp_proto.sealed.offer import COOKIE_SIZE, PROOF_SIZE, Offer
 
 OVER_CALLS: Final = 64
@@ -59,16 +60,27 @@ class Calls:
         ephemeral = KeyPair(self._own.random(KEY_SIZE))
         offer = Offer(bytes((quiet,)) + ephemeral.public, self._own.random(COOKIE_SIZE + PROOF_SIZE))
         framing = Framing.HEADER if header or pin else Framing.BARE
-        call = Call(self._own, peer, self._own.user(), offer, pin, now, ephemeral, framing)
+        user = NOBODY.encode("ascii") if quiet and self._own.hides else self._own.user()
+        call = Call(self._own, peer, user, offer, pin, now, ephemeral, framing)
         self.input(call, Input.CALL, Happening(now))
 
     def resume(self, contact: bytes, now: float) -> None:
-        """Calls a contact quietly, where it was reached last, if the conversation is open (simp2 4.7)."""
+        """Calls a contact quietly, where it was reached last and where it announces itself, if the conversation is open
+        (simp2 4.7).
+        """
         pin = self._own.pins.get(contact)
-        if pin is None or not pin.open or pin.barred or pin.address is None:
+        if pin is None or not pin.open or pin.barred:
             return
-        if not any(call.state in (*CALLING, State.ACCEPTING) for call in self.between(pin.address, pin)):
-            self.dial(pin.address, pin, now, quiet=True, header=True)
+        going = self.all(*CALLING, State.ACCEPTING)
+        if any(call.expected is pin and not call.quiet for call in going):
+            return
+        places = dict.fromkeys(filter(None, (pin.address, pin.found)))
+        for call in going:
+            if call.expected is pin and call.peer not in places:
+                self.input(call, Input.SUPERSEDED, Happening(now))
+        for peer in places:
+            if not any(call.peer == peer for call in going):
+                self.dial(peer, pin, now, quiet=True, header=True)
 
     def accept(self, call: Call, now: float) -> None:
         """Our person accepts the peer's call."""

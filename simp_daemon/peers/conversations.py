@@ -88,6 +88,13 @@ class Conversations:
         """Whether one has still something to say before it is over."""
         return any(each.ending for each in self._all.values())
 
+    def find(self, identity: str, peer: Address) -> list[bytes]:
+        """Whoever answers there announces itself by that identity: the keys of contacts to call quietly (spec 4.7)."""
+        pins = [pin for pin in self._pins if pin.identity == identity]
+        for pin in pins:
+            pin.found = peer
+        return [pin.key for pin in pins if not self._all[pin.key].live]
+
     def state(self, key: bytes) -> State:
         """Ours towards whoever has that key, for a session that begins."""
         conversation = self._all.get(key)
@@ -170,7 +177,7 @@ class Conversations:
             case call_news.CallOver(peer, name, why, contact, quiet):
                 if not quiet:
                     self._over(peer, name, why, contact)
-                elif contact and why is Why.FIN:
+                elif contact and why is Why.FIN and peer == self._all[contact].pin.address:
                     self._all[contact].end(now)
                     self.file(self._all[contact])
             case call_news.KeyChanged(peer, contact, key, hello, quiet):

@@ -10,13 +10,13 @@ from simp_daemon.events import AnsweredElsewhere, Event, Ignored, Reason
 from simp_daemon.peers.policy import OneChat, Policy
 from simp_daemon.peers.presence import Presence
 from simp_daemon.peers.record import Record
-from simp_daemon.peers.session import Session, rings
+from simp_daemon.peers.session import Session, answers_a_call
 from simp_daemon.peers.sessions import ENDING, Sessions
 from simp_daemon.peers.states import State
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_proto.address import Address, format_address
-from simp_proto.constants import KNOWN_PEERS, Control, Framing, Type
+from simp_proto.constants import KNOWN_PEERS, Control, Framing
 from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import AddressError, DatagramError, NotNowError
 from simp_proto.printable import NOBODY
@@ -44,7 +44,7 @@ class Endpoint:
     Feed it with `receive`, `handle_timer` and a person's wishes; after each, do what was put into `outlet`, in its
     order, and clear it; and call `handle_timer` at `get_timer`. `framing` is the one in which all calls are made, if
     one is; `policy` says how many chats there may be; `own` is where the daemon listens; `unanswered` gives the
-    calls of SIMP/2 that a stranger may have answered in SIMP/1.
+    calls of SIMP/2 that a stranger may have answered in SIMP/1; `hides` says who learns no name unasked.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Endpoint:
         own: Address | None = None,
         strangers: Strangers | None = None,
         unanswered: Callable[[Address], Iterable[Called]] = lambda _: (),
+        hides: Callable[[Address], bool] = lambda _: False,
     ) -> None:
         self.user: str | None = None
         """The person's name, 1 to 32 printable ASCII characters; `None` while none is there (spec 2.4)."""
@@ -63,7 +64,8 @@ class Endpoint:
         self._policy = policy or OneChat()
         self._sessions = Sessions(self.outlet)
         self._known: OrderedDict[Address, Framing] = OrderedDict()
-        self._presence = Presence(self.outlet, self._user)
+        self._hides = hides
+        self._presence = Presence(self.outlet, self.name)
         self._strangers = strangers or Strangers()
         self._unanswered = unanswered
         self._refused = 0
@@ -107,7 +109,7 @@ class Endpoint:
             self._sessions.file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))
-        if state is State.IDLE and _answers_a_call(datagram):
+        if state is State.IDLE and answers_a_call(datagram):
             self._name_elsewhere(peer)
         if ignored is Reason.SLOW_CLIENT:
             self._sessions.held[peer] = (data, here)
@@ -194,7 +196,7 @@ class Endpoint:
         if session is None:
             session = self._session(peer, self._framing or self._known.get(peer, Framing.BARE))
         self._policy.engage(session)
-        session.call(self._user(), now)
+        session.call(self.name(), now)
         self._sessions.file(session)
 
     def give_up(self, peer: Address) -> None:
@@ -224,7 +226,7 @@ class Endpoint:
         if displaced:
             self.quit(displaced.record.peer, now)
         self._policy.engage(session)
-        session.accept(self._user(), now)
+        session.accept(self.name(), now)
         self._sessions.file(session)
 
     def quit(self, peer: Address, now: float) -> None:
@@ -278,12 +280,13 @@ class Endpoint:
 
     # -- housekeeping
 
-    def _user(self) -> bytes:
-        return (self.user or NOBODY).encode("ascii")
+    def name(self, peer: Address | None = None) -> bytes:
+        """The person's in a datagram, unless it is hidden from that peer."""
+        return ((not (peer and self._hides(peer)) and self.user) or NOBODY).encode("ascii")
 
     def _session(self, peer: Address, framing: Framing) -> Session:
         learn = partial(self.learn, peer)
-        return Session(Record(peer, self._user(), framing, self._framing, StopAndWait(), self.outlet, learn))
+        return Session(Record(peer, self.name(peer), framing, self._framing, StopAndWait(), self.outlet, learn))
 
     def learn(self, peer: Address, framing: Framing) -> None:
         """Remembers what a peer speaks (spec 4.2)."""
@@ -291,10 +294,3 @@ class Endpoint:
         self._known.move_to_end(peer)
         if len(self._known) > KNOWN_PEERS:
             self._known.popitem(last=False)
-
-
-def _answers_a_call(datagram: Datagram) -> bool:
-    """Whether only a callee says that: a FIN or a plain ACK may belong to an earlier chat."""
-    if datagram.operation is Control.ACK:
-        return rings(datagram)
-    return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)

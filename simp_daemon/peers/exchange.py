@@ -12,7 +12,7 @@ from simp_daemon.contacts import Contact
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.call import Own
+from simp_daemon.peers.call import Own, State
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.clear import Clear
 from simp_daemon.peers.conversations import Conversations
@@ -28,7 +28,6 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, parse
 from simp_proto.errors import DatagramError, NotNowError, SealedError
-from simp_proto.printable import NOBODY
 from simp_proto.sealed.payloads import Record, begins_payload, read_payload, read_record
 
 _SYN: Final = bytes((Type.CONTROL, Control.SYN))
@@ -43,19 +42,19 @@ class Exchange:
         self._means = means
         self._own = own
         self._policy = OneChat(lambda: self._conversations.sealed, rings=not means.only_sealed)
-        self._pins = Pins(means.keys)
-        self._clear = Clear(means, self._pins)
-        self._conversations = Conversations(means, self._pins, self.outlet)
+        self.pins = Pins(means.keys, means.clock)
+        self._clear = Clear(means, self.pins)
+        self._conversations = Conversations(means, self.pins, self.outlet)
         self._news: list[Send | CallNews] = []
-        ours = means.keys, means.signing_key, self._pins, self._user, means.random, self._conversations.state
+        ours = means.keys, means.signing_key, self.pins, self._name, means.random, self._conversations.state
         strangers = Strangers()
-        self._board = Switchboard(Own(*ours, self._news), strangers)
-        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered)
+        self._board = Switchboard(Own(*ours, self._news, hides=means.hides), strangers)
+        self._endpoint = Endpoint(None, self._policy, own, strangers, self._board.unanswered, self._hides)
         self.learn, self.framing_of = self._endpoint.learn, self._endpoint.framing_of
 
     def start(self, now: float) -> None:
         """Goes on where the last run of the daemon ended."""
-        for pin in self._pins:
+        for pin in self.pins:
             self._board.resume(pin.key, now)
         self._follow(now)
 
@@ -74,7 +73,7 @@ class Exchange:
 
     def _is_sealed(self, peer: Address) -> bool:
         """Whether our person has something of SIMP/2 with whoever is there."""
-        conversation = self._pins.at(peer) and self._conversations.by_address(peer)
+        conversation = self.pins.at(peer) and self._conversations.by_address(peer)
         return bool(conversation) or self._conversations.called == peer or self._board.has(peer)
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
@@ -115,10 +114,15 @@ class Exchange:
 
     def ask(self, peer: Address, now: float) -> bool:
         live = any(each.session and each.session.peer == peer for each in self._conversations.live)
-        calls = self._board.has(peer) or self._board.concerns(peer)
-        asked = not (live or calls) and self._endpoint.ask(peer, now)
+        asked = not (live or self._board.has(peer, State.ENDING)) and self._endpoint.ask(peer, now)
         self._follow(now)
         return asked
+
+    def find(self, identity: str, peer: Address, now: float) -> None:
+        """Whoever answers there announces itself by that identity, which may be a contact's."""
+        for key in self._conversations.find(identity, peer):
+            self._board.resume(key, now)
+        self._follow(now)
 
     def fail(self, peer: Address, why: str, now: float) -> bool:
         ended = self._board.fail(peer, why, now) or self._endpoint.fail(peer, why, now)
@@ -269,11 +273,10 @@ class Exchange:
                     self.outlet.append(datagram)
                 case InTheClear() as call:
                     self._go_clear(call, now)
-                case Established() as established:
-                    self._endpoint.learn(established.peer, Framing.HEADER)
-                    self._endpoint.give_up(established.peer)
-                    self._conversations.happened(established, now)
                 case news:
+                    if isinstance(news, Established):
+                        self._endpoint.learn(news.peer, Framing.HEADER)
+                        self._endpoint.give_up(news.peer)
                     self._conversations.happened(news, now)
         while self._endpoint.outlet:
             self.outlet += self._clear.passed_on(self._endpoint.outlet.pop(0))
@@ -287,8 +290,11 @@ class Exchange:
             self.outlet.append(events.ErrorReceived(call.peer, "", words))
             self._endpoint.quit(call.peer, now)
 
-    def _user(self) -> bytes:
-        return (self.user or NOBODY).encode("ascii")
+    def _hides(self, peer: Address) -> bool:
+        return self._means.hides and not self.pins.at(peer)
+
+    def _name(self) -> bytes:
+        return self._endpoint.name()
 
 
 def _record(datagram: Datagram) -> Record | None:

@@ -26,6 +26,8 @@ class Means:
     """Whether SIMP/1 is refused (spec 9.5)."""
     logs_keys: bool = False
     """Whether somebody wants to read everything later (spec 10.2)."""
+    hides: bool = False
+    """Whether strangers are told no name (discovery 5.3)."""
 
     def token(self, message: int) -> str:
         """By which the store knows a message of ours, which no other run of the daemon has."""

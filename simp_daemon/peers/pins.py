@@ -1,15 +1,16 @@
 """Contacts as calls need them: whose keys are pinned, and who proves by a SYN to be one (simp2 1.2, 4.3, 9.1)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from simp_daemon.contacts import Trust
+from simp_daemon.contacts import HOUR, Trust, announced_as, hidden_as
 from simp_daemon.events import Security
 from simp_proto.address import Address
 from simp_proto.constants import KNOWN_PEERS
 from simp_proto.datagram import name_of
 from simp_proto.noise import KeyPair
+from simp_proto.printable import printable_name
 from simp_proto.sealed.offer import Offer, ring_key, ring_proof
 
 
@@ -28,11 +29,18 @@ class Pin:
     """The one of its calls."""
     address: Address | None = None
     """Where it was reached last."""
+    found: Address | None = None
+    """Where somebody answers who announces its identity (discovery 1.2), which anybody can."""
     open: bool = False
     """Whether the conversation is (simp2 1.3)."""
     taken: bool = True
     """Whether our person has taken the conversation up, if it is open."""
     trust: Trust = Trust.NEW
+
+    @property
+    def identity(self) -> str:
+        """By which its daemon announces itself."""
+        return announced_as(self.key, self.signing_key)
 
     @property
     def security(self) -> Security:
@@ -61,8 +69,12 @@ class Pin:
 class Pins:
     """All contacts of the owner of these `keys`. What is here is in the store as well, which puts it here."""
 
-    def __init__(self, keys: KeyPair) -> None:
+    def __init__(self, keys: KeyPair, clock: Callable[[], int] = lambda: 0) -> None:
+        """`clock` is on the wall, in milliseconds since 1970."""
         self._keys = keys
+        self._clock = clock
+        self._identities: dict[str, Pin] = {}
+        self._hour: int | None = None  # for which those are
         self._pins: dict[bytes, Pin] = {}
         self._reached: dict[Address, Pin] = {}
         self._named: dict[str, list[Pin]] = {}
@@ -74,7 +86,7 @@ class Pins:
         """Computes the ring keys, once. Raises `LowOrderError` for a key with which there was no handshake."""
         shared, own = self._keys.dh(key), self._keys.public
         pin = Pin(key, signing_key, name, ring_key(shared, own, key), ring_key(shared, key, own))
-        self._pins[key] = pin
+        self._pins[key], self._hour = pin, None
         self.rename(pin, name)
         return pin
 
@@ -86,7 +98,7 @@ class Pins:
 
     def remove(self, key: bytes) -> None:
         """It is no contact any more."""
-        pin = self._pins.pop(key)
+        pin, self._hour = self._pins.pop(key), None
         self._forget_name(pin)
         self._reached = {address: each for address, each in self._reached.items() if each is not pin}
 
@@ -118,6 +130,30 @@ class Pins:
     def named(self, name: str) -> list[Pin]:
         """The contacts that call themselves so, without regard to case."""
         return list(self._named.get(name.lower(), ()))
+
+    def recognise(self, identity: str) -> Pin | None:
+        """The contact whose daemon may be announced so, at about this hour (discovery 2.5)."""
+        hour = self._clock() // (1000 * HOUR)
+        if hour != self._hour:
+            hours = [each for each in (hour - 1, hour, hour + 1) if each >= 0]
+            hidden = {hidden_as(pin.key, pin.signing_key, each): pin for pin in self for each in hours}
+            self._identities, self._hour = hidden | {pin.identity: pin for pin in self}, hour
+        return self._identities.get(identity)
+
+    def canonical(self, identity: str) -> str:
+        """The one by which a contact announces itself to everyone, or that identity itself."""
+        pin = self.recognise(identity)
+        return pin.identity if pin else identity
+
+    def identities(self, name: str) -> list[str]:
+        """By which contacts with just that name announce themselves."""
+        return [pin.identity for pin in self if printable_name(pin.name) == name]
+
+    def lose(self, address: Address) -> None:
+        """Nobody answers there any more."""
+        for pin in self:
+            if pin.found == address:
+                pin.found = None
 
     def prover(self, user: bytes, offer: Offer, *, named: bool = False) -> Pin | None:
         """The contact that made that SYN, among all, or at a lower price among those that are `named` as in it."""

@@ -15,9 +15,9 @@ _PATIENCE: Final = PRESENCE_TRIES * PRESENCE_INTERVAL
 
 
 class Presence:
-    """Questions and answers go into `outlet`; `user` is the name that ours bear."""
+    """Questions and answers go into `outlet`; `user` is the name that ours bear, to that peer."""
 
-    def __init__(self, outlet: list[Send | Event], user: Callable[[], bytes]) -> None:
+    def __init__(self, outlet: list[Send | Event], user: Callable[[Address], bytes]) -> None:
         self._outlet = outlet
         self._user = user
         self._asked: dict[Address, float] = {}
@@ -33,13 +33,13 @@ class Presence:
         self._asked[peer] = now + _PATIENCE
         while not self.expects(oldest := next(iter(self._asked)), now):
             del self._asked[oldest]
-        self._outlet.append(Send(presence.question(self._user()), peer))
+        self._outlet.append(Send(presence.question(self._user(peer)), peer))
 
     def asks(self, datagram: Datagram, peer: Address, here: str | None) -> bool:
         """Whether that asks if we are there, which is answered, and changes nothing."""
         if not presence.is_question(datagram):
             return False
-        self._outlet.append(Send(presence.answer(datagram, self._user()), peer, here))
+        self._outlet.append(Send(presence.answer(datagram, self._user(peer)), peer, here))
         return True
 
     def tells(self, datagram: Datagram, peer: Address, now: float) -> bool:

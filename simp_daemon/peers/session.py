@@ -164,3 +164,10 @@ class Session:
 def rings(ack: Datagram) -> bool:
     """Whether an ACK is the sign of a SYN that rings (spec 4.3)."""
     return ack.payload == constants.RINGING and ack.framing is Framing.HEADER
+
+
+def answers_a_call(datagram: Datagram) -> bool:
+    """Whether only a callee says that: a FIN or a plain ACK may belong to an earlier chat."""
+    if datagram.operation is Control.ACK:
+        return rings(datagram)
+    return datagram.type is Type.CONTROL and datagram.operation in (Control.SYN_ACK, Control.ERR, Control.ERR_FIN)

@@ -106,7 +106,7 @@ class Switchboard:
         self._calls.dial(peer, pin, now, quiet=False, header=header)
 
     def resume(self, contact: bytes, now: float) -> None:
-        """Calls a contact quietly, where it was reached last, if the conversation is open (simp2 4.7)."""
+        """Calls a contact quietly, where it may be, if the conversation is open (simp2 4.7)."""
         self._calls.resume(contact, now)
 
     def accept(self, peer: Address, now: float) -> None:
@@ -142,9 +142,9 @@ class Switchboard:
         for call in self._calls.all(*CALLING, *CALLED):
             self._calls.input(call, Input.QUIT, Happening(now))
 
-    def has(self, peer: Address) -> bool:
-        """Whether a call to that peer, or a request of its, is going on."""
-        return any(call.peer == peer for call in self._calls.all(*CALLING, *CALLED))
+    def has(self, peer: Address, *also: State) -> bool:
+        """Whether a call of our person's to that peer, or a request of its, is going on, or is in another state."""
+        return any(call.peer == peer and not call.quiet for call in self._calls.all(*CALLING, *CALLED, *also))
 
     def concerns(self, peer: Address) -> bool:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""
@@ -190,8 +190,10 @@ class Switchboard:
         pin, message = new.expected, b""
         crossed = [call for call in self._calls.between(new.peer, pin) if call.state in CALLING]
         crossed = [call for call in crossed if call.expected in (None, pin)]
-        if crossed and crossed[0].offer.e < new.offer.e:
-            self._calls.input(crossed[0], Input.HIGHER_SYN, Happening(now))
+        reach = [call for call in crossed if call.peer == new.peer or call.state is not State.CALLING]
+        first = min(reach, key=lambda call: call.offer.e, default=new)
+        if first.offer.e < new.offer.e:
+            self._calls.input(first, Input.HIGHER_SYN, Happening(now))
             return Reason.CROSSED
         if crossed:
             what = Input.CROSSING_SYN

@@ -69,7 +69,7 @@ def discovery_option(help_text: str) -> Callable[[_Command], _Command]:
     """`--discovery`, which the environment can set for all commands."""
     return click.option(
         "--discovery",
-        type=click.Choice(["everyone", "off"]),
+        type=click.Choice(["everyone", "contacts", "off"]),
         default="everyone",
         show_default=True,
         envvar="SIMP_DISCOVERY",

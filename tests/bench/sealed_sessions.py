@@ -140,8 +140,8 @@ class Busy:
         """A session which both ends have agreed on."""
         peer = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7777)
         exchange, hello, state = self.exchange, Hello(0, bytes(32), b"%d" % number), State(1, NOTHING, 1, NOTHING)
-        pin = exchange._pins.add(key, hello.signing_key, str(number))
-        exchange._pins.reach(pin, peer)
+        pin = exchange.pins.add(key, hello.signing_key, str(number))
+        exchange.pins.reach(pin, peer)
         exchange._news.append(
             Established(
                 peer, None, key[-8:], key, hello, self.keys, (), b"%d" % number, True, state=state, round_trip=None
