@@ -35,7 +35,7 @@ _BURST: Final = 60
 """At the same time."""
 _SENTENCES: Final[dict[type[Event], str]] = {
     events.RequestReceived: "{who} calls",
-    events.Refused: "{who} called while a chat was on, and was told so",
+    events.Refused: "{who} called, and was refused",
     events.Rang: "the call to {who} rings",
     events.Unattended: "the call to {where} rings, but nobody is there",
     events.AnsweredElsewhere: "the call to {where} was answered from another address, {elsewhere}",

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
-
 _AGAIN: Final = 1.0
 """Seconds until the time is looked at again, if the disk takes nothing."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -36,16 +35,6 @@ _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Tap = Callable[[float, Address, Address, bytes], None]
 """Sees each datagram sent or received: the time in seconds, from, to, its bytes."""
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """A loop for daemons: uvloop's where that is installed, by the extra `fast`, else one that has `add_reader`."""
-    try:
-        import uvloop  # noqa: PLC0415  an optional extra
-    except ImportError:
-        return asyncio.SelectorEventLoop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 class StartError(SimpError):
@@ -94,20 +83,21 @@ class Daemon:
         self._log = EventLog()
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
-        self._handling = False
+        self._handling = True  # until there are rules
         self._urgent = False
         self._ending = False
         self._left, self._closed = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "Daemon":
         self._loop = asyncio.get_running_loop()
+        await self._listen()  # before anything is made: a port that is taken leaves nothing behind
         try:
             self._make_core()
-            await self._listen()
-        except BaseException:
-            if self._disk:
-                self._disk.close()
+        except StartError:
+            self._tcp.close()
+            self._datagrams.close()
             raise
+        self._handling = False
         if self._profile:
             for peer, framing, name in self._profile.chats:
                 self.handle(occurrences.Known(Source.CHAT, name, peer, framing))
@@ -123,9 +113,11 @@ class Daemon:
 
             try:
                 here, key_log = self._profile.directory, self._key_log
-                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._gather)
+                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._datagrams.gather, self._decided)
                 means = self._disk.means(only_sealed=self._only_sealed, hides=self._hidden)
             except StateError as error:
+                if self._disk:
+                    self._disk.close()
                 raise StartError(str(error)) from None
         perform = self._put if means else self._perform
         self._core = Core(perform, self.address, self._framing, asks=self._asks, means=means)
@@ -232,10 +224,6 @@ class Daemon:
         assert self._disk
         (self._perform if self._urgent else self._disk.put)(effect)
 
-    def _gather(self) -> None:
-        if not self._ending:
-            self._datagrams.gather()
-
     def _not_stored(self, why: str) -> None:
         """Our person hears why nothing goes on, before everything that waits."""
         self._urgent = True
@@ -278,10 +266,15 @@ class Daemon:
             self._core.handle(occurrences.HostsRead(hosts), self._now)  # before the line that asks
 
     def _read_contacts(self, *, now: bool) -> None:
-        """If a command has changed what is stored of them."""
+        """If a command has changed what is stored of them, before whatever rests on that."""
         contacts = self._disk.changed(now=now) if self._disk else ()
         if contacts:
             self._core.handle(occurrences.ContactsChanged(contacts), self._now)
+
+    def _decided(self) -> None:
+        """A second has passed in which perhaps nothing has occurred."""
+        if self._connections and self._disk and (contacts := self._disk.changed(now=True)):
+            self.handle(occurrences.ContactsChanged(contacts))
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""

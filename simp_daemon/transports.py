@@ -35,6 +35,16 @@ _UNREAD: Final = 1 << 20
 """Bytes that a client may leave unread before it is disconnected (spec 8.4)."""
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop for daemons: uvloop's where that is installed, by the extra `fast`, else one that has `add_reader`."""
+    try:
+        import uvloop  # noqa: PLC0415  an optional extra
+    except ImportError:
+        return asyncio.SelectorEventLoop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 class Datagrams:
     """UDP at that address. Raises `OSError` where it can't be had.
 

@@ -115,7 +115,7 @@ TABLE = {
     ),
     "simp_daemon.transports": Row(
         "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences log peers.strangers",
-        "",
+        "uvloop",
         "asyncio os select socket",
     ),
     "simp_daemon.profile": Row(
@@ -146,11 +146,11 @@ TABLE = {
     "simp_daemon.loop": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp announcement core discovery disk "
         "effects events files log occurrences profile transports",
-        "uvloop",
+        "",
         "asyncio pathlib",
     ),
     "simp_daemon.command": Row(
-        "simp_proto.constants simp_proto.cli log loop profile", "click", "asyncio logging pathlib signal"
+        "simp_proto.constants simp_proto.cli log loop profile transports", "click", "asyncio logging pathlib signal"
     ),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
@@ -221,7 +221,7 @@ TABLE = {
     "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder "
-        "simp_daemon.loop simp_daemon.profile api events",
+        "simp_daemon.loop simp_daemon.profile simp_daemon.transports api events",
         "click",
         "asyncio logging pathlib socket sys tempfile time",
     ),

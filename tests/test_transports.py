@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from simp_daemon.effects import Send
-from simp_daemon.loop import new_loop
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
-from simp_daemon.transports import _BATCH, _QUEUES, _UNSENT, ClientConnection, Datagrams
+from simp_daemon.transports import _BATCH, _QUEUES, _UNSENT, ClientConnection, Datagrams, new_loop
 from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
 

@@ -71,7 +71,7 @@ def refuse(record: Record, happening: Happening) -> None:
     syn = happening.heard
     record.speak(record.answer_framing(syn))
     record.outlet.append(events.Refused(record.peer, syn.name))
-    record.send(Control.ERR, syn.sequence, constants.BUSY.encode("ascii"))
+    record.send(Control.ERR, syn.sequence, record.refusal.encode("ascii"))
     record.send(Control.FIN, syn.sequence)
 
 

@@ -26,9 +26,9 @@ from simp_daemon.peers.strangers import Strangers
 from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Control, Framing, Operation, Type
-from simp_proto.datagram import Datagram, parse
-from simp_proto.errors import DatagramError, NotNowError, SealedError
-from simp_proto.sealed.payloads import Record, begins_payload, read_payload, read_record
+from simp_proto.datagram import parse
+from simp_proto.errors import DatagramError, NotNowError
+from simp_proto.sealed.payloads import Record, begins_payload, read_record, record_in
 
 _SYN: Final = bytes((Type.CONTROL, Control.SYN))
 """What each SYN begins with."""
@@ -94,7 +94,7 @@ class Exchange:
         if self._board.receive(datagram, peer, now, here):
             return True
         self._follow(now)
-        record = _record(datagram)
+        record = record_in(datagram)
         if record:
             self._read_record(datagram.operation, record, peer, now)
         return record is not None
@@ -295,12 +295,3 @@ class Exchange:
 
     def _name(self) -> bytes:
         return self._endpoint.name()
-
-
-def _record(datagram: Datagram) -> Record | None:
-    """One that isn't padded as ours are."""
-    try:
-        payload = read_payload(datagram)
-    except SealedError:
-        return None
-    return payload if isinstance(payload, Record) else None

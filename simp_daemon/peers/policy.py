@@ -6,17 +6,22 @@ from typing import Final, NamedTuple, Protocol
 from simp_daemon.peers.session import Session
 from simp_daemon.peers.states import State
 from simp_proto.address import format_address
+from simp_proto.constants import BUSY
 from simp_proto.errors import NotNowError
 
 _CALLING: Final = (State.CALLING, State.RINGING)
+ONLY_SEALED: Final = "this daemon takes no chats in the clear, only those of SIMP/2"
 _CHATTING: Final = (State.ACCEPTING, State.OPEN)
 
 
 class Policy(Protocol):
     """What an endpoint asks before a conversation goes on."""
 
+    refusal: str
+    """What a call that may not ring is told (spec 4.6)."""
+
     def may_ring(self, session: Session) -> bool:
-        """Whether a call of that peer may ring; it is told that we are busy otherwise (spec 4.6)."""
+        """Whether a call of that peer may ring."""
 
     def displaced_by(self, session: Session) -> Session | None:
         """The call that has to be cancelled before that peer's request can be accepted."""
@@ -39,6 +44,7 @@ class OneChat:
         """`rings` says whether any call of SIMP/1 may ring."""
         self._sealed = sealed
         self._rings = rings
+        self.refusal = BUSY if rings else ONLY_SEALED
         self._engaged: Session | None = None
 
     @property

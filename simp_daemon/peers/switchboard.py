@@ -39,6 +39,7 @@ class Switchboard:
         self._own = own
         self._door = Doorkeeper(own.pins, strangers, own.random)
         self._calls = Calls(own)
+        self.handle_timer, self.get_timer = self._calls.handle_timer, self._calls.get_timer
 
     # -- the network
 
@@ -71,14 +72,6 @@ class Switchboard:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
         calls = [call for call in self._calls.all(State.CALLING) if call.peer == peer and not call.quiet]
         return bool(calls) and not self._calls.input(calls[0], Input.UNREACHABLE, Happening(now, why=why))
-
-    def handle_timer(self, now: float) -> None:
-        """Does what is due. Early or repeated calls do nothing."""
-        self._calls.handle_timer(now)
-
-    def get_timer(self) -> float | None:
-        """When `handle_timer` will next have something to do; changes nothing."""
-        return self._calls.get_timer()
 
     # -- our person, and sessions
 
@@ -188,8 +181,8 @@ class Switchboard:
     def _read_first_syn(self, new: Call, before: list[Call], now: float) -> Reason | None:
         """It has a good cookie. It takes the place of what came `before` from the same peer or contact."""
         pin, message = new.expected, b""
-        crossed = [call for call in self._calls.between(new.peer, pin) if call.state in CALLING]
-        crossed = [call for call in crossed if call.expected in (None, pin)]
+        crossed = [each for each in self._calls.between(new.peer, pin) if each.state in CALLING]
+        crossed = [each for each in crossed if each.expected in (None, pin)]
         reach = [call for call in crossed if call.peer == new.peer or call.state is not State.CALLING]
         first = min(reach, key=lambda call: call.offer.e, default=new)
         if first.offer.e < new.offer.e:

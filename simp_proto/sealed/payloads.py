@@ -193,6 +193,15 @@ def read_record(data: bytes) -> tuple[Operation, Record] | None:
     return found[0], Record(session, counter, data[_RECORD_AT + _RECORD_START.size :])
 
 
+def record_in(datagram: Datagram) -> Record | None:
+    """The record that is all of a datagram's payload, however it is padded."""
+    try:
+        payload = read_payload(datagram)
+    except SealedError:
+        return None
+    return payload if isinstance(payload, Record) else None
+
+
 @cache
 def _heads() -> dict[bytes, tuple[Operation, int]]:
     """What the datagrams of padded records begin with: the operation, and how many bytes they have."""

@@ -15,6 +15,8 @@ from tests.bench.figures import TEXT, Effort, Figure
 class ManyChats:
     """A policy with room for any number of chats."""
 
+    refusal = ""
+
     def may_ring(self, session: Session) -> bool:
         return True
 
