@@ -32,4 +32,4 @@ def _ip(host: str) -> IPv4Address | IPv6Address:
 def came_from_link(host: str, here: list[Network]) -> bool:
     """Whether what that host has sent may have come from one of these networks: nothing routes what is link-local."""
     ip = _ip(host)
-    return ip.is_link_local or any(ip in each.network for each in here)
+    return (ip.version == 6 and ip.is_link_local) or any(ip in each.network for each in here)

@@ -41,12 +41,11 @@ class Neighbour:
         """Where whoever has that name is, and how much speaks for it; `None` where that is nobody. `contacts` are the
         identities of those whom our person knows by that name.
 
-        1 for somebody here; 2 for a contact's identity, and for somebody here whom the person's list has by that name.
+        1 for somebody here; 2 for a contact's identity, and for whoever has that name in the person's own list.
         Whoever announces a listed address as well as their own doesn't get that person's calls.
         """
         named = [each for each in self.places if name in each.known.values()]
-        listed = [each for each in named if contacts and each.known.get(Source.HOSTS) == name]
-        found = [(each.here * (1 + (each in listed)), each.peer) for each in named]
+        found = [(2 if each.known.get(Source.HOSTS) == name else int(each.here), each.peer) for each in named]
         seen = self.seen(now)
         if seen and (self.identity in contacts or seen.name == name):
             found.append((2 if self.identity in contacts else int(seen.seconds is not None), seen.peer))

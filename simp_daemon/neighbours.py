@@ -58,7 +58,7 @@ class Neighbours:
         neighbour.announced, neighbour.instance, neighbour.known_as = True, announcement.instance, announcement.known_as
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
-            if place is not None and self._claim(place, neighbour, len(addresses), now):
+            if place is not None and self._claim(place, neighbour, announcement.source, now):
                 place.askable = True
                 place.announce(announcement.source)
                 if place.name != name:  # an answer that is on its way may be an earlier one
@@ -256,13 +256,13 @@ class Neighbours:
 
     # -- whose a place is
 
-    def _claim(self, place: Place, neighbour: Neighbour, claims: int, now: float) -> bool:
-        """Whether it is that neighbour's now. Where a daemon is, it stays with whoever was announced there before and
-        claims no more places: whoever adds another's to its own doesn't stand in for them (discovery 5.2).
+    def _claim(self, place: Place, neighbour: Neighbour, source: str, now: float) -> bool:
+        """Whether it is that neighbour's now. Where a daemon is, it stays with whoever was announced there before,
+        unless its own host says otherwise: whoever adds another's place to its own stands in for nobody (5.2).
         """
         holder = place.neighbour
         if holder is not neighbour:
-            if holder.announced and place.heard is not None and len(holder.places) <= claims:
+            if holder.identity and place.heard is not None and source != place.peer[0]:
                 return False
             place.move(neighbour)
             self._tell(holder, now)

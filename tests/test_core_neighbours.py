@@ -717,13 +717,13 @@ def test_a_list_begins_no_round_again() -> None:
     assert [at for at, _ in core.asked] == [0, 1, 2]
 
 
-def test_an_alias_leads_to_where_its_person_is() -> None:
+def test_an_alias_leads_to_its_address_whatever_is_announced() -> None:
     core = Core()
     core.answering[CAROL] = b"boss"
     core.do(HostsRead([(BOB, "boss")]))
     core.do(Announced(ID, f"boss {ID}", "boss", [BOB, CAROL]))
     core.say("CONNECTING|boss")
-    assert core.sent == [("SYN", CAROL)]
+    assert core.sent == [("SYN", BOB)]
 
 
 def test_whoever_was_here_by_another_address_is_told_gone_when_it_turns_out_to_be_the_same() -> None:

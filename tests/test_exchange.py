@@ -552,12 +552,34 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     town.homes[carol.address] = carol
     alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
     town.run(1)
-    alice.say("CONNECTING|carol")
-    town.run(1)
-    carol.say("CONNECTED|alice")
-    town.run(1)
+    for _ in range(2):
+        alice.say("CONNECTING|carol")
+        town.run(1)
+        carol.say("CONNECTED|alice")
+        town.run(15)
     heard = alice.hear()
-    assert heard[-1] == f"SECURED|{at(carol)}|encrypted", heard
+    assert "ERROR|carol is where bob was: nothing was said; call again, if you mean carol" in heard
+    assert heard[-1] == f"SECURED|{at(carol)}|encrypted"
+    assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
+
+
+def test_whoever_is_called_by_another_name_at_a_contact_s_address_must_be_that_contact(town: Town) -> None:
+    """As the person's own list may call them."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.handle(HostsRead([(bob.address, "boss")]))
+    del town.homes[bob.address]
+    mallory = Home(town, "mallory", bob.address)
+    alice.hear()
+    alice.say("CONNECTING|boss")
+    town.run(1)
+    mallory.say("CONNECTED|alice")
+    town.run(15)
+    heard = alice.hear()
+    assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
+    assert any("in bob's place has another key" in line for line in heard)
 
 
 def test_a_key_log_opens_a_chat_and_is_told(town: Town) -> None:

@@ -26,9 +26,11 @@ class World:
         self.asked: list[tuple[float, Address]] = []
         self.now = 0.0
 
-    def announce(self, identity: str = ID, name: str = "bob", *addresses: Address, record: str = "") -> list[str]:
+    def announce(
+        self, identity: str = ID, name: str = "bob", *addresses: Address, record: str = "", source: str = ""
+    ) -> list[str]:
         record = record or f"{name} {identity}"
-        self.neighbours.announced(Announced(identity, record, name, list(addresses) or [BOB]), self.now)
+        self.neighbours.announced(Announced(identity, record, name, list(addresses) or [BOB], source), self.now)
         return self.told()
 
     def told(self) -> list[str]:
@@ -521,7 +523,7 @@ def test_whoever_adds_another_s_address_to_its_own_doesn_t_stand_in_for_them() -
     world = World(bob=(BOB,), eve=(CAROL,))
     world.announce(OTHER_ID, "bob", CAROL, BOB)
     world.wait(5.0)
-    world.announce(ID, "bob", BOB)
+    world.announce(ID, "bob", BOB, source=BOB[0])
     world.wait(5.0)
     assert world.neighbours.called("bob", world.now) == [BOB]
     world.announce(OTHER_ID, "bob", CAROL, BOB)
@@ -628,3 +630,20 @@ def test_whoever_has_answered_is_looked_for_as_long_as_it_is_announced() -> None
     world.wait(10_000.0)
     world.answering = {BOB: "bob"}
     assert [each.partition(" ")[2] for each in world.wait(310.0)] == ["seen bob 192.0.2.2 announced"]
+
+
+@pytest.mark.parametrize("inflated", [False, True])
+def test_a_goodbye_that_is_made_up_lets_nobody_take_a_place(inflated: bool) -> None:
+    eve, nobody = ("192.0.2.9", 7777), ("192.0.2.10", 7777)
+    world = World(bob=(BOB,), eve=(eve,))
+    world.announce(ID, "bob", BOB, source=BOB[0])
+    world.wait(5.0)
+    world.announce(OTHER_ID, "eve", eve, source=eve[0])
+    world.wait(5.0)
+    if inflated:
+        world.announce(ID, "bob", BOB, eve, nobody, source=eve[0])
+    else:
+        world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+    world.announce(OTHER_ID, "eve", eve, BOB, source=eve[0])
+    world.wait(30.0)
+    assert world.neighbours.called("bob", world.now) == [BOB]

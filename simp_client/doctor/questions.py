@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
@@ -111,7 +112,8 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
                         records[source, sockets[udp].partition("%")[2]] += found
     said = [(source, each) for (source, interface), told in records.items() for each in _announcements(told, interface)]
     # What one machine says of another proves nothing.
-    return echoes, {source for source, _ in records}, frozenset(each for source, each in said if source in each.hosts)
+    own = frozenset(replace(each, hosts=frozenset((source,))) for source, each in said if source in each.hosts)
+    return echoes, {source for source, _ in records}, own
 
 
 def _at_group(host: str, stack: ExitStack) -> socket.socket | None:

@@ -35,6 +35,7 @@ class Conversations:
         self._timers: Timers[bytes] = Timers()
         self._chat: Conversation | None = None
         self._calling: tuple[Address, bytes | None, str] | None = None
+        self._said = ""
         for contact, ledger in means.contacts:
             self.know(contact, ledger)
 
@@ -109,9 +110,6 @@ class Conversations:
         named, there = self._pins.named(name) if name else [], self._pins.at(peer)
         if len(named) > 1 and there not in named:
             raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
-        if name and there not in named:  # somebody else has the address now
-            self._pins.release(peer)
-            there = None
         return named[0] if len(named) == 1 else there
 
     # -- what happens to them
@@ -131,9 +129,11 @@ class Conversations:
             self._pins.rename(pin, f"{contact.name} (replaced)")
         return self._all[contact.key]
 
-    def call(self, peer: Address, key: bytes | None, name: str) -> None:
-        """Our person has called, or accepted, whoever is there: that contact, if one; the chat follows."""
-        self._calling = peer, key, name
+    def call(self, peer: Address, key: bytes | None, name: str, said: str = "") -> None:
+        """Our person has called, or accepted, whoever is there: that contact, if one; the chat follows. `said` is the
+        name by which it was called, if by one.
+        """
+        self._calling, self._said = (peer, key, name), said
 
     def give_up_call(self) -> None:
         """The call of our person is no longer one of SIMP/2."""
@@ -224,6 +224,9 @@ class Conversations:
             self._pins.reach(known, peer)
             pin.address = None  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
+        elif not quiet and self._said.lower() not in ("", pin.name.lower()) and other.name == self._said:
+            self._pins.release(peer)
+            words = f"{other.name} is where {pin.name} was: nothing was said; call again, if you mean {other.name}"
         elif quiet:
             words = f"somebody with another key answers in {pin.name}'s place: nothing is said there"
         else:

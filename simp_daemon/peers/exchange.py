@@ -166,7 +166,7 @@ class Exchange:
             self._policy.check()
             self._board.call(peer, now, pin.key if pin else None, header=self.framing_of(peer) is Framing.HEADER)
             self._endpoint.give_up(peer)
-            self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer))
+            self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer), name)
         self._follow(now)
 
     def expects_another(self, peer: Address, name: str) -> bool:
