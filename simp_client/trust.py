@@ -29,6 +29,7 @@ from simp_proto.cli.output import WRONG, echo
 
 if TYPE_CHECKING:
     from simp_daemon.contacts import Contact
+    from simp_daemon.facts import Pinned
 
 _NAME: Final = 32
 """Columns of a name that are shown."""
@@ -186,15 +187,15 @@ def _agreed(question: str) -> bool:
 @click.argument("key_id", metavar="ID")
 @profile_options
 def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
-    """Say which key NAME has, a contact's name or id, where another one than before has answered.
+    """Say which key NAME has, a contact's name or id, where another one than before has answered or called.
 
-    Until then, nothing is shown or sent. ID is what simp identity shows at NAME's: ask NAME for it, on the telephone or
-    side by side. If somebody with that key has answered in NAME's place, it is NAME's key from now on, and words are to
-    be compared again; what waited for the old key is undelivered. If ID is that of the old key, that key stays, and
-    whoever else answered is forgotten.
+    ID is what simp identity shows at NAME's: ask NAME for it, on the telephone or side by side. If somebody with that
+    key has answered in NAME's place, or is another contact, it is NAME's key from now on, and words are to be compared
+    again; what waited for the old key is undelivered. If ID is that of the old key, that key stays, and whoever else
+    answered is forgotten. Until then, nothing is shown or sent where somebody else has answered.
 
-    Exit status: 0 when that key is NAME's now; 1 when nobody with it has answered, when NAME's key hasn't changed, when
-    NAME is no contact, or two, or is blocked; 2 when ID is too short.
+    Exit status: 0 when that key is NAME's now; 1 when nobody with it has answered or called, when NAME has it already,
+    when NAME is no contact, or two, or is blocked; 2 when ID is too short.
 
     \b
     Examples:
@@ -210,15 +211,24 @@ def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
         contact = whom(store, name)
         _not(contact, Trust.BLOCKED)
         who = shown(contact)
-        if contact.trust is not Trust.CHANGED:
-            raise click.ClickException(f"nothing is stopped: no other key than {who}'s has answered where {who} was")
-        found = [each for each in contact.others if id_of(each.key, each.signing_key).startswith(key_id.lower())]
+        stopped = contact.trust is Trust.CHANGED
+        others = contact.others if stopped else [_as_found(each) for each in known(store)]
+        found = [each for each in others if id_of(each.key, each.signing_key).startswith(key_id.lower())]
         change: Change
         if contact_id(contact).startswith(key_id.lower()):
+            if not stopped:
+                raise click.ClickException(f"{who} has that key already")
             change, told = Trusted(contact.key, contact.trust, Trust.NEW), f"{who} keeps the key that you know."
         elif found:
+            if not stopped:
+                _not(whom(store, key_id), Trust.CHANGED, Trust.BLOCKED)
             change = Replaced(contact.key, found[-1])
             told = f"{who} has that key now. To be sure that nobody is in between: simp verify {key_id.lower()}"
+        elif not stopped:
+            raise click.ClickException(
+                f"nobody with that id has answered where {who} was, or has chatted with you. If {who} has a new key, "
+                f"chat with {who} first, whoever calls; then try again. Nothing is changed"
+            )
         else:
             raise click.ClickException(
                 f"whoever answered for {who} has another id. If it is mistyped, try again; if not, somebody else is "
@@ -259,6 +269,12 @@ def block(name: str, undo: bool, ip: str | None, state: Path | None) -> None:
         else:
             told = "isn't blocked."
     click.echo(f"{shown(contact)} {told}")
+
+
+def _as_found(contact: "Contact") -> "Pinned":
+    from simp_daemon.facts import Pinned
+
+    return Pinned(contact.key, contact.signing_key, contact.name, contact.addresses[0])
 
 
 def _not(contact: "Contact", *stopped: str) -> None:

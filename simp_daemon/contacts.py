@@ -66,7 +66,7 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Our person says that a changed contact has the keys `other` from now on, which were found there (spec 9.4)."""
+    """Our person says that a contact has the keys `other` from now on: found there, or another contact's (spec 9.4)."""
 
     key: bytes
     other: Pinned

@@ -330,7 +330,31 @@ def test_no_other_id_lifts_the_stop(home: Path) -> None:
         assert id_of_(EVE)[:8] not in told.replace(given_id, "")
     assert contacts(home)[BOB.key].trust is Trust.CHANGED
     assert "bob's key has changed" in simp("verify", "bob", "--yes", status=1).stderr
-    assert "nothing is stopped" in simp("trust", "carol", id_of_(EVE), status=1).stderr
+    assert "has answered where carol was" in simp("trust", "carol", id_of_(EVE), status=1).stderr
+
+
+def test_a_contact_with_new_keys_who_calls_first_takes_the_old_one_s_place(home: Path) -> None:
+    """Nobody has answered where bob was: the new machine has called, and is another contact of that name."""
+    new = replace(EVE, address=("192.0.2.9", 7777))
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), new)
+    assert id_of_(EVE) in simp("trust", "bob", id_of_(EVE), status=1).stderr
+    told = simp("trust", id_of_(BOB), id_of_(EVE)[:16]).stdout
+    assert told == f"bob has that key now. To be sure that nobody is in between: simp verify {id_of_(EVE)[:16]}\n"
+    there = contacts(home)
+    assert (there[BOB.key].replaced_by, there[EVE.key].trust) == (EVE.key, Trust.NEW)
+    (line,) = simp("contacts").stdout.splitlines()
+    assert (id_of_(EVE)[:16] in line, "192.0.2.9:7777" in line) == (True, True)
+
+
+def test_what_says_no_other_key_decides_nothing_and_is_told_with_what_to_do(home: Path) -> None:
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), CAROL)
+    assert "bob has that key already" in simp("trust", "bob", id_of_(BOB), status=1).stderr
+    told = simp("trust", "bob", id_of_(EVE), status=1).stderr
+    assert "nobody with that id has answered where bob was, or has chatted with you" in told
+    assert "chat with bob" in told
+    simp("block", "carol")
+    assert "carol is blocked" in simp("trust", "bob", id_of_(CAROL), status=1).stderr
+    assert contacts(home)[BOB.key].trust is Trust.VERIFIED
 
 
 # -- blocked
