@@ -30,6 +30,7 @@ from simp_proto.cli.output import WRONG, echo
 if TYPE_CHECKING:
     from simp_daemon.contacts import Contact
     from simp_daemon.facts import Pinned
+    from simp_daemon.store import Store
 
 _NAME: Final = 32
 """Columns of a name that are shown."""
@@ -135,7 +136,7 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
 
     It shows two lines of six words, one for you and one for the other person, who sees the same two lines in the same
     order. Read them to each other, on the telephone or side by side, but not in the chat that they are to check. All
-    twelve have to be the same. Chats with NAME are marked as verified then.
+    twelve have to be the same. Chats with NAME are marked as verified then; where you answer n, no longer.
 
     Exit status: 0 when NAME is verified; 1 when you say that the words differ, or don't say that they agree, when NAME
     is no contact, or two, or has a changed key, or is blocked.
@@ -153,12 +154,8 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
         _not(contact, Trust.CHANGED, Trust.BLOCKED)
         if not yes:
             _show_words(own_keys(directory), contact)
-            if not _agreed("Do they match?"):
-                click.echo(
-                    f"{shown(contact)} isn't verified by this. Where the words differ, somebody may be in between: "
-                    f"simp block {short_id(contact)} keeps that key out.",
-                    err=True,
-                )
+            if (agreed := _agreed("Do they match?")) is not True:
+                _not_verified(store, contact, differ=agreed is False)
                 sys.exit(ExitStatus.FAILURE)
         store.commit([Trusted(contact.key, contact.trust, Trust.VERIFIED)])
     click.echo(f"{shown(contact)} is verified.")
@@ -176,10 +173,28 @@ def _show_words(own: tuple[bytes, bytes], contact: "Contact") -> None:
     click.echo()
 
 
-def _agreed(question: str) -> bool:
+def _agreed(question: str) -> bool | None:
+    """`None` for whoever says neither."""
     click.echo(f"{question} [y/N] ", nl=False)
     answer = sys.stdin.buffer.readline() if sys.stdin else b""
-    return answer.strip().lower() in (b"y", b"yes")
+    return {b"y": True, b"yes": True, b"n": False, b"no": False}.get(answer.strip().lower())
+
+
+def _not_verified(store: "Store", contact: "Contact", *, differ: bool) -> None:
+    """Words that `differ` take back what was said of them before; without an answer, nothing changes."""
+    from simp_daemon.contacts import Trust, Trusted
+
+    was = contact.trust is Trust.VERIFIED
+    if was and not differ:
+        click.echo(f"{shown(contact)} stays verified: you didn't say that the words differ (n).", err=True)
+        return
+    if was:
+        store.commit([Trusted(contact.key, contact.trust, Trust.NEW)])
+    click.echo(
+        f"{shown(contact)} isn't verified {'any more' if was else 'by this'}. Where the words differ, somebody may be "
+        f"in between: simp block {short_id(contact)} keeps that key out. Compare once more, by another way.",
+        err=True,
+    )
 
 
 @click.command()
@@ -258,7 +273,7 @@ def block(name: str, undo: bool, ip: str | None, state: Path | None) -> None:
     from simp_daemon.contacts import Trust, Trusted
 
     with opened(profile(ip, state)) as store:
-        contact = whom(store, name)
+        contact = whom(store, name, but=lambda each: (each.trust is Trust.BLOCKED) != undo)
         free = Trust.CHANGED if contact.others else Trust.NEW
         if not undo:
             told = f"is blocked. To take it back: simp block --undo {short_id(contact)}"

@@ -138,6 +138,8 @@ class Contact:
     """Who answered in its place, latest last, while the key is changed."""
     replaced_by: bytes | None
     """The X25519 key that this person has now: what was said before is history."""
+    names: tuple[str, ...] = ()
+    """The last few that it called itself, latest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from simp_daemon.ledgers import Ledgers
 from simp_proto.address import Address
 
 ADDRESSES: Final = 8
-"""Of a contact, that are loaded."""
+"""Of a contact, and as many names, that are loaded."""
 
 
 class OvertakenError(StoreError):
@@ -219,6 +219,7 @@ class Store:
                     seen,
                     self._others(id_),
                     new_key,
+                    self._names(id_),
                 )
                 for id_, key, signing_key, name, nickname, trust, seen, new_key in rows
             ]
@@ -237,6 +238,10 @@ class Store:
             "SELECT host, port FROM address WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES
         )
         return tuple((host, port) for host, port in rows)
+
+    def _names(self, contact: int) -> tuple[str, ...]:
+        rows = self._run("SELECT name FROM name_heard WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES)
+        return tuple(name for (name,) in rows)
 
     def _others(self, contact: int) -> tuple[Pinned, ...]:
         rows = self._run(

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client.selection import whom
-from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Trust, Trusted
+from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Reached, Trust, Trusted
 from simp_daemon.facts import Pinned
 from simp_daemon.identity import Identity, id_of, read_identity
 from simp_daemon.profile import state_directory
@@ -130,6 +130,31 @@ def test_one_name_of_two_is_told_with_both_ids_and_decides_nothing(home: Path) -
         assert id_of_(BOB) in told
         assert id_of_(CAROL) in told
     assert {each.trust for each in contacts(home).values()} == {Trust.NEW}
+
+
+def test_an_earlier_name_still_means_a_contact_and_is_told(home: Path) -> None:
+    """A script that connects under another name renames its person."""
+    commit(home, BOB, Reached(BOB.key, "reporter", BOB.address))
+    done = simp("verify", "Bob", "--yes")
+    assert done.stdout == "reporter is verified.\n"
+    assert done.stderr == f"reporter ({id_of_(BOB)[:16]}) was called 'Bob' before.\n"
+    assert simp("verify", "reporter", "--yes").stderr == ""
+    commit(home, EVE)  # and now calls itself so
+    told = simp("verify", "bob", "--yes", status=1).stderr
+    assert f"{id_of_(BOB)}  reporter, called so before" in told
+    assert f"{id_of_(EVE)}  bob" in told
+
+
+def test_blocked_or_not_is_enough_to_tell_whom_a_block_means(home: Path) -> None:
+    commit(home, BOB, EVE)
+    simp("block", id_of_(EVE))
+    assert "may mean 2 contacts" in simp("verify", "bob", "--yes", status=1).stderr
+    simp("block", "--undo", "bob")
+    assert {each.trust for each in contacts(home).values()} == {Trust.NEW}
+    simp("block", id_of_(EVE))
+    simp("block", "bob")
+    assert {each.trust for each in contacts(home).values()} == {Trust.BLOCKED}
+    assert "may mean 2 contacts" in simp("block", "--undo", "bob", status=1).stderr
 
 
 # -- which profile
@@ -251,6 +276,17 @@ def test_whoever_doesn_t_say_that_words_match_has_verified_nothing(home: Path, a
     commit(home, BOB)
     assert "isn't verified by this" in simp("verify", "bob", stdin=answer, status=1).stderr
     assert contacts(home)[BOB.key].trust is Trust.NEW
+
+
+@pytest.mark.parametrize(
+    ("answer", "trust"), [(b"n\n", "new"), (b" No", "new"), (b"\n", "verified"), (b"", "verified")]
+)
+def test_whoever_says_that_words_differ_takes_verified_away(home: Path, answer: bytes, trust: str) -> None:
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED))
+    told = simp("verify", "bob", stdin=answer, status=1).stderr
+    assert contacts(home)[BOB.key].trust == trust
+    assert ("bob isn't verified any more" if trust == "new" else "bob stays verified") in told
+    assert (f"simp block {id_of_(BOB)[:16]}" in told) == (trust == "new")
 
 
 @pytest.mark.parametrize("answer", [b"y\n", b"YES\n", b" y"])
