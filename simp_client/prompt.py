@@ -115,7 +115,7 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     lines = ["Here now:"] if people else []
     for number, other in enumerate(people[:LISTED], 1):
         unique = looks[view.look(other.name)] == 1
-        doubt = ", who hasn't answered" if other.address == attachment.doubted else ""
+        doubt = ", who wasn't reached" if other.address == attachment.doubted else ""
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")

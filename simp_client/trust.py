@@ -29,8 +29,6 @@ from simp_proto.cli.output import WRONG, echo
 
 if TYPE_CHECKING:
     from simp_daemon.contacts import Contact
-    from simp_daemon.facts import Pinned
-    from simp_daemon.store import Store
 
 _NAME: Final = 32
 """Columns of a name that are shown."""
@@ -155,7 +153,10 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
         if not yes:
             _show_words(own_keys(directory), contact)
             if (agreed := _agreed("Do they match?")) is not True:
-                _not_verified(store, contact, differ=agreed is False)
+                was = contact.trust is Trust.VERIFIED
+                if was and agreed is False:  # what was said before is taken back
+                    store.commit([Trusted(contact.key, contact.trust, Trust.NEW)])
+                click.echo(_not_verified(contact, was=was, differ=agreed is False), err=True)
                 sys.exit(ExitStatus.FAILURE)
         store.commit([Trusted(contact.key, contact.trust, Trust.VERIFIED)])
     click.echo(f"{shown(contact)} is verified.")
@@ -180,20 +181,12 @@ def _agreed(question: str) -> bool | None:
     return {b"y": True, b"yes": True, b"n": False, b"no": False}.get(answer.strip().lower())
 
 
-def _not_verified(store: "Store", contact: "Contact", *, differ: bool) -> None:
-    """Words that `differ` take back what was said of them before; without an answer, nothing changes."""
-    from simp_daemon.contacts import Trust, Trusted
-
-    was = contact.trust is Trust.VERIFIED
+def _not_verified(contact: "Contact", *, was: bool, differ: bool) -> str:
     if was and not differ:
-        click.echo(f"{shown(contact)} stays verified: you didn't say that the words differ (n).", err=True)
-        return
-    if was:
-        store.commit([Trusted(contact.key, contact.trust, Trust.NEW)])
-    click.echo(
+        return f"{shown(contact)} stays verified: you didn't say that the words differ (n)."
+    return (
         f"{shown(contact)} isn't verified {'any more' if was else 'by this'}. Where the words differ, somebody may be "
-        f"in between: simp block {short_id(contact)} keeps that key out. Compare once more, by another way.",
-        err=True,
+        f"in between: simp block {short_id(contact)} keeps that key out. Compare once more, by another way."
     )
 
 
@@ -227,7 +220,7 @@ def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
         _not(contact, Trust.BLOCKED)
         who = shown(contact)
         stopped = contact.trust is Trust.CHANGED
-        others = contact.others if stopped else [_as_found(each) for each in known(store)]
+        others = contact.others if stopped else [each.pinned for each in known(store)]
         found = [each for each in others if id_of(each.key, each.signing_key).startswith(key_id.lower())]
         change: Change
         if contact_id(contact).startswith(key_id.lower()):
@@ -284,12 +277,6 @@ def block(name: str, undo: bool, ip: str | None, state: Path | None) -> None:
         else:
             told = "isn't blocked."
     click.echo(f"{shown(contact)} {told}")
-
-
-def _as_found(contact: "Contact") -> "Pinned":
-    from simp_daemon.facts import Pinned
-
-    return Pinned(contact.key, contact.signing_key, contact.name, contact.addresses[0])
 
 
 def _not(contact: "Contact", *stopped: str) -> None:

@@ -141,6 +141,11 @@ class Contact:
     names: tuple[str, ...] = ()
     """The last few that it called itself, latest first."""
 
+    @property
+    def pinned(self) -> Pinned:
+        """Its keys, as of one that is new."""
+        return Pinned(self.key, self.signing_key, self.name, self.addresses[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
