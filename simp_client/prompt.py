@@ -53,6 +53,7 @@ HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
     r"\q   sends q in a chat, and \? sends ?",
+    "encrypted: only whoever answered reads along; verified: you two compared words (`simp verify NAME`)",
     "Ctrl-C  discards a half-typed line; where there is none, it ends the program",
     "Call whom? A name or a number of the list, or an IP address. Enter lists who is here.",
     "What you type during a call is saved for the chat. Lines pasted together are one message.",

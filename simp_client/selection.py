@@ -37,8 +37,11 @@ def profile_options(command: _Command) -> _Command:
     return option(click.option("--state", type=path, metavar="DIR", help="The directory that daemon keeps.")(command))
 
 
-def profile(ip: str | None, state: Path | None, *, restored: bool = False) -> Path:
-    """The directory. Raises `ClickException` if there is none, unless it is to be `restored`, or more than one."""
+def profile(ip: str | None, state: Path | None, *, restored: bool = False, keys: bool = True) -> Path:
+    """The directory. Raises `ClickException` if there is none, unless it is to be `restored`, or more than one.
+
+    Without `keys`, one that was restored will do, before its daemon has started.
+    """
     from simp_daemon.profile import profiles, state_directory
 
     if ip and state:
@@ -48,7 +51,8 @@ def profile(ip: str | None, state: Path | None, *, restored: bool = False) -> Pa
     if not directory and len(known) > 1:
         raise click.UsageError("there are several profiles; say which one:" + _choices(known))
     directory = directory or (known[0] if known else state_directory(("0.0.0.0", DAEMON_PORT)))
-    if not restored and not exists(directory / "identity.key"):
+    there = exists(directory / "identity.key") or (not keys and exists(directory / "store.db"))
+    if not restored and not there:
         raise click.ClickException(
             f"nobody has a profile in {directory} yet: the daemon makes it when it starts" + _choices(known)
         )

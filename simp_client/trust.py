@@ -85,7 +85,7 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
       simp contacts
       simp contacts --json
     """
-    with opened(profile(ip, state)) as store:
+    with opened(profile(ip, state, keys=False)) as store:
         there = known(store)
     if as_json:
         for each in there:

@@ -1292,6 +1292,12 @@ def test_lines_together_are_a_message_wherever_they_are_typed() -> None:
         assert (desk.dialogue.state, desk.shown[-1]) == (before, "! not sent: 'y…': no chat is on")
 
 
+def test_the_help_says_what_the_marks_of_a_chat_mean() -> None:
+    desk = chatting()
+    desk.type("?")
+    assert [text for text in desk.shown if "simp verify" in text and "encrypted" in text]
+
+
 def test_a_request_that_a_chat_pushed_aside_is_told_again() -> None:
     desk = place("CALLING, asked about carol")
     desk.hear(f"CONNECTED|bob|{BOB}")

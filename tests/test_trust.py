@@ -494,6 +494,11 @@ def test_a_new_machine_is_told_that_it_has_no_keys(home: Path, tmp_path: Path, m
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new"))
     there = state_directory(("0.0.0.0", 7777))
     assert f"put your identity.key into {there}" in simp("restore", copy).stderr
+    listed = simp("contacts", "--json").stdout
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [id_of_(BOB)]
+    for arguments in (["verify", "bob"], ["identity"]):
+        assert "nobody has a profile in" in simp(*arguments, status=1).stderr
+    assert not (there / "identity.key").exists()
     os.link(home / "identity.key", there / "identity.key")
     assert [json.loads(line)["id"] for line in simp("contacts", "--json").stdout.splitlines()] == [id_of_(BOB)]
 
