@@ -105,6 +105,11 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
     for each in there:
         if each.trust == "changed":
             echo(_changed(each, there), WRONG)
+    free = [each for each in there if each.trust != "blocked"]
+    named = [(each, [other for other in free if shown(other).casefold() == shown(each).casefold()]) for each in free]
+    for each, same in named:
+        if len(same) > 1 and each is same[0]:
+            echo(_same_name(each, len(same)), WRONG)
     if not there:
         click.echo("No contacts yet: whoever chats with you in SIMP/2 becomes one.", err=True)
 
@@ -122,6 +127,15 @@ def _changed(contact: "Contact", there: list["Contact"]) -> str:
         f"! {somebody} answered for {who} at {format_address(other.address)}. Nothing is shown or sent meanwhile.\n"
         f"  Ask {who}, but not in a chat, what simp identity shows there, and type: simp trust {own} THAT-ID\n"
         f"  Or, if that was somebody else: simp trust {own} {own}"
+    )
+
+
+def _same_name(oldest: "Contact", count: int) -> str:
+    who = shown(oldest)
+    return (
+        f"! {count} contacts are called {who}, each with another key. Whoever took {who}'s name: simp block THAT-ID\n"
+        f"  If {who} has a new key, ask {who}, but not in a chat, what simp identity shows there, and type: "
+        f"simp trust {short_id(oldest)} THAT-ID"
     )
 
 

@@ -382,6 +382,19 @@ def test_a_contact_with_new_keys_who_calls_first_takes_the_old_one_s_place(home:
     assert (id_of_(EVE)[:16] in line, "192.0.2.9:7777" in line) == (True, True)
 
 
+def test_contacts_of_one_name_are_told_with_what_to_do(home: Path) -> None:
+    commit(home, BOB, CAROL)
+    assert len(simp("contacts").stdout.splitlines()) == 2
+    commit(home, EVE)
+    *_, same, ask = simp("contacts").stdout.splitlines()
+    assert same == "! 2 contacts are called bob, each with another key. Whoever took bob's name: simp block THAT-ID"
+    assert ask.endswith(
+        f"not in a chat, what simp identity shows there, and type: simp trust {id_of_(BOB)[:16]} THAT-ID"
+    )
+    simp("block", id_of_(EVE))
+    assert len(simp("contacts").stdout.splitlines()) == 3
+
+
 def test_what_says_no_other_key_decides_nothing_and_is_told_with_what_to_do(home: Path) -> None:
     commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), CAROL)
     assert "bob has that key already" in simp("trust", "bob", id_of_(BOB), status=1).stderr
