@@ -5,6 +5,7 @@ a second wish for it doesn't.
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from simp_client import events, prompt, secured, view
@@ -61,6 +62,7 @@ class Calls:
         self._wait = wait
         self._count = 0
         self._partner = NOBODY  # of the last chat
+        self._off = NOBODY  # whose request was put off last
         self._warned = False  # the last event was a warning
         self.warning = ""
         """The last one since the person or the partner said something: a daemon may repeat it."""
@@ -218,11 +220,14 @@ class Calls:
                     what = "has come" if isinstance(event, events.Seen) else "has gone"
                     self.news = f"{view.named(person.name, self.user)} {what}"
             case events.Requested(other):
+                self._off = NOBODY
                 asks = self.ask.kind is Kind.ACCEPT and len(self.attachment.requests) == 1
                 if not asks and was not in (Phase.APART, Phase.ATTACHING, Place.CLOSING, Phase.DETACHING):
                     self._put_off(other)
             case events.Secured(other) if self.state is Phase.CHAT and other is self.attachment.partner:
                 self.shown += secured.explain(other, self.user)
+            case events.Secured(other) if self._off == other:
+                self._put_off(other)
             case events.Withdrawn(other):
                 self.notice(f"Missed call: {self.who(other)} called, and gave up.")
             case events.Ringing(other) if was is Phase.CALLING:
@@ -262,7 +267,7 @@ class Calls:
                     self._look_out()
                     return
                 self.failed |= was is Phase.CALLING
-                self.drop_held("nobody took the call")
+                self.drop_held("the call failed" if how is How.TOLD else "nobody took the call")
                 self._rest()
             case events.Ended(other, lost):
                 what = "is gone" if self._warned else "stopped answering" if lost else "left"
@@ -303,7 +308,16 @@ class Calls:
         self.notice(f"{who} isn't here yet; will be called on arrival{within}. `simp who` lists who is.")
 
     def _put_off(self, request: Other) -> None:
-        self.notice(f"{self.who(request)} wants to chat; you will be asked as soon as you are free.")
+        """Told again where more is known by then, and instead of what nobody has seen yet."""
+        self._off = request
+        known = replace(self.attachment.people.known(request), secured=None)
+        unknown, told = (
+            view.notice(f"{secured.wants(each, self.user)}; you will be asked as soon as you are free.")
+            for each in (known, replace(known, secured=request.secured))
+        )
+        if unknown in self.shown:
+            self.shown.remove(unknown)
+        self.shown.append(told)
 
     def _began(self, other: Other, *, called: bool) -> None:
         self._partner = other

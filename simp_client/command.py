@@ -51,7 +51,7 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
     import asyncio
 
     from simp_client.dialogue import Dialogue
-    from simp_client.link import NoDaemonError, lost
+    from simp_client.link import NoDaemonError, start_command
     from simp_client.people import may_come
     from simp_client.runner import Front, converse
     from simp_proto.errors import SimpError
@@ -63,8 +63,9 @@ def client(ip: str, client_port: int, user: str | None, call: str | None, wait: 
         )
     where = address(ip, client_port)
     piped = not sys.stdin.isatty()
+    gone = f"The daemon is gone. Start both again, first: {start_command(*where)}"
     try:
-        dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=lost(where), wait=wait)
+        dialogue = Dialogue(user, call, piped=piped, commands=commands, lost=gone, wait=wait)
     except SimpError as error:
         raise click.UsageError(str(error)) from None
     if piped and call and user is None and not commands:

@@ -53,6 +53,7 @@ HELP: Final = (
     "q    leaves the chat or the call; anywhere else it ends the program",
     "?    shows this help",
     r"\q   sends q in a chat, and \? sends ?",
+    "encrypted: only whoever answered reads along; verified: you two compared words (`simp verify NAME`)",
     "Ctrl-C  discards a half-typed line; where there is none, it ends the program",
     "Call whom? A name or a number of the list, or an IP address. Enter lists who is here.",
     "What you type during a call is saved for the chat. Lines pasted together are one message.",
@@ -115,7 +116,7 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     lines = ["Here now:"] if people else []
     for number, other in enumerate(people[:LISTED], 1):
         unique = looks[view.look(other.name)] == 1
-        doubt = ", who hasn't answered" if other.address == attachment.doubted else ""
+        doubt = ", who wasn't reached" if other.address == attachment.doubted else ""
         lines.append(f"{number:4} {view.short_title(other, user) if unique else view.title(other, user)}{doubt}")
     if len(people) > LISTED:
         lines.append(f"     and {len(people) - LISTED} more, by name")

@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415  Each command's help reads this file, and must not wait for SQLite and cryptography.
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from os.path import exists
 from pathlib import Path
@@ -37,8 +37,11 @@ def profile_options(command: _Command) -> _Command:
     return option(click.option("--state", type=path, metavar="DIR", help="The directory that daemon keeps.")(command))
 
 
-def profile(ip: str | None, state: Path | None, *, restored: bool = False) -> Path:
-    """The directory. Raises `ClickException` if there is none, unless it is to be `restored`, or more than one."""
+def profile(ip: str | None, state: Path | None, *, restored: bool = False, keys: bool = True) -> Path:
+    """The directory. Raises `ClickException` if there is none, unless it is to be `restored`, or more than one.
+
+    Without `keys`, one that was restored will do, before its daemon has started.
+    """
     from simp_daemon.profile import profiles, state_directory
 
     if ip and state:
@@ -48,7 +51,8 @@ def profile(ip: str | None, state: Path | None, *, restored: bool = False) -> Pa
     if not directory and len(known) > 1:
         raise click.UsageError("there are several profiles; say which one:" + _choices(known))
     directory = directory or (known[0] if known else state_directory(("0.0.0.0", DAEMON_PORT)))
-    if not restored and not exists(directory / "identity.key"):
+    there = exists(directory / "identity.key") or (not keys and exists(directory / "store.db"))
+    if not restored and not there:
         raise click.ClickException(
             f"nobody has a profile in {directory} yet: the daemon makes it when it starts" + _choices(known)
         )
@@ -106,19 +110,37 @@ def known(store: "Store") -> list["Contact"]:
     return [contact for contact in store.contacts() if not contact.replaced_by]
 
 
-def whom(store: "Store", text: str) -> "Contact":
-    """The one contact of that name or id. Raises `ClickException` if nobody is meant, or more than one (spec 5.6)."""
-    meant = [contact for contact in known(store) if _is_meant(contact, text)]
+def whom(store: "Store", text: str, *, but: Callable[["Contact"], bool] = lambda _: False) -> "Contact":
+    """The one contact of that name or id. Raises `ClickException` if nobody is meant, or more than one (spec 5.6).
+
+    Where several are, those remain for whom the command has nothing to do `but` to say so. Whoever isn't called so any
+    more is meant too, and told: a program that calls itself something for its person renames them.
+    """
+    meant = [contact for contact in known(store) if _is_meant(contact, text) or _was_called(contact, text)]
+    if len(meant) > 1:
+        meant = [contact for contact in meant if not but(contact)] or meant
     if not meant:
         raise click.ClickException(f"no contact has the name or the id {text!r}: simp contacts shows all of them")
     if len(meant) > 1:
-        rows = "".join(f"\n  {contact_id(contact)}  {shown(contact)}" for contact in meant)
+        rows = "".join(
+            f"\n  {contact_id(each)}  {shown(each)}{'' if _is_meant(each, text) else ', called so before'}"
+            for each in meant
+        )
         raise click.ClickException(f"{text!r} may mean {len(meant)} contacts; give the id of the right one:{rows}")
+    if not _is_meant(meant[0], text):
+        click.echo(f"{shown(meant[0])} ({short_id(meant[0])}) was called {text!r} before.", err=True)
     return meant[0]
 
 
+def _is_called(text: str, names: Iterable[str | None]) -> bool:
+    return text.casefold() in {spelled.casefold() for name in names if name for spelled in (name, printable(name))}
+
+
+def _was_called(contact: "Contact", text: str) -> bool:
+    return _is_called(text, contact.names)
+
+
 def _is_meant(contact: "Contact", text: str) -> bool:
-    names = {spelled for name in (contact.name, contact.nickname) if name for spelled in (name, printable(name))}
-    if text.casefold() in {name.casefold() for name in names}:
+    if _is_called(text, (contact.name, contact.nickname)):
         return True
     return len(text) >= _ACCEPTED and contact_id(contact).startswith(text.lower())

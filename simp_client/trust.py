@@ -85,7 +85,7 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
       simp contacts
       simp contacts --json
     """
-    with opened(profile(ip, state)) as store:
+    with opened(profile(ip, state, keys=False)) as store:
         there = known(store)
     if as_json:
         for each in there:
@@ -105,6 +105,11 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
     for each in there:
         if each.trust == "changed":
             echo(_changed(each, there), WRONG)
+    free = [each for each in there if each.trust != "blocked"]
+    named = [(each, [other for other in free if shown(other).casefold() == shown(each).casefold()]) for each in free]
+    for each, same in named:
+        if len(same) > 1 and each is same[0]:
+            echo(_same_name(each, len(same)), WRONG)
     if not there:
         click.echo("No contacts yet: whoever chats with you in SIMP/2 becomes one.", err=True)
 
@@ -125,6 +130,15 @@ def _changed(contact: "Contact", there: list["Contact"]) -> str:
     )
 
 
+def _same_name(oldest: "Contact", count: int) -> str:
+    who = shown(oldest)
+    return (
+        f"! {count} contacts are called {who}, each with another key. Whoever took {who}'s name: simp block THAT-ID\n"
+        f"  If {who} has a new key, ask {who}, but not in a chat, what simp identity shows there, and type: "
+        f"simp trust {short_id(oldest)} THAT-ID"
+    )
+
+
 @click.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="You have compared the words already: don't ask.")
@@ -134,7 +148,7 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
 
     It shows two lines of six words, one for you and one for the other person, who sees the same two lines in the same
     order. Read them to each other, on the telephone or side by side, but not in the chat that they are to check. All
-    twelve have to be the same. Chats with NAME are marked as verified then.
+    twelve have to be the same. Chats with NAME are marked as verified then; where you answer n, no longer.
 
     Exit status: 0 when NAME is verified; 1 when you say that the words differ, or don't say that they agree, when NAME
     is no contact, or two, or has a changed key, or is blocked.
@@ -152,12 +166,11 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
         _not(contact, Trust.CHANGED, Trust.BLOCKED)
         if not yes:
             _show_words(own_keys(directory), contact)
-            if not _agreed("Do they match?"):
-                click.echo(
-                    f"{shown(contact)} isn't verified by this. Where the words differ, somebody may be in between: "
-                    f"simp block {short_id(contact)} keeps that key out.",
-                    err=True,
-                )
+            if (agreed := _agreed("Do they match?")) is not True:
+                was = contact.trust is Trust.VERIFIED
+                if was and agreed is False:  # what was said before is taken back
+                    store.commit([Trusted(contact.key, contact.trust, Trust.NEW)])
+                click.echo(_not_verified(contact, was=was, differ=agreed is False), err=True)
                 sys.exit(ExitStatus.FAILURE)
         store.commit([Trusted(contact.key, contact.trust, Trust.VERIFIED)])
     click.echo(f"{shown(contact)} is verified.")
@@ -175,10 +188,20 @@ def _show_words(own: tuple[bytes, bytes], contact: "Contact") -> None:
     click.echo()
 
 
-def _agreed(question: str) -> bool:
+def _agreed(question: str) -> bool | None:
+    """`None` for whoever says neither."""
     click.echo(f"{question} [y/N] ", nl=False)
     answer = sys.stdin.buffer.readline() if sys.stdin else b""
-    return answer.strip().lower() in (b"y", b"yes")
+    return {b"y": True, b"yes": True, b"n": False, b"no": False}.get(answer.strip().lower())
+
+
+def _not_verified(contact: "Contact", *, was: bool, differ: bool) -> str:
+    if was and not differ:
+        return f"{shown(contact)} stays verified: you didn't say that the words differ (n)."
+    return (
+        f"{shown(contact)} isn't verified {'any more' if was else 'by this'}. Where the words differ, somebody may be "
+        f"in between: simp block {short_id(contact)} keeps that key out. Compare once more, by another way."
+    )
 
 
 @click.command()
@@ -186,15 +209,15 @@ def _agreed(question: str) -> bool:
 @click.argument("key_id", metavar="ID")
 @profile_options
 def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
-    """Say which key NAME has, a contact's name or id, where another one than before has answered.
+    """Say which key NAME has, a contact's name or id, where another one than before has answered or called.
 
-    Until then, nothing is shown or sent. ID is what simp identity shows at NAME's: ask NAME for it, on the telephone or
-    side by side. If somebody with that key has answered in NAME's place, it is NAME's key from now on, and words are to
-    be compared again; what waited for the old key is undelivered. If ID is that of the old key, that key stays, and
-    whoever else answered is forgotten.
+    ID is what simp identity shows at NAME's: ask NAME for it, on the telephone or side by side. If somebody with that
+    key has answered in NAME's place, or is another contact, it is NAME's key from now on, and words are to be compared
+    again; what waited for the old key is undelivered. If ID is that of the old key, that key stays, and whoever else
+    answered is forgotten. Until then, nothing is shown or sent where somebody else has answered.
 
-    Exit status: 0 when that key is NAME's now; 1 when nobody with it has answered, when NAME's key hasn't changed, when
-    NAME is no contact, or two, or is blocked; 2 when ID is too short.
+    Exit status: 0 when that key is NAME's now; 1 when nobody with it has answered or called, when NAME has it already,
+    when NAME is no contact, or two, or is blocked; 2 when ID is too short.
 
     \b
     Examples:
@@ -209,15 +232,24 @@ def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
         contact = whom(store, name)
         _not(contact, Trust.BLOCKED)
         who = shown(contact)
-        if contact.trust is not Trust.CHANGED:
-            raise click.ClickException(f"nothing is stopped: no other key than {who}'s has answered where {who} was")
-        found = [each for each in contact.others if id_of(each.key, each.signing_key).startswith(key_id.lower())]
+        stopped = contact.trust is Trust.CHANGED
+        others = contact.others if stopped else [each.pinned for each in known(store)]
+        found = [each for each in others if id_of(each.key, each.signing_key).startswith(key_id.lower())]
         change: Change
         if contact_id(contact).startswith(key_id.lower()):
+            if not stopped:
+                raise click.ClickException(f"{who} has that key already")
             change, told = Trusted(contact.key, contact.trust, Trust.NEW), f"{who} keeps the key that you know."
         elif found:
+            if not stopped:
+                _not(whom(store, key_id), Trust.CHANGED, Trust.BLOCKED)
             change = Replaced(contact.key, found[-1])
             told = f"{who} has that key now. To be sure that nobody is in between: simp verify {key_id.lower()}"
+        elif not stopped:
+            raise click.ClickException(
+                f"nobody with that id has answered where {who} was, or has chatted with you. If {who} has a new key, "
+                f"chat with {who} first, whoever calls; then try again. Nothing is changed"
+            )
         else:
             raise click.ClickException(
                 f"whoever answered for {who} has another id. If it is mistyped, try again; if not, somebody else is "
@@ -247,7 +279,7 @@ def block(name: str, undo: bool, ip: str | None, state: Path | None) -> None:
     from simp_daemon.contacts import Trust, Trusted
 
     with opened(profile(ip, state)) as store:
-        contact = whom(store, name)
+        contact = whom(store, name, but=lambda each: (each.trust is Trust.BLOCKED) != undo)
         free = Trust.CHANGED if contact.others else Trust.NEW
         if not undo:
             told = f"is blocked. To take it back: simp block --undo {short_id(contact)}"

@@ -88,7 +88,7 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Our person says that a changed contact has the keys `other` from now on, which were found there (spec 9.4)."""
+    """Our person says that a contact has the keys `other` from now on: found there, or another contact's (spec 9.4)."""
 
     key: bytes
     other: Pinned
@@ -160,6 +160,13 @@ class Contact:
     """Who answered in its place, latest last, while the key is changed."""
     replaced_by: bytes | None
     """The X25519 key that this person has now: what was said before is history."""
+    names: tuple[str, ...] = ()
+    """The last few that it called itself, latest first."""
+
+    @property
+    def pinned(self) -> Pinned:
+        """Its keys, as of one that is new."""
+        return Pinned(self.key, self.signing_key, self.name, self.addresses[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from simp_daemon.ledgers import Ledgers
 from simp_proto.address import Address
 
 ADDRESSES: Final = 8
-"""Of a contact, that are loaded."""
+"""Of a contact, and as many names, that are loaded."""
 
 
 class OvertakenError(StoreError):
@@ -151,17 +151,28 @@ class Store:
 
     def _replace(self, contact: int, other: Pinned) -> None:
         """An Ed25519 key that has changed alone makes no other person of it: the conversation goes by the other key."""
-        found = self._run(
+        named = (contact, other.key, other.signing_key)
+        answered = self._run(
             "SELECT other_key.name, host, port FROM other_key JOIN contact ON contact.id = other_key.contact"
             " WHERE contact = ? AND other_key.key = ? AND other_key.signing_key = ? AND trust = 'changed'",
-            *(contact, other.key, other.signing_key),
+            *named,
         ).fetchone()
+        called = self._run(  # and is another contact
+            "SELECT other.name, host, port FROM contact JOIN contact AS other ON other.id <> contact.id"
+            " JOIN address ON address.contact = other.id"
+            " WHERE contact.id = ? AND contact.trust IN ('new', 'verified') AND contact.replaced_by IS NULL"
+            " AND other.key = ? AND other.signing_key = ? AND other.trust IN ('new', 'verified')"
+            " AND other.replaced_by IS NULL ORDER BY at DESC",
+            *named,
+        ).fetchone()
+        found = answered or called
         if found is None:
             raise OvertakenError("nobody with that key has answered for this contact: look again, and decide")
         name, *address = found
         if not self._run(
             "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)"
-            " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, trust = 'new', replaced_by = NULL"
+            " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, replaced_by = NULL,"
+            " trust = CASE WHEN trust = 'verified' AND signing_key = excluded.signing_key THEN trust ELSE 'new' END"
             " WHERE trust <> 'blocked'",
             *(other.key, other.signing_key, name, self._now()),
         ).rowcount:
@@ -175,7 +186,11 @@ class Store:
                 "UPDATE contact SET nickname = (SELECT nickname FROM contact WHERE id = ?) WHERE id = ?",
                 *(contact, successor),
             )
-            self._run("UPDATE contact SET replaced_by = ?, nickname = NULL WHERE id = ?", successor, contact)
+            self._run(
+                "UPDATE contact SET replaced_by = ?, nickname = NULL, trust = 'changed' WHERE id = ?",
+                successor,
+                contact,
+            )
 
     # -- what it knows
 
@@ -204,6 +219,7 @@ class Store:
                     seen,
                     self._others(id_),
                     new_key,
+                    self._names(id_),
                 )
                 for id_, key, signing_key, name, nickname, trust, seen, new_key in rows
             ]
@@ -222,6 +238,10 @@ class Store:
             "SELECT host, port FROM address WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES
         )
         return tuple((host, port) for host, port in rows)
+
+    def _names(self, contact: int) -> tuple[str, ...]:
+        rows = self._run("SELECT name FROM name_heard WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES)
+        return tuple(name for (name,) in rows)
 
     def _others(self, contact: int) -> tuple[Pinned, ...]:
         rows = self._run(

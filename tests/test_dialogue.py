@@ -392,7 +392,7 @@ def test_the_list_after_a_call_that_got_nowhere_says_of_whom_that_is_known() -> 
     desk.type("bob")
     assert desk.dialogue.bar(40) == " calling bob · q cancels · ? helps "
     desk.hear(f"ERROR|nothing listens at {BOB}", f"QUIT|{BOB}")
-    assert "*    1 bob, who hasn't answered" in desk.listed
+    assert "*    1 bob, who wasn't reached" in desk.listed
     desk.hear(BOTH[1])
     assert desk.type("") == ["WHO|", "PING|"]
     desk.hear("PONG|")
@@ -503,7 +503,7 @@ def test_a_partner_who_left_a_message_unanswered_is_listed_as_such(heard: list[s
     desk.type(*["hi"] * (not heard), "q")
     desk.listed.clear()
     desk.hear("QUIT|bob", "PONG|")
-    assert "*    1 bob, who hasn't answered" in desk.listed
+    assert "*    1 bob, who wasn't reached" in desk.listed
     desk.hear(f"GONE|bob|{BOB}")
     desk.type("?")
     assert desk.listed[-2] == "*    1 carol"
@@ -1292,6 +1292,12 @@ def test_lines_together_are_a_message_wherever_they_are_typed() -> None:
         assert (desk.dialogue.state, desk.shown[-1]) == (before, "! not sent: 'y…': no chat is on")
 
 
+def test_the_help_says_what_the_marks_of_a_chat_mean() -> None:
+    desk = chatting()
+    desk.type("?")
+    assert [text for text in desk.shown if "simp verify" in text and "encrypted" in text]
+
+
 def test_a_request_that_a_chat_pushed_aside_is_told_again() -> None:
     desk = place("CALLING, asked about carol")
     desk.hear(f"CONNECTED|bob|{BOB}")
@@ -1562,7 +1568,39 @@ def test_a_chat_of_which_nothing_is_known_is_not_said_to_be_secured(lines: tuple
     desk = chatting()
     desk.hear(*lines)
     assert desk.dialogue.bar(80) == f" chat with bob ({BOB}) · q leaves · ? helps "
-    assert not re.search("ncrypted|erified", " ".join(desk.shown))
+    assert not re.search("ncrypted|erified", " ".join(text for text in desk.shown if "wants to chat" not in text))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("clear", ", in the clear"),
+        ("claimed", ". Careful: this may not be who you know by that name or address"),
+        ("verified", ", encrypted and verified"),
+    ],
+)
+def test_a_request_that_is_put_off_shows_what_is_known_of_it(state: str, words: str, at_once: bool) -> None:
+    desk = chatting()
+    request = (f"CONNECTING|bob|{CAROL}", f"SECURED|bob|{CAROL}|{state}|")
+    for lines in [request] if at_once else [request[:1], request[1:]]:
+        desk.hear(*lines)
+    told = [text for text in desk.shown if "wants to chat" in text]
+    later = "; you will be asked as soon as you are free."
+    assert told[-1] == f"* bob ({CAROL}) wants to chat{words}{later}"
+    assert len(told) == (1 if at_once else 2)
+    desk.hear(f"CONNECTING|dora|{CAROL}")
+    assert desk.shown[-1] == f"* dora ({CAROL}) wants to chat{later}"
+
+
+def test_a_call_that_failed_for_another_reason_is_not_told_as_unanswered() -> None:
+    """Somebody has taken it, with another key for example."""
+    desk = at_menu()
+    desk.hear(f"SEEN|bob|{BOB}|announced|3")
+    desk.type("bob", "hello")
+    desk.hear("ERROR|whoever answered in bob's place has another key", f"QUIT|{BOB}")
+    assert "! not sent: 'hello': the call failed" in desk.shown
+    assert "*    1 bob, who wasn't reached" in desk.listed
 
 
 def test_what_is_known_of_one_chat_is_not_said_of_the_next() -> None:

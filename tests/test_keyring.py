@@ -167,7 +167,19 @@ def test_what_has_no_keys_is_said_once(tmp_path: Path) -> None:
     assert result.stdout == simp("decode", *HEXES).stdout
     assert result.stderr.splitlines() == [
         f"{path}: call 11e173b8a9e247e8: its keys aren't in the key log",
-        f"{path}: session d6fd30c2: its keys aren't in the key log",
+        f"{path}: nor are the keys of 1 more in the key log",
+    ]
+
+
+def test_what_is_no_key_log_is_said_so_and_its_lines_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "notes.txt", b"hello world\n" * 50)
+    result = simp("decode", "--key-log", path, HEXES[0])
+    assert result.exit_code == 1
+    wrong = [f"{path}: line {number}: read 'hello', expected SIMP2" for number in (1, 2, 3)]
+    assert result.stderr.splitlines() == [
+        *wrong,
+        f"{path}: none of its 50 lines has keys: it is no key log, which simp daemon --key-log writes",
+        f"{path}: 47 more lines are wrong",
     ]
 
 

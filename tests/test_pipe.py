@@ -322,7 +322,7 @@ def test_a_lost_daemon_ends_a_client_that_blocks_on_its_input() -> None:
         await daemon.attach("alice")
         await client.see(NOBODY, "Call whom?")
         await daemon.hang_up()
-        await client.see(f"! The daemon is gone. Start it again with: simp daemon --client-port {daemon.port}")
+        await client.see(f"! The daemon is gone. Start both again, first: simp daemon --client-port {daemon.port}")
         assert await client.status() == 1
 
     run(script, "--user", "alice")

@@ -392,6 +392,22 @@ def test_whoever_goes_back_to_an_old_key_has_the_old_conversation(tmp_path: Path
         assert (bob.trust, bob.replaced_by, eve.replaced_by) == (Trust.NEW, None, BOB.key)
 
 
+def test_a_contact_takes_another_s_place_as_it_is(tmp_path: Path) -> None:
+    eve = Pinned(EVE.key, EVE.signing_key, "bob", ("192.0.2.9", 7777))
+    with closing(open_store(tmp_path)) as store:
+        store.commit([BOB, Nicknamed(BOB.key, "Bob"), Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), eve])
+        store.commit([Trusted(EVE.key, Trust.NEW, Trust.VERIFIED)])
+        for nobody in (CAROL, BOB, Pinned(EVE.key, CAROL.signing_key, "bob", eve.address)):
+            with pytest.raises(OvertakenError, match="look again"):
+                store.commit([Replaced(BOB.key, nobody)])
+        store.commit([Replaced(BOB.key, EVE)])
+        bob, new = store.contacts()
+        assert (bob.replaced_by, new.nickname, new.trust) == (EVE.key, "Bob", Trust.VERIFIED)
+        assert new.addresses == (eve.address,)
+        with pytest.raises(OvertakenError, match="look again"):
+            store.commit([Replaced(EVE.key, BOB)])
+
+
 def test_a_start_that_fails_leaves_the_profile_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Store, "_begin", lambda store: store._run("SELECT nonsense"))

@@ -403,7 +403,7 @@ def test_what_waits_is_printed_at_the_end_and_the_live_rows_are_gone() -> None:
         assert await screen.status() == 1
         assert [line for line in screen.lines if line][-2:] == [
             "bob: last words",
-            f"! The daemon is gone. Start it again with: simp daemon --client-port {daemon.port}",
+            f"! The daemon is gone. Start both again, first: simp daemon --client-port {daemon.port}",
         ]
         assert screen.raw.rstrip().endswith(b"\x1b[?2004l") or b"\x1b[?2004l" in screen.raw[-40:]
 

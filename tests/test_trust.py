@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client.selection import whom
-from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Trust, Trusted, id_of
+from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Reached, Trust, Trusted, id_of
 from simp_daemon.facts import Pinned
 from simp_daemon.identity import Identity, read_identity
 from simp_daemon.profile import state_directory
@@ -330,7 +330,7 @@ def test_no_other_id_lifts_the_stop(home: Path) -> None:
         assert id_of_(EVE)[:8] not in told.replace(given_id, "")
     assert contacts(home)[BOB.key].trust is Trust.CHANGED
     assert "bob's key has changed" in simp("verify", "bob", "--yes", status=1).stderr
-    assert "nothing is stopped" in simp("trust", "carol", id_of_(EVE), status=1).stderr
+    assert "has answered where carol was" in simp("trust", "carol", id_of_(EVE), status=1).stderr
 
 
 # -- blocked
@@ -434,6 +434,11 @@ def test_a_new_machine_is_told_that_it_has_no_keys(home: Path, tmp_path: Path, m
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new"))
     there = state_directory(("0.0.0.0", 7777))
     assert f"put your identity.key into {there}" in simp("restore", copy).stderr
+    listed = simp("contacts", "--json").stdout
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [id_of_(BOB)]
+    for arguments in (["verify", "bob"], ["identity"]):
+        assert "nobody has a profile in" in simp(*arguments, status=1).stderr
+    assert not (there / "identity.key").exists()
     os.link(home / "identity.key", there / "identity.key")
     assert [json.loads(line)["id"] for line in simp("contacts", "--json").stdout.splitlines()] == [id_of_(BOB)]
 
@@ -483,3 +488,76 @@ def test_a_damaged_store_is_told_with_what_to_do(home: Path) -> None:
     assert "is damaged" in told
     assert "simp restore" in told
     assert (home / "store.db").read_bytes() == b"nonsense" * 1000
+
+
+def test_an_earlier_name_still_means_a_contact_and_is_told(home: Path) -> None:
+    """A script that connects under another name renames its person."""
+    commit(home, BOB, Reached(BOB.key, "reporter", BOB.address))
+    done = simp("verify", "Bob", "--yes")
+    assert done.stdout == "reporter is verified.\n"
+    assert done.stderr == f"reporter ({id_of_(BOB)[:16]}) was called 'Bob' before.\n"
+    assert simp("verify", "reporter", "--yes").stderr == ""
+    commit(home, EVE)  # and now calls itself so
+    told = simp("verify", "bob", "--yes", status=1).stderr
+    assert f"{id_of_(BOB)}  reporter, called so before" in told
+    assert f"{id_of_(EVE)}  bob" in told
+
+
+def test_blocked_or_not_is_enough_to_tell_whom_a_block_means(home: Path) -> None:
+    commit(home, BOB, EVE)
+    simp("block", id_of_(EVE))
+    assert "may mean 2 contacts" in simp("verify", "bob", "--yes", status=1).stderr
+    simp("block", "--undo", "bob")
+    assert {each.trust for each in contacts(home).values()} == {Trust.NEW}
+    simp("block", id_of_(EVE))
+    simp("block", "bob")
+    assert {each.trust for each in contacts(home).values()} == {Trust.BLOCKED}
+    assert "may mean 2 contacts" in simp("block", "--undo", "bob", status=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "trust"), [(b"n\n", "new"), (b" No", "new"), (b"\n", "verified"), (b"", "verified")]
+)
+def test_whoever_says_that_words_differ_takes_verified_away(home: Path, answer: bytes, trust: str) -> None:
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED))
+    told = simp("verify", "bob", stdin=answer, status=1).stderr
+    assert contacts(home)[BOB.key].trust == trust
+    assert ("bob isn't verified any more" if trust == "new" else "bob stays verified") in told
+    assert (f"simp block {id_of_(BOB)[:16]}" in told) == (trust == "new")
+
+
+def test_a_contact_with_new_keys_who_calls_first_takes_the_old_one_s_place(home: Path) -> None:
+    """Nobody has answered where bob was: the new machine has called, and is another contact of that name."""
+    new = replace(EVE, address=("192.0.2.9", 7777))
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), new)
+    assert id_of_(EVE) in simp("trust", "bob", id_of_(EVE), status=1).stderr
+    told = simp("trust", id_of_(BOB), id_of_(EVE)[:16]).stdout
+    assert told == f"bob has that key now. To be sure that nobody is in between: simp verify {id_of_(EVE)[:16]}\n"
+    there = contacts(home)
+    assert (there[BOB.key].replaced_by, there[EVE.key].trust) == (EVE.key, Trust.NEW)
+    (line,) = simp("contacts").stdout.splitlines()
+    assert (id_of_(EVE)[:16] in line, "192.0.2.9:7777" in line) == (True, True)
+
+
+def test_contacts_of_one_name_are_told_with_what_to_do(home: Path) -> None:
+    commit(home, BOB, CAROL)
+    assert len(simp("contacts").stdout.splitlines()) == 2
+    commit(home, EVE)
+    *_, same, ask = simp("contacts").stdout.splitlines()
+    assert same == "! 2 contacts are called bob, each with another key. Whoever took bob's name: simp block THAT-ID"
+    assert ask.endswith(
+        f"not in a chat, what simp identity shows there, and type: simp trust {id_of_(BOB)[:16]} THAT-ID"
+    )
+    simp("block", id_of_(EVE))
+    assert len(simp("contacts").stdout.splitlines()) == 3
+
+
+def test_what_says_no_other_key_decides_nothing_and_is_told_with_what_to_do(home: Path) -> None:
+    commit(home, BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), CAROL)
+    assert "bob has that key already" in simp("trust", "bob", id_of_(BOB), status=1).stderr
+    told = simp("trust", "bob", id_of_(EVE), status=1).stderr
+    assert "nobody with that id has answered where bob was, or has chatted with you" in told
+    assert "chat with bob" in told
+    simp("block", "carol")
+    assert "carol is blocked" in simp("trust", "bob", id_of_(CAROL), status=1).stderr
+    assert contacts(home)[BOB.key].trust is Trust.VERIFIED

@@ -103,7 +103,8 @@ class Conversations:
 
     def security(self, pin: Pin) -> Security:
         """How a chat with that contact is secured: who is new and has another's name isn't to be taken for that one."""
-        return Security.CLAIMED if len(self._pins.named(pin.name)) > 1 else pin.security
+        others = [each for each in self._pins.named(pin.name) if each is not pin and not each.barred]
+        return Security.CLAIMED if others else pin.security
 
     def meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
@@ -224,6 +225,9 @@ class Conversations:
             self._pins.reach(known, peer)
             pin.address = None  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
+            if known.name.lower() == pin.name.lower():
+                one = f"simp trust {pin.identity} {known.identity}"
+                words = f"another {pin.name} answers there: if the two are one person, type {one}"
         elif not quiet and self._said.lower() not in ("", pin.name.lower()) and other.name == self._said:
             self._pins.release(peer)
             words = f"{other.name} is where {pin.name} was: nothing was said; call again, if you mean {other.name}"

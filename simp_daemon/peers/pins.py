@@ -52,12 +52,12 @@ class Pin:
         """Why nothing is said to this contact, if it isn't: nothing for most (simp2 9.4)."""
         match self.trust:
             case Trust.BLOCKED:
-                return f"{self.name} is blocked (simp block --undo NAME lifts that)"
+                return f"{self.name} is blocked (simp block --undo {self.identity} lifts that)"
             case Trust.CHANGED:
                 return (
                     f"whoever answered in {self.name}'s place has another key: {self.name}'s new device, or somebody"
                     f" who pretends to be {self.name}. Nothing was sent. Ask {self.name}, but not in a chat, for the"
-                    " id that simp identity shows, and type: simp trust NAME ID"
+                    f" id that simp identity shows, and type: simp trust {self.identity} ID"
                 )
         return ""
 

@@ -122,7 +122,9 @@ def decode(
             raise
     if isinstance(view, _Page):
         view.end()
-    failed |= keyring is not None and keyring.is_wrong
+    if keyring:
+        keyring.end()
+        failed |= keyring.is_wrong
     sys.exit(ExitStatus.FAILURE if failed else ExitStatus.SUCCESS)
 
 

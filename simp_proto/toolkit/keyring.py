@@ -18,7 +18,9 @@ from simp_proto.toolkit.envelope import Envelope
 from simp_proto.toolkit.opened import Opened
 
 _MOST_MISSING: Final = 1024
-"""Sessions and calls without keys that are told of; anybody can make up more."""
+"""Sessions and calls without keys that are counted; anybody can make up more."""
+_MOST_WRONG: Final = 3
+"""Lines that are told each by itself."""
 _MOST_OFFERS: Final = 16
 """Of one call: only one is that of its caller."""
 _FORGED: Final = "no key of the key log opens it: it is forged or damaged, or the key is wrong"
@@ -48,10 +50,23 @@ class Keyring:
         self._lines = lines
         self._number = 0
         self._tell = tell
-        self._missing: set[str] = set()
+        self._missing: set[bytes] = set()
+        self._wrong = 0
         self._sessions: dict[bytes, list[_Session]] = {}
         self._calls: dict[bytes, list[_Session]] = {}
         self._read_on()
+        if self._wrong and not self._calls:
+            self._tell(
+                f"none of its {self._number} lines has keys: it is no key log, which simp daemon --key-log writes"
+            )
+
+    def end(self) -> None:
+        """Tells how much else was wrong, or has no keys."""
+        if self._wrong > _MOST_WRONG:
+            self._tell(f"{self._wrong - _MOST_WRONG} more lines are wrong")
+        missing = [key for key in self._missing if key not in self._sessions and key not in self._calls]
+        if len(missing) > 1:
+            self._tell(f"nor are the keys of {len(missing) - 1} more in the key log")
 
     def _read_on(self) -> None:
         for line in self._lines:
@@ -60,7 +75,9 @@ class Keyring:
                 keys = read_line(line)
             except KeyLogError as error:
                 self.is_wrong = True
-                self._tell(f"line {self._number}: {error}")
+                self._wrong += 1
+                if self._wrong <= _MOST_WRONG:
+                    self._tell(f"line {self._number}: {error}")
                 continue
             if keys:
                 ciphers = {"caller": ChaCha20Poly1305(keys.caller), "callee": ChaCha20Poly1305(keys.callee)}
@@ -92,10 +109,10 @@ class Keyring:
     def _found(self, what: str, key: bytes, among: dict[bytes, list[_Session]]) -> list[_Session]:
         if key not in among:
             self._read_on()
-        told = f"{what} {key.hex()}: its keys aren't in the key log"
-        if key not in among and told not in self._missing and len(self._missing) < _MOST_MISSING:
-            self._missing.add(told)
-            self._tell(told)
+        if key not in among and len(self._missing) < _MOST_MISSING:
+            if not self._missing:
+                self._tell(f"{what} {key.hex()}: its keys aren't in the key log")
+            self._missing.add(key)
         return among.get(key, [])
 
 
