@@ -142,12 +142,14 @@ class Busy:
         exchange, hello, state = self.exchange, Hello(0, bytes(32), b"%d" % number), State(1, NOTHING, 1, NOTHING)
         pin = exchange.pins.add(key, hello.signing_key, str(number))
         exchange.pins.reach(pin, peer)
+        exchange._conversations.call(peer, key, pin.name)
         exchange._news.append(
             Established(
                 peer, None, key[-8:], key, hello, self.keys, (), b"%d" % number, True, state=state, round_trip=None
             )
         )
         exchange._follow(0.0)
+        pin.taken = False
         exchange.outlet.clear()
 
     def _perform(self, effect: Effect) -> None:
