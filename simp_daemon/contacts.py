@@ -135,11 +135,14 @@ Change = (
 """All that can be committed."""
 
 
+_CLEAR: Final = (ClearSaid, ClearSettled, ClearReceived)
+
+
 def may_wait(change: Change) -> bool:
     """Whether nothing rests on it: what is acknowledged is heard again, and SIMP/1 promises nothing (spec 7.4)."""
     if isinstance(change, About):
         return isinstance(change.fact, Acknowledged)
-    return isinstance(change, ClearSaid | ClearSettled | ClearReceived)
+    return isinstance(change, _CLEAR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class Core:
         while outlet:  # what is taken stays taken, also where something raises
             each = outlet.pop(0)
             self._perform(each)
-            if not isinstance(each, Send | Commit | LogKeys):
+            if not isinstance(each, (Send, Commit, LogKeys)):  # a union is made anew each time, which takes longer
                 self._tell_neighbours(each, now)
                 self._drain_neighbours(now)
                 self._connections.happened(each, now)
