@@ -14,6 +14,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+"""Whoever may write to the directory must not lead us to another file."""
 _LOCKED_AT: Final = 1 << 30
 """Where the byte is that is locked on Windows: others can't read such a byte."""
 
@@ -43,7 +45,7 @@ def create(path: Path, data: bytes = b"") -> None:
 def append(path: Path, line: str) -> None:
     """Adds a line, if it isn't empty, to a file that nobody else can read, which is made; raises `StateError`."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
                 raise StateError(f"others may read {path}, and so whatever you say: chmod 600 it, or take another file")
@@ -72,7 +74,7 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
         try:
             self._take()
             os.ftruncate(self._descriptor, 0)

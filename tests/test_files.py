@@ -92,3 +92,16 @@ def test_lines_are_added_to_a_file_that_nobody_else_can_read(tmp_path: Path) -> 
             append(path, "three")
     with pytest.raises(StateError, match="can't be written to: Is a directory"):
         append(tmp_path, "one")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_no_link_leads_to_another_file(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("of somebody else")
+    other.chmod(0o600)
+    (tmp_path / "link").symlink_to(other)
+    with pytest.raises(StateError):
+        append(tmp_path / "link", "a line")
+    with pytest.raises(OSError, match="symbolic links"):
+        Lock(tmp_path / "link")
+    assert other.read_text() == "of somebody else"
