@@ -47,7 +47,7 @@ class Core:
         is spoken.
         """
         self._perform = perform
-        self._exchange = means and _exchange(means, own)
+        self._exchange = _exchange(means, own) if means else None
         self._endpoint: Peers = self._exchange or Endpoint(framing, own=own)
         contacts = self._exchange.pins.identities if self._exchange else lambda _: []
         self._neighbours = Neighbours(contacts, asks=asks)
@@ -163,6 +163,11 @@ class Core:
         """When `TimerFired` is due next; changes nothing."""
         timers = self._endpoint.get_timer(), self._connections.get_timer(), self._neighbours.get_timer()
         return min((timer for timer in timers if timer is not None), default=None)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether our person is in a chat or a call of SIMP/2."""
+        return self._exchange is not None and self._exchange.engaged
 
     @property
     def idle(self) -> bool:

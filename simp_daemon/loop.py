@@ -273,7 +273,7 @@ class Daemon:
 
     def _decided(self) -> None:
         """A second has passed in which perhaps nothing has occurred."""
-        if self._connections and self._disk and (contacts := self._disk.changed(now=True)):
+        if self._core.sealed and self._disk and (contacts := self._disk.changed(now=True)):
             self.handle(occurrences.ContactsChanged(contacts))
 
     def _arm(self) -> None:

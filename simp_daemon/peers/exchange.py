@@ -155,12 +155,11 @@ class Exchange:
         """Whoever is called by a contact's name must be that contact (spec 4.4)."""
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
-        asks = peer in dict(self._endpoint.requests)
-        clear = pin is None and (asks or self.framing_of(peer) is Framing.TRAILER)
+        clear = peer in dict(self._endpoint.requests) or self.framing_of(peer) is Framing.TRAILER
         if waiting:
             self._policy.check()
             self._conversations.engage(waiting, now)
-        elif peer == self._own or clear:
+        elif peer == self._own or (clear and pin is None):
             self._endpoint.call(peer, now)
         else:
             self._policy.check()
@@ -244,6 +243,10 @@ class Exchange:
         """Also conversations that go on after a crash, and that our person hasn't taken up again."""
         open_ = [(each.peer, each.pin.name) for each in self._conversations.waiting]
         return self._endpoint.requests + self._board.requests + open_
+
+    @property
+    def engaged(self) -> bool:
+        return self._conversations.sealed is not None
 
     @property
     def idle(self) -> bool:
