@@ -467,9 +467,8 @@ def test_a_contact_that_has_moved_is_the_same(town: Town) -> None:
     alice, bob = town.home("alice"), town.home("bob")
     meet(town, alice, bob)
     bob.crash()
-    del town.homes[bob.address]
-    before, bob.address = bob.address, ("10.0.0.99", 7777)
-    town.homes[bob.address] = bob
+    before = bob.address
+    bob.move()
     bob.start()
     town.run(5)
     alice.hear()
@@ -525,9 +524,7 @@ def test_a_contact_that_has_the_address_of_another_now_is_told_and_called_by_nam
         alice.say(f"QUIT|{home.name}")
         town.run(1)
     bob.crash()
-    del town.homes[carol.address]
-    carol.address = bob.address
-    town.homes[carol.address] = carol
+    carol.move(bob.address)
     alice.hear()
     alice.say(f"CONNECTING|{one_line(carol)}")
     town.run(1)
@@ -547,9 +544,7 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     alice.say("QUIT|bob")
     town.run(1)
     bob.crash()
-    del town.homes[carol.address]
-    carol.address = bob.address
-    town.homes[carol.address] = carol
+    carol.move(bob.address)
     alice.handle(Announced("abcdefgh", "carol", "carol", [carol.address]))
     town.run(1)
     for _ in range(2):
@@ -920,9 +915,7 @@ def test_a_contact_s_call_gets_through_a_flood_wherever_it_is_now(town: Town) ->
     meet(town, alice, bob)
     alice.say("QUIT|bob")
     town.run(1)
-    del town.homes[alice.address]
-    alice.address = ("10.0.0.99", 7777)
-    town.homes[alice.address] = alice
+    alice.move()
     alice.hear()
     bob.hear()
     flood_before_each(bob, b"alice")
@@ -1008,9 +1001,7 @@ def test_a_chat_goes_on_when_another_contact_answers_in_the_place_of_its_peer(
     pin.open = True
     monkeypatch.setattr(exchange.pins, "prover", lambda *_, **__: pin)
     bob.on = False
-    del town.homes[mallory.address]
-    mallory.address = bob.address
-    town.homes[bob.address] = mallory
+    mallory.move(bob.address)
     alice.hear()
     alice.say("CHAT|are you there?")
     town.run(30)
@@ -1275,9 +1266,7 @@ def test_a_contact_that_calls_from_elsewhere_while_it_is_called_can_be_left(town
     town.run(1)
     old = bob.address
     bob.crash()
-    del town.homes[old]
-    bob.address = ("10.0.0.99", 7777)
-    town.homes[bob.address] = bob
+    bob.move()
     bob.start()
     bob.attach()
     bob.say(f"CONNECTING|{one_line(alice)}")
@@ -1364,13 +1353,6 @@ def test_a_key_that_was_replaced_gets_nothing_delivered_that_never_went_out(town
     assert "delivered" not in {fate for _, fate, _ in alice.kept(bob)}
 
 
-def move(town: Town, home: Home, host: str = "10.0.0.99") -> None:
-    """It is somewhere else from now on."""
-    del town.homes[home.address]
-    home.address = (host, 7777)
-    town.homes[home.address] = home
-
-
 def announce(to: Home, home: Home, *addresses: Address, name: str | None = None) -> None:
     identity = announced_as(*home.identity.public)
     name = home.name if name is None else name
@@ -1391,7 +1373,7 @@ def test_a_conversation_goes_on_where_a_contact_announces_itself(town: Town, ann
     meet(town, alice, bob)
     bob.crash()
     alice.crash()
-    move(town, bob)
+    bob.move()
     town.lose = lambda sender, datagram: datagram.peer == alice.address and b" SIMP/2 " in datagram.data
     alice.start()
     bob.start()  # whose own calls don't get through
@@ -1418,7 +1400,7 @@ def test_contacts_that_call_each_other_quietly_meet_wherever_one_is_now(town: To
     meet(town, alice, bob)
     bob.crash()
     alice.crash()
-    move(town, bob)
+    bob.move()
     alice.start()
     bob.start()
     town.run(20)
@@ -1462,7 +1444,7 @@ def test_whoever_announces_the_identity_of_a_contact_without_its_key_changes_not
 def test_a_contact_is_called_by_name_where_its_identity_is_announced(town: Town, there: bool) -> None:
     alice, bob, other = town.home("alice"), town.home("bob"), town.home("other")
     acquainted(town, alice, bob)
-    move(town, bob)
+    bob.move()
     bob.on = there
     other.detach()
     other.name = "bob"
@@ -1509,7 +1491,7 @@ def announce_hidden(to: Home, home: Home, hour: int) -> Announced:
 def test_a_hidden_contact_is_recognised_hour_by_hour(town: Town) -> None:
     alice, bob = town.home("alice"), town.home("bob", hides=True)
     acquainted(town, alice, bob)
-    move(town, bob)
+    bob.move()
     town.run(3600)
     alice.hear()
     hour = int(town.now) // 3600
@@ -1552,7 +1534,7 @@ def test_a_hidden_stranger_that_becomes_a_contact_stays_the_same_neighbour(town:
 def test_other_hours_are_recognised_as_far_as_clocks_differ(town: Town, late: int, known: bool) -> None:
     alice, bob = town.home("alice"), town.home("bob", hides=True)
     acquainted(town, alice, bob)
-    move(town, bob)
+    bob.move()
     bob.on = False
     town.run(4 * 3600)
     announce_hidden(alice, bob, int(town.now) // 3600 + late)
@@ -1565,8 +1547,8 @@ def test_other_hours_are_recognised_as_far_as_clocks_differ(town: Town, late: in
 def test_a_contact_that_was_met_elsewhere_is_told_nobody_and_knows_whose_daemon_it_is(town: Town) -> None:
     alice, bob = town.home("alice"), town.home("bob", hides=True)
     acquainted(town, alice, bob)
-    move(town, bob)
-    move(town, alice, "10.0.0.98")
+    bob.move()
+    alice.move(("10.0.0.98", 7777))
     announce_hidden(alice, bob, int(town.now) // 3600)
     town.run(5)
     assert f"SEEN||{one_line(bob)}|announced|0|bob" in alice.hear()

@@ -124,6 +124,12 @@ class Home:
         if self.sealed:
             self.store.close()
 
+    def move(self, address: Address = ("10.0.0.99", 7777)) -> None:
+        """It is somewhere else from now on, or where another home was: what is sent there comes here."""
+        del self.town.homes[self.address]
+        self.address = address
+        self.town.homes[address] = self
+
     def attach(self) -> None:
         self.handle(ClientConnected(CLIENT, local=True))
         self.say(f"CONNECT|{self.name}")
