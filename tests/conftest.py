@@ -39,8 +39,11 @@ def _ctrl_c_ends_children() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A quick run tries fewer examples of each law."""
-    if "not slow" in config.getoption("markexpr"):
+    """Exhaustive tests run where one asks for them; a quick run tries fewer examples of each law."""
+    chosen = config.option.markexpr
+    if "exhaustive" not in chosen:
+        config.option.markexpr = f"({chosen}) and not exhaustive" if chosen else "not exhaustive"
+    if "not slow" in chosen:
         settings.register_profile("quick", settings.default, max_examples=30)
         settings.load_profile("quick")
 

@@ -129,6 +129,7 @@ def test_links_that_one_table_has_not() -> None:
     assert read(pcap(bytes(24) + V6, link=226)) == [Captured(TIME, ALICE_6, BOB_6, PAYLOAD)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 def test_tshark_finds_the_same(tmp_path: Path) -> None:
     file = section() + b"".join(interface(link) for link, _, _ in LINKS.values())

@@ -461,6 +461,7 @@ def test_whoever_is_called_by_an_old_name_can_be_left_by_it_until_the_end(asking
     assert core.told() == ["QUIT|bob"]
 
 
+@pytest.mark.slow
 def test_finding_somebody_ends_and_calls_nothing() -> None:
     """discovery 4.2"""
     core = Core()

@@ -210,6 +210,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (directory / "store.db").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @example([(0.0625, 7)])  # SQLite quotes it, and Python can't read the quotation
 @given(st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 7)), min_size=1, max_size=30))

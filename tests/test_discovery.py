@@ -63,6 +63,7 @@ def test_two_daemons_on_this_host_find_each_other(tmp_path: Path) -> None:
         runner.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framing", [None, Framing.HEADER])
 def test_a_daemon_with_keys_is_announced_by_their_id(tmp_path: Path, framing: Framing | None) -> None:
     """discovery 1.2"""
@@ -82,6 +83,7 @@ def test_a_daemon_with_keys_is_announced_by_their_id(tmp_path: Path, framing: Fr
     run_in_time(run())
 
 
+@pytest.mark.slow
 def test_a_hidden_daemon_is_announced_anew_when_its_identity_changes() -> None:
     """discovery 5.3"""
 

@@ -175,6 +175,7 @@ def test_the_columns(tshark: Tshark, framing: Framing | None) -> None:
         assert line.split("\t") == ["SIMP", Reading.of(data, (framing,) if framing else tuple(Framing)).in_words]
 
 
+@pytest.mark.slow
 @needs_tshark
 @pytest.mark.parametrize("passes", [(), ("-2",)], ids=["one pass", "two passes"])
 def test_what_reads_as_both_is_in_the_framing_of_its_conversation(tshark: Tshark, passes: tuple[str, ...]) -> None:

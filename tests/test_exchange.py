@@ -938,6 +938,7 @@ def test_the_call_of_whoever_was_quicker_than_a_flood_goes_on(town: Town) -> Non
     assert bob.hear()[-1] == f"SECURED|{at(stranger)}|encrypted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_who_is_turned_away_would_have_got_no_answer(town: Town, seed: int) -> None:
     """What is refused at a glance is parsed nevertheless: nothing comes of it."""

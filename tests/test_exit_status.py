@@ -60,6 +60,7 @@ def test_clicks_own_are_the_same() -> None:
     assert click.UsageError.exit_code == ExitStatus.USAGE
 
 
+@pytest.mark.slow
 def test_no_command_ends_with_a_bare_number() -> None:
     for name, tree in trees().items():
         calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))

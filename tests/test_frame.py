@@ -125,6 +125,7 @@ def test_fragments_that_no_datagram_has(packet: bytes) -> None:
     assert reading.frames.skipped == {"with headers that are cut or broken": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 def test_tshark_puts_the_same_together(tmp_path: Path) -> None:
     packets = [*fragmented(udp(LONG), 576, 1152), *fragmented_6(udp(LONG[::-1]), 8, 1232)[::-1]]

@@ -205,6 +205,7 @@ def _hostile_lines(random: Random, daemon: Process) -> None:
             connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_status_0_after_sigterm_and_ctrl_c(number: signal.Signals) -> None:
     daemon = Process()

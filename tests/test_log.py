@@ -76,6 +76,7 @@ def test_a_flood_of_names_fills_no_log(caplog: pytest.LogCaptureFixture) -> None
     assert left_out + sum(line.endswith("is known") for line in said) == 20 * 3600
 
 
+@pytest.mark.slow
 def test_where_nothing_gets_is_a_line_until_something_comes_from_there(caplog: pytest.LogCaptureFixture) -> None:
     log = EventLog()
     other = ("192.0.2.3", 7777)

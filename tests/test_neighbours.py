@@ -446,6 +446,7 @@ def test_a_link_of_many_hosts_is_listed_whole() -> None:
     assert len(world.list()) == 40
 
 
+@pytest.mark.slow
 def test_earlier_chats_give_way_to_who_is_here() -> None:
     world = World(bob=(BOB,))
     for number in range(1024):

@@ -116,6 +116,7 @@ def test_packets_of_tcpdump(text: bool) -> None:
         assert read(one + one) == [packet, packet]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 @pytest.mark.parametrize("options", [["-x"], ["-V", "-x"]])
 def test_packets_of_tshark(options: list[str], tmp_path: Path) -> None:

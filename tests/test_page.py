@@ -49,6 +49,7 @@ def test_verdicts_are_told_in_words() -> None:
         assert told.count(why) == 2
 
 
+@pytest.mark.slow
 def test_the_page_is_light() -> None:
     cases = len(suite(None))
     assert len(as_html(HEAD, suite(None)).encode()) < 3_500 * cases

@@ -116,6 +116,7 @@ def test_everything_typed_ahead_is_used_in_its_place() -> None:
     run(script, "--commands")
 
 
+@pytest.mark.slow
 def test_a_driver_can_wait_for_each_question_and_event() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("bob")
@@ -181,6 +182,7 @@ def test_what_cannot_be_sent_is_told_and_the_rest_sent() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_failed_call_is_a_failure() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         await daemon.attach("alice")
@@ -247,6 +249,7 @@ def test_what_is_left_when_the_daemon_is_lost_is_counted() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_call_that_fails_takes_all_of_the_input_along() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("one\ntwo\nthree\nfour\n")
@@ -391,6 +394,7 @@ def test_how_a_chat_is_secured_is_one_line_and_no_message() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_call_that_nobody_answers_ends_by_itself() -> None:
     async def script(daemon: ScriptedDaemon, client: Client) -> None:
         client.type("hi\n")

@@ -125,6 +125,7 @@ def test_a_real_daemon_is_found() -> None:
     assert json.loads(result.stdout).items() >= {"there": True, "framing": "header", "fin_acks": [0, 1]}.items()
 
 
+@pytest.mark.slow
 def test_nobody_is_there() -> None:
     result = probed("--wait", "0.1", format_address(free_address()))
     assert result.exit_code == 1

@@ -224,6 +224,7 @@ def fates(a_first: bool, *options: str) -> tuple[str, list[list[dict[str, Any]]]
         return proxy.seed, [[each["fate"] for each in read if each["source"] == peer.name] for peer in (a, b)]
 
 
+@pytest.mark.slow
 @posix
 def test_a_seed_decides_each_way_for_itself() -> None:
     seed, decided = fates(True)

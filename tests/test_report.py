@@ -234,6 +234,7 @@ def test_what_only_repeats_is_told_by_its_number(count: int, rows: int) -> None:
         assert told[1].split() == f"and {count - 1} more of these until {count - 1:.3f}".split()
 
 
+@pytest.mark.slow
 def test_a_flood_does_not_flood_the_report() -> None:
     flood = failure(*(received(number, bare(1, 1, b"%d" % number, kind=2)) for number in range(10_000)))
     told = conversation(*flood.trace)

@@ -72,6 +72,7 @@ async def _chat(daemon: ScriptedDaemon, screen: Screen) -> None:
     await screen.see("alice:")
 
 
+@pytest.mark.slow
 def test_a_message_that_arrives_leaves_a_half_typed_line_whole() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await _chat(daemon, screen)
@@ -88,6 +89,7 @@ def test_a_message_that_arrives_leaves_a_half_typed_line_whole() -> None:
     run(script, "--user", "alice", "--call", "127.0.0.2")
 
 
+@pytest.mark.slow
 def test_a_whole_evening() -> None:
     async def script(daemon: ScriptedDaemon, screen: Screen) -> None:
         await screen.see("Your name (ASCII):")
@@ -410,6 +412,7 @@ def test_what_waits_is_printed_at_the_end_and_the_live_rows_are_gone() -> None:
     watch(script, *CALL)
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_lines_and_no_escape() -> None:
     async def script(daemon: ScriptedDaemon, screen: "far.Screen") -> None:
         await screen.see("Your name (ASCII):")

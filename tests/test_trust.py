@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
+from hashlib import scrypt
 from pathlib import Path
 from subprocess import PIPE
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_client.selection import whom
+from simp_daemon import words
 from simp_daemon.contacts import Change, Contact, KeyChanged, Nicknamed, Reached, Trust, Trusted, id_of
 from simp_daemon.facts import Pinned
 from simp_daemon.identity import Identity, read_identity
@@ -50,6 +52,12 @@ BOB, CAROL, EVE = pinned(1, "bob"), pinned(2, "carol"), replace(pinned(3, "bob")
 
 def id_of_(pin: Pinned | Contact) -> str:
     return id_of(pin.key, pin.signing_key)
+
+
+@pytest.fixture(autouse=True)
+def quick_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a tenth of a second each, by intent; the real ones are in test_words."""
+    monkeypatch.setattr(words, "scrypt", lambda keys, **limits: scrypt(keys, **{**limits, "n": 2}))
 
 
 @pytest.fixture
@@ -239,7 +247,7 @@ def test_both_screens_show_the_same_two_lines(home: Path, tmp_path: Path) -> Non
         shown = simp("verify", other, "--state", sides[name], stdin="y\n").stdout
         assert f"{other} is verified." in shown
         lines[name] = re.findall(r"^  ([12])  ([a-z ]+)  \((\w+)\)$", shown, re.M)
-        assert {(words, whose) for _, words, whose in lines[name]} == {
+        assert {line[1:] for line in lines[name]} == {
             (words_of(*own[name]), "you"), (words_of(*own[other]), other),
         }  # fmt: skip
     assert [line[:2] for line in lines["alice"]] == [line[:2] for line in lines["bob"]]
@@ -280,6 +288,7 @@ def asked(home: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_key_that_changes_while_words_are_compared_is_not_verified(home: Path) -> None:
     with closing(Store(home, daemon=True)) as daemon:
         daemon.commit([BOB])
@@ -291,6 +300,7 @@ def test_a_key_that_changes_while_words_are_compared_is_not_verified(home: Path)
         assert daemon.contacts()[0].trust is Trust.CHANGED
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_at_the_question_decides_nothing(home: Path) -> None:
     commit(home, BOB)
@@ -472,6 +482,7 @@ def test_neither_store_nor_keys_are_loaded_before_they_are_needed(arguments: lis
     assert done.stdout.splitlines()[-1] == "loaded"
 
 
+@pytest.mark.slow
 def test_an_output_that_lacks_a_name_s_letters_gets_their_codes(home: Path) -> None:
     commit(home, replace(BOB, name="b\u014db"))
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}

@@ -539,6 +539,7 @@ def test_whatever_fails_has_a_next_step() -> None:
         assert all(each.next for each in findings if each.verdict is FAIL), facts
 
 
+@pytest.mark.slow
 def test_no_failing_check_is_left_out_of_the_sentence() -> None:
     for (_, facts, *_), (_, sought, *_) in product(CHECKS, SENTENCES):
         findings, sentence = examine(replace(facts, peer=sought.peer))
@@ -562,6 +563,7 @@ EVERYTHING = [
 ]
 
 
+@pytest.mark.slow
 def test_nobody_is_blamed_without_evidence() -> None:
     for facts in EVERYTHING:
         findings, sentence = examine(facts)

@@ -65,6 +65,7 @@ def test_the_second_list_counts_and_people_come_first() -> None:
     assert called.looks
 
 
+@pytest.mark.slow
 def test_it_waits_for_those_who_may_still_answer_and_for_nobody_else() -> None:
     """discovery 3.2, 3.3"""
     vanishing: list[str | bytes] = ["SEEN|bob|192.0.2.2:7777|announced|17", "SEEN|zoe|192.0.2.9:7777|hosts|1", "PONG|"]
