@@ -42,10 +42,9 @@ class Disk:
         perform: Callable[[Effect], None],
         fail: Callable[[str], None],
         gather: Callable[[], None] = lambda: None,
-        look: Callable[[], None] = lambda: None,
     ) -> None:
         """The keys of all sessions are added to the file `key_log`, if there is one. `gather` lets what has come
-        meanwhile join what waits for the disk; `look` is called once a second. Raises `StateError`.
+        meanwhile join what waits for the disk. Raises `StateError`.
         """
         self._key_log = key_log
         if key_log:
@@ -64,8 +63,6 @@ class Disk:
         self._performing = False
         self._looked = self._loop.time()
         self.failing = False
-        self._look = look
-        self._watch: asyncio.Handle = self._loop.call_later(AGAIN, self._on_time)
 
     def means(self, *, only_sealed: bool, hides: bool = False) -> Means:
         """What SIMP/2 needs of it; raises `StateError`."""
@@ -124,17 +121,13 @@ class Disk:
     def close(self) -> None:
         """Commits what it can, and lets go of the store."""
         self.flush()
-        for handle in (self._due, self._late, self._watch):
+        for handle in (self._due, self._late):
             if handle:
                 handle.cancel()
         try:
             self._store.close()
         except StoreError as error:
             log.error("%s", error)
-
-    def _on_time(self) -> None:
-        self._watch = self._loop.call_later(AGAIN, self._on_time)
-        self._look()
 
     def _do(self, effect: Effect) -> None:
         match effect:

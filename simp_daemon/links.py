@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from simp_proto.address import Address
-from simp_proto.interfaces import Network, interfaces, on_link, own_networks
+from simp_proto.interfaces import Network, is_up, on_link, own_networks
 
 
 def networks(host: str) -> list[Network]:
@@ -12,8 +12,7 @@ def networks(host: str) -> list[Network]:
     own = _ip(host)
     found = [each for each in own_networks() if each.interface and each.network.version == own.version]
     if own.is_unspecified:
-        up = {each.name for each in interfaces() if each.up}
-        return [each for each in found if each.name in up and not _ip(each.host).is_loopback]
+        return [each for each in found if not _ip(each.host).is_loopback and is_up(each.name)]
     same = [each for each in found if host == each.host or (own.is_loopback and own in each.network)]
     return [replace(each, host=host) for each in same]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
 _AGAIN: Final = 1.0
-"""Seconds until the time is looked at again, if the disk takes nothing."""
+"""Seconds until it is looked again whether the disk takes anything, or whether a command has decided (simp2 9.7)."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where clients connect to a daemon on all addresses (client 1.1)."""
 
@@ -113,7 +113,7 @@ class Daemon:
 
             try:
                 here, key_log = self._profile.directory, self._key_log
-                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._datagrams.gather, self._decided)
+                self._disk = Disk(here, key_log, self._perform, self._not_stored, self._datagrams.gather)
                 means = self._disk.means(only_sealed=self._only_sealed, hides=self._hidden)
             except StateError as error:
                 if self._disk:
@@ -189,6 +189,8 @@ class Daemon:
         try:
             while self._occurred:
                 occurrence, self._now = self._occurred.popleft(), self._loop.time()
+                for decided in self._decided(occurrence):
+                    self._core.handle(decided, self._now)
                 self._note(occurrence)
                 self._core.handle(occurrence, self._now)
         finally:
@@ -202,15 +204,11 @@ class Daemon:
     def _note(self, occurrence: Occurrence) -> None:
         match occurrence:
             case occurrences.DatagramReceived(data, peer, _):
-                self._read_contacts(now=False)
                 self._log.received(peer, data)
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
             case occurrences.SendingFailed(peer, why, _):
                 self._log.failed(peer, why)
-            case occurrences.ClientSaid():
-                self._read_hosts()
-                self._read_contacts(now=True)
             case occurrences.ClientConnected(client):
                 for each in self._connections:
                     each.look()
@@ -259,26 +257,19 @@ class Daemon:
                     self._datagrams.reserve_queue(effect.peer, effect.here)
                 self._log.add(effect, self._now)
 
-    def _read_hosts(self) -> None:
-        """If they have changed, whenever somebody may want to know."""
-        hosts = self._profile.hosts() if self._profile else None
-        if hosts is not None:
-            self._core.handle(occurrences.HostsRead(hosts), self._now)  # before the line that asks
-
-    def _read_contacts(self, *, now: bool) -> None:
-        """If a command has changed what is stored of them, before whatever rests on that."""
-        contacts = self._disk.changed(now=now) if self._disk else ()
-        if contacts:
-            self._core.handle(occurrences.ContactsChanged(contacts), self._now)
-
-    def _decided(self) -> None:
-        """A second has passed in which perhaps nothing has occurred."""
-        if self._core.sealed and self._disk and (contacts := self._disk.changed(now=True)):
-            self.handle(occurrences.ContactsChanged(contacts))
+    def _decided(self, occurrence: Occurrence) -> Iterator[Occurrence]:
+        """What people have changed in files and by commands comes before whatever rests on that."""
+        says = isinstance(occurrence, occurrences.ClientSaid)
+        if says and self._profile and (hosts := self._profile.hosts()) is not None:
+            yield occurrences.HostsRead(hosts)
+        asks = says or isinstance(occurrence, (occurrences.DatagramReceived, occurrences.TimerFired))
+        if asks and self._disk and (contacts := self._disk.changed(now=says)):
+            yield occurrences.ContactsChanged(contacts)
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
-        at = self._core.get_timer()
+        timers = self._core.get_timer(), self._loop.time() + _AGAIN if self._core.sealed else None
+        at = min((timer for timer in timers if timer is not None), default=None)
         if at is None or (self._timer and self._timer.when() <= at):
             return
         if self._timer:

@@ -77,14 +77,24 @@ def interfaces() -> tuple[Interface, ...]:
             addresses[each.name].append(f"{each.host}/{each.network.prefixlen}")
     found = []
     for name, texts in addresses.items():
-        flags, carrier = _UP | _MULTICAST, ""
-        with suppress(OSError, ValueError):  # elsewhere than on Linux an address is all that is told
-            flags = int(Path(f"/sys/class/net/{name}/flags").read_text("ascii"), 16)
-            carrier = Path(f"/sys/class/net/{name}/carrier").read_text("ascii").strip()
+        flags = _flags(name)
         tunnel = bool(flags & _TUNNEL or re.match("u?tun|wg|ppp|tap", name))
-        up = bool(flags & _UP) and carrier != "0"
-        found.append(Interface(name, tuple(texts), up, bool(flags & _MULTICAST), tunnel))
+        found.append(Interface(name, tuple(texts), bool(flags & _UP), bool(flags & _MULTICAST), tunnel))
     return tuple(found)
+
+
+def is_up(name: str) -> bool:
+    """Whether the interface of that name is switched on, and has a cable, or whatever it has instead."""
+    return bool(_flags(name) & _UP)
+
+
+def _flags(name: str) -> int:
+    flags = _UP | _MULTICAST
+    with suppress(OSError, ValueError):  # elsewhere than on Linux an address is all that is told
+        flags = int(Path(f"/sys/class/net/{name}/flags").read_text("ascii"), 16)
+        if Path(f"/sys/class/net/{name}/carrier").read_text("ascii").strip() == "0":
+            flags &= ~_UP
+    return flags
 
 
 def reserved(network: IPv4Network | IPv6Network) -> list[IPv4Address | IPv6Address]:

@@ -66,17 +66,13 @@ class Desk:
         self.full = False
         self.then: Callable[[], None] = lambda: None
         self.come: list[Effect] = []
-        self.looks = 0
-        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append, self._gather, self._look)
+        self.disk = Disk(folder, folder / "keys", self._perform, self.complaints.append, self._gather)
         self._commit = self.disk._store.commit
         monkeypatch.setattr(self.disk._store, "commit", self._committed)
 
     def put(self, *effects: Effect) -> None:
         for effect in effects:
             self.disk.put(effect)
-
-    def _look(self) -> None:
-        self.looks += 1
 
     def _gather(self) -> None:
         come, self.come = self.come, []
@@ -237,13 +233,3 @@ def test_keys_are_logged_in_their_turn(desk: Desk, tmp_path: Path, caplog: pytes
     desk.put(LogKeys("SIMP2 two"), send("two"))
     assert desk.done[-1] == "two"
     assert "missing in the key log" in caplog.text
-
-
-def test_whoever_must_look_is_called_once_a_second_until_the_end(desk: Desk) -> None:
-    before = desk.looks
-    for _ in range(3):
-        desk.loop.run(AGAIN)
-    assert desk.looks == before + 3
-    desk.disk.close()
-    desk.loop.run(10)
-    assert desk.looks == before + 3

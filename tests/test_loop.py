@@ -7,11 +7,13 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from simp_daemon.loop import Daemon, StartError
 from simp_daemon.peers.endpoint import Endpoint
+from simp_daemon.profile import Profile
 from simp_proto.address import Address, format_address
 from simp_proto.constants import OFFER, Chat, Control, Framing
 from tests.test_endpoint import packet
@@ -116,6 +118,29 @@ def test_a_call_where_nobody_is_is_told_and_whoever_comes_is_asked() -> None:
                 for line in ("CONNECTED|bob", f"CONNECTING|alice|{here}", f"CONNECTED|alice|{here}"):
                     await bob.hear(line)
                 await alice.hear(f"CONNECTED|bob|{there}")
+
+    run(scenario)
+
+
+@pytest.mark.slow
+def test_in_a_call_it_is_looked_each_second_what_commands_have_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with (
+            Daemon(free_address(), 0, profile=Profile(tmp_path, tmp_path / "hosts")) as one,
+            client(one) as alice,
+        ):
+            monkeypatch.setattr(one._core, "get_timer", lambda: None)  # nothing else is due
+            one._due()
+            assert one._timer is None
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+                silent.bind(("127.0.0.1", 0))
+                alice.say("CONNECT|alice", f"CONNECTING|{format_address(silent.getsockname())}", "CHAT|now")
+                await alice.hear("CONNECTED|alice")
+                await alice.hear("ERROR|no chat is on; call somebody first")
+                assert one._timer is not None
+                assert one._timer.when() <= asyncio.get_running_loop().time() + 1
 
     run(scenario)
 

@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE
 import pytest
 
 from simp_client import RefusedError, Requested, connect
-from simp_client.events import Fate
+from simp_client.events import Ended, Fate
 from tests.scripted_daemon import PATIENCE
 from tests.test_exit_status import SIMP
 
@@ -96,3 +96,26 @@ def test_decisions_hold_at_daemons_that_run(tmp_path: Path, monkeypatch: pytest.
             simp("trust", "bob", new[:16], *alice)
             assert asyncio.run(chat("sixth")) == ""
             assert [(each["id"], each["trust"]) for each in contacts("127.0.0.2")] == [(new, "new")]
+
+
+@pytest.mark.slow
+def test_a_chat_in_which_nobody_speaks_ends_when_the_partner_is_blocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    async def silent() -> None:
+        async with connect("alice", "127.0.0.2:19778") as alice, connect("bob", "127.0.0.3:19778") as bob:
+            call = asyncio.create_task(alice.call("127.0.0.3:19777"))
+            while not isinstance(event := await bob.next_event(), Requested):
+                pass
+            await bob.accept(event.other)
+            await call
+            await asyncio.to_thread(simp, "block", "bob", "--daemon", "127.0.0.2:19777")
+            async with asyncio.timeout(PATIENCE):
+                for each in (alice, bob):
+                    while not isinstance(await each.next_event(), Ended):
+                        pass
+
+    with daemon("127.0.0.2"), daemon("127.0.0.3"):
+        asyncio.run(silent())
