@@ -5,6 +5,7 @@ Pure: `now` is in seconds on any clock that never goes back.
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from simp_daemon.events import Gone, Seen, Source, Why
@@ -12,7 +13,7 @@ from simp_daemon.neighbour import Neighbour, Place
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
 from simp_daemon.questions import Ask, Questions, Rounds
 from simp_proto.address import Address
-from simp_proto.constants import PRESENCE_INTERVAL, Framing
+from simp_proto.constants import DAEMON_PORT, PRESENCE_INTERVAL, Framing
 
 _FRESH: Final = 10.0
 """Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
@@ -46,7 +47,7 @@ class Neighbours:
         self._places: dict[Address, Place] = {}
         self._identities: dict[str, Neighbour] = {}
         """Those that are announced, or were and still answer."""
-        self._rounds = Rounds(1 / _KNOWN)
+        self._rounds = Rounds()
         self._questions = Questions(lambda peer: self.outlet.append(Ask(peer)), self._rank)
 
     # -- how they are found
@@ -221,8 +222,10 @@ class Neighbours:
         """As soon as it is its turn; `announced`: because of an announcement."""
         if place.askable and self.asks and not self._questions.pending(place.peer):
             unproven = place.heard is None and (announced or not place.known)
-            if not unproven or self._rounds.spend(place.peer[0], now, itself=place.announcer == place.peer[0]):
+            if not unproven or self._rounds.spend(place.peer, now, itself=place.announcer == place.peer[0]):
                 self._questions.put(place.peer, now)
+            else:
+                self._questions.rest(place.peer, now + _FRESH if self._attended else None)
 
     def _hear(self, place: Place, name: str, now: float) -> None:
         place.name, place.heard, place.later, place.answered = name, now, _FRESH, True
@@ -277,9 +280,11 @@ class Neighbours:
         from_host = [each for each in places if source and each.announcer == source]
         limits = (at_host, _OF_A_HOST), (from_host, _FROM_A_HOST), (places, _PLACES)
         if crowd := next((crowd for crowd, limit in limits if len(crowd) >= limit), None):
-            unknown = (each for each in crowd if each.heard is None and not each.known)
-            chatted = (each for each in crowd if each.heard is None and Source.HOSTS not in each.known)
-            displaced = next(unknown, None) or next(chatted, None)
+            silent = [each for each in crowd if each.heard is None]
+            unknown = [each for each in silent if not each.known]
+            unusual = (each for each in unknown if each.peer[1] != DAEMON_PORT)
+            chatted = (each for each in silent if Source.HOSTS not in each.known)
+            displaced = next(chain(unusual, unknown, chatted), None)
             if displaced is None:
                 return None
             self._remove(displaced, now)

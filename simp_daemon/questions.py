@@ -11,7 +11,7 @@ from typing import Final
 from simp_daemon.peers.strangers import Allowance
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
-from simp_proto.constants import PRESENCE_INTERVAL, PRESENCE_TRIES
+from simp_proto.constants import DAEMON_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES
 
 _PAUSE: Final = 1 / 16
 """Seconds between questions; with those that may be asked at the same time, 20 in any second."""
@@ -20,6 +20,10 @@ _REMEMBERED: Final = 1024
 """Kinds and hosts whose last turn is remembered, and hosts that don't answer."""
 _ROUNDS: Final = 16
 """Of questions to a host that doesn't answer, at the same time."""
+_SELDOM: Final = 1 / 300
+"""Further ones in a second."""
+_OFTEN: Final = 1 / 10
+"""Of those to its usual port."""
 
 
 @dataclass(slots=True)
@@ -116,18 +120,21 @@ class Questions:
 
 
 class Rounds:
-    """Those of questions that hosts don't answer, and that only announcements are the reason for (discovery 3.5): so
-    many in a second. What a host announces itself is counted apart, so that nobody else uses it up.
+    """Those of questions that hosts don't answer, and that only announcements are the reason for (discovery 3.5).
+
+    What a host announces itself is counted apart, so that nobody else uses it up; and so is its usual port, since what
+    seems to come from a host can come from anyone on the link.
     """
 
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._hosts: dict[tuple[str, bool], Allowance] = {}
+    def __init__(self) -> None:
+        self._hosts: dict[tuple[str, bool, bool], Allowance] = {}
 
-    def spend(self, host: str, now: float, *, itself: bool) -> bool:
-        """Whether that host may be asked once more."""
-        rounds = self._hosts.pop((host, itself), None) or Allowance(self._rate, _ROUNDS)
-        self._hosts[host, itself] = rounds
+    def spend(self, peer: Address, now: float, *, itself: bool) -> bool:
+        """Whether that peer may be asked once more, which its host announced `itself` or another did."""
+        usual = itself and peer[1] == DAEMON_PORT
+        kind = peer[0], itself, usual
+        rounds = self._hosts.pop(kind, None) or Allowance(_OFTEN if usual else _SELDOM, _ROUNDS)
+        self._hosts[kind] = rounds
         if len(self._hosts) > _REMEMBERED:
             del self._hosts[next(iter(self._hosts))]
         rounds.spend(may := rounds.left(now))
@@ -135,5 +142,5 @@ class Rounds:
 
     def forget(self, host: str) -> None:
         """It has answered."""
-        for itself in (False, True):
-            self._hosts.pop((host, itself), None)
+        for itself, usual in ((False, False), (True, False), (True, True)):
+            self._hosts.pop((host, itself, usual), None)

@@ -290,18 +290,17 @@ def test_whom_the_daemon_has_found_is_another(three: list[Machine]) -> None:
     assert seen(one.simp("doctor", "--json"), "others")[0] == "ok"
 
 
-@pytest.mark.exhaustive
-def test_what_another_machine_says_of_it_proves_nothing(three: list[Machine]) -> None:
-    one, _, mallory = three
-    one.daemon()
+@contextmanager
+def forged(mallory: Machine, source: str, host: str) -> Iterator[None]:
+    """Somebody called bob is announced at that host from that address of mallory's machine, again and again."""
     packet = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
     packet.add_answer_at_time(DNSPointer(SERVICE, const._TYPE_PTR, 1, 120, f"bob abcdefgh.{SERVICE}"), 0)
     packet.add_answer_at_time(DNSService(f"bob abcdefgh.{SERVICE}", const._TYPE_SRV, 1, 120, 0, 0, 7777, "b.local."), 0)
-    packet.add_answer_at_time(DNSAddress("b.local.", const._TYPE_A, 1, 120, socket.inet_aton("10.77.0.99")), 0)
+    packet.add_answer_at_time(DNSAddress("b.local.", const._TYPE_A, 1, 120, socket.inet_aton(host)), 0)
     with mallory.inside():
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(mallory.address))
-    udp.bind((mallory.address, 5353))
+    udp.bind((source, 5353))
     over = Event()
 
     def forge() -> None:
@@ -311,11 +310,40 @@ def test_what_another_machine_says_of_it_proves_nothing(three: list[Machine]) ->
     with udp:
         thread = Thread(target=forge)
         thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.exhaustive
+def test_what_another_machine_says_of_it_proves_nothing(three: list[Machine]) -> None:
+    one, _, mallory = three
+    one.daemon()
+    with forged(mallory, mallory.address, "10.77.0.99"):
         done = one.simp("doctor", "10.77.0.99", "--json")
-        over.set()
-        thread.join()
     told = json.loads(done.stdout)["conclusion"]
     assert re.fullmatch(r"The machine of 10\.77\.0\.99:7777 is off or gone, or .*", told)
+
+
+@pytest.mark.exhaustive
+def test_nobody_off_the_link_is_asked_because_of_an_announcement(three: list[Machine]) -> None:
+    """discovery 2.1"""
+    one, _, mallory = three
+    far = "198.51.100.99"
+    mallory.ip(f"address add {far}/32 dev eth0")
+    one.ip(f"route add default via {mallory.address}")
+    one.daemon()
+    with mallory.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((far, 7777))
+    udp.setblocking(False)
+    with udp, forged(mallory, far, far):
+        done = one.simp("doctor", "bob", "--json")
+        with pytest.raises(BlockingIOError):
+            udp.recv(1)
+        assert far not in done.stdout
 
 
 @pytest.fixture

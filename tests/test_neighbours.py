@@ -1,6 +1,7 @@
 """Who is here, by rules alone: a world of daemons that answer or don't, and what a hostile network can do to it."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given, settings
@@ -620,6 +621,32 @@ def test_what_others_say_of_a_host_does_not_use_up_what_it_says_itself() -> None
     world.neighbours.announced(Announced(ID, f"bob {ID}", "bob", [BOB], BOB[0]), world.now)
     world.neighbours.announced(announced(0, BOB, source=CAROL[0]), world.now)
     assert "seen bob 192.0.2.2 announced" in world.told() + [each.partition(" ")[2] for each in world.wait(1.0)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [([7777], [7777]), (range(7000, 7400), range(7000, 7400)), ([7777], range(7000, 7400))]
+)
+def test_what_seems_to_come_from_a_host_keeps_its_daemon_away_for_seconds_only(
+    before: Sequence[int], after: Sequence[int]
+) -> None:
+    """discovery 3.5"""
+    world = World()
+    world.neighbours.attend(True, 0.0)
+    found: list[str] = []
+    for number in range(2000):
+        ports = before if number < 1815 else after
+        if number == 1815:
+            world.answering[BOB] = "bob"
+            found += world.announce(ID, "bob", BOB, source=BOB[0])
+        forged = announced(number, (BOB[0], ports[number % len(ports)]), source=BOB[0])
+        world.neighbours.announced(forged, world.now)
+        found += world.told() + world.wait(0.3)
+        if any("seen bob 192.0.2.2 announced" in each for each in found):
+            break
+    assert 1815 <= number <= 1850
+    asked = Counter(port for _, (_, port) in world.asked)
+    assert asked.pop(7777) <= 3 * (16 + 56 + 1)
+    assert asked.total() <= 3 * (16 + 2 + 1)
 
 
 def test_whoever_has_answered_is_looked_for_as_long_as_it_is_announced() -> None:

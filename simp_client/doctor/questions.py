@@ -22,6 +22,7 @@ from simp_proto.address import Address
 from simp_proto.constants import IDENTITY, MDNS_PORT, PRESENCE_INTERVAL, PRESENCE_TRIES, SERVICE
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError
+from simp_proto.interfaces import on_link, own_networks
 from simp_proto.printable import NOBODY, printable
 from simp_proto.udp import LARGEST, address_of, resolved
 
@@ -90,6 +91,7 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
     question = _services()
     echoes: dict[str, Echo] = {}
     records: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    here = list(own_networks())
     with ExitStack() as stack:
         sockets = {udp: host for host in hosts if (udp := _at_group(host, stack))}
         began = time.monotonic()
@@ -108,7 +110,7 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
                     source, _ = address_of(where)
                     if data == question and source in echoes:
                         echoes[source] = Echo.HEARD
-                    elif (found := _records(data)) is not None:
+                    elif on_link(source, here) and (found := _records(data)) is not None:  # (discovery 2.1)
                         records[source, sockets[udp].partition("%")[2]] += found
     said = [(source, each) for (source, interface), told in records.items() for each in _announcements(told, interface)]
     # What one machine says of another proves nothing.
