@@ -102,7 +102,7 @@ def short_id(contact: "Contact") -> str:
 
 def shown(contact: "Contact") -> str:
     """By what name our person knows them; it is safe to print."""
-    return named(contact.nickname or contact.name)
+    return named(contact.name)
 
 
 def known(store: "Store") -> list["Contact"]:
@@ -132,7 +132,7 @@ def whom(store: "Store", text: str, *, but: Callable[["Contact"], bool] = lambda
     return meant[0]
 
 
-def _is_called(text: str, names: Iterable[str | None]) -> bool:
+def _is_called(text: str, names: Iterable[str]) -> bool:
     return text.casefold() in {spelled.casefold() for name in names if name for spelled in (name, printable(name))}
 
 
@@ -141,6 +141,6 @@ def _was_called(contact: "Contact", text: str) -> bool:
 
 
 def _is_meant(contact: "Contact", text: str) -> bool:
-    if _is_called(text, (contact.name, contact.nickname)):
+    if _is_called(text, [contact.name]):
         return True
     return len(text) >= _ACCEPTED and contact_id(contact).startswith(text.lower())

@@ -90,7 +90,7 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
     if as_json:
         for each in there:
             keys = {
-                "name": each.nickname or each.name,
+                "name": each.name,
                 "id": contact_id(each),
                 "trust": each.trust,
                 "addresses": [format_address(address) for address in each.addresses],

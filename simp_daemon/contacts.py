@@ -95,14 +95,6 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Nicknamed:
-    """What our person calls a contact; `None`: by the name that it gives itself."""
-
-    key: bytes
-    nickname: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ClearSaid:
     """A message to a peer of SIMP/1; no other that waits has that token."""
 
@@ -129,9 +121,7 @@ class ClearReceived:
     text: str
 
 
-Change = (
-    Pinned | About | Reached | KeyChanged | Trusted | Replaced | Nicknamed | ClearSaid | ClearSettled | ClearReceived
-)
+Change = Pinned | About | Reached | KeyChanged | Trusted | Replaced | ClearSaid | ClearSettled | ClearReceived
 """All that can be committed."""
 
 
@@ -153,7 +143,6 @@ class Contact:
     signing_key: bytes
     name: str
     """What it called itself last."""
-    nickname: str | None
     trust: Trust
     addresses: tuple[Address, ...]
     """The last few where it was reached, latest first."""

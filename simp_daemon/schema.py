@@ -90,4 +90,6 @@ MIGRATIONS: Final = (
         used_at INTEGER
     ) STRICT;
     """,
+    # Nothing read them.
+    "ALTER TABLE contact DROP COLUMN nickname; ALTER TABLE contact DROP COLUMN pinned_at;",
 )

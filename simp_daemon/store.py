@@ -26,7 +26,6 @@ from simp_daemon.contacts import (
     Fate,
     KeyChanged,
     Message,
-    Nicknamed,
     Reached,
     Replaced,
     Trust,
@@ -107,8 +106,6 @@ class Store:
                     self._run("DELETE FROM other_key WHERE contact = ?", contact)
             case Replaced(key, other):
                 self._replace(self._contact(key), other)
-            case Nicknamed(key, nickname):
-                self._run("UPDATE contact SET nickname = ? WHERE id = ?", nickname, self._contact(key))
             case ClearSaid(peer, name, token, text):
                 self._ledgers.add(Fate.WAITING, text.encode(), token=token, clear=(*peer, name))
             case ClearSettled(token, fate):
@@ -121,9 +118,9 @@ class Store:
     def _pin(self, pinned: Pinned) -> None:
         """A command may have been quicker."""
         if not self._run(
-            "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)"
+            "INSERT INTO contact (key, signing_key, name, trust) VALUES (?, ?, ?, 'new')"
             " ON CONFLICT DO UPDATE SET name = name WHERE signing_key = excluded.signing_key",
-            *(pinned.key, pinned.signing_key, pinned.name, self._now()),
+            *(pinned.key, pinned.signing_key, pinned.name),
         ).rowcount:
             raise OvertakenError("a contact with that key has another key for signing: look again, and decide")
 
@@ -170,11 +167,11 @@ class Store:
             raise OvertakenError("nobody with that key has answered for this contact: look again, and decide")
         name, *address = found
         if not self._run(
-            "INSERT INTO contact (key, signing_key, name, trust, pinned_at) VALUES (?, ?, ?, 'new', ?)"
+            "INSERT INTO contact (key, signing_key, name, trust) VALUES (?, ?, ?, 'new')"
             " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, replaced_by = NULL,"
             " trust = CASE WHEN trust = 'verified' AND signing_key = excluded.signing_key THEN trust ELSE 'new' END"
             " WHERE trust <> 'blocked'",
-            *(other.key, other.signing_key, name, self._now()),
+            *(other.key, other.signing_key, name),
         ).rowcount:
             raise OvertakenError("whoever has that key is blocked: take that back first")
         successor = self._contact(other.key)
@@ -182,15 +179,7 @@ class Store:
         self._run("DELETE FROM other_key WHERE contact = ?", successor)
         if successor != contact:
             self._ledgers.give_up(contact)
-            self._run(
-                "UPDATE contact SET nickname = (SELECT nickname FROM contact WHERE id = ?) WHERE id = ?",
-                *(contact, successor),
-            )
-            self._run(
-                "UPDATE contact SET replaced_by = ?, nickname = NULL, trust = 'changed' WHERE id = ?",
-                successor,
-                contact,
-            )
+            self._run("UPDATE contact SET replaced_by = ?, trust = 'changed' WHERE id = ?", successor, contact)
 
     # -- what it knows
 
@@ -203,7 +192,7 @@ class Store:
         """Every contact, those with a successor too."""
         with self._database.explained():
             rows = self._run(
-                "SELECT contact.id, contact.key, contact.signing_key, contact.name, contact.nickname, contact.trust,"
+                "SELECT contact.id, contact.key, contact.signing_key, contact.name, contact.trust,"
                 " (SELECT max(at) FROM address WHERE contact = contact.id), successor.key"
                 " FROM contact LEFT JOIN contact AS successor ON successor.id = contact.replaced_by"
                 " ORDER BY contact.id"
@@ -213,7 +202,6 @@ class Store:
                     key,
                     signing_key,
                     name,
-                    nickname,
                     Trust(trust),
                     self._addresses(id_),
                     seen,
@@ -221,7 +209,7 @@ class Store:
                     new_key,
                     self._names(id_),
                 )
-                for id_, key, signing_key, name, nickname, trust, seen, new_key in rows
+                for id_, key, signing_key, name, trust, seen, new_key in rows
             ]
 
     def history(self, key: bytes | None, after: int = 0, limit: int = 100) -> list[Message]:

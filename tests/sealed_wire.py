@@ -33,7 +33,7 @@ class SealedWire(SimulatedWire):
     def _keep(self, change: Change) -> None:
         match change:
             case Pinned(key, signing_key, name, address):
-                contact = Contact(key, signing_key, name, None, Trust.NEW, (address,), 0, (), None)
+                contact = Contact(key, signing_key, name, Trust.NEW, (address,), 0, (), None)
                 self._disk[key] = contact, Ledger(open=False)
             case Reached(key, name, address):
                 contact, ledger = self._disk[key]

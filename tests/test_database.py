@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simp_daemon import database
-from simp_daemon.contacts import About, Nicknamed
+from simp_daemon.contacts import About, Trust, Trusted
 from simp_daemon.database import BusyError, DamagedError, Database, FormatError, ReadOnlyError, StoreError
 from simp_daemon.facts import Ledger, Opened, Pinned
 from simp_daemon.files import HeldError
@@ -105,6 +105,20 @@ def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, monkey
             assert len(store.history(BOB.key)) == 1
 
 
+def test_what_the_first_version_kept_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", MIGRATIONS[:1])
+        with closing(Database(tmp_path, daemon=True)) as first, first.transaction():
+            first.run(
+                "INSERT INTO contact (key, signing_key, name, nickname, trust, pinned_at, stored)"
+                " VALUES (?, ?, 'bob', 'Bob', 'verified', 1, 7)",
+                *(BOB.key, BOB.signing_key),
+            )
+    with closing(Store(tmp_path, daemon=True)) as store:
+        ((contact, ledger),) = store.load()
+        assert (contact.key, contact.name, contact.trust, ledger.stored) == (BOB.key, "bob", Trust.VERIFIED, 7)
+
+
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path)
     before = contents(tmp_path)
@@ -139,7 +153,8 @@ def test_a_file_of_a_newer_version_is_never_changed(
         killed(tmp_path / "one", tmp_path / "two")
     before = contents(tmp_path / "two")
     assert before["store.db-wal"]
-    with pytest.raises(FormatError, match=r"store.db was written by a newer simp: read format 2, expected 1 at most"):
+    ours = len(MIGRATIONS)
+    with pytest.raises(FormatError, match=rf"by a newer simp: read format {ours + 1}, expected {ours} at most"):
         Store(tmp_path / "two", daemon=daemon)
     assert {**contents(tmp_path / "two"), "lock": b""} == {**before, "lock": b""}
 
@@ -247,7 +262,7 @@ def run(script: str, *arguments: str, prefix: tuple[str, ...] = ()) -> str:
 PREAMBLE = """
 import sys
 from pathlib import Path
-from simp_daemon.contacts import About, Nicknamed
+from simp_daemon.contacts import About
 from simp_daemon.database import BusyError, DamagedError, Database, FormatError, ReadOnlyError, StoreError
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.store import Store
@@ -409,13 +424,13 @@ def test_what_a_commit_read_holds_until_its_end(tmp_path: Path, monkeypatch: pyt
         def meddle(key: bytes) -> int:
             number = contact(key)
             with pytest.raises(BusyError):
-                command.commit([Nicknamed(key, "x")])
+                command.commit([Trusted(key, Trust.NEW, Trust.VERIFIED)])
             return number
 
         with monkeypatch.context() as patch:
             patch.setattr(store, "_contact", meddle)
             store.commit([About(BOB.key, Opened(False))])
-        assert [(contact.nickname, ledger.open) for contact, ledger in store.load()] == [(None, False)]
+        assert [(contact.trust, ledger.open) for contact, ledger in store.load()] == [(Trust.NEW, False)]
 
 
 def test_two_commands_may_make_the_store_at_the_same_time(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simp_daemon.contacts import About, Change, ClearReceived, Nicknamed, Trust, Trusted
+from simp_daemon.contacts import About, Change, ClearReceived, Reached, Trust, Trusted
 from simp_daemon.database import FullError
 from simp_daemon.disk import AGAIN, LOOK, Disk
 from simp_daemon.effects import Commit, Effect, LogKeys, Send
@@ -180,7 +180,7 @@ def test_what_commands_change_is_seen_at_the_next_look(desk: Desk, tmp_path: Pat
     ((contact, _),) = desk.disk.changed(now=False)
     assert contact.trust is Trust.VERIFIED
     assert desk.disk.changed(now=True) == ()
-    command.commit([Nicknamed(BOB.key, "Bob")])
+    command.commit([Reached(BOB.key, "robert", BOB.address)])
     assert desk.disk.changed(now=True)
     command.close()
 

@@ -1431,7 +1431,7 @@ def test_whoever_announces_the_identity_of_a_contact_without_its_key_changes_not
     alice.start()
     exchange = mallory.core._endpoint
     assert isinstance(exchange, Exchange)
-    own = Contact(key(alice), alice.identity.signing_key, "alice", None, Trust.NEW, (), 0, (), None)
+    own = Contact(key(alice), alice.identity.signing_key, "alice", Trust.NEW, (), 0, (), None)
     exchange._conversations.know(own, Ledger())
     exchange.pins.prover = lambda *_, **__: exchange.pins.get(key(alice))  # type: ignore[method-assign]  # of any proof
     announce(alice, bob, mallory.address)

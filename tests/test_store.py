@@ -26,7 +26,6 @@ from simp_daemon.contacts import (
     ClearSettled,
     Fate,
     KeyChanged,
-    Nicknamed,
     Reached,
     Replaced,
     Trust,
@@ -350,11 +349,11 @@ def open_store(directory: Path, *, daemon: bool = True) -> Store:
 def test_a_contact_is_kept_with_all_that_is_known_of_it(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
         store.commit([BOB, CAROL])
-        store.commit([Reached(BOB.key, "robert", ("192.0.2.3", 7777)), Nicknamed(BOB.key, "Bob of the lab")])
+        store.commit([Reached(BOB.key, "robert", ("192.0.2.3", 7777))])
         store.commit([Trusted(CAROL.key, Trust.NEW, Trust.VERIFIED)])
     with closing(open_store(tmp_path, daemon=False)) as store:
         bob, carol = store.contacts()
-        assert (bob.key, bob.signing_key, bob.name, bob.nickname) == (b"b" * 32, b"B" * 32, "robert", "Bob of the lab")
+        assert (bob.key, bob.signing_key, bob.name) == (b"b" * 32, b"B" * 32, "robert")
         assert bob.addresses == (("192.0.2.3", 7777), ("192.0.2.2", 7777))
         assert (bob.trust, carol.trust, carol.replaced_by) == (Trust.NEW, Trust.VERIFIED, None)
         assert 0 < carol.seen_at < bob.seen_at < 20_000
@@ -370,7 +369,7 @@ def test_of_many_addresses_the_last_few_are_loaded(tmp_path: Path) -> None:
 
 def test_another_key_stops_until_our_person_names_it(tmp_path: Path) -> None:
     with closing(open_store(tmp_path)) as store:
-        store.commit([BOB, Nicknamed(BOB.key, "Bob"), Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
+        store.commit([BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
         store.commit([KeyChanged(BOB.key, EVE), KeyChanged(BOB.key, EVE)])
         (bob,) = store.contacts()
         assert (bob.trust, bob.others) == (Trust.CHANGED, (EVE,))
@@ -378,8 +377,8 @@ def test_another_key_stops_until_our_person_names_it(tmp_path: Path) -> None:
             store.commit([Replaced(BOB.key, CAROL)])
         store.commit([Replaced(BOB.key, EVE)])
         bob, new = store.contacts()
-        assert (bob.replaced_by, bob.nickname, bob.trust) == (EVE.key, None, Trust.CHANGED)
-        assert (new.key, new.signing_key, new.nickname, new.trust) == (EVE.key, EVE.signing_key, "Bob", Trust.NEW)
+        assert (bob.replaced_by, bob.trust) == (EVE.key, Trust.CHANGED)
+        assert (new.key, new.signing_key, new.trust) == (EVE.key, EVE.signing_key, Trust.NEW)
         assert new.addresses == (EVE.address,)
         assert [ledger for _, ledger in store.load()] == [Ledger(), Ledger()]
 
@@ -395,14 +394,14 @@ def test_whoever_goes_back_to_an_old_key_has_the_old_conversation(tmp_path: Path
 def test_a_contact_takes_another_s_place_as_it_is(tmp_path: Path) -> None:
     eve = Pinned(EVE.key, EVE.signing_key, "bob", ("192.0.2.9", 7777))
     with closing(open_store(tmp_path)) as store:
-        store.commit([BOB, Nicknamed(BOB.key, "Bob"), Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), eve])
+        store.commit([BOB, Trusted(BOB.key, Trust.NEW, Trust.VERIFIED), eve])
         store.commit([Trusted(EVE.key, Trust.NEW, Trust.VERIFIED)])
         for nobody in (CAROL, BOB, Pinned(EVE.key, CAROL.signing_key, "bob", eve.address)):
             with pytest.raises(OvertakenError, match="look again"):
                 store.commit([Replaced(BOB.key, nobody)])
         store.commit([Replaced(BOB.key, EVE)])
         bob, new = store.contacts()
-        assert (bob.replaced_by, new.nickname, new.trust) == (EVE.key, "Bob", Trust.VERIFIED)
+        assert (bob.replaced_by, new.trust) == (EVE.key, Trust.VERIFIED)
         assert new.addresses == (eve.address,)
         with pytest.raises(OvertakenError, match="look again"):
             store.commit([Replaced(EVE.key, BOB)])
@@ -440,8 +439,8 @@ def test_a_decision_on_what_is_no_longer_so_decides_nothing(tmp_path: Path) -> N
         assert command.contacts()[0].trust is Trust.NEW
         store.commit([KeyChanged(BOB.key, EVE)])
         with pytest.raises(OvertakenError, match="look again"):
-            command.commit([Nicknamed(BOB.key, "x"), Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
-        assert (store.contacts()[0].trust, store.contacts()[0].nickname) == (Trust.CHANGED, None)
+            command.commit([Reached(BOB.key, "x", BOB.address), Trusted(BOB.key, Trust.NEW, Trust.VERIFIED)])
+        assert (store.contacts()[0].trust, store.contacts()[0].name) == (Trust.CHANGED, "bob")
 
 
 def test_a_daemon_sees_what_a_command_has_written_and_not_its_own(tmp_path: Path) -> None:
