@@ -256,7 +256,7 @@ def test_frames_that_are_wrong_are_a_fault_of_the_peer(
     reader = callee()
     answer = given_to(reader, data)
     assert isinstance(answer, Fault)
-    assert (answer.counter, answer.reason) == (7, reason)
+    assert answer.reason is reason
     assert given_to(reader, data) is Reason.REPLAY
 
 
@@ -287,8 +287,7 @@ def test_an_operation_that_the_frames_do_not_give_is_a_fault(frames: list[Frame]
 @given(st.binary(max_size=100), st.sampled_from(sorted(PLACES["RECORD"])), st.integers(0, 2**63 - 1))
 def test_whatever_a_partner_seals_raises_nothing(plain: bytes, operation: str, counter: int) -> None:
     answer = given_to(callee(), record_by_hand(KEYS[0], SESSION, counter, plain, operation)[2])
-    assert isinstance(answer, Opened | Fault)
-    assert answer.counter == counter
+    assert isinstance(answer, Fault) or (isinstance(answer, Opened) and answer.counter == counter)
 
 
 @given(st.sampled_from(list(LABELS)), st.binary(max_size=100))

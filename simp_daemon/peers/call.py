@@ -136,8 +136,8 @@ class Call:
         """Whether it rings there; `None` if it never has."""
         self.prompted = -inf
         """When the peer last brought about a SYN."""
-        self.clear = 0
-        """Answers of SIMP/1 that were ignored."""
+        self.clear = False
+        """Whether answers of SIMP/1 were ignored."""
         self.elsewhere: Address | None = None
         """Who was named to our person as perhaps answering it (S1 4.11)."""
         self.other: Reading | None = None
@@ -220,7 +220,7 @@ class Call:
         self._asked = max(self._asked + 1, int((now - self.begun) // UNANSWERED_INTERVAL))
         self.own.outlet.append(Unanswered(self.peer, self.name, round(self._asked * UNANSWERED_INTERVAL)))
         if self.clear and self.expected:
-            self.own.outlet.append(ClearAnswers(self.peer, self.expected.key, self.clear))
+            self.own.outlet.append(ClearAnswers(self.peer, self.expected.key))
 
     def get_timer(self) -> float | None:
         """When something is due; changes nothing."""

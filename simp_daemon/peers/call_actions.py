@@ -93,9 +93,9 @@ def alarm(call: Call, _: Happening) -> None:
     call.own.outlet.append(KeyChanged(call.peer, contact, key, call.other.hello, call.quiet))
 
 
-def count(call: Call, _: Happening) -> None:
-    """counts it, so that the person is told after 30 s (4.4)"""
-    call.clear += 1
+def note(call: Call, _: Happening) -> None:
+    """notes it, so that the person is told after 30 s (4.4)"""
+    call.clear = True
 
 
 def go_clear(call: Call, _: Happening) -> None:

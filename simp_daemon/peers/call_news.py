@@ -80,11 +80,10 @@ class InTheClear:
 
 @dataclass(slots=True)
 class ClearAnswers:
-    """Where that contact was called, so many answers of SIMP/1 have come. Nothing was sent to them (simp2 4.4, 8)."""
+    """Where that contact was called, SIMP/1 has answered. Nothing was sent to that (simp2 4.4, 8)."""
 
     peer: Address
     contact: bytes
-    count: int
 
 
 CallNews = (

@@ -78,7 +78,7 @@ def _calling(state: State) -> dict[Input, Cell]:
         Input.ANSWER: _cell(State.CONFIRMING, do.confirm),
         Input.OTHER_KEY: _cell(state, do.doubt),
         Input.OVER: _cell(State.OVER, do.end, do.acknowledge),
-        Input.CLEAR_TO_CONTACT: _cell(state, do.count),
+        Input.CLEAR_TO_CONTACT: _cell(state, do.note),
         Input.QUIT: _cell(State.ENDING, do.quit, do.cancel),
         Input.SUPERSEDED: _cell(State.OVER),
         Input.LAST_TRY: _cell(State.ENDING, do.lose, do.cancel),

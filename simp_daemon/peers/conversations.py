@@ -184,7 +184,7 @@ class Conversations:
             case call_news.KeyChanged(peer, contact, key, hello, quiet):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
                 self._key_changed(peer, self._all[contact], other, quiet=quiet)
-            case call_news.ClearAnswers(peer, contact, _):
+            case call_news.ClearAnswers(peer, contact):
                 name = self._all[contact].pin.name
                 words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
                 self._outlet.append(events.ErrorReceived(peer, name, words))

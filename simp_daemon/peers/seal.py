@@ -29,7 +29,6 @@ class Opened:
 class Fault:
     """A record of the peer's that breaks the rules; the peer is told by a CLOSE with that reason (simp2 6.4, 7.9)."""
 
-    counter: int
     reason: CloseReason
     error: SealedError
 
@@ -85,4 +84,4 @@ def _read(plain: bytes, operation: Operation, counter: int) -> Opened | Fault:
         return Opened(counter, read_record_frames(plain, operation))
     except SealedError as error:
         unknown = isinstance(error, UnknownFrameError)
-        return Fault(counter, CloseReason.UNKNOWN_FRAME if unknown else CloseReason.FAULT, error)
+        return Fault(CloseReason.UNKNOWN_FRAME if unknown else CloseReason.FAULT, error)
