@@ -189,10 +189,11 @@ def test_a_text_of_simp1_that_is_refused_is_guessed() -> None:
 
 
 @pytest.mark.parametrize("name", ["offer", "not_offer"])
-def test_an_offer_in_trailer_or_in_another_operation_is_none(name: str) -> None:
+@pytest.mark.parametrize("place", [("trailer", 1, 2, 0), ("header", 2, 1, 0), ("header", 1, 2, 1), ("bare", 1, 2, 1)])
+def test_an_offer_is_in_a_syn_of_number_0_and_not_in_trailer(name: str, place: tuple[str, int, int, int]) -> None:
     payload = bytes.fromhex(GOLDEN[name][-1]["hex"])
-    for data in (by_hand("trailer", 1, 2, 0, b"", payload), by_hand("header", 2, 1, 0, b"", payload)):
-        assert "simp2" not in json.loads(simp("decode", "--json", data.hex()).stdout)
+    data = by_hand(*place, b"", payload)
+    assert "simp2" not in json.loads(simp("decode", "--json", data.hex()).stdout)
 
 
 def test_two_calls_are_compared_field_by_field() -> None:

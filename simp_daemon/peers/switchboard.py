@@ -21,8 +21,8 @@ from simp_proto.address import Address, format_address
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram
 from simp_proto.errors import LowOrderError, NotNowError, SealedError
-from simp_proto.sealed.offer import Offer, read_offer, tag_of
-from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Record, Ringing, read_payload
+from simp_proto.sealed.offer import Offer, tag_of
+from simp_proto.sealed.payloads import Answer, Challenge, Confirm, Payload, Record, Ringing, offered, read_payload
 
 _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, Control.ERR, Control.ERR_FIN)
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
@@ -48,7 +48,7 @@ class Switchboard:
         and sealed ones are to. Nothing in it makes this raise.
         """
         try:
-            offer, payload = _offer(datagram), read_payload(datagram)
+            offer, payload = offered(datagram), read_payload(datagram)
         except SealedError as error:
             self._own.outlet.append(Ignored(peer, Reason.MALFORMED, str(error)))
             return True
@@ -283,13 +283,3 @@ class Switchboard:
                 self._calls.input(call, Input.ACK_OF_OVER, Happening(now))
                 return datagram.operation in (Control.ACK, Control.FIN_ACK)
         return False
-
-
-def _offer(datagram: Datagram) -> Offer | None:
-    """What a SYN offers of SIMP/2 (simp2 2.1)."""
-    if datagram.operation is not Control.SYN or datagram.sequence or datagram.framing is Framing.TRAILER:
-        return None
-    try:
-        return read_offer(datagram.payload)
-    except SealedError:
-        return None

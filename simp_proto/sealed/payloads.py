@@ -1,6 +1,7 @@
-"""The payloads of SIMP/2 except for the offer, and records (simp2 3, 6). No bytes raise anything but `SealedError`."""
+"""What a datagram says of SIMP/2 (simp2 2.1, 3, 6). No bytes raise anything but `SealedError`."""
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -24,7 +25,7 @@ from simp_proto.constants import (
 from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, MAX_PAYLOAD_SIZES, Datagram, build, offset, with_checksum
 from simp_proto.errors import SealedError
 from simp_proto.sealed.layout import NUMBERS, Among, Layout, listed
-from simp_proto.sealed.offer import COOKIE_SIZE
+from simp_proto.sealed.offer import COOKIE_SIZE, Offer, read_offer
 
 SESSION_SIZE: Final = 4
 SEAL_SIZE: Final = 16
@@ -108,6 +109,19 @@ OPERATIONS_OF: Final[dict[PayloadKind, tuple[Operation, ...]]] = {
 }
 """Where each kind may be (simp2 3.1, 6.2)."""
 _KINDS: Final = {layout.made: kind for kind, layout in PAYLOADS.items()}
+
+
+def may_offer(datagram: Datagram) -> bool:
+    """Whether that is a datagram whose payload may be an offer (simp2 2.1)."""
+    return datagram.operation is Control.SYN and not datagram.sequence and datagram.framing is not Framing.TRAILER
+
+
+def offered(datagram: Datagram) -> Offer | None:
+    """What a datagram offers of SIMP/2; `None` where that is SIMP/1 at most."""
+    if may_offer(datagram):
+        with suppress(SealedError):
+            return read_offer(datagram.payload)
+    return None
 
 
 def read_payload(datagram: Datagram) -> Payload | None:

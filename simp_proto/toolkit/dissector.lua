@@ -281,7 +281,8 @@ end
 local function offered(data, framing)
     local payload = data:sub(framing.payload + 1, framing.payload + field(data, "length"))
     local is_syn = OPERATIONS[field(data, "type")][field(data, "operation")] == "SYN"
-    if not is_syn or framing.name == "trailer" or #payload > OFFER.most or payload:sub(1, #OFFER.start) ~= OFFER.start then
+    local may_offer = is_syn and field(data, "sequence") == 0 and framing.name ~= "trailer"
+    if not may_offer or #payload > OFFER.most or payload:sub(1, #OFFER.start) ~= OFFER.start then
         return nil
     end
     local before = (payload:find(" SIMP/2 ", #OFFER.start + 1, true) or 0) - 1

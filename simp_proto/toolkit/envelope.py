@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 from simp_proto.cli.output import counted
-from simp_proto.constants import OFFER, Control, Framing, PayloadKind
+from simp_proto.constants import OFFER, PayloadKind
 from simp_proto.datagram import Datagram, offset
 from simp_proto.errors import SealedError
 from simp_proto.sealed.offer import Offer, read_offer, tag_of
-from simp_proto.sealed.payloads import OPERATIONS_OF, PAYLOADS, Payload, Record, read_payload
+from simp_proto.sealed.payloads import OPERATIONS_OF, PAYLOADS, Payload, Record, may_offer, offered, read_payload
 
 _TOKEN: Final = b" SIMP/2 "
 _MANY: Final = {kind.name for kind, operations in OPERATIONS_OF.items() if len(operations) > 1}
@@ -40,7 +40,7 @@ class Envelope:
         """
         said: Offer | Payload | None
         try:
-            said = read_payload(datagram) or _offer(datagram)
+            said = read_payload(datagram) or offered(datagram)
         except SealedError as error:
             error.framing = datagram.framing
             raise
@@ -91,25 +91,13 @@ class Envelope:
 def no_offer(datagram: Datagram) -> SealedError | None:
     """Why a SYN that mentions SIMP/2 behind an offer of SIMP/1 is no offer of it, with the offset in the datagram."""
     payload = datagram.payload
-    if payload.startswith(OFFER) and _TOKEN.strip() in payload:
+    if may_offer(datagram) and payload.startswith(OFFER) and _TOKEN.strip() in payload:
         try:
-            _offer(datagram, strict=True)
+            read_offer(payload)
         except SealedError as error:
             at = error.offset + offset("payload", datagram.framing, len(payload))
             return SealedError(error.field, at, error.read, error.expected, section=error.section)
     return None
-
-
-def _offer(datagram: Datagram, *, strict: bool = False) -> Offer | None:
-    """What a SYN offers; `strict`: raises `SealedError` where that is SIMP/1 at most."""
-    if datagram.operation is not Control.SYN or datagram.framing is Framing.TRAILER:
-        return None
-    try:
-        return read_offer(datagram.payload)
-    except SealedError:
-        if strict:
-            raise
-        return None
 
 
 def _parts_of_offer(offer: Offer) -> Iterator[Part]:
