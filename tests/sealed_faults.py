@@ -32,7 +32,7 @@ from simp_proto.constants import CloseReason, Control, PayloadKind
 from simp_proto.datagram import build
 from simp_proto.errors import SealedError
 from simp_proto.noise import nonce
-from simp_proto.sealed import frames
+from simp_proto.sealed import frames, payloads
 from simp_proto.sealed.frames import (
     FIRST,
     Close,
@@ -186,7 +186,7 @@ def refused_offer(is_wrong: Callable[[Offer], object]) -> Patch:
 
         return offer_of
 
-    return Patch(switchboard, "_offer", made)
+    return Patch(switchboard, "offered", made)
 
 
 def lenient_offer(original: Callable[[bytes], Offer]) -> Callable[[bytes], Offer]:
@@ -490,7 +490,7 @@ FAULTS: Final = [
     # -- 2 and 3: the offer, and payloads
     breaks("2.1", "offer-sent", rewrites(said(SYN) & AGAIN & ~CHALLENGED, payload=b"SIMP/1 header utf-8 SIMP/2")),
     breaks("2.1", "tokens-ignored", refused_offer(lambda offer: offer.before or offer.after)),
-    breaks("2.1", "offer-misspelled", Patch(switchboard, "read_offer", lenient_offer)),
+    breaks("2.1", "offer-misspelled", Patch(payloads, "read_offer", lenient_offer)),
     breaks("2.3", "flags-ignored", refused_offer(lambda offer: offer.key[0] & ~1)),
     breaks(
         "2.3",
