@@ -204,14 +204,6 @@ def tell_of_a_stranger(strange: Call, happening: Any) -> None:
         do.request(strange, happening)
 
 
-def ring_quietly(quiet: Call, happening: Any) -> None:
-    if quiet.expected:
-        do.request(quiet, happening)
-        do.ring(quiet, happening)
-    else:
-        do.dismiss(quiet, happening)
-
-
 def prove_late(dialled: Call, happening: Any) -> None:
     do.prove(dialled, happening)
     dialled.hasten(happening.now + 0.7, anew=True)
@@ -299,7 +291,8 @@ def hangs_up(of: Callable[[Any], bool]) -> Patch:
 
     def receive(self: Exchange, data: bytes, peer: Any, now: float, *rest: Any) -> None:
         chat = self._conversations.chat
-        if chat and chat.peer == peer and data[:2] == b"\1\x08" and of(data[41:42]):
+        tag = chat.session.tag if chat and chat.session and chat.peer == peer else b""
+        if tag and data[:2] == b"\1\x08" and of(data[41:].replace(tag, b"tag")):
             self.quit(peer, now)
 
     return before(Exchange, "receive", receive)
@@ -523,7 +516,8 @@ FAULTS: Final = [
         "open-conversation",
         rewrites_input(Input.SYN_OF_OPEN, Input.RINGING_SYN, lambda each: not each.offer.quiet),
     ),
-    breaks("4.1", "quiet-call", cell(State.IDLE, Input.QUIET_SYN, State.REQUESTED, ring_quietly)),
+    breaks("4.1", "closed-conversation", cell(State.IDLE, Input.SYN_OF_CLOSED, State.IDLE, do.dismiss)),
+    breaks("4.1", "quiet-call", cell(State.IDLE, Input.QUIET_SYN, State.IDLE, do.request, do.dismiss)),
     breaks(
         "4.2",
         "cookie-of-another-address",
@@ -583,9 +577,10 @@ FAULTS: Final = [
     breaks("4.5", "declines", drops(said(FIN, payload=starts(b"\x84")) & AGAIN & BY_ITSELF)),
     breaks("4.5", "cancels", cell(State.RINGING, Input.QUIT, State.OVER, do.quit)),
     breaks("4.5", "cancelled", cell(State.OVER, Input.OVER, State.OVER)),
-    breaks("4.5", "over-in-a-session", hangs_up(lambda first: first == b"\x84")),
+    breaks("4.5", "over-in-a-session", hangs_up(lambda payload: payload == b"\x84tag")),
     breaks("4.6", "crossed-by-a-lower-key", cell(State.IDLE, Input.CROSSING_SYN, State.REQUESTED, do.request, do.ring)),
     breaks("4.6", "crossed-by-a-higher-key", cell(State.CALLING, Input.HIGHER_SYN, State.CALLING)),
+    breaks("4.7", "quiet-call-over", before(Conversation, "refused", lambda self, now: self.bar(now))),
     # -- 5: keys
     breaks("5.3", "answer-frames", Patch(call, "build_frames", with_a_ping)),
     breaks("5.3", "confirm-frames", Patch(call_actions, "build_frames", with_a_ping)),
@@ -598,7 +593,7 @@ FAULTS: Final = [
         before(Exchange, "_read_record", obey_the_last),
     ),
     # -- 6: records
-    breaks("6.1", "unsealed", hangs_up(lambda first: first == b"i")),
+    breaks("6.1", "unsealed", hangs_up(lambda payload: payload[:1] == b"i")),
     breaks(
         "6.2",
         "operations-sent",

@@ -36,6 +36,7 @@ EXPECTED = {
     State.IDLE: {
         Input.STRANGE_SYN: "IDLE: ACK CHALLENGE;",
         Input.SYN_OF_OPEN: "ACCEPTING: SYN+ACK ANSWER;",
+        Input.SYN_OF_CLOSED: "ACCEPTING: SYN+ACK ANSWER;",
         Input.CROSSING_SYN: "ACCEPTING: SYN+ACK ANSWER;",
         Input.QUIET_SYN: "IDLE: FIN OVER;",
         Input.RINGING_SYN: "REQUESTED: ACK RINGING; Requested",
@@ -150,7 +151,10 @@ def happening(end: End, other: End, call: Call, what: Input) -> Happening:
     match what:
         case Input.CHALLENGE | Input.STRANGE_SYN:
             data = b"another cookie.."
-        case Input.SYN_OF_OPEN | Input.CROSSING_SYN | Input.ACCEPT if call.state in (State.IDLE, State.REQUESTED):
+        case Input.SYN_OF_OPEN | Input.SYN_OF_CLOSED | Input.CROSSING_SYN | Input.ACCEPT if call.state in (
+            State.IDLE,
+            State.REQUESTED,
+        ):
             data = call.write_answer()
         case Input.ANSWER | Input.OTHER_KEY | Input.DOUBT if call.state in OURS[:3]:
             answer = read_payload(parse(injected(call._syn(), b"bob" if what is Input.ANSWER else b"mallory", ALICE)))

@@ -33,7 +33,7 @@ from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.frames import Piece, read_frames
 from simp_proto.sealed.key_log import read_line
-from simp_proto.sealed.offer import Offer, build_offer
+from simp_proto.sealed.offer import Offer, build_offer, read_offer, tag_of
 from simp_proto.sealed.opening import open_record
 from simp_proto.sealed.payloads import (
     Answer,
@@ -1311,6 +1311,37 @@ def test_somebody_on_the_way_ends_no_chat_by_answering_a_quiet_call(town: Town) 
     assert bob.hear()[-1] == "CHAT|alice|are you there?"
     (contact,) = alice.store.contacts()
     assert contact.trust is Trust.VERIFIED
+
+
+@pytest.mark.parametrize("silent", [0.0, 12.0, 25 * 3600.0])
+def test_an_over_ends_nothing_that_is_open_whoever_sends_it(town: Town, silent: float) -> None:
+    """simp2 4.7: whoever sees a quiet SYN can send one."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.hear()
+    forged: list[bytes] = []
+
+    def answers(sender: Address, datagram: Send) -> bool:
+        offer = read_offer(parse(datagram.data).payload) if b" SIMP/2 " in datagram.data else None
+        if offer and offer.quiet and len(forged) < 3:
+            forged.append(build(build_payload(Over(tag_of(offer.e)), Control.FIN)))
+            town.air.appendleft((datagram.peer, Send(forged[-1], sender)))
+        return (offer is not None and len(forged) < 3) or (town.now < cut and datagram.data not in forged)
+
+    cut = town.now + silent if silent < 100 else 0.0
+    if not silent:
+        alice.crash()
+        alice.start()
+    town.lose = answers
+    alice.say("CHAT|are you there?")
+    town.run(silent + 600)
+    assert len(forged) == 3 or silent
+    heard, told = alice.hear(), bob.hear()
+    assert not [line for line in heard + told if line.startswith(("QUIT", "UNDELIVERED", "ERROR"))]
+    if silent:
+        assert (heard[-1], told[-1]) == ("ACK|1", "CHAT|alice|are you there?")
+    else:  # after a crash her client has to take it up again
+        assert alice.core._endpoint.requests == [(bob.address, "bob")]
 
 
 def test_two_of_one_name_are_told_apart_whatever_was_compared(town: Town) -> None:

@@ -304,13 +304,28 @@ class TestCalls:
         assert bob.news(Established)
         assert not bob.news(Requested)
 
-    def test_a_quiet_call_to_whoever_has_left_is_over(self) -> None:
+    def test_a_quiet_call_to_whoever_has_left_is_answered_to_say_so(self) -> None:
         alice, bob = meet(open=True)
         next(iter(bob.pins)).open = False
         alice.board.resume(bob.keys.public, 0.0)
         exchange(alice, bob, 0.0)
-        assert alice.news(CallOver) == [CallOver(BOB, "bob", Why.FIN, bob.keys.public, True)]
-        assert not bob.news(Requested)
+        assert [each.closes for each in bob.news(Established)] == [True]
+        assert [each.closes for each in alice.news(Established)] == [False]
+        assert not next(iter(bob.pins)).open
+        assert not bob.news(Requested) + bob.news(Consent)
+
+    def test_a_quiet_call_of_whoever_asks_already_is_ignored(self) -> None:
+        alice, bob = meet()
+        alice.board.call(BOB, 0.0)
+        exchange(alice, bob, 0.0)
+        again = End(b"alice")  # who has started anew
+        again.knows(bob, BOB, open=True)
+        again.own.random(100)
+        again.board.resume(bob.keys.public, 1.0)
+        exchange(again, bob, 1.0)
+        assert bob.news(Requested)
+        assert not bob.news(Established) + bob.news(CallOver)
+        assert bob.news(Ignored)[-1].reason is Reason.OUT_OF_PLACE
 
     def test_consent_comes_before_the_answer_and_goes_with_the_call(self) -> None:
         alice, bob = meet()

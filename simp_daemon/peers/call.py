@@ -150,6 +150,8 @@ class Call:
         # the peer's calls
         self.opened = False
         """Whether this call opened the conversation."""
+        self.closes = False
+        """Whether it is answered to say that the conversation isn't open (simp2 4.7)."""
         self._handshake: HandshakeState | None = None
         self._allowance = Allowance(READ_RATE, READ_BURST)
 

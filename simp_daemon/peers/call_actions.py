@@ -166,6 +166,12 @@ def accept(call: Call, happening: Happening) -> None:
     call.put(build_payload(Answer(call.tag, happening.data)), happening.now)
 
 
+def close(call: Call, happening: Happening) -> None:
+    """computes and sends ANSWER, for a session that begins by a CLOSE (4.7)"""
+    call.closes = True
+    call.put(build_payload(Answer(call.tag, happening.data)), happening.now)
+
+
 def establish(call: Call, happening: Happening) -> None:
     """the session is on: pins the key (4.5)"""
     _establish(call, happening.reading, call.round_trip(happening.now))
@@ -263,12 +269,12 @@ def _establish(call: Call, read: Reading, round_trip: float | None) -> None:
         Established(
             *(call.peer, call.here, call.tag, key, hello, (keys[0], keys[1]), read.handshake.payload_keys),
             handshake_hash,
-            *(caller, read.state, round_trip),
+            *(caller, read.state, round_trip, call.closes),
         )
     )
     name = name_of(hello.name)
     call.expected = pins.get(key) or pins.add(key, hello.signing_key, name)
-    call.expected.open = True
+    call.expected.open = call.expected.open or not call.closes
     if names_person(name):  # a daemon that goes on before its person is back has none
         pins.rename(call.expected, name)
     pins.reach(call.expected, call.peer)

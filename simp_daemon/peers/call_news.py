@@ -31,7 +31,7 @@ class Established:
 
     `keys` are those for the caller's and the callee's records, `payload_keys` those of messages 2 and 3, for a key
     log, and `caller` says which we are. Of the callee's, `state` was in the CONFIRM, and `round_trip` is that of the
-    ANSWER, in seconds, if it went out once.
+    ANSWER, in seconds, if it went out once. It only `closes` where nobody here wants the conversation any more.
     """
 
     peer: Address
@@ -45,6 +45,7 @@ class Established:
     caller: bool
     state: State | None
     round_trip: float | None
+    closes: bool
 
 
 @dataclass(slots=True)

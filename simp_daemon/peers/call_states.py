@@ -22,6 +22,7 @@ class Input(Enum):
     SYN = "its SYN again"
     SYN_OF_OPEN = "a first SYN, proved to be a contact's whose conversation is open"
     CROSSING_SYN = "a first SYN of whom we are calling, whose `e` is lower"
+    SYN_OF_CLOSED = "a first SYN that is quiet, proved to be a contact's whose conversation isn't open"
     QUIET_SYN = "another first SYN that is quiet"
     RINGING_SYN = "any other first SYN"
     REPEATED_SYN = "any other first SYN, of a caller who is shown already"
@@ -90,6 +91,7 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
     State.IDLE: {
         Input.STRANGE_SYN: _cell(State.IDLE, do.challenge),
         Input.SYN_OF_OPEN: _cell(State.ACCEPTING, do.accept),
+        Input.SYN_OF_CLOSED: _cell(State.ACCEPTING, do.close),
         Input.CROSSING_SYN: _cell(State.ACCEPTING, do.accept),
         Input.QUIET_SYN: _cell(State.IDLE, do.dismiss),
         Input.RINGING_SYN: _cell(State.REQUESTED, do.request, do.ring),

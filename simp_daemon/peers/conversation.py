@@ -12,6 +12,7 @@ from simp_daemon.effects import Commit, Send
 from simp_daemon.events import Reason, Security, Why
 from simp_daemon.facts import Fact, Ledger, Opened
 from simp_daemon.peers import outlet as link_news
+from simp_daemon.peers.call import MAX_QUIET_PAUSE
 from simp_daemon.peers.call_news import Established
 from simp_daemon.peers.link import state_of
 from simp_daemon.peers.means import Means
@@ -52,6 +53,8 @@ class Conversation:
         self._slow = False
         self._notices = Notices(pin, means, outlet)
         self._asked_at = self._resumed = 0.0
+        self._resume_at: float | None = None
+        self._pause = GONE
         self._left_at: float | None = None  # when the conversation was closed here, while the session says so
         if not ledger.open:  # what wasn't acknowledged when our person left won't go out any more (spec 7.10)
             self._give_up()
@@ -105,7 +108,8 @@ class Conversation:
             self.consent(True)
         if not self.chatting:
             self._notices.peer = established.peer
-        self._left_at = None
+        self._left_at = self._resume_at = None
+        self._pause = GONE
         self.session = SealedSession(established, self.ledger, self, now)
         if left:
             self.session.link.leave()
@@ -151,15 +155,9 @@ class Conversation:
             self._apply(Opened(False))
         self._pump(now)
 
-    def end(self, now: float) -> None:
-        """The contact doesn't want it any more, as it answers our quiet call (spec 4.7)."""
-        if not self.ledger.open:
-            return
-        self._give_up()
-        self._apply(Opened(False))
-        if self.chatting or self.live:
-            self._over(Why.FIN)
-        self.session = None
+    def refused(self, now: float) -> None:
+        """Our quiet call has come to nothing: anybody may have said so, and there is another later (spec 4.7)."""
+        self._resume_at, self._pause = now + self._pause, min(2 * self._pause, MAX_QUIET_PAUSE)
 
     def hold(self, held: bool, now: float) -> bool:
         """Whether our person can take no message for now (S1 8.4). Returns whether that is news."""
@@ -186,6 +184,8 @@ class Conversation:
 
     def _clocks(self) -> Iterator[tuple[float, Callable[[float], None]]]:
         session = self.session
+        if self._resume_at is not None and self.ledger.open:
+            yield self._resume_at, self._resume
         if session is None:
             return
         if session.ended is not None:
@@ -233,7 +233,7 @@ class Conversation:
         self._outlet.append(events.Unanswered(self.peer, self.pin.name, round(now - since)))
 
     def _resume(self, now: float) -> None:
-        self._resumed = now
+        self._resumed, self._resume_at = now, None
 
     def _forget(self, _: float) -> None:
         """Whoever left has waited for long enough."""

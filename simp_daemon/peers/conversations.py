@@ -178,12 +178,12 @@ class Conversations:
             case call_news.CallOver(peer, name, why, contact, quiet):
                 if not quiet:
                     self._over(peer, name, why, contact)
-                elif contact and why is Why.FIN and peer == self._all[contact].pin.address:
-                    self._all[contact].end(now)
+                elif contact:
+                    self._all[contact].refused(now)
                     self.file(self._all[contact])
             case call_news.KeyChanged(peer, contact, key, hello, quiet):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
-                self._key_changed(peer, self._all[contact], other, quiet=quiet)
+                self._key_changed(peer, self._all[contact], other, now, quiet=quiet)
             case call_news.ClearAnswers(peer, contact):
                 name = self._all[contact].pin.name
                 words = f"somebody answers in {name}'s place who can't encrypt, as {name} does: nothing is sent there"
@@ -209,14 +209,16 @@ class Conversations:
             keys = SessionKeys(tag, session, message_2, message_3, *established.keys)
             self._outlet.append(LogKeys(build_line(keys)))
         wanted = calling and (key == calling[1] if calling[1] else peer == calling[0])
-        conversation.begin(established, now, wanted=bool(wanted) or not established.caller)
+        conversation.begin(established, now, wanted=bool(wanted) or not (established.caller or established.closes))
         if wanted:
             self.engage(conversation, now)
         elif conversation.live and not conversation.chatting:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
         self.file(conversation)
 
-    def _key_changed(self, peer: Address, conversation: Conversation, other: Pinned, *, quiet: bool) -> None:
+    def _key_changed(
+        self, peer: Address, conversation: Conversation, other: Pinned, now: float, *, quiet: bool
+    ) -> None:
         """Nothing is said until our person decides (spec 9.4), except where another contact has the address now, or
         where nobody has called: else anybody on the way could end what is going on.
         """
@@ -244,6 +246,9 @@ class Conversations:
         elif conversation.chatting and words != conversation.warned:
             conversation.warned = words
             self._outlet.append(events.ErrorReceived(conversation.peer, pin.name, words))
+        if quiet:
+            conversation.refused(now)
+            self.file(conversation)
 
     def cancel(self, peer: Address) -> None:
         """Our person doesn't call there any more, whatever became of the call."""

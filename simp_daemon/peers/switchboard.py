@@ -28,6 +28,8 @@ _ANSWERS: Final = (Control.SYN, Control.SYN_ACK, Control.FIN, Control.FIN_ACK, C
 """What SIMP/1 answers a SYN by, besides the ACK that rings."""
 _ENDS: Final = (Control.ACK, Control.FIN_ACK, Control.SYN, Control.FIN, Control.ERR_FIN)
 """After which the FIN of a call that was taken back isn't repeated, as in SIMP/1."""
+_UNSHOWN: Final = (Input.SYN_OF_OPEN, Input.SYN_OF_CLOSED)
+"""SYNs that are answered without our person."""
 _ACKNOWLEDGE_NOTHING: Final = (constants.RINGING, constants.PRESENCE_QUESTION, constants.PRESENCE_ANSWER)
 """What ACKs may say that are about something else (S1 4.3, 4.12)."""
 
@@ -87,7 +89,7 @@ class Switchboard:
             if call.state is State.REQUESTED:
                 self._calls.accept(call, now)
                 return
-            if call.state is State.ACCEPTING:  # as the conversation is open: it is under way
+            if call.state is State.ACCEPTING and not call.closes:  # as the conversation is open: it is under way
                 return
             if call.state in CALLING and not call.quiet:
                 raise NotNowError(f"a call between you and {call.name or format_address(peer)} is going on")
@@ -192,6 +194,10 @@ class Switchboard:
             what = Input.CROSSING_SYN
         elif pin and pin.open and (pin.taken or new.offer.quiet):
             what, new.opened = Input.SYN_OF_OPEN, any(call.opened for call in before)
+        elif new.offer.quiet and pin:
+            if any(call.state is State.REQUESTED for call in before):
+                return Reason.OUT_OF_PLACE
+            what = Input.SYN_OF_CLOSED
         elif new.offer.quiet:
             return self._calls.input(new, Input.QUIET_SYN, Happening(now))
         else:
@@ -199,13 +205,13 @@ class Switchboard:
                 return Reason.CROWDED
             shown = any(call.state is State.REQUESTED and new.repeats(call) for call in before)
             what = Input.REPEATED_SYN if shown else Input.RINGING_SYN
-        if what in (Input.CROSSING_SYN, Input.SYN_OF_OPEN):
+        if what in (Input.CROSSING_SYN, *_UNSHOWN):
             try:
                 message = new.write_answer()
             except LowOrderError:
                 return Reason.MALFORMED
         for call in before:
-            silent = new.repeats(call) if call.state is State.REQUESTED else what is Input.SYN_OF_OPEN
+            silent = new.repeats(call) if call.state is State.REQUESTED else what in _UNSHOWN
             self._calls.input(call, Input.REPEATED if silent else Input.REPLACED, Happening(now))
         for call in crossed:
             self._calls.input(call, Input.LOWER_SYN, Happening(now))

@@ -298,14 +298,27 @@ def open_conversation(peer: Peer) -> None:
 
 
 @_case("4.1", ACCEPT, SEE)
-def quiet_call(peer: Peer) -> None:
-    """It is quiet: OVER in a FIN."""
+def closed_conversation(peer: Peer) -> None:
+    """It is quiet, and proved to come from a contact whose conversation isn't open: ANSWER immediately, for a session
+    that begins by a CLOSE
+    """
     peer.befriend()
     peer.tester.shown()
-    for caller in (peer, Peer(peer.tester)):
-        call = caller.make_call(quiet=True)
-        caller.dial(call, caller.be_challenged(call))
-        caller.expect("OVER in a FIN, since no conversation is open", says(Over, call.tag))
+    call, _ = peer.go_on()
+    heard = peer.confirm(call)
+    peer.judge(_reasons(heard) == [CloseReason.LEFT], "CLOSE, reason 0, in the first record")
+    peer.settle(heard)
+    peer.seal(Closed())
+    peer.judge(not peer.shown("CONNECTING|"), "nobody to be told of a quiet call")
+
+
+@_case("4.1", SEE)
+def quiet_call(peer: Peer) -> None:
+    """It is quiet: OVER in a FIN."""
+    peer.tester.shown()
+    call = peer.make_call(quiet=True)
+    peer.dial(call, peer.be_challenged(call))
+    peer.expect("OVER in a FIN, since nobody is known so", says(Over, call.tag))
     peer.judge(not peer.shown("CONNECTING|"), "nobody to be told of a quiet call")
 
 
@@ -557,6 +570,24 @@ def crossed_by_a_higher_key(peer: Peer) -> None:
 
 
 # -- 5: keys
+
+
+@_in_a_chat("4.7", TYPE, SEE)
+def quiet_call_over(peer: Peer) -> None:
+    """An OVER, or an ANSWER with another key, MUST NOT change anything but the quiet call"""
+    heard = peer.hear("is anybody there?")
+    syn = peer.expect("a quiet SYN, after 10 s", _is_syn, GONE + 3.0)
+    assert isinstance(syn.said, Offer)
+    call = Call(syn.said, syn.received.datagram.user, peer.side)
+    peer.calls.append(call)
+    peer.tester.shown()
+    peer.put(Over(call.tag), Control.FIN)
+    peer.expect("OVER in an ACK", acknowledges_over(call.tag))
+    peer.judge(not peer.shown("QUIT|"), "nothing to be told of an OVER that answers a quiet call")
+    again = peer.expect("the PIECE again, in the session that is on", has(Piece), 5.5)
+    peer.take(heard.pieces)
+    peer.settle(again)
+    peer.say(b"here I am")
 
 
 @_case("5.3", ACCEPT)

@@ -145,7 +145,10 @@ class Busy:
         exchange._conversations.call(peer, key, pin.name)
         exchange._news.append(
             Established(
-                peer, None, key[-8:], key, hello, self.keys, (), b"%d" % number, True, state=state, round_trip=None
+                *(peer, None, key[-8:], key, hello, self.keys, (), b"%d" % number, True),
+                state=state,
+                round_trip=None,
+                closes=False,
             )
         )
         exchange._follow(0.0)
