@@ -22,7 +22,7 @@ from simp_client.selection import (
     shown,
     whom,
 )
-from simp_client.view import cut, width
+from simp_client.view import cut, named, width
 from simp_proto.address import format_address
 from simp_proto.cli.exit_status import ExitStatus
 from simp_proto.cli.output import WRONG, echo
@@ -72,11 +72,12 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
     """Show whom you have chatted with in SIMP/2, whose keys your daemon knows.
 
     Each line has a name, an id, how chats with that person are marked, where they were last, and when. The mark is
-    encrypted, verified (you have compared words), CHANGED KEY (somebody with another key answered there: nothing is
+    encrypted, verified (you have compared words), verified as NAME (you had, when they called themselves so: chats are
+    marked as encrypted until you do so again), CHANGED KEY (somebody with another key answered there: nothing is
     shown or sent until simp trust), or blocked.
 
     In JSON, the keys are `name`, `id` (of 52 characters), `trust` (`new`, `verified`, `changed` or `blocked`),
-    `addresses` (latest first) and `seen`, in UTC.
+    `verified_as` (the name, or null), `addresses` (latest first) and `seen`, in UTC.
 
     Exit status: 1 when there is no profile, or its store can't be used.
 
@@ -93,12 +94,13 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
                 "name": each.name,
                 "id": contact_id(each),
                 "trust": each.trust,
+                "verified_as": each.verified_as,
                 "addresses": [format_address(address) for address in each.addresses],
                 "seen": datetime.fromtimestamp(each.seen_at // 1000, UTC).isoformat(),
             }
             click.echo(json.dumps(keys))
         return
-    cells = [(cut(shown(each), _NAME), short_id(each), _MARKS[each.trust], *_seen(each)) for each in there]
+    cells = [(cut(shown(each), _NAME), short_id(each), _mark(each), *_seen(each)) for each in there]
     wide = [max(map(width, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         echo("  ".join(cell + " " * (most - width(cell)) for cell, most in zip(row, wide, strict=True)).rstrip())
@@ -106,12 +108,20 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
         if each.trust == "changed":
             echo(_changed(each, there), WRONG)
     free = [each for each in there if each.trust != "blocked"]
-    named = [(each, [other for other in free if shown(other).casefold() == shown(each).casefold()]) for each in free]
-    for each, same in named:
+    namesakes = [
+        (each, [other for other in free if shown(other).casefold() == shown(each).casefold()]) for each in free
+    ]
+    for each, same in namesakes:
         if len(same) > 1 and each is same[0]:
             echo(_same_name(each, len(same)), WRONG)
     if not there:
         click.echo("No contacts yet: whoever chats with you in SIMP/2 becomes one.", err=True)
+
+
+def _mark(contact: "Contact") -> str:
+    """Words were compared with somebody of that name, not of one that was taken since (spec 9.2)."""
+    renamed = contact.verified_as not in (None, contact.name)
+    return f"verified as {cut(named(contact.verified_as or ''), _NAME)}" if renamed else _MARKS[contact.trust]
 
 
 def _seen(contact: "Contact") -> tuple[str, str]:

@@ -9,6 +9,8 @@ from typing import Final
 from simp_daemon.facts import Acknowledged, Fact, Pinned
 from simp_proto.address import Address
 
+ADDRESSES: Final = 8
+"""Of a contact, and as many names, that are remembered."""
 HOUR: Final = 3600
 """Seconds for which a hidden identity holds."""
 
@@ -154,6 +156,10 @@ class Contact:
     """The X25519 key that this person has now: what was said before is history."""
     names: tuple[str, ...] = ()
     """The last few that it called itself, latest first."""
+    reached_at: tuple[int, ...] = ()
+    """When it was at each of the addresses last, as `seen_at`."""
+    verified_as: str | None = None
+    """What it called itself when words were compared, if they agree."""
 
     @property
     def pinned(self) -> Pinned:

@@ -142,6 +142,8 @@ class ErrorReceived:
     peer: Address
     name: str
     text: str
+    theirs: int = 0
+    """So many characters of that are the peer's, which may imitate ours."""
 
 
 @unique
@@ -167,6 +169,8 @@ class Ended:
     peer: Address
     name: str
     why: Why
+    request: bool = False
+    """It is one that waited, and not what else is on at that address."""
 
 
 @unique

@@ -195,6 +195,10 @@ class Neighbours:
         found.sort(key=lambda each: -each[0])
         return [peer for speaks, peer in found if speaks == found[0][0]]
 
+    def lists(self, peer: Address, name: str) -> bool:
+        """Whether whoever is there goes by that name in our person's list, or went by it in an earlier chat."""
+        return peer in self._places and name in self._places[peer].known.values()
+
     def _all(self) -> list[Neighbour]:
         return list(dict.fromkeys(place.neighbour for place in self._places.values()))
 

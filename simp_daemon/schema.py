@@ -90,6 +90,11 @@ MIGRATIONS: Final = (
         used_at INTEGER
     ) STRICT;
     """,
-    # Nothing read them.
-    "ALTER TABLE contact DROP COLUMN nickname; ALTER TABLE contact DROP COLUMN pinned_at;",
+    # Nothing read those; and a name that its bearer takes later isn't verified (spec/simp2.md 9.2).
+    """
+    ALTER TABLE contact DROP COLUMN nickname;
+    ALTER TABLE contact DROP COLUMN pinned_at;
+    ALTER TABLE contact ADD COLUMN verified_as TEXT;
+    UPDATE contact SET verified_as = name WHERE trust = 'verified';
+    """,
 )

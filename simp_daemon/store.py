@@ -14,9 +14,9 @@ in code, and every system has it.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from simp_daemon.contacts import (
+    ADDRESSES,
     About,
     Change,
     ClearReceived,
@@ -35,9 +35,6 @@ from simp_daemon.database import Database, StoreError
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.ledgers import Ledgers
 from simp_proto.address import Address
-
-ADDRESSES: Final = 8
-"""Of a contact, and as many names, that are loaded."""
 
 
 class OvertakenError(StoreError):
@@ -99,7 +96,7 @@ class Store:
             case Trusted(key, was, trust):
                 contact = self._contact(key)
                 if not self._run(
-                    "UPDATE contact SET trust = ? WHERE id = ? AND trust = ?", trust, contact, was
+                    "UPDATE contact SET trust = ?, verified_as = name WHERE id = ? AND trust = ?", trust, contact, was
                 ).rowcount:
                     raise OvertakenError("something has happened with this contact meanwhile: look again, and decide")
                 if trust in (Trust.NEW, Trust.VERIFIED):
@@ -133,6 +130,11 @@ class Store:
         self._run(
             "INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", contact, *address, now
         )
+        for table, of in (("name_heard", "name"), ("address", "host, port")):
+            latest = f"SELECT {of} FROM {table} WHERE contact = ? ORDER BY at DESC LIMIT ?"
+            self._run(
+                f"DELETE FROM {table} WHERE contact = ? AND ({of}) NOT IN ({latest})", *(contact, contact, ADDRESSES)
+            )
 
     def _change_key(self, contact: int, other: Pinned) -> None:
         """Whoever answers as ever, and is stopped or blocked, is nobody else."""
@@ -193,24 +195,28 @@ class Store:
         with self._database.explained():
             rows = self._run(
                 "SELECT contact.id, contact.key, contact.signing_key, contact.name, contact.trust,"
+                " contact.verified_as,"
                 " (SELECT max(at) FROM address WHERE contact = contact.id), successor.key"
                 " FROM contact LEFT JOIN contact AS successor ON successor.id = contact.replaced_by"
                 " ORDER BY contact.id"
             ).fetchall()
-            return [
-                Contact(
-                    key,
-                    signing_key,
-                    name,
-                    Trust(trust),
-                    self._addresses(id_),
-                    seen,
-                    self._others(id_),
-                    new_key,
-                    self._names(id_),
-                )
-                for id_, key, signing_key, name, trust, seen, new_key in rows
-            ]
+            return [self._read(*row) for row in rows]
+
+    def _read(
+        self,
+        id_: int,
+        key: bytes,
+        signing_key: bytes,
+        name: str,
+        trust: str,
+        verified_as: str | None,
+        seen: int,
+        new_key: bytes | None,
+    ) -> Contact:
+        where = self._addresses(id_)
+        addresses, times = tuple((host, port) for host, port, _ in where), tuple(at for *_, at in where)
+        known = key, signing_key, name, Trust(trust), addresses, seen, self._others(id_), new_key, self._names(id_)
+        return Contact(*known, times, verified_as if trust == Trust.VERIFIED else None)
 
     def history(self, key: bytes | None, after: int = 0, limit: int = 100) -> list[Message]:
         """The first messages after that number: with a contact, or `None` for all of SIMP/1."""
@@ -221,11 +227,10 @@ class Store:
         """Whether another process has committed something since this was last asked, which takes 5 µs."""
         return self._database.changed()
 
-    def _addresses(self, contact: int) -> tuple[Address, ...]:
-        rows = self._run(
-            "SELECT host, port FROM address WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES
-        )
-        return tuple((host, port) for host, port in rows)
+    def _addresses(self, contact: int) -> list[tuple[str, int, int]]:
+        return self._run(
+            "SELECT host, port, at FROM address WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES
+        ).fetchall()
 
     def _names(self, contact: int) -> tuple[str, ...]:
         rows = self._run("SELECT name FROM name_heard WHERE contact = ? ORDER BY at DESC LIMIT ?", contact, ADDRESSES)

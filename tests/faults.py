@@ -714,7 +714,11 @@ FAULTS: Final = [
         )
         for few in (FEW_OF_THE_PEER, FEW_BY_THE_CLOCK)
     ),
-    breaks("8.3", "error-text-cut", rewrites(shown("ERROR|zz"), raw=lambda line: b"ERROR|" + b"z" * 1_000 + b"\n")),
+    breaks(
+        "8.3",
+        "error-text-cut",
+        rewrites(shown("ERROR|tester's daemon says: 'zz"), raw=lambda line: b"ERROR|" + b"z" * 1_000 + b"\n"),
+    ),
     # -- what the person is shown
     breaks(
         "3.3",

@@ -481,7 +481,7 @@ def test_an_err_is_shown_up_to_500_characters() -> None:
     endpoint = Endpoint()
     endpoint.call(BOB, 0.0)
     endpoint.receive(packet(Control.ERR, 0, b"\x01" * 60_000), BOB, 0.0)
-    assert events(endpoint)[0] == ErrorReceived(BOB, "bob", "\x01" * 500 + "...")
+    assert events(endpoint)[0] == ErrorReceived(BOB, "bob", "\x01" * 500 + "...", theirs=503)
 
 
 def test_repeated_syns_cost_no_tries() -> None:

@@ -13,7 +13,7 @@ from simp_daemon.database import restore
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason, Source
 from simp_daemon.facts import Ledger, Pinned
-from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known, Withdrawn
+from simp_daemon.occurrences import Announced, DatagramReceived, HostsRead, Known, Occurrence, TimerFired, Withdrawn
 from simp_daemon.peers.exchange import Exchange
 from simp_proto.address import Address, format_address
 from simp_proto.constants import (
@@ -558,7 +558,8 @@ def test_somebody_new_who_has_the_address_of_a_contact_now_is_called_by_name(tow
     assert {contact.trust for contact in alice.store.contacts()} == {Trust.NEW}
 
 
-def test_whoever_is_called_by_another_name_at_a_contact_s_address_must_be_that_contact(town: Town) -> None:
+@pytest.mark.parametrize("name", ["mallory", "boss"])
+def test_whoever_is_called_by_another_name_at_a_contact_s_address_must_be_that_contact(town: Town, name: str) -> None:
     """As the person's own list may call them."""
     alice, bob = town.home("alice"), town.home("bob")
     meet(town, alice, bob)
@@ -566,12 +567,13 @@ def test_whoever_is_called_by_another_name_at_a_contact_s_address_must_be_that_c
     town.run(1)
     alice.handle(HostsRead([(bob.address, "boss")]))
     del town.homes[bob.address]
-    mallory = Home(town, "mallory", bob.address)
+    mallory = Home(town, name, bob.address)
     alice.hear()
-    alice.say("CONNECTING|boss")
-    town.run(1)
-    mallory.say("CONNECTED|alice")
-    town.run(15)
+    for _ in range(2):
+        alice.say("CONNECTING|boss")
+        town.run(1)
+        mallory.say("CONNECTED|alice")
+        town.run(15)
     heard = alice.hear()
     assert not any(line.startswith(("CONNECTED", "SECURED")) for line in heard)
     assert any("in bob's place has another key" in line for line in heard)
@@ -641,6 +643,39 @@ def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town)
     assert bob.hear() == []
     bob.say("CHAT|are you there?", f"QUIT|{one_line(alice)}")
     assert bob.hear() == ["QUIT|alice"]
+
+
+def test_a_request_at_the_address_of_the_chat_is_declined_without_that(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    mallory.crash()
+    alice.crash()
+    alice.start()
+    alice.attach()
+    meet(town, alice, bob)
+    alice.hear()
+
+    class Both:
+        """Somebody on the path, whose datagrams come from the address of the chat's partner."""
+
+        on, core = True, bob.core
+
+        def handle(self, occurrence: Occurrence) -> None:
+            bob.handle(occurrence)
+            mallory.handle(occurrence)
+
+    mallory.start()
+    mallory.address = bob.address
+    town.homes[bob.address] = Both()  # type: ignore[assignment]
+    mallory.core._exchange._board.resume(key(alice), town.now)  # type: ignore[union-attr]
+    mallory.handle(TimerFired())
+    town.run(1)
+    assert any(line.startswith(f"CONNECTING|{at(mallory)}") for line in alice.hear())
+    alice.say("QUIT|mallory", "CHAT|are you still there?")
+    town.run(1)
+    assert "ACK|1" in (heard := alice.hear())
+    assert "QUIT|bob" not in heard
+    assert bob.hear()[-1] == "CHAT|alice|are you still there?"
 
 
 def test_what_is_missing_is_told_once_a_person_is_there(town: Town) -> None:
@@ -1360,6 +1395,42 @@ def test_two_of_one_name_are_told_apart_whatever_was_compared(town: Town) -> Non
     town.run(1)
     alice.say(f"CONNECTED|{one_line(mallory)}")
     town.run(1)
+    assert alice.hear()[-1] == f"SECURED|{at(mallory)}|claimed"
+    alice.say("QUIT|bob")
+    town.run(1)
+    meet(town, alice, bob)
+    assert alice.hear()[-1] == f"SECURED|{at(bob)}|verified"  # whatever others call themselves
+
+
+def test_a_verified_contact_is_so_by_the_name_it_had(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    marks = [alice.hear()[-1]]
+    for name in ("carol", "bob"):
+        alice.say("QUIT|")
+        alice.attach()
+        town.run(1)
+        bob.detach()
+        bob.name = name
+        bob.attach()
+        meet(town, bob, alice)
+        marks.append([line for line in alice.hear() if line.startswith("SECURED")][-1])
+    assert [mark.rpartition("|")[2] for mark in marks] == ["verified", "encrypted", "verified"]
+
+
+def test_a_namesake_is_marked_also_while_the_other_is_barred(town: Town) -> None:
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, bob)
+    alice.say("QUIT|bob")
+    town.run(1)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.BLOCKED)])
+    alice.reread()
+    mallory.detach()
+    mallory.name = "bob"
+    mallory.attach()
+    meet(town, mallory, alice)
     assert alice.hear()[-1] == f"SECURED|{at(mallory)}|claimed"
 
 

@@ -80,7 +80,7 @@ def described(event: Event) -> str:
     details = {}
     for field in fields(event):
         value = getattr(event, field.name)
-        if field.name not in ("peer", "detail", "here", "security", "logged"):
+        if field.name not in ("peer", "detail", "here", "security", "logged", "theirs", "request"):
             details[field.name] = value.name if isinstance(value, Enum) else value
     return f"{type(event).__name__} {sorted(details.items())}"
 

@@ -14,6 +14,8 @@ VALUES: dict[str, Any] = {
     "peer": PEER,
     "name": "bo\x1b{peer}b",
     "text": "a secret",
+    "theirs": 8,
+    "request": False,
     "here": "192.0.2.1",
     "known_as": "mu\x1bm",
     "elsewhere": ("192.0.2.3", 9),

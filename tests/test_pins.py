@@ -1,12 +1,11 @@
 """Contacts as calls need them (simp2 1.2, 4.3, 4.4)."""
 
 from dataclasses import replace
-from random import Random
 
 import pytest
 
+from simp_daemon.contacts import ADDRESSES, Contact, Trust
 from simp_daemon.peers.pins import Pins
-from simp_proto.constants import KNOWN_PEERS
 from simp_proto.errors import LowOrderError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.offer import Offer, ring_proof
@@ -73,14 +72,28 @@ def test_who_was_reached_last_at_an_address() -> None:
     assert pins.named("CAROL") == [carol]
 
 
-def test_the_addresses_are_bounded() -> None:
+def test_no_contact_makes_it_forgotten_where_another_is() -> None:
     pins = Pins(Toy(b"a" * 32))
-    bob = pins.add(b"b" * 32, bytes(32), "bob")
-    addresses = [(f"10.0.{Random(each).randrange(256)}.{each}", 7777) for each in range(KNOWN_PEERS + 1)]
+    bob, carol = pins.add(b"b" * 32, bytes(32), "bob"), pins.add(b"c" * 32, bytes(32), "carol")
+    pins.reach(carol, HERE)
+    addresses = [("10.0.0.9", 7000 + each) for each in range(2000)]
     for address in addresses:
         pins.reach(bob, address)
-    assert pins.at(addresses[0]) is None
-    assert pins.at(addresses[1]) is bob
+    assert [pins.at(each) for each in addresses[-ADDRESSES - 1 :]] == [None] + ADDRESSES * [bob]
+    assert pins.at(HERE) is carol
+    assert len(pins._reached) == ADDRESSES + 1
+
+
+def test_whoever_was_at_an_address_last_is_there() -> None:
+    pins = Pins(Toy(b"a" * 32))
+    contacts = [
+        Contact(key * 32, bytes(32), name, Trust.NEW, (HERE, THERE), 9, (), None, (), times)
+        for key, name, times in ((b"b", "bob", (8, 1)), (b"c", "carol", (7, 6)))
+    ]
+    for each in contacts:
+        pins.add(each.key, each.signing_key, each.name)
+    pins.sort(contacts)
+    assert [pins.at(each).name for each in (HERE, THERE)] == ["bob", "carol"]  # type: ignore[union-attr]
 
 
 def test_a_key_of_low_order_is_nobodys() -> None:

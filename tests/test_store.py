@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simp_daemon.contacts import (
+    ADDRESSES,
     About,
     Change,
     ClearReceived,
@@ -47,7 +48,7 @@ from simp_daemon.facts import (
     cut,
 )
 from simp_daemon.files import HeldError
-from simp_daemon.store import ADDRESSES, OvertakenError, Store
+from simp_daemon.store import OvertakenError, Store
 from simp_proto.sealed.frames import FIRST, Piece, chained
 
 BOB = Pinned(b"b" * 32, b"B" * 32, "bob", ("192.0.2.2", 7777))
@@ -364,6 +365,8 @@ def test_of_many_addresses_the_last_few_are_loaded(tmp_path: Path) -> None:
         store.commit([BOB])
         for number in range(50):
             store.commit([Reached(BOB.key, f"bob {number}", ("192.0.2.9", number + 1))])
+        for table in ("address", "name_heard"):
+            assert store._run(f"SELECT count(*) FROM {table}").fetchone() == (ADDRESSES,)
         assert store.contacts()[0].addresses == tuple(("192.0.2.9", port) for port in range(50, 50 - ADDRESSES, -1))
 
 

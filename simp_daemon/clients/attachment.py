@@ -13,7 +13,7 @@ from simp_daemon.neighbours import Neighbours
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MAX_MESSAGE_SIZE
 from simp_proto.errors import AddressError, LineError, NotNowError, SimpError
-from simp_proto.printable import printable_name
+from simp_proto.printable import printable_name, quoted
 from simp_proto.text import Line, Word, format_line, parse_line
 
 _HEARD: Final = (events.MessageReceived, events.MessageAcknowledged, events.Connected, events.Rang)
@@ -129,7 +129,8 @@ class Attachment:
         if peer in self._requests and not self._endpoint.expects_another(peer, name):  # (client 4.1)
             self._endpoint.accept(peer, now)
         else:
-            self._endpoint.call(peer, now, name)
+            listed = self._neighbours.lists(peer, printable_name(name))
+            self._endpoint.call(peer, now, name, listed=listed)
         self._partner, self._wish = self._requests.pop(peer, _Other(peer, name)), payload
 
     def _whom(self, payload: str, now: float) -> tuple[Address, str]:
@@ -150,7 +151,8 @@ class Attachment:
         self._partner, self._wish = self._requests.pop(request.peer), ""
 
     def _quit(self, payload: str, now: float) -> None:
-        self._endpoint.quit(self._find(payload, self._others).peer, now)
+        other = self._find(payload, self._others)
+        self._endpoint.quit(other.peer, now, request=other is not self._partner)
 
     def _say(self, text: str, now: float) -> None:
         self._said += 1  # counted whatever becomes of it (client 4.1)
@@ -222,16 +224,23 @@ class Attachment:
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case events.Silent(peer, name, seconds):
                 self._write(Word.SILENT, f"{self._called(peer, name)}|{seconds}")
-            case events.ErrorReceived():
-                self._write(Word.ERROR, event.text)
-            case events.Ended(peer, name, why):
-                called = self._called(peer, name)
-                if why is Why.LOST and self._partner and self._partner.chatting and self._partner.peer == peer:
-                    self._write(Word.ERROR, f"{called} stopped answering")
-                self._requests.pop(peer, None)
-                if self._partner and self._partner.peer == peer:
-                    self._partner = None
-                self._write(Word.QUIT, called)
+            case events.ErrorReceived(peer, name, text, theirs):  # whose words they are has to be seen
+                said = f"{self._called(peer, name)}'s daemon says: {quoted(text[:theirs])}" if theirs else ""
+                self._write(Word.ERROR, said + text[theirs:])
+            case events.Ended():
+                self._end(event)
+
+    def _end(self, ended: events.Ended) -> None:
+        partner = self._partner if self._partner and self._partner.peer == ended.peer else None
+        called = self._called(ended.peer, ended.name)
+        if partner and ended.request:
+            called = _name(ended.peer, ended.name)
+        elif partner:
+            if ended.why is Why.LOST and partner.chatting:
+                self._write(Word.ERROR, f"{called} stopped answering")
+            self._partner = None
+        self._requests.pop(ended.peer, None)
+        self._write(Word.QUIT, called)
 
     def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """The system says why nothing gets to that peer; `refused`: nothing listens there."""

@@ -136,9 +136,10 @@ def report(record: Record, happening: Happening) -> None:
     record.learn_name(datagram)
     most = constants.ERROR_SIZE
     text = datagram.text if len(datagram.text) <= most else f"{datagram.text[:most]}..."
+    theirs = 0 if text == constants.BUSY else len(text)
     if datagram.framing is Framing.TRAILER and record.framing is not Framing.TRAILER:
         text += _TRAILER_HINT
-    record.outlet.append(events.ErrorReceived(record.peer, record.name, text))
+    record.outlet.append(events.ErrorReceived(record.peer, record.name, text, theirs))
 
 
 def probe(record: Record, happening: Happening) -> None:

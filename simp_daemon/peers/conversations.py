@@ -38,6 +38,7 @@ class Conversations:
         self._said = ""
         for contact, ledger in means.contacts:
             self.know(contact, ledger)
+        pins.sort([contact for contact, _ in means.contacts])
 
     # -- which there are
 
@@ -45,12 +46,10 @@ class Conversations:
         """Those whose records say that."""
         return self._sessions.get(session, [])
 
-    def by_address(self, peer: Address) -> Conversation | None:
-        """The one of our person there: the chat, or else one that goes on and that it hasn't taken up."""
-        chat = self.chat
-        if chat and chat.peer == peer:
-            return chat
-        return next((each for each in self.waiting if each.peer == peer), None)
+    def by_address(self, peer: Address, *, request: bool = False) -> Conversation | None:
+        """The one of our person there: the chat, or else one that goes on and that it hasn't taken up, a `request`."""
+        chat = [] if request or not self.chat else [self.chat]
+        return next((each for each in (*chat, *self.waiting) if each.peer == peer), None)
 
     @property
     def chat(self) -> Conversation | None:
@@ -102,9 +101,11 @@ class Conversations:
         return conversation.state() if conversation else state_of(Ledger())
 
     def security(self, pin: Pin) -> Security:
-        """How a chat with that contact is secured: who is new and has another's name isn't to be taken for that one."""
-        others = [each for each in self._pins.named(pin.name) if each is not pin and not each.barred]
-        return Security.CLAIMED if others else pin.security
+        """How a chat with that contact is secured: whoever has another's name isn't to be taken for that one, unless
+        words were compared.
+        """
+        namesake = len(self._pins.named(pin.name)) > 1
+        return Security.CLAIMED if namesake and pin.security is Security.ENCRYPTED else pin.security
 
     def meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
@@ -124,7 +125,7 @@ class Conversations:
             for address in reversed(contact.addresses):
                 self._pins.reach(pin, address)
             self._all[contact.key] = Conversation(pin, ledger, self._means, self._outlet)
-        pin.signing_key, pin.trust = contact.signing_key, contact.trust
+        pin.signing_key, pin.trust, pin.verified_as = contact.signing_key, contact.trust, contact.verified_as
         if contact.replaced_by is not None:  # whoever has that key is nobody's name any more
             pin.trust = Trust.CHANGED
             self._pins.rename(pin, f"{contact.name} (replaced)")
@@ -225,7 +226,8 @@ class Conversations:
         pin, known = conversation.pin, self._pins.get(other.key)
         if known and known is not pin and not known.barred:
             self._pins.reach(known, peer)
-            pin.address = None  # where it isn't asked for any more
+            if pin.address == peer:
+                pin.address = None  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
             if known.name.lower() == pin.name.lower():
                 one = f"simp trust {pin.identity} {known.identity}"

@@ -189,7 +189,7 @@ class Endpoint:
 
     # -- the person
 
-    def call(self, peer: Address, now: float, _name: str = "") -> None:
+    def call(self, peer: Address, now: float, _name: str = "", *, listed: bool = False) -> None:
         """Calls the user there, or accepts that user's request; raises `NotNowError`, and `AddressError` for itself."""
         if peer == self._own:
             raise AddressError(ITSELF.format(format_address(peer)))
@@ -230,7 +230,7 @@ class Endpoint:
         session.accept(self.name(), now)
         self._sessions.file(session)
 
-    def quit(self, peer: Address, now: float) -> None:
+    def quit(self, peer: Address, now: float, *, request: bool = False) -> None:
         """Declines the request, cancels the call or leaves the chat with that peer; raises `NotNowError`."""
         session = self._sessions.by_address.get(peer)
         if session is None:

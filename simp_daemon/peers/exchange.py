@@ -151,8 +151,10 @@ class Exchange:
     def user(self, user: str | None) -> None:
         self._endpoint.user = user
 
-    def call(self, peer: Address, now: float, name: str = "") -> None:
-        """Whoever is called by a contact's name must be that contact (spec 4.4)."""
+    def call(self, peer: Address, now: float, name: str = "", *, listed: bool = False) -> None:
+        """Whoever is called by a contact's name must be that contact (spec 4.4); so must whoever was last there, if the
+        name is only `listed` as of whoever that is.
+        """
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
         clear = peer in dict(self._endpoint.requests) or self.framing_of(peer) is Framing.TRAILER
@@ -165,7 +167,8 @@ class Exchange:
             self._policy.check()
             self._board.call(peer, now, pin.key if pin else None, header=self.framing_of(peer) is Framing.HEADER)
             self._endpoint.give_up(peer)
-            self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer), name)
+            called = "" if listed else name
+            self._conversations.call(peer, pin.key if pin else None, pin.name if pin else format_address(peer), called)
         self._follow(now)
 
     def expects_another(self, peer: Address, name: str) -> bool:
@@ -194,8 +197,12 @@ class Exchange:
             self._board.accept(peer, now)
         self._follow(now)
 
-    def quit(self, peer: Address, now: float) -> None:
-        if conversation := self._conversations.by_address(peer):
+    def quit(self, peer: Address, now: float, *, request: bool = False) -> None:
+        """A `request` that waits at the address of the chat is declined without that."""
+        conversation = self._conversations.by_address(peer, request=request)
+        if request and not conversation and peer in dict(self._board.requests):
+            self._board.decline(peer, now)
+        elif conversation:
             self._conversations.leave(conversation, now)
             self._board.cancel(None, conversation.pin, now)
         elif self._conversations.called == peer or self._board.has(peer):

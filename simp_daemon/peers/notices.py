@@ -59,7 +59,8 @@ class Notices:
             case link_news.Missing(pieces):
                 self._missing += pieces
             case link_news.Left(reason, text) if reason:
-                self._warn(text or _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}"))
+                ours = _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}")
+                self._warn(text or ours, len(text))
 
     def catch_up(self) -> None:
         """Somebody is there now."""
@@ -81,10 +82,10 @@ class Notices:
 
     def end(self, why: Why) -> None:
         """For our person it is over."""
-        self._outlet.append(events.Ended(self.peer, self._pin.name, why))
+        self._outlet.append(events.Ended(self.peer, self._pin.name, why, request=not self._pin.taken))
 
-    def _warn(self, text: str) -> None:
-        self._outlet.append(events.ErrorReceived(self.peer, self._pin.name, text))
+    def _warn(self, text: str, theirs: int = 0) -> None:
+        self._outlet.append(events.ErrorReceived(self.peer, self._pin.name, text, theirs))
 
 
 def _shown(message: bytes) -> str:

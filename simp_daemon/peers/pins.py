@@ -1,13 +1,12 @@
 """Contacts as calls need them: whose keys are pinned, and who proves by a SYN to be one (simp2 1.2, 4.3, 9.1)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from simp_daemon.contacts import HOUR, Trust, announced_as, hidden_as
+from simp_daemon.contacts import ADDRESSES, HOUR, Contact, Trust, announced_as, hidden_as
 from simp_daemon.events import Security
 from simp_proto.address import Address
-from simp_proto.constants import KNOWN_PEERS
 from simp_proto.datagram import name_of
 from simp_proto.noise import KeyPair
 from simp_proto.printable import printable_name
@@ -36,6 +35,8 @@ class Pin:
     taken: bool = True
     """Whether our person has taken the conversation up, if it is open."""
     trust: Trust = Trust.NEW
+    verified_as: str | None = None
+    """What it called itself when words were compared."""
 
     @property
     def identity(self) -> str:
@@ -45,7 +46,8 @@ class Pin:
     @property
     def security(self) -> Security:
         """How a chat with it is secured."""
-        return Security.VERIFIED if self.trust is Trust.VERIFIED else Security.ENCRYPTED
+        verified = self.trust is Trust.VERIFIED and self.name == self.verified_as
+        return Security.VERIFIED if verified else Security.ENCRYPTED
 
     @property
     def barred(self) -> str:
@@ -107,8 +109,18 @@ class Pins:
         pin.address = address
         self._reached.pop(address, None)
         self._reached[address] = pin
-        if len(self._reached) > KNOWN_PEERS:
-            del self._reached[next(iter(self._reached))]
+        earlier = [each for each, other in self._reached.items() if other is pin]
+        for each in earlier[:-ADDRESSES]:  # its own, so that no contact makes another's forgotten
+            del self._reached[each]
+
+    def sort(self, contacts: Iterable[Contact]) -> None:
+        """Of those who were at one address, whoever was there last is there."""
+        there = [each for each in contacts if not each.replaced_by]
+        reached = [
+            (at, each.key, where) for each in there for at, where in zip(each.reached_at, each.addresses, strict=False)
+        ]
+        for _, key, address in sorted(reached):
+            self.reach(self._pins[key], address)
 
     def _forget_name(self, pin: Pin) -> None:
         named = [each for each in self._named.pop(pin.name.lower(), ()) if each is not pin]

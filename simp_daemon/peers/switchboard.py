@@ -112,6 +112,10 @@ class Switchboard:
         """Cancels the call to that peer, or declines its own; raises `NotNowError`."""
         self._calls.input(self._calls.one(peer, *CALLING, *CALLED), Input.QUIT, Happening(now))
 
+    def decline(self, peer: Address, now: float) -> None:
+        """Declines the request from there, and nothing else that is going on; raises `NotNowError`."""
+        self._calls.input(self._calls.one(peer, State.REQUESTED), Input.QUIT, Happening(now))
+
     def confirmed(self, tag: bytes, now: float) -> float | None:
         """The first record of that session has come; the CONFIRM's round trip in seconds, unless that is in doubt."""
         call = self._calls.get(tag)
