@@ -15,41 +15,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from simp_daemon.files import Lock, StateError, create, make_directory, sync_directory
+from simp_daemon.files import Lock, create, make_directory, sync_directory
 from simp_daemon.schema import APPLICATION, MIGRATIONS
+from simp_daemon.store_errors import BUSY, ERRORS, DamagedError, FormatError, StoreError, explain
 
-BUSY: Final = 5.0
-"""Seconds for which a transaction waits for that of another process."""
-_ERRORS: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
-"""The last where Python can't read what SQLite says of a damaged file."""
 _FILES: Final = ("-wal", "-shm", "-journal", "")
 """What SQLite puts beside a database, and the database last: without its log it would only be older."""
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-class StoreError(StateError):
-    """The store can't be used, or not now."""
-
-
-class FullError(StoreError):
-    """There is no room on the disk: nothing of the commit is stored; with room, it succeeds."""
-
-
-class ReadOnlyError(StoreError):
-    """The file or its directory can't be written to."""
-
-
-class BusyError(StoreError):
-    """Another process has kept the store to itself for too long."""
-
-
-class FormatError(StoreError):
-    """The file is a newer version's, or none of SIMP's at all; it is left as it is."""
-
-
-class DamagedError(StoreError):
-    """The file is damaged. A daemon has set it aside, and is done with it: a new one begins with the next."""
+_CHECK: Final = "integrity_check(1)"
+"""Of indexes too: a row that its index doesn't have can't be found."""
 
 
 class Database:
@@ -61,6 +34,9 @@ class Database:
 
     def __init__(self, directory: Path, *, daemon: bool) -> None:
         self.path = directory / "store.db"
+        self._log_path = directory / "store.db-wal"
+        self._file: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
         self.notices: list[str] = []
         """What our person must be told: sentences."""
         self._connection: sqlite3.Connection | None = None
@@ -89,10 +65,12 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """On the disk at the end; not begun, if anything is raised."""
         with self.explained():
+            self._require_files()
             try:
                 self.run("BEGIN IMMEDIATE")
                 yield
                 self.run("COMMIT")
+                self._log = self._log or _identity(self._log_path)
             except BaseException:
                 if self._connection and self._connection.in_transaction:  # or else SQLite has ended it
                     with suppress(sqlite3.Error):
@@ -103,11 +81,21 @@ class Database:
     def explained(self) -> Iterator[None]:
         try:
             yield
-        except _ERRORS as error:
-            explained = _explain(error, self.path)
+        except ERRORS as error:
+            explained = explain(error, self.path)
             if isinstance(explained, DamagedError) and self._lock:
                 explained = DamagedError(f"{explained}; {self._give_up()}")
             raise explained from None
+
+    def _require_files(self) -> None:
+        """Whoever deletes or replaces an open file leaves SQLite with one that nobody finds again."""
+        if self._connection and not (
+            self._file == _identity(self.path) and self._log in (None, _identity(self._log_path))
+        ):
+            raise StoreError(
+                f"somebody has deleted or replaced {self.path}, or its log, while it was in use: nothing more is stored"
+                ". End the daemon, put back what belongs there, or a copy by simp restore, and start it again"
+            )
 
     def changed(self) -> bool:
         """Whether another process has committed something since this was last asked."""
@@ -120,8 +108,8 @@ class Database:
         assert self._connection
         try:
             _copy(self._connection, path, now)
-        except _ERRORS as error:
-            raise _explain(error, path) from None
+        except ERRORS as error:
+            raise explain(error, path) from None
 
     def close(self) -> None:
         if self._connection:
@@ -144,8 +132,11 @@ class Database:
     def _connect(self) -> None:
         with suppress(FileExistsError):
             create(self.path)
+        if os.name == "posix" and self.path.stat().st_mode & 0o077:  # its log has the same mode
+            self.path.chmod(0o600)
         version = _version(self.path)
         self._connection = _connect(self.path, "rw")
+        self._file, self._log = _identity(self.path), None
         if self.pragma("journal_mode = WAL") != "wal":
             self.pragma("synchronous = EXTRA")
             self.notices.append(
@@ -154,7 +145,7 @@ class Database:
             )
         if version < len(MIGRATIONS):
             self._migrate()
-        if self._lock and (finding := self.pragma("quick_check(1)")) != "ok":
+        if self._lock and (finding := self.pragma(_CHECK)) != "ok":
             raise sqlite3.DatabaseError(finding)
 
     def _migrate(self) -> None:
@@ -196,18 +187,27 @@ def restore(backup: Path, directory: Path) -> Path | None:
             raise FormatError(f"{backup} is empty, and no backup")
         new.unlink(missing_ok=True)
         with closing(_connect(backup, "ro")) as database:
-            if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("found by a check")
             _copy(database, new, int(time.time() * 1000))
-        aside = _set_aside(path, "replaced") if path.exists() else None
+        aside = None
+        if any(os.path.lexists(f"{path}{suffix}") for suffix in _FILES):  # a log alone would change the copy, too
+            aside = _set_aside(path, "replaced")
         new.replace(path)
         sync_directory(directory)
         return aside
-    except _ERRORS as error:
-        raise _explain(error, backup) from None
+    except ERRORS as error:
+        raise explain(error, backup) from None
     finally:
         if lock:
             lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Of a file, whatever its name; `None` where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -236,7 +236,9 @@ def _version(path: Path) -> int:
 
 
 def _copy(database: sqlite3.Connection, path: Path, now: int) -> None:
-    """With a row that says that it is a copy."""
+    """With a row that says that it is a copy. Of what is damaged there is none."""
+    if database.execute(f"PRAGMA {_CHECK}").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("found by a check")
     if path.exists():
         raise FileExistsError(errno.EEXIST, "it exists, and is left as it is", str(path))
     part = path.with_name(f"{path.name}.part")
@@ -271,30 +273,3 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-def _explain(error: Exception, path: Path) -> StoreError:
-    """What that means for people."""
-    if isinstance(error, OSError) and error.filename:
-        path = Path(error.filename)
-    where, elsewhere = path.parent, "--state DIR takes another place"
-    why = (isinstance(error, OSError) and error.strerror) or str(error)
-    if isinstance(error, OSError):
-        code = {
-            **dict.fromkeys(_NO_ROOM, sqlite3.SQLITE_FULL),
-            **dict.fromkeys(_FORBIDDEN, sqlite3.SQLITE_READONLY),
-        }.get(error.errno or 0, sqlite3.SQLITE_ERROR)
-    else:  # where Python itself complains of what it reads, there is no code
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    match code:
-        case sqlite3.SQLITE_FULL:
-            return FullError(
-                f"the disk of {where} is full: nothing more is stored, nor acknowledged, until there is room"
-            )
-        case sqlite3.SQLITE_READONLY:
-            return ReadOnlyError(f"{path} can't be written to: change its permissions; {elsewhere}")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return BusyError(f"another process has kept {path} to itself for {BUSY:g} s: end that one, and try again")
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return DamagedError(f"{path} is damaged ({error})")
-    return StoreError(f"{path} can't be used, and nothing was stored: {why}; look after {where}, or {elsewhere}")

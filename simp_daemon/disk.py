@@ -13,7 +13,6 @@ from typing import Final
 
 from simp_daemon.announcement import Announcement
 from simp_daemon.contacts import HOUR, Change, Contact, announced_as, hidden_as, may_wait
-from simp_daemon.database import StoreError
 from simp_daemon.effects import Commit, Effect, LogKeys
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.files import StateError, append
@@ -21,6 +20,7 @@ from simp_daemon.identity import read_identity
 from simp_daemon.log import log
 from simp_daemon.peers.means import Means
 from simp_daemon.store import OvertakenError, Store
+from simp_daemon.store_errors import StoreError
 from simp_proto.noise import KeyPair
 
 AGAIN: Final = 1.0
@@ -49,8 +49,13 @@ class Disk:
         self._key_log = key_log
         if key_log:
             append(key_log, "")
+        known = (directory / "identity.key").exists() and not (directory / "store.db").exists()
         self._identity = read_identity(directory)
         self._store = Store(directory, daemon=True)
+        if known:
+            log.warning(
+                "%s has keys and no store: no contact is known, nor what was said (see simp restore)", directory
+            )
         for each in self._store.notices:
             log.warning("%s", each)
         self._perform = perform

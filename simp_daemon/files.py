@@ -16,6 +16,7 @@ else:
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Whoever may write to the directory must not lead us to another file."""
+_NO_WAIT: Final = getattr(os, "O_NONBLOCK", 0)
 _LOCKED_AT: Final = 1 << 30
 """Where the byte is that is locked on Windows: others can't read such a byte."""
 
@@ -45,8 +46,11 @@ def create(path: Path, data: bytes = b"") -> None:
 def append(path: Path, line: str) -> None:
     """Adds a line, if it isn't empty, to a file that nobody else can read, which is made; raises `StateError`."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
+        # Without waiting for a reader, where it is a pipe.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _NO_WAIT, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StateError(f"{path} is no file: take another")
             if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
                 raise StateError(f"others may read {path}, and so whatever you say: chmod 600 it, or take another file")
             if line:

@@ -108,8 +108,9 @@ class Profile:
         path = self.directory / "identity"
         with suppress(FileNotFoundError):
             kept = "".join(_lines(path)[:1]).strip()
-            with suppress(OSError):  # somebody else's, perhaps
-                path.chmod(0o600)
+            if not path.is_symlink():
+                with suppress(OSError):  # somebody else's, perhaps
+                    path.chmod(0o600)
             if re.fullmatch(IDENTITY, kept):
                 return kept
             log.warning("%s has no identity, which is 8 characters of base32; a new one is made", path)

@@ -11,6 +11,7 @@ says that one has. Asked when something occurs, which is when it matters (spec 9
 in code, and every system has it.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -31,9 +32,10 @@ from simp_daemon.contacts import (
     Trust,
     Trusted,
 )
-from simp_daemon.database import Database, StoreError
+from simp_daemon.database import Database
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.ledgers import Ledgers
+from simp_daemon.store_errors import StoreError
 from simp_proto.address import Address
 
 
@@ -245,7 +247,7 @@ class Store:
     def _contact(self, key: bytes) -> int:
         row = self._run("SELECT id FROM contact WHERE key = ?", key).fetchone()
         if row is None:
-            raise KeyError(f"no contact has the key {key.hex()}")
+            raise sqlite3.DatabaseError(f"no contact has the key {key.hex()}")
         return int(row[0])
 
     # -- copies

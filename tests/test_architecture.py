@@ -126,14 +126,17 @@ TABLE = {
     "simp_daemon.files": Row("simp_proto.errors", "", "fcntl msvcrt os pathlib stat sys"),
     "simp_daemon.identity": Row("simp_proto.noise files", "cryptography", "os pathlib secrets stat"),
     "simp_daemon.words": Row(),
-    "simp_daemon.database": Row("files schema", "", "os pathlib sqlite3 time"),
+    "simp_daemon.store_errors": Row("files", "", "pathlib sqlite3"),
+    "simp_daemon.database": Row("files schema store_errors", "", "os pathlib sqlite3 time"),
     "simp_daemon.ledgers": Row("simp_proto.sealed contacts database facts"),
-    "simp_daemon.store": Row("simp_proto.address contacts database facts ledgers", "", "pathlib time"),
+    "simp_daemon.store": Row(
+        "simp_proto.address contacts database facts ledgers store_errors", "", "pathlib sqlite3 time"
+    ),
     "simp_daemon.announcement": Row(),
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
     "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise announcement contacts database effects facts files identity log peers.means store",
+        "simp_proto.noise announcement contacts effects facts files identity log peers.means store store_errors",
         "",
         "asyncio pathlib secrets time",
     ),

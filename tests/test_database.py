@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from simp_daemon import database
 from simp_daemon.contacts import About, Trust, Trusted
-from simp_daemon.database import BusyError, DamagedError, Database, FormatError, ReadOnlyError, StoreError
+from simp_daemon.database import Database, restore
 from simp_daemon.facts import Ledger, Opened, Pinned
 from simp_daemon.files import HeldError
 from simp_daemon.schema import APPLICATION, MIGRATIONS
 from simp_daemon.store import Store
+from simp_daemon.store_errors import BusyError, DamagedError, FormatError, ReadOnlyError, StoreError
 
 BOB = Pinned(b"b" * 32, b"B" * 32, "bob", ("192.0.2.2", 7777))
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions are others there")
@@ -263,7 +264,8 @@ PREAMBLE = """
 import sys
 from pathlib import Path
 from simp_daemon.contacts import About
-from simp_daemon.database import BusyError, DamagedError, Database, FormatError, ReadOnlyError, StoreError
+from simp_daemon.database import Database, restore
+from simp_daemon.store_errors import BusyError, DamagedError, FormatError, ReadOnlyError, StoreError
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.store import Store
 directory = Path(sys.argv[1])
@@ -444,3 +446,76 @@ def test_two_commands_may_make_the_store_at_the_same_time(tmp_path: Path) -> Non
 
 def test_the_application_s_number_is_its_name() -> None:
     assert APPLICATION.to_bytes(4, "big") == b"SIMP"
+
+
+# -- files that go, or come, while they are used
+
+
+@pytest.mark.parametrize("attack", ["delete", "delete the log", "replace", "move the directory"])
+def test_nothing_is_committed_to_a_file_that_nobody_finds_again(tmp_path: Path, attack: str) -> None:
+    directory = tmp_path / "profile"
+    with closing(Store(directory, daemon=True)) as store:
+        store.commit([BOB])
+        match attack:
+            case "delete":
+                (directory / "store.db").unlink()
+            case "delete the log":
+                (directory / "store.db-wal").unlink()
+            case "replace":
+                (directory / "store.db").rename(directory / "moved")
+                (directory / "store.db").write_bytes((directory / "moved").read_bytes())
+            case "move the directory":
+                directory.rename(tmp_path / "moved")
+        with pytest.raises(StoreError, match="deleted or replaced"):
+            store.commit([About(BOB.key, Opened(True))])
+        if attack == "move the directory":
+            (tmp_path / "moved").rename(directory)
+            store.commit([About(BOB.key, Opened(True))])
+
+
+def test_a_row_that_its_index_does_not_have_is_damage(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, daemon=True)) as store:
+        store.commit([BOB])
+        page = store._run("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_contact_1'").fetchone()[0]
+        size = store._database.pragma("page_size")
+    with (tmp_path / "store.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        data = bytearray(file.read(size))
+        at = data.index(BOB.key)
+        data[at] ^= 1
+        file.seek((page - 1) * size)
+        file.write(data)
+    with closing(Store(tmp_path, daemon=False)) as command, pytest.raises(DamagedError):
+        command.commit([About(BOB.key, Opened(True))])
+    with pytest.raises(DamagedError), closing(Store(tmp_path, daemon=False)) as command:
+        command.backup(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    with closing(Store(tmp_path, daemon=True)) as store:
+        assert "store.damaged-1" in store.notices[0]
+        assert store.contacts() == []
+
+
+def test_a_copy_is_put_beside_no_log(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "one", daemon=True)) as store:
+        store.commit([BOB])
+        store.backup(tmp_path / "copy")
+        store.commit([About(BOB.key, Opened(False))])
+        for each in (tmp_path / "one").iterdir():
+            copied = tmp_path / "two" / each.name
+            copied.parent.mkdir(exist_ok=True)
+            copied.write_bytes(each.read_bytes())
+    (tmp_path / "two" / "store.db").unlink()
+    assert restore(tmp_path / "copy", tmp_path / "two")
+    assert not (tmp_path / "two" / "store.db-wal").exists()
+    with closing(Store(tmp_path / "two", daemon=True)) as store:
+        assert [ledger.open for _, ledger in store.load()] == [True]
+        assert "copy of" in store.notices[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_store_that_others_may_read_is_made_private(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / "store.db").chmod(0o666)
+    with closing(Store(tmp_path, daemon=True)) as store:
+        store.commit([BOB])
+        assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob("store.db*")} == {0o600}

@@ -1,6 +1,7 @@
 """Nothing is performed before what it rests on is on the disk, whatever the disk does; the loop is a list of calls."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ from typing import Any
 import pytest
 
 from simp_daemon.contacts import About, Change, ClearReceived, Reached, Trust, Trusted
-from simp_daemon.database import FullError
 from simp_daemon.disk import AGAIN, LOOK, Disk
 from simp_daemon.effects import Commit, Effect, LogKeys, Send
 from simp_daemon.facts import Acknowledged, Opened, Pinned
-from simp_daemon.files import HeldError
+from simp_daemon.files import HeldError, StateError, append
 from simp_daemon.identity import IdentityError
 from simp_daemon.store import Store
+from simp_daemon.store_errors import FullError
 
 PEER = ("192.0.2.2", 7777)
 BOB = Pinned(b"b" * 32, b"B" * 32, "bob", PEER)
@@ -233,3 +234,18 @@ def test_keys_are_logged_in_their_turn(desk: Desk, tmp_path: Path, caplog: pytes
     desk.put(LogKeys("SIMP2 two"), send("two"))
     assert desk.done[-1] == "two"
     assert "missing in the key log" in caplog.text
+
+
+def test_keys_without_a_store_are_told(tmp_path: Path, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.disk.close()
+    assert "no store" not in caplog.text
+    (tmp_path / "store.db").unlink()
+    Disk(tmp_path, None, desk._perform, desk.complaints.append).close()
+    assert "has keys and no store: no contact is known" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="it needs a named pipe")
+def test_a_pipe_is_no_key_log_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(StateError, match="pipe"):
+        append(tmp_path / "pipe", "a line")

@@ -33,7 +33,7 @@ from simp_daemon.contacts import (
     Trusted,
     may_wait,
 )
-from simp_daemon.database import StoreError, restore
+from simp_daemon.database import restore
 from simp_daemon.facts import (
     TOKENS,
     Acknowledged,
@@ -49,6 +49,7 @@ from simp_daemon.facts import (
 )
 from simp_daemon.files import HeldError
 from simp_daemon.store import OvertakenError, Store
+from simp_daemon.store_errors import DamagedError, StoreError
 from simp_proto.sealed.frames import FIRST, Piece, chained
 
 BOB = Pinned(b"b" * 32, b"B" * 32, "bob", ("192.0.2.2", 7777))
@@ -529,8 +530,8 @@ def test_whom_a_command_has_made_a_contact_may_be_pinned(tmp_path: Path) -> None
 
 
 def test_a_fact_of_nobody_we_know_is_refused_with_its_whole_turn(tmp_path: Path) -> None:
-    with closing(open_store(tmp_path)) as store:
-        with pytest.raises(KeyError):
+    with closing(open_store(tmp_path, daemon=False)) as store:
+        with pytest.raises(DamagedError, match="no contact has the key"):  # as where an index doesn't have it
             store.commit([BOB, About(CAROL.key, Opened(False))])
         assert store.contacts() == []
 
