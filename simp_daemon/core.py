@@ -91,8 +91,9 @@ class Core:
                 if self._exchange:
                     self._exchange.reload(contacts, now)
                     self._neighbours.recognise(self._exchange.pins.canonical)
-            case occurrences.NotStored(why):
-                self._connections.warn(why)
+            case occurrences.NotStored(why, client):
+                self._connections.warn(why, client)
+                return  # nothing else comes before what waits
             case occurrences.Stopped():
                 self._connections.stop(now)  # first: nobody has left of whom a client would be told so (client 4.2)
                 self._endpoint.shutdown(now)

@@ -67,7 +67,8 @@ class Disk:
         self._late: asyncio.Handle | None = None
         self._performing = False
         self._looked = self._loop.time()
-        self.failing = False
+        self.failing = ""
+        """Why the disk takes nothing; empty while it does."""
 
     def means(self, *, only_sealed: bool, hides: bool = False) -> Means:
         """What SIMP/2 needs of it; raises `StateError`."""
@@ -155,13 +156,13 @@ class Disk:
             return self._committed([change for change in changes if not isinstance(change, Pinned)])
         except StoreError as error:
             if not self.failing:
-                self.failing = True
+                self.failing = str(error)
                 log.error("%s", error)
-                self._fail(str(error))
+                self._fail(self.failing)
             return False
         if self.failing:
             log.info("the disk takes again what is to be stored")
-        self.failing = False
+        self.failing = ""
         return True
 
     def _flush_late(self) -> None:

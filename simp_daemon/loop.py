@@ -193,6 +193,8 @@ class Daemon:
                     self._core.handle(decided, self._now)
                 self._note(occurrence)
                 self._core.handle(occurrence, self._now)
+                if isinstance(occurrence, occurrences.ClientSaid) and self._disk and self._disk.failing:
+                    self._not_stored(self._disk.failing, occurrence.client)  # or else it would wait for an answer
         finally:
             self._handling = False
         self._arm()
@@ -222,11 +224,11 @@ class Daemon:
         assert self._disk
         (self._perform if self._urgent else self._disk.put)(effect)
 
-    def _not_stored(self, why: str) -> None:
-        """Our person hears why nothing goes on, before everything that waits."""
+    def _not_stored(self, why: str, client: Client | None = None) -> None:
+        """Our person, or that client, hears why nothing goes on, before everything that waits."""
         self._urgent = True
         try:
-            self.handle(occurrences.NotStored(why))
+            self._core.handle(occurrences.NotStored(why, client), self._loop.time())
         finally:
             self._urgent = False
 

@@ -81,9 +81,10 @@ class ContactsChanged:
 
 @dataclass(slots=True)
 class NotStored:
-    """The disk takes nothing, and everything waits until it does: why."""
+    """The disk takes nothing, and everything waits until it does: why. Our person is to know, or that client."""
 
     why: str
+    client: Client | None = None
 
 
 @dataclass(slots=True)

@@ -149,10 +149,10 @@ def test_a_full_disk_holds_everything_up_and_is_told_once(desk: Desk) -> None:
     desk.loop.run()
     desk.put(send("two"))
     desk.loop.run(3 * AGAIN)
-    assert (desk.done, desk.disk.failing, desk.complaints) == ([], True, ["the disk is full"])
+    assert (desk.done, desk.disk.failing, desk.complaints) == ([], "the disk is full", ["the disk is full"])
     desk.full = False
     desk.loop.run(AGAIN)
-    assert (desk.done, desk.disk.failing) == (["commit 1", "one", "two"], False)
+    assert (desk.done, desk.disk.failing) == (["commit 1", "one", "two"], "")
     desk.full = True
     desk.put(OPEN, send("three"))
     desk.loop.run()

@@ -122,6 +122,27 @@ def test_a_call_where_nobody_is_is_told_and_whoever_comes_is_asked() -> None:
     run(scenario)
 
 
+def test_whoever_comes_while_the_disk_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with (
+            Daemon(free_address(), 0, profile=Profile(tmp_path, tmp_path / "hosts")) as one,
+            client(one) as alice,
+        ):
+            assert one._disk
+            monkeypatch.setattr(one._disk, "failing", "the disk is full")
+            put = one._disk.put
+            monkeypatch.setattr(one._disk, "put", lambda effect: None)  # until there is room
+            for line in ("WHO|", "CONNECT|alice"):
+                alice.say(line)
+                await alice.hear("ERROR|the disk is full")
+            monkeypatch.setattr(one._disk, "failing", "")
+            monkeypatch.setattr(one._disk, "put", put)
+            alice.say("CHAT|hello")
+            await alice.hear("ERROR|no chat is on; call somebody first")
+
+    run(scenario)
+
+
 @pytest.mark.slow
 def test_in_a_call_it_is_looked_each_second_what_commands_have_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -300,6 +300,17 @@ def test_what_came_early_is_shown_in_the_bitmap_and_not_sent_again() -> None:
     assert [frames[0].number for _, frames in sender.take() if isinstance(frames[0], Piece)] == [5]
 
 
+@pytest.mark.parametrize(
+    ("next_", "bitmap", "fault"), [(1, 0b1, False), (1, 0b10, True), (2, 0b1, True), (3, 0, False), (4, 0, True)]
+)
+def test_what_has_no_number_yet_can_t_have_arrived(next_: int, bitmap: int, fault: bool) -> None:
+    """simp2 7.5: of two pieces."""
+    end = alone(WORD, WORD)
+    end.take()
+    end.hear(Acked(next_, 1, bitmap), now=0.1)
+    assert any(isinstance(each, Left) for each in end.out) is fault
+
+
 def test_an_old_bitmap_makes_nothing_go_out_again() -> None:
     end = alone(*[WORD] * 4)
     end.take()

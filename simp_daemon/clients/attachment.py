@@ -260,10 +260,6 @@ class Attachment:
             lines.append(Line(Word.SECURED, _secured(other, security, logged=logged)))
         self._emit(Write(self.client, b"".join(map(format_line, lines))))
 
-    def warn(self, text: str) -> None:
-        """Something that our person must know, and that is about no conversation."""
-        self._write(Word.ERROR, text)
-
     def _called(self, peer: Address, name: str) -> str:
         """How a peer is called where no address stands beside it: by name, unless another has it too (client 4).
 

@@ -141,10 +141,11 @@ class Connections:
             del self._missed[next(strangers, next(iter(self._missed)))]
         self._missed[peer] = (name, now)
 
-    def warn(self, text: str) -> None:
-        """Tells our person, if one is there."""
-        if self._attachment:
-            self._attachment.warn(text)
+    def warn(self, text: str, client: Client | None = None) -> None:
+        """Tells our person, if one is there, or that client."""
+        told = client or (self._attachment and self._attachment.client)
+        if told:
+            self._write(told, Word.ERROR, text)
 
     def sending_failed(self, peer: Address, why: str, *, refused: bool) -> None:
         """Tells whoever calls that peer or chats with it."""

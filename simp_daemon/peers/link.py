@@ -139,8 +139,8 @@ class Link:
     def _read_acked(self, acked: Acked, now: float) -> None:
         if not self._agreed:
             return
-        claimed = acked.next + acked.bitmap.bit_length()
-        if claimed > self._ledger.next or acked.echo > self._last:
+        highest = acked.next + acked.bitmap.bit_length() if acked.bitmap else acked.next - 1
+        if highest >= self._ledger.next or acked.echo > self._last:
             self.fail(CloseReason.FAULT)
             return
         self._telling = False
