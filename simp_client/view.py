@@ -120,8 +120,12 @@ def short_title(other: Other, own: str = "") -> str:
 
 def doctor(other: Other) -> str:
     """Which command finds out why they don't answer; no name of a peer's in it does anything in a shell."""
-    plain = re.fullmatch("[A-Za-z][A-Za-z0-9_]*", other.name)
-    return f"`simp doctor {other.name if plain else printable(other.address)}` finds out why"
+    return f"`simp doctor {other.name if is_word(other.name) else printable(other.address)}` finds out why"
+
+
+def is_word(name: str) -> bool:
+    """Whether no shell takes that name for anything else."""
+    return re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) is not None
 
 
 def duration(seconds: int) -> str:

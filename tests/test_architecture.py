@@ -208,8 +208,8 @@ TABLE = {
         "simp_proto.constants simp_proto.cli events link listing people view", "click", "asyncio sys"
     ),
     "simp_client.doctor": Row("simp_proto.address simp_proto.constants simp_proto.interfaces events"),
-    "simp_client.doctor.checks": Row("link"),
-    "simp_client.doctor.verdicts": Row("people"),
+    "simp_client.doctor.checks": Row("link view"),
+    "simp_client.doctor.verdicts": Row("people view"),
     "simp_client.doctor.system": Row("simp_proto.printable simp_proto.udp", "", "platform subprocess time"),
     "simp_client.doctor.questions": Row(
         "simp_proto.datagram simp_proto.errors simp_proto.presence simp_proto.printable simp_proto.udp",

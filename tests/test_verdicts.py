@@ -8,6 +8,7 @@ import pytest
 
 from simp_client.doctor.checks import Verdict, allow
 from simp_client.doctor.facts import Announcement, Echo, Facts, Link, Peer, Reply
+from simp_client.doctor.questions import proved
 from simp_client.doctor.verdicts import examine, listed, nobodys, places
 from simp_client.events import Person
 from simp_proto.address import parse_address
@@ -193,6 +194,17 @@ CHECKS: list[tuple[str, Facts, str, Verdict, str]] = [
     (
         "two where nobody is",
         replace(WELL, neighbours=(replace(BOB, name=""), Person("", "192.0.2.3:7777", "announced", 1))),
+        "names",
+        OK,
+        "",
+    ),
+    (
+        "one daemon in two networks",
+        replace(
+            WELL,
+            interfaces=(*WELL.interfaces, Interface("eth1", ("10.9.9.1/24",))),
+            announcements=frozenset({MINE, replace(MINE, hosts=frozenset({"10.9.9.1"}))}),
+        ),
         "names",
         OK,
         "",
@@ -673,3 +685,29 @@ def test_a_daemon_that_another_machine_lacks_is_not_started_here() -> None:
     found = examine(facts)[0][0]
     assert (found.verdict, found.next) == (FAIL, "run simp doctor there")
     assert found.seen == "no daemon answers at 198.51.100.7, which is another machine"
+
+
+def test_what_a_host_says_of_another_is_nothing_and_two_of_one_machine_are_one() -> None:
+    both, one, other = frozenset({"10.0.0.2", "10.9.9.2"}), "10.0.0.2", "10.9.9.2"
+    bob = Announcement("aaaaaaaa", both, 7777, "bob")
+    assert set(proved([(one, bob), (other, bob)])) == {bob}
+    assert set(proved([(one, bob)])) == {replace(bob, hosts=frozenset({one}))}
+    forged = replace(bob, hosts=both | {"10.0.0.9"})
+    assert set(proved([(one, bob), (other, bob), ("10.0.0.9", forged)])) == {
+        bob,
+        replace(bob, hosts=frozenset({"10.0.0.9"})),
+    }
+    copy = replace(bob, hosts=frozenset({"10.0.0.9"}))
+    assert set(proved([(one, bob), ("10.0.0.9", copy)])) == {replace(bob, hosts=frozenset({one})), copy}
+    assert not set(proved([("10.0.0.9", bob)]))
+
+
+@pytest.mark.parametrize("name", ["barbara;id", "$(reboot)", "none.   names  ok   All is well"])
+def test_no_name_of_a_stranger_s_is_a_command_or_a_line_of_the_doctor_s(name: str) -> None:
+    loud = replace(BOBS, identity="cccccccc", hosts=frozenset({"192.0.2.9"}), name=name)
+    facts = replace(WELL, announcements=frozenset({MINE, loud}), neighbours=(), peer=Peer(name[:-1], "no address"))
+    findings, sentence = examine(facts)
+    assert sentence
+    for words in (sentence, *(f"{each.seen} {each.next}" for each in findings)):
+        assert not re.search(rf"simp doctor .*{re.escape(name)}", words)
+        assert name not in words or f'"{name}"' in words

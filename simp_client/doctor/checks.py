@@ -10,6 +10,7 @@ from typing import Final
 
 from simp_client.doctor.facts import Echo, Facts, Reply
 from simp_client.link import start_command
+from simp_client.view import named
 from simp_proto.address import format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, MDNS_PORT
 
@@ -160,9 +161,10 @@ def others(facts: Facts) -> Said:
     own = facts.own | {facts.client[0]}
     heard = [each for each in facts.neighbours if each.seconds is not None]
     heard = [each for each in heard if parse_address(each.address, DAEMON_PORT)[0] not in own]
-    found = [each.name or each.address for each in heard if each.source == "announced"]
+    found = [named(each.name) if each.name else each.address for each in heard if each.source == "announced"]
     if facts.unheard and inbound(facts)[0] is OK:
-        who = [f"{name} ({format_address(at)})" if name else format_address(at) for name, at in facts.unheard]
+        unheard = [(name, format_address(at)) for name, at in facts.unheard]
+        who = [f"{named(name)} ({at})" if name else at for name, at in unheard]
         all_of = (
             f"{len(who)} daemons announce themselves, but don't"
             if who[1:]
@@ -203,17 +205,19 @@ def visible(facts: Facts) -> Said:
 def names(facts: Facts) -> Said:
     first: dict[str, frozenset[str]] = {}
     for each in sorted(facts.announcements, key=lambda each: sorted(each.hosts)):
-        hosts = first.setdefault(each.identity, each.hosts)
-        if not hosts & each.hosts:
+        its = each.hosts | (facts.own if each.hosts & facts.own else frozenset())
+        hosts = first.setdefault(each.identity, its)
+        if not hosts & its:
             seen = f"the daemons at {min(hosts)} and {min(each.hosts)} have one identity: one is a copy, or a forgery"
-            return WARN, seen, "at the copy, delete the files identity and identity.key in its state directory"
+            do = "if you have copied a profile, move identity and identity.key out of the copy's state directory"
+            return WARN, seen, do
     here = Counter(name for name, _ in {(each.name, each.address) for each in facts.neighbours if each.here})
     if (number := here[facts.user]) and facts.user:
         others = "somebody else is" if number == 1 else f"{number} others are"
         return WARN, f"{others} called {facts.user}, as you are", "have one of you take another name"
     for name, number in here.most_common(1):
         if number > 1:
-            return WARN, f"{number} people are called {name}", "ask them which is which, and call the address"
+            return WARN, f"{number} people are called {named(name)}", "ask them which is which, and call the address"
     if facts.no_daemon:
         return UNKNOWN, "there is no daemon to list them", ""
     return OK, "everybody here has a name of their own", ""

@@ -113,9 +113,17 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
                     elif on_link(source, here) and (found := _records(data)) is not None:  # (discovery 2.1)
                         records[source, sockets[udp].partition("%")[2]] += found
     said = [(source, each) for (source, interface), told in records.items() for each in _announcements(told, interface)]
-    # What one machine says of another proves nothing.
-    own = frozenset(replace(each, hosts=frozenset((source,))) for source, each in said if source in each.hosts)
-    return echoes, {source for source, _ in records}, own
+    return echoes, {source for source, _ in records}, frozenset(proved(said))
+
+
+def proved(said: list[tuple[str, Announcement]]) -> Iterator[Announcement]:
+    """What each host says of itself, with the other addresses of its machine: those that say the same of it. What one
+    machine says of another proves nothing.
+    """
+    own = [(source, each) for source, each in said if source in each.hosts]
+    for source, each in own:
+        same = {host for host, other in own if replace(other, hosts=each.hosts) == each and source in other.hosts}
+        yield replace(each, hosts=frozenset(same & each.hosts))
 
 
 def _at_group(host: str, stack: ExitStack) -> socket.socket | None:

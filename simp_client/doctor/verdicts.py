@@ -7,6 +7,7 @@ from simp_client.doctor.checks import CHECKS, FAIL, OK, UNKNOWN, WARN, Finding, 
 from simp_client.doctor.facts import Facts, Link, Peer, Reply
 from simp_client.events import Person
 from simp_client.people import called, may_come, nearest
+from simp_client.view import is_word, named
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT
 from simp_proto.interfaces import no_machines
@@ -62,7 +63,7 @@ def _of(facts: Facts, own: dict[str, Finding], peer: Peer) -> tuple[list[Finding
     person = listed(facts, peer.address)
     announced = next((each.name for each in facts.announcements if host in each.hosts), "")
     name = peer.name or (person.other.name if person else announced)
-    who = f"{name} ({address})" if name else address
+    who = f"{named(name)} ({address})" if name else address
     if person is None:
         seen = "there is no daemon to list it" if facts.no_daemon else f"your daemon doesn't list {address}"
     else:
@@ -100,7 +101,8 @@ def _unaddressed(facts: Facts, own: dict[str, Finding], peer: Peer) -> _Cause:
     if wanted in mine:
         return f"{wanted} is ", Finding("peer", FAIL, "whoever is at this machine itself", choose)
     if near := nearest(wanted, names):
-        return "", Finding("peer", FAIL, f"{nobody}, but {near} is", f"if that is meant: simp doctor {near}")
+        do = f"if that is meant: simp doctor {near}" if is_word(near) else choose
+        return "", Finding("peer", FAIL, f"{nobody}, but {named(near)} is", do)
     for each in (own[name] for name in ("interfaces", "daemon", "inbound", "multicast", "visible")):
         if each.verdict is FAIL or (each.verdict is WARN and each.check == "visible"):
             start = f"Whether anybody called {wanted} is here can't be told, since "
