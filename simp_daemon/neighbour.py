@@ -16,6 +16,10 @@ class Neighbour:
     """The announcement's own name (discovery 1.3)."""
     announced: bool = False
     """Whether that announcement holds."""
+    left: float = 0.0
+    """When it ended."""
+    hidden: bool = False
+    """Whether it has no name, and is another each hour (discovery 5.3)."""
     known_as: str = ""
     """The name of the contact of that identity."""
     places: list["Place"] = field(default_factory=list)
@@ -99,6 +103,20 @@ class Place:
     def told(self) -> bool:
         """Whether this is where its neighbour was reported to be."""
         return self.neighbour.told is not None and self.neighbour.told.peer == self.peer
+
+    def may_move(self, neighbour: Neighbour, source: str) -> bool:
+        """Whether it may be that neighbour's, as that host says. Where a daemon is, it stays with whoever its own host
+        announced there first, as long as it answers: whoever adds another's place to its own stands in for nobody
+        (5.2).
+        """
+        if self.heard is None:
+            return True
+        holder, itself = self.neighbour, source == self.peer[0]
+        if not holder.identity:
+            return itself or not source
+        unproved = self.announcer != self.peer[0]
+        gone = not holder.announced and self.heard < holder.left
+        return itself and (unproved or gone or (holder.hidden and neighbour.hidden))
 
     def move(self, neighbour: Neighbour) -> None:
         """It is that neighbour's from now on, and so is what was reported of it."""

@@ -57,6 +57,7 @@ class Neighbours:
         name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
         neighbour.announced, neighbour.instance, neighbour.known_as = True, announcement.instance, announcement.known_as
+        neighbour.hidden = not name
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, announcement.source, now):
@@ -83,7 +84,7 @@ class Neighbours:
         """A goodbye, or the end of a record's time."""
         neighbour = self._identities.get(goodbye.identity)
         if neighbour is not None and neighbour.instance == goodbye.instance:
-            neighbour.announced = False
+            neighbour.announced, neighbour.left = False, now
             for place in neighbour.places:
                 self._ask(place, now, announced=True)
 
@@ -264,12 +265,10 @@ class Neighbours:
     # -- whose a place is
 
     def _claim(self, place: Place, neighbour: Neighbour, source: str, now: float) -> bool:
-        """Whether it is that neighbour's now. Where a daemon is, it stays with whoever was announced there before,
-        unless its own host says otherwise: whoever adds another's place to its own stands in for nobody (5.2).
-        """
+        """Whether it is that neighbour's now."""
         holder = place.neighbour
         if holder is not neighbour:
-            if holder.identity and place.heard is not None and source != place.peer[0]:
+            if not place.may_move(neighbour, source):
                 return False
             place.move(neighbour)
             self._tell(holder, now)

@@ -675,3 +675,47 @@ def test_a_goodbye_that_is_made_up_lets_nobody_take_a_place(inflated: bool) -> N
     world.announce(OTHER_ID, "eve", eve, BOB, source=eve[0])
     world.wait(30.0)
     assert world.neighbours.called("bob", world.now) == [BOB]
+
+
+@pytest.mark.parametrize("goodbye", [False, True])
+def test_nobody_takes_a_place_that_answers_in_the_name_of_its_host(goodbye: bool) -> None:
+    """discovery 5.2: a source can be made up."""
+    world = World(bob=(BOB,), eve=(CAROL,))
+    world.neighbours.attend(True, 0.0)
+    world.announce(ID, "bob", BOB, source=BOB[0])
+    world.wait(5.0)
+    if goodbye:
+        world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+        world.told()
+    told = world.announce(OTHER_ID, "bob", CAROL, BOB, source=BOB[0]) + world.wait(60.0)
+    assert not any(each.partition(" ")[2].startswith("gone") or each.startswith("gone") for each in told)
+    assert f"seen bob {BOB[0]} announced" in world.list()
+    assert BOB in world.neighbours.called("bob", world.now)
+
+
+@pytest.mark.parametrize("source", [Source.HOSTS, Source.CHAT])
+def test_whoever_is_known_and_answers_is_nobody_else_because_somebody_says_so(source: Source) -> None:
+    """discovery 5.2, 2.3"""
+    world = World(bob=(BOB,), eve=(CAROL,))
+    world.neighbours.attend(True, 0.0)
+    world.neighbours.known(Known(source, "bob", BOB, Framing.HEADER), 0.0)
+    world.told()
+    told = world.announce(OTHER_ID, "eve", CAROL, BOB, source=CAROL[0]) + world.wait(60.0)
+    assert not any("gone bob" in each for each in told)
+    assert f"seen bob {BOB[0]} {source}" in world.list()
+
+
+def test_a_daemon_that_starts_anew_with_another_identity_is_that_one() -> None:
+    world = World(bob=(BOB,))
+    world.neighbours.attend(True, 0.0)
+    world.announce(ID, "bob", BOB, source=BOB[0])
+    world.wait(5.0)
+    world.answering.clear()
+    world.neighbours.withdrawn(Withdrawn(ID, f"bob {ID}"), world.now)
+    world.told()
+    world.wait(0.5)
+    world.answering[BOB] = "carol"
+    world.announce(OTHER_ID, "carol", BOB, source=BOB[0])
+    world.wait(5.0)
+    assert world.list() == ["seen carol 192.0.2.2 announced"]
+    assert list(world.neighbours._identities) == [OTHER_ID]
