@@ -260,6 +260,9 @@ class Calls:
             case events.Failed(other, _, how):
                 if how in _HOW:
                     why = f" {view.doctor(self.attachment.people.known(other))}." if how is How.NOBODY else ""
+                    if was is Phase.ACCEPTING and not (other.secured or "").startswith("clear"):
+                        why = " If you did accept: perhaps their daemon knows another key of yours; tell them your id"
+                        why += " (simp identity), but not in a chat."
                     self.notice(f"{self.who(other)} {_HOW[how]}.{why}")
                 elif not other.address:
                     self._suggest(other.name)
@@ -267,7 +270,8 @@ class Calls:
                     self._look_out()
                     return
                 self.failed |= was is Phase.CALLING
-                self.drop_held("the call failed" if how is How.TOLD else "nobody took the call")
+                ends = {How.TOLD: "the call failed", How.WITHDRAWN: "the chat didn't begin"}
+                self.drop_held(ends.get(how, "nobody took the call"))
                 self._rest()
             case events.Ended(other, lost):
                 what = "is gone" if self._warned else "stopped answering" if lost else "left"

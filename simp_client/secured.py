@@ -45,7 +45,9 @@ def _explain(partner: Other, own: str) -> Text:
             return view.notice("Encrypted and verified.")
         case "encrypted":
             name = partner.name if _TYPED.fullmatch(partner.name) else "with a name of `simp contacts`"
-            return view.notice(f"Encrypted. To be sure that it is {who}, compare words: simp verify {name}")
+            return view.notice(
+                f"Encrypted. To be sure that it is {who}, compare words (in another terminal): simp verify {name}"
+            )
         case "claimed":
             which = "Encrypted, but make sure which one this is: simp contacts"
             return view.error(f"You know more than one {who}, each with another key. {which}")

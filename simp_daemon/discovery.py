@@ -38,8 +38,7 @@ from simp_proto.printable import printable, printable_name, quoted
 from simp_proto.text import check_user
 
 _EVERYBODY: Final = QuestionRecord(SERVICE, _TYPE_PTR, _CLASS_IN)
-_AGAIN: Final = 60.0
-"""Seconds until a clash is tried again (discovery 1.5)."""
+_AGAIN: Final = 60.0  # seconds until a clash is tried again (discovery 1.5)
 _LOOK: Final = 15.0
 """Seconds between looks at the interfaces (discovery 1.6)."""
 _SOON: Final = (0.05, 1.0, 4.0)
@@ -50,6 +49,7 @@ _PATIENCE: Final = 3000
 """Milliseconds for the rest of a record."""
 _UNDER_WAY: Final = 64
 """Records whose rest is asked for at the same time; further ones wait until they are announced again."""
+_OF_A_HOST: Final = 8  # of those, so that none keeps others waiting
 _LABEL: Final = 63
 """Bytes of an instance (RFC 1035, 2.3.4): whatever has more can't be asked for, and keeps others from being asked."""
 _INSTANCES: Final = 1024
@@ -60,8 +60,7 @@ _RECORDS: Final = 32
 """No host has so many (discovery 2.4)."""
 
 
-def _interfaces(here: list[Network]) -> list[str | int]:
-    """As zeroconf wants them: IPv6 by the interface's number."""
+def _interfaces(here: list[Network]) -> list[str | int]:  # as zeroconf wants them
     return [each.interface if ":" in each.host else each.host for each in here]
 
 
@@ -245,8 +244,11 @@ class Discovery(RecordUpdateListener):
         self._drop_earlier(full)
         if info.load_from_cache(self._zeroconf.zeroconf):
             self._report(identity, info, self._gate.source)
-        elif full not in self._resolving and len(self._resolving) < _UNDER_WAY:
-            self._resolving[full] = asyncio.create_task(self._resolve(identity, info, self._gate.source))
+            return
+        its = [each for each in self._resolving.values() if each.get_name() == self._gate.source]
+        if full not in self._resolving and len(self._resolving) < _UNDER_WAY and len(its) < _OF_A_HOST:
+            resolving = self._resolve(identity, info, self._gate.source)
+            self._resolving[full] = asyncio.create_task(resolving, name=self._gate.source)
 
     def _drop_earlier(self, full: str) -> None:
         """Of what an instance has said, the latest counts, also within the second that RFC 6762, 10.2, leaves (1.4)."""

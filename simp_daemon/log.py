@@ -105,12 +105,17 @@ class EventLog:
 
     def __init__(self) -> None:
         self._allowance = Allowance(_RATE, _BURST)
+        self._failures = Allowance(_RATE, _BURST)
         self._left_out = 0
         self._failed: set[Address] = set()
 
-    def failed(self, peer: Address, why: str) -> None:
-        """Nothing gets there, which is a line for each peer until something comes from there."""
-        log.log(logging.DEBUG if peer in self._failed else logging.INFO, "%s", why)
+    def failed(self, peer: Address, why: str, now: float) -> None:
+        """Nothing gets there, which is a line for each peer until something comes from there, as far as that is no
+        flood.
+        """
+        told = peer not in self._failed and self._failures.left(now)
+        self._failures.spend(told)
+        log.log(logging.INFO if told else logging.DEBUG, "%s", why)
         if len(self._failed) >= KNOWN_PEERS:
             self._failed.clear()
         self._failed.add(peer)

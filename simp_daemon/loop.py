@@ -210,7 +210,7 @@ class Daemon:
                 if self._tap:
                     self._tap(self._now, peer, self.address, data)
             case occurrences.SendingFailed(peer, why, _):
-                self._log.failed(peer, why)
+                self._log.failed(peer, why, self._now)
             case occurrences.ClientConnected(client):
                 for each in self._connections:
                     each.look()

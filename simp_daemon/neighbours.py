@@ -29,8 +29,7 @@ _PLACES: Final = 1024
 _ADDRESSES: Final = 8
 """Of one announcement."""
 _OF_A_HOST: Final = 16
-_FROM_A_HOST: Final = 128
-"""Announced by one, whatever addresses it says."""
+_FROM_A_HOST: Final = 128  # announced by one, whatever addresses it says
 
 
 class Neighbours:
@@ -54,7 +53,8 @@ class Neighbours:
 
     def announced(self, announcement: Announced, now: float) -> None:
         """An announcement, new or repeated."""
-        name, addresses = announcement.name, announcement.addresses[:_ADDRESSES]
+        own = sorted(announcement.addresses, key=lambda each: each[0] != announcement.source)  # no made-up ones first
+        name, addresses = announcement.name, own[:_ADDRESSES]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
         neighbour.announced, neighbour.instance, neighbour.known_as = True, announcement.instance, announcement.known_as
         neighbour.hidden = not name
@@ -121,9 +121,8 @@ class Neighbours:
 
     def present(self, peer: Address, name: str, now: float) -> None:
         """That peer has answered, as a person of that name, or as nobody where that is empty."""
-        place = self._places.get(peer)
-        if place is not None:
-            self._hear(place, name, now)
+        if peer in self._places:
+            self._hear(self._places[peer], name, now)
 
     def chats(self, peer: Address, name: str, framing: Framing, now: float) -> None:
         """A chat with that peer, of that name, is on."""
@@ -154,8 +153,7 @@ class Neighbours:
         elif peer in self._places:  # a conversation with it is going on
             self._places[peer].again = True
 
-    def converses(self, peer: Address, now: float) -> None:
-        """It wasn't asked: a conversation with it is going on."""
+    def converses(self, peer: Address, now: float) -> None:  # so it wasn't asked
         self._questions.rest(peer, now + _SILENT if self._attended else None)
 
     def attend(self, attended: bool, now: float) -> None:
@@ -177,7 +175,7 @@ class Neighbours:
                 self._ask(place, now)
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` will next have something to do; changes nothing."""
+        """When `handle_timer` is due next; changes nothing."""
         return self._questions.get_timer()
 
     # -- who wants to know

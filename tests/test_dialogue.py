@@ -1518,7 +1518,11 @@ def test_redirected_input_is_not_asked_during_a_call() -> None:
 @pytest.mark.parametrize(
     ("state", "words", "bar"),
     [
-        ("encrypted", "* Encrypted. To be sure that it is bob, compare words: simp verify bob", "encrypted"),
+        (
+            "encrypted",
+            "* Encrypted. To be sure that it is bob, compare words (in another terminal): simp verify bob",
+            "encrypted",
+        ),
         ("verified", "* Encrypted and verified.", "verified"),
         ("clear", "! In the clear: anyone on the network can read this, and write as bob.", "in the clear"),
         (
@@ -1673,4 +1677,4 @@ def test_a_name_does_not_read_as_how_a_chat_is_secured(name: str) -> None:
 def test_no_name_is_typed_into_a_shell_that_could_mean_more_there(name: str) -> None:
     desk = calling()
     desk.hear(f"CONNECTED|{name}|{BOB}", f"SECURED|{name}|{BOB}|encrypted")
-    assert desk.shown[-1].endswith("compare words: simp verify with a name of `simp contacts`")
+    assert desk.shown[-1].endswith("compare words (in another terminal): simp verify with a name of `simp contacts`")

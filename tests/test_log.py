@@ -84,21 +84,21 @@ def test_where_nothing_gets_is_a_line_until_something_comes_from_there(caplog: p
     other = ("192.0.2.3", 7777)
     with caplog.at_level("INFO", "simp.daemon"):
         for _ in range(12):
-            log.failed(PEER, "nothing could be sent to bob")
-            log.failed(other, "nothing could be sent to carol")
+            log.failed(PEER, "nothing could be sent to bob", 0.0)
+            log.failed(other, "nothing could be sent to carol", 0.0)
         log.received(PEER, b"")
         for _ in range(12):
-            log.failed(PEER, "nothing listens at bob's")
-            log.failed(other, "nothing could be sent to carol")
+            log.failed(PEER, "nothing listens at bob's", 0.0)
+            log.failed(other, "nothing could be sent to carol", 0.0)
     assert [record.message for record in caplog.records] == [
         "nothing could be sent to bob",
         "nothing could be sent to carol",
         "nothing listens at bob's",
     ]
     with caplog.at_level("DEBUG", "simp.daemon"):
-        log.failed(PEER, "as ever")
+        log.failed(PEER, "as ever", 0.0)
     assert caplog.records[-1].message == "as ever"
     with caplog.at_level("INFO", "simp.daemon"):
         for number in range(20_000):
-            log.failed(("192.0.2.4", number), "made up")
+            log.failed(("192.0.2.4", number), "made up", 0.0)
     assert len(log._failed) <= 1024

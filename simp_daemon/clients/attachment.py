@@ -79,8 +79,7 @@ class Attachment:
             self._tell(Word.CONNECTING, request, asked.security if asked else None)
 
     @property
-    def waiting(self) -> int:
-        """How many datagrams wait for their ACK."""
+    def waiting(self) -> int:  # datagrams that wait for their ACK
         return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
     def leaves(self, line: bytes) -> bool:
@@ -91,8 +90,7 @@ class Attachment:
         except (LineError, NotNowError):
             return False
 
-    def hold(self, held: bool, now: float) -> None:
-        """Whether the client can take no message now."""
+    def hold(self, held: bool, now: float) -> None:  # whether the client can take no message now
         if self._partner:
             self._endpoint.hold(self._partner.peer, held, now)
 

@@ -51,6 +51,10 @@ class Conversations:
         chat = [] if request or not self.chat else [self.chat]
         return next((each for each in (*chat, *self.waiting) if each.peer == peer), None)
 
+    def has(self, peer: Address) -> bool:
+        """Whether our person calls whoever is there, or has a conversation with that contact."""
+        return self.called == peer or bool(self._pins.at(peer) and self.by_address(peer))
+
     @property
     def chat(self) -> Conversation | None:
         """The one that our person has before itself."""
@@ -110,6 +114,7 @@ class Conversations:
     def meant(self, peer: Address, name: str) -> Pin | None:
         """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
         named, there = self._pins.named(name) if name else [], self._pins.at(peer)
+        named = [each for each in named if each.trust is not Trust.BLOCKED] or named
         if len(named) > 1 and there not in named:
             raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
         return named[0] if len(named) == 1 else there
@@ -137,8 +142,7 @@ class Conversations:
         """
         self._calling, self._said = (peer, key, name), said
 
-    def give_up_call(self) -> None:
-        """The call of our person is no longer one of SIMP/2."""
+    def give_up_call(self) -> None:  # which is no longer one of SIMP/2
         self._calling = None
 
     def engage(self, conversation: Conversation, now: float) -> None:
@@ -217,13 +221,11 @@ class Conversations:
             self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
         self.file(conversation)
 
-    def _key_changed(
-        self, peer: Address, conversation: Conversation, other: Pinned, now: float, *, quiet: bool
-    ) -> None:
+    def _key_changed(self, peer: Address, whose: Conversation, other: Pinned, now: float, *, quiet: bool) -> None:
         """Nothing is said until our person decides (spec 9.4), except where another contact has the address now, or
         where nobody has called: else anybody on the way could end what is going on.
         """
-        pin, known = conversation.pin, self._pins.get(other.key)
+        pin, known = whose.pin, self._pins.get(other.key)
         if known and known is not pin and not known.barred:
             self._pins.reach(known, peer)
             if pin.address == peer:
@@ -245,12 +247,12 @@ class Conversations:
         if not quiet:
             self._outlet.append(events.ErrorReceived(peer, pin.name, words))
             self._over(peer, pin.name, Why.OTHER_KEY, pin.key)
-        elif conversation.chatting and words != conversation.warned:
-            conversation.warned = words
-            self._outlet.append(events.ErrorReceived(conversation.peer, pin.name, words))
-        if quiet:
-            conversation.refused(now)
-            self.file(conversation)
+            return
+        whose.refused(now)
+        self.file(whose)
+        if whose.chatting and words != whose.warned:
+            whose.warned = words
+            self._outlet.append(events.ErrorReceived(whose.peer, pin.name, words))
 
     def cancel(self, peer: Address) -> None:
         """Our person doesn't call there any more, whatever became of the call."""
@@ -275,8 +277,7 @@ class Conversations:
         """Does what is due; which contacts are to be called quietly (spec 4.7). Early or repeated calls do nothing."""
         missed = []
         for key in self._timers.due(now):
-            if self._all[key].handle_timer(now):
-                missed.append(key)
+            missed += [key] * self._all[key].handle_timer(now)
             self.file(self._all[key])
         return missed
 
@@ -286,7 +287,7 @@ class Conversations:
 
     def file(self, conversation: Conversation) -> None:
         """Puts one to which something has happened where its session belongs, and its timer."""
-        key, session = conversation.pin.key, conversation.session.id if conversation.session else None
+        key, session = conversation.pin.key, conversation.session and conversation.session.id
         self._timers.set(key, conversation.get_timer())
         before = self._filed.pop(key, None)
         if before is not None and before != session:

@@ -65,16 +65,11 @@ class Exchange:
             self._read_record(*record, peer, now)
         elif self._read_sealed(data, peer, now, here):
             pass
-        elif data.startswith(_SYN) and self._is_sealed(peer):  # whoever is there can prove who they are
-            self.outlet.append(Ignored(peer, Reason.UNSEALED))
+        elif data.startswith(_SYN) and (self._board.has(peer) or self._conversations.has(peer)):
+            self.outlet.append(Ignored(peer, Reason.UNSEALED))  # whoever is there can prove who they are
         else:
             self._endpoint.receive(data, peer, now, here)
         self._follow(now)
-
-    def _is_sealed(self, peer: Address) -> bool:
-        """Whether our person has something of SIMP/2 with whoever is there."""
-        conversation = self.pins.at(peer) and self._conversations.by_address(peer)
-        return bool(conversation) or self._conversations.called == peer or self._board.has(peer)
 
     def _read_sealed(self, data: bytes, peer: Address, now: float, here: str | None) -> bool:
         """Whether it was SIMP/2's, or in the way of a call of SIMP/2."""
@@ -152,9 +147,7 @@ class Exchange:
         self._endpoint.user = user
 
     def call(self, peer: Address, now: float, name: str = "", *, listed: bool = False) -> None:
-        """Whoever is called by a contact's name must be that contact (spec 4.4); so must whoever was last there, if the
-        name is only `listed` as of whoever that is.
-        """
+        """Whoever is called by a contact's name, or a `listed` one, must be that contact (spec 4.4)."""
         pin = self._conversations.meant(peer, name)
         waiting = self._conversations.by_address(peer)
         clear = peer in dict(self._endpoint.requests) or self.framing_of(peer) is Framing.TRAILER
