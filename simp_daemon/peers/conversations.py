@@ -287,7 +287,7 @@ class Conversations:
 
     def file(self, conversation: Conversation) -> None:
         """Puts one to which something has happened where its session belongs, and its timer."""
-        key, session = conversation.pin.key, conversation.session and conversation.session.id
+        key, session = conversation.pin.key, conversation.session.id if conversation.session else None
         self._timers.set(key, conversation.get_timer())
         before = self._filed.pop(key, None)
         if before is not None and before != session:
