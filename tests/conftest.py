@@ -49,8 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than cores, since some only wait; none where one asks for some tests, which are there sooner so."""
-    return 1 + (os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
+    """More than cores, since most of the slow ones wait; none where one asks for some tests, which are there sooner so."""
+    cores = os.cpu_count() or 1
+    if config.args != config.getini("testpaths"):
+        return 0
+    return cores if "not slow" in config.option.markexpr else 2 * cores + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
