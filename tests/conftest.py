@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """More than cores, since most of the slow ones wait; none where one asks for some tests, which are there sooner so."""
+    """More than cores, since most of the slow ones wait; none where one asks for a few, which are there sooner so."""
     cores = os.cpu_count() or 1
     if config.args != config.getini("testpaths"):
         return 0
