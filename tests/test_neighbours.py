@@ -719,3 +719,9 @@ def test_a_daemon_that_starts_anew_with_another_identity_is_that_one() -> None:
     world.wait(5.0)
     assert world.list() == ["seen carol 192.0.2.2 announced"]
     assert list(world.neighbours._identities) == [OTHER_ID]
+
+
+def test_made_up_addresses_of_an_announcement_do_not_come_before_its_own_host() -> None:
+    world = World(bob=(BOB,))
+    dead = [(f"192.0.2.{number}", 7777) for number in range(100, 120)]
+    assert world.announce(ID, "bob", *dead, BOB, source=BOB[0]) == ["seen bob 192.0.2.2 announced"]

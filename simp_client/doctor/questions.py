@@ -28,6 +28,9 @@ from simp_proto.udp import LARGEST, address_of, resolved
 
 _QUESTION: Final = presence.question(NOBODY.encode())
 _LISTEN: Final = 2.5
+_HOSTS: Final = 512
+_RECORDS: Final = 128
+"""Of each of so many hosts: more is a flood."""
 _GROUPS: Final = {socket.AF_INET: "224.0.0.251", socket.AF_INET6: "ff02::fb"}
 _INSTANCE: Final = re.compile(rf"(?:(.+) )?({IDENTITY})\.{re.escape(SERVICE)}$")
 
@@ -111,7 +114,9 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
                     if data == question and source in echoes:
                         echoes[source] = Echo.HEARD
                     elif on_link(source, here) and (found := _records(data)) is not None:  # (discovery 2.1)
-                        records[source, sockets[udp].partition("%")[2]] += found
+                        host = source, sockets[udp].partition("%")[2]
+                        if host in records or len(records) < _HOSTS:
+                            records[host] += found[: _RECORDS - len(records[host])]
     said = [(source, each) for (source, interface), told in records.items() for each in _announcements(told, interface)]
     return echoes, {source for source, _ in records}, frozenset(proved(said))
 
