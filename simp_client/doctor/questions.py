@@ -114,9 +114,9 @@ def listen(hosts: list[str]) -> tuple[dict[str, Echo], set[str], frozenset[Annou
                     if data == question and source in echoes:
                         echoes[source] = Echo.HEARD
                     elif on_link(source, here) and (found := _records(data)) is not None:  # (discovery 2.1)
-                        host = source, sockets[udp].partition("%")[2]
-                        if host in records or len(records) < _HOSTS:
-                            records[host] += found[: _RECORDS - len(records[host])]
+                        told = source, sockets[udp].partition("%")[2]
+                        if told in records or len(records) < _HOSTS:
+                            records[told] += found[: _RECORDS - len(records[told])]
     said = [(source, each) for (source, interface), told in records.items() for each in _announcements(told, interface)]
     return echoes, {source for source, _ in records}, frozenset(proved(said))
 
