@@ -3,7 +3,6 @@
 They follow an address or begin a row, where no name goes, and a name that has them in it is in quotes (`view`).
 """
 
-import re
 from typing import Final
 
 from simp_client import view
@@ -17,8 +16,6 @@ _ASKS: Final = {
     "claimed": ". Careful: this may not be who you know by that name or address",
     "clear-claimed": ", in the clear. Careful: this may not be who you know by that name or address",
 }
-_TYPED: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.-]*")
-"""A name that means only itself in a shell."""
 
 
 def wants(request: Other, own: str) -> str:
@@ -44,7 +41,7 @@ def _explain(partner: Other, own: str) -> Text:
         case "verified":
             return view.notice("Encrypted and verified.")
         case "encrypted":
-            name = partner.name if _TYPED.fullmatch(partner.name) else "with a name of `simp contacts`"
+            name = partner.name if view.is_word(partner.name) else "with a name of `simp contacts`"
             return view.notice(
                 f"Encrypted. To be sure that it is {who}, compare words (in another terminal): simp verify {name}"
             )

@@ -72,9 +72,9 @@ def contacts(ip: str | None, state: Path | None, as_json: bool) -> None:
     """Show whom you have chatted with in SIMP/2, whose keys your daemon knows.
 
     Each line has a name, an id, how chats with that person are marked, where they were last, and when. The mark is
-    encrypted, verified (you have compared words), verified as NAME (you had, when they called themselves so: chats are
-    marked as encrypted until you do so again), CHANGED KEY (somebody with another key answered there: nothing is
-    shown or sent until simp trust), or blocked.
+    encrypted, verified (you have compared words), verified as NAME (you compared words when they went by that name;
+    chats are marked as encrypted until you do so again), CHANGED KEY (somebody with another key answered there:
+    nothing is shown or sent until simp trust), or blocked.
 
     In JSON, the keys are `name`, `id` (of 52 characters), `trust` (`new`, `verified`, `changed` or `blocked`),
     `verified_as` (the name, or null), `addresses` (latest first) and `seen`, in UTC.
@@ -182,7 +182,7 @@ def verify(name: str, yes: bool, ip: str | None, state: Path | None) -> None:
                     store.commit([Trusted(contact.key, contact.trust, Trust.NEW)])
                 click.echo(_not_verified(contact, was=was, differ=agreed is False), err=True)
                 sys.exit(ExitStatus.FAILURE)
-        store.commit([Trusted(contact.key, contact.trust, Trust.VERIFIED)])
+        store.commit([Trusted(contact.key, contact.trust, Trust.VERIFIED, contact.name)])
     click.echo(f"{shown(contact)} is verified.")
 
 

@@ -125,7 +125,7 @@ def doctor(other: Other) -> str:
 
 def is_word(name: str) -> bool:
     """Whether no shell takes that name for anything else."""
-    return re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) is not None
+    return re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.-]*", name) is not None
 
 
 def duration(seconds: int) -> str:

@@ -86,6 +86,8 @@ class Trusted:
     key: bytes
     was: Trust
     trust: Trust
+    name: str | None = None
+    """By which words were compared; `None`: by the one that it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from simp_daemon.store_errors import BUSY, ERRORS, DamagedError, FormatError, St
 
 _FILES: Final = ("-wal", "-shm", "-journal", "")
 """What SQLite puts beside a database, and the database last: without its log it would only be older."""
-_CHECK: Final = "integrity_check(1)"
-"""Of indexes too: a row that its index doesn't have can't be found."""
 
 
 class Database:
@@ -37,6 +35,7 @@ class Database:
         self._log_path = directory / "store.db-wal"
         self._file: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
+        self._written = False
         self.notices: list[str] = []
         """What our person must be told: sentences."""
         self._connection: sqlite3.Connection | None = None
@@ -71,6 +70,7 @@ class Database:
                 yield
                 self.run("COMMIT")
                 self._log = self._log or _identity(self._log_path)
+                self._written = self._written or self.path.stat().st_size > 0
             except BaseException:
                 if self._connection and self._connection.in_transaction:  # or else SQLite has ended it
                     with suppress(sqlite3.Error):
@@ -88,10 +88,9 @@ class Database:
             raise explained from None
 
     def _require_files(self) -> None:
-        """Whoever deletes or replaces an open file leaves SQLite with one that nobody finds again."""
-        if self._connection and not (
-            self._file == _identity(self.path) and self._log in (None, _identity(self._log_path))
-        ):
+        """Whoever deletes, empties or replaces an open file leaves SQLite with one that nobody finds again."""
+        gone = self._file not in (None, _identity(self.path)) or self._log not in (None, _identity(self._log_path))
+        if self._connection and (gone or (self._written and not self.path.stat().st_size)):
             raise StoreError(
                 f"somebody has deleted or replaced {self.path}, or its log, while it was in use: nothing more is stored"
                 ". End the daemon, put back what belongs there, or a copy by simp restore, and start it again"
@@ -106,6 +105,8 @@ class Database:
     def copy(self, path: Path, now: int) -> None:
         """To a new file, whole or not at all, while it is used; raises `StoreError`."""
         assert self._connection
+        with self.explained():
+            _check(self._connection)
         try:
             _copy(self._connection, path, now)
         except ERRORS as error:
@@ -130,10 +131,14 @@ class Database:
                 self._connect()
 
     def _connect(self) -> None:
-        with suppress(FileExistsError):
-            create(self.path)
-        if os.name == "posix" and self.path.stat().st_mode & 0o077:  # its log has the same mode
-            self.path.chmod(0o600)
+        if not self.path.exists():  # which is a daemon's affair while there is one
+            lock = None if self._lock else Lock(self.path.with_name("lock"))
+            with suppress(FileExistsError):
+                create(self.path)
+            if lock:
+                lock.release()
+        if os.name == "posix" and not self.path.is_symlink() and self.path.stat().st_mode & 0o077:
+            self.path.chmod(0o600)  # its log has the same mode
         version = _version(self.path)
         self._connection = _connect(self.path, "rw")
         self._file, self._log = _identity(self.path), None
@@ -145,8 +150,8 @@ class Database:
             )
         if version < len(MIGRATIONS):
             self._migrate()
-        if self._lock and (finding := self.pragma(_CHECK)) != "ok":
-            raise sqlite3.DatabaseError(finding)
+        if self._lock:
+            _check(self._connection)
 
     def _migrate(self) -> None:
         """Under the lock: a daemon that is older must not find other tables under its feet."""
@@ -187,6 +192,7 @@ def restore(backup: Path, directory: Path) -> Path | None:
             raise FormatError(f"{backup} is empty, and no backup")
         new.unlink(missing_ok=True)
         with closing(_connect(backup, "ro")) as database:
+            _check(database)
             _copy(database, new, int(time.time() * 1000))
         aside = None
         if any(os.path.lexists(f"{path}{suffix}") for suffix in _FILES):  # a log alone would change the copy, too
@@ -235,10 +241,14 @@ def _version(path: Path) -> int:
     return int(version)
 
 
+def _check(database: sqlite3.Connection) -> None:
+    """Of indexes too: a row that its index doesn't have can't be found."""
+    if (finding := database.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(finding)
+
+
 def _copy(database: sqlite3.Connection, path: Path, now: int) -> None:
-    """With a row that says that it is a copy. Of what is damaged there is none."""
-    if database.execute(f"PRAGMA {_CHECK}").fetchone() != ("ok",):
-        raise sqlite3.DatabaseError("found by a check")
+    """With a row that says that it is a copy."""
     if path.exists():
         raise FileExistsError(errno.EEXIST, "it exists, and is left as it is", str(path))
     part = path.with_name(f"{path.name}.part")

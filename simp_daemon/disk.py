@@ -49,7 +49,8 @@ class Disk:
         self._key_log = key_log
         if key_log:
             append(key_log, "")
-        known = (directory / "identity.key").exists() and not (directory / "store.db").exists()
+        store = directory / "store.db"
+        known = (directory / "identity.key").exists() and not (store.exists() and store.stat().st_size)
         self._identity = read_identity(directory)
         self._store = Store(directory, daemon=True)
         if known:

@@ -50,7 +50,7 @@ def append(path: Path, line: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _NO_WAIT, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise StateError(f"{path} is no file: take another")
+                raise StateError(f"{path} isn't a regular file: choose another")
             if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
                 raise StateError(f"others may read {path}, and so whatever you say: chmod 600 it, or take another file")
             if line:

@@ -17,6 +17,8 @@ from simp_proto.constants import DAEMON_PORT, PRESENCE_INTERVAL, Framing
 
 _FRESH: Final = 10.0
 """Seconds for which whoever was heard isn't asked again for a list (discovery 3.2)."""
+_REFUSED: Final = 10.0
+"""Seconds until whoever can't be asked once more is looked at again (discovery 3.5)."""
 _SILENT: Final = 50.0
 """Seconds after which whoever is here is asked, while a client is attached (discovery 3.2)."""
 _EACH: Final = 6.0
@@ -48,16 +50,18 @@ class Neighbours:
         """Those that are announced, or were and still answer."""
         self._rounds = Rounds()
         self._questions = Questions(lambda peer: self.outlet.append(Ask(peer)), self._rank)
+        self.get_timer = self._questions.get_timer
 
     # -- how they are found
 
     def announced(self, announcement: Announced, now: float) -> None:
         """An announcement, new or repeated."""
-        own = sorted(announcement.addresses, key=lambda each: each[0] != announcement.source)  # no made-up ones first
-        name, addresses = announcement.name, own[:_ADDRESSES]
+        name, given = announcement.name, announcement.addresses
+        own = [each for each in given[_ADDRESSES:] if each[0] == announcement.source]  # not behind made-up ones
+        addresses = [*given[: _ADDRESSES - len(own[:1])], *own[:1]]
         neighbour = self._identities.get(announcement.identity) or Neighbour(announcement.identity)
-        neighbour.announced, neighbour.instance, neighbour.known_as = True, announcement.instance, announcement.known_as
-        neighbour.hidden = not name
+        neighbour.announced, neighbour.instance = True, announcement.instance
+        neighbour.known_as, neighbour.hidden = announcement.known_as, not name
         for peer in addresses:
             place = self._places.get(peer) or self._add(peer, neighbour, name, now, announcement.source)
             if place is not None and self._claim(place, neighbour, announcement.source, now):
@@ -174,10 +178,6 @@ class Neighbours:
             else:
                 self._ask(place, now)
 
-    def get_timer(self) -> float | None:
-        """When `handle_timer` is due next; changes nothing."""
-        return self._questions.get_timer()
-
     # -- who wants to know
 
     def look(self, now: float) -> list[Seen]:
@@ -228,7 +228,7 @@ class Neighbours:
             if not unproven or self._rounds.spend(place.peer, now, itself=place.announcer == place.peer[0]):
                 self._questions.put(place.peer, now)
             else:
-                self._questions.rest(place.peer, now + _FRESH if self._attended else None)
+                self._questions.rest(place.peer, now + _REFUSED if self._attended else None)
 
     def _hear(self, place: Place, name: str, now: float) -> None:
         place.name, place.heard, place.later, place.answered = name, now, _FRESH, True

@@ -95,10 +95,11 @@ class Store:
                 self._reach(self._contact(key), name, address)
             case KeyChanged(key, other):
                 self._change_key(self._contact(key), other)
-            case Trusted(key, was, trust):
+            case Trusted(key, was, trust, name):
                 contact = self._contact(key)
                 if not self._run(
-                    "UPDATE contact SET trust = ?, verified_as = name WHERE id = ? AND trust = ?", trust, contact, was
+                    "UPDATE contact SET trust = ?, verified_as = coalesce(?, name) WHERE id = ? AND trust = ?",
+                    *(trust, name, contact, was),
                 ).rowcount:
                     raise OvertakenError("something has happened with this contact meanwhile: look again, and decide")
                 if trust in (Trust.NEW, Trust.VERIFIED):

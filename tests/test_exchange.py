@@ -645,6 +645,59 @@ def test_a_call_that_ends_at_the_address_of_a_chat_does_not_end_that(town: Town)
     assert bob.hear() == ["QUIT|alice"]
 
 
+def test_a_request_of_a_stranger_at_the_address_of_the_chat_is_declined_without_that(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.folder, alice.name = "somebody else at that address", "carol"
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(2)
+    bob.hear()
+    bob.say("QUIT|carol", "QUIT|carol")
+    town.run(1)
+    assert bob.hear() == ["QUIT|carol", "ERROR|read 'carol', expected one of: alice (10.0.0.1:7777)"]
+    assert bob.core._exchange._conversations.chat  # type: ignore[union-attr]
+    assert alice.hear()[-1].startswith("QUIT|")
+
+
+def test_quiet_calls_that_are_refused_become_rare(town: Town) -> None:
+    """simp2 4.7"""
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.crash()
+    bob.crash()
+    carol.move(bob.address)
+    alice.start()
+    town.run(3600)
+    refused = [each for sender, each in town.sent if sender == carol.address and each.data[:2] == b"\1\x08"]
+    assert 12 <= len(refused) <= 20  # after 10, 20, 40, 80, 160 s, and then each 300 s
+
+
+def test_a_contact_that_answers_a_quiet_call_in_another_s_place_moves_nobody(town: Town) -> None:
+    """simp2 4.7"""
+    alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
+    meet(town, alice, mallory)
+    alice.say("QUIT|mallory")
+    town.run(1)
+    meet(town, alice, bob)
+    bob.on = False
+    del town.homes[bob.address]
+    mallory.crash()
+    mallory.move(bob.address)
+    exchange = mallory.core._exchange
+    assert exchange
+    pin = next(iter(exchange.pins))
+    pin.open = True
+    exchange.pins.prover = lambda *_, **__: pin  # type: ignore[method-assign]
+    alice.say("CHAT|are you there?")
+    town.run(100)
+    (his,) = [each for each in alice.core._exchange.pins if each.key == key(bob)]  # type: ignore[union-attr]
+    assert his.address == bob.address
+    assert alice.core._exchange.pins.at(bob.address) is his  # type: ignore[union-attr]
+
+
 def test_a_request_at_the_address_of_the_chat_is_declined_without_that(town: Town) -> None:
     alice, bob, mallory = town.home("alice"), town.home("bob"), town.home("mallory")
     meet(town, alice, mallory)

@@ -724,4 +724,18 @@ def test_a_daemon_that_starts_anew_with_another_identity_is_that_one() -> None:
 def test_made_up_addresses_of_an_announcement_do_not_come_before_its_own_host() -> None:
     world = World(bob=(BOB,))
     dead = [(f"192.0.2.{number}", 7777) for number in range(100, 120)]
-    assert world.announce(ID, "bob", *dead, BOB, source=BOB[0]) == ["seen bob 192.0.2.2 announced"]
+    world.announce(ID, "bob", *dead, BOB, source=BOB[0])
+    assert [each.partition(" ")[2] for each in world.wait(1.0)] == ["seen bob 192.0.2.2 announced"]
+
+
+def test_a_hidden_stranger_of_the_next_hour_is_at_the_same_place() -> None:
+    """discovery 5.3"""
+    world = World(**{"": (BOB,)})
+    world.announce(ID, "", BOB, source=BOB[0])
+    world.wait(5.0)
+    world.announce(OTHER_ID, "", BOB, source=BOB[0])
+    world.neighbours.withdrawn(Withdrawn(ID, f" {ID}"), world.now)
+    world.told()
+    world.wait(20.0)
+    assert list(world.neighbours._identities) == [OTHER_ID]
+    assert world.neighbours._places[BOB].neighbour.announced

@@ -314,6 +314,20 @@ class TestCalls:
         assert not next(iter(bob.pins)).open
         assert not bob.news(Requested) + bob.news(Consent)
 
+    def test_whoever_has_left_can_call_while_that_is_being_said(self) -> None:
+        alice, bob = meet(open=True)
+        next(iter(bob.pins)).open = False
+        alice.board.resume(bob.keys.public, 0.0)
+        exchange(alice, bob, 0.0, 2)
+        assert [call.closes for call in bob.board._calls.all(State.ACCEPTING)] == [True]
+        assert not bob.board.has(ALICE)
+        bob.sent()
+        bob.board.call(ALICE, 1.0)
+        assert bob.board.has(ALICE)
+        assert [named(each) for each in bob.sent()] == ["SYN"]
+        bob.board.handle_timer(100.0)
+        assert not bob.news(CallOver)
+
     def test_a_quiet_call_of_whoever_asks_already_is_ignored(self) -> None:
         alice, bob = meet()
         alice.board.call(BOB, 0.0)

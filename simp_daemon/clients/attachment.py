@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon import events
+from simp_daemon.clients.wording import describe, name_or_address, reads_as_address
 from simp_daemon.effects import Client, Write
 from simp_daemon.events import Event, Security, Why
 from simp_daemon.messages import Outbox, Peers
@@ -30,7 +31,7 @@ class _Other:
 
     @property
     def called(self) -> str:
-        return _name(self.peer, self.name)
+        return name_or_address(self.peer, self.name)
 
 
 class Attachment:
@@ -73,13 +74,14 @@ class Attachment:
         """
         self._write(Word.CONNECTED, name)
         for peer, caller, seconds in missed:
-            self._write(Word.MISSED, f"{_name(peer, caller)}|{format_address(peer)}|{seconds}")
+            self._write(Word.MISSED, f"{name_or_address(peer, caller)}|{format_address(peer)}|{seconds}")
         for request in self._requests.values():
             asked = told.get(request.peer)
             self._tell(Word.CONNECTING, request, asked.security if asked else None)
 
     @property
-    def waiting(self) -> int:  # datagrams that wait for their ACK
+    def waiting(self) -> int:
+        """How many datagrams wait for their ACK."""
         return self._endpoint.waiting(self._partner.peer) if self._partner else 0
 
     def leaves(self, line: bytes) -> bool:
@@ -90,7 +92,8 @@ class Attachment:
         except (LineError, NotNowError):
             return False
 
-    def hold(self, held: bool, now: float) -> None:  # whether the client can take no message now
+    def hold(self, held: bool, now: float) -> None:
+        """Whether the client can take no message now."""
         if self._partner:
             self._endpoint.hold(self._partner.peer, held, now)
 
@@ -190,7 +193,7 @@ class Attachment:
             self._warned = False
         match event:
             case events.MessageReceived(peer, name, text):
-                self._write(Word.CHAT, f"{_name(peer, name)}|{text}")
+                self._write(Word.CHAT, f"{name_or_address(peer, name)}|{text}")
             case events.MessageAcknowledged() | events.MessageUndelivered():
                 word = Word.ACK if isinstance(event, events.MessageAcknowledged) else Word.UNDELIVERED
                 if (number := self._outbox.settle(event)) is not None:
@@ -232,7 +235,10 @@ class Attachment:
         partner = self._partner if self._partner and self._partner.peer == ended.peer else None
         called = self._called(ended.peer, ended.name)
         if partner and ended.request:
-            called = _name(ended.peer, ended.name)
+            called = name_or_address(ended.peer, ended.name)
+            if called == partner.called:  # or else a client would take it for the end of the chat
+                self._requests.pop(ended.peer, None)
+                return
         elif partner:
             if ended.why is Why.LOST and partner.chatting:
                 self._write(Word.ERROR, f"{called} stopped answering")
@@ -264,8 +270,8 @@ class Attachment:
         That is the name which the client was told, if it was told one, whatever the peer has called itself since.
         """
         name = next((each.name for each in self._others if each.peer == peer and (each.name or each.chatting)), name)
-        shared = _reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
-        return format_address(peer) if shared else _name(peer, name)
+        shared = reads_as_address(name) or any(each.name == name and each.peer != peer for each in self._others)
+        return format_address(peer) if shared else name_or_address(peer, name)
 
 
 def _secured(other: _Other, security: Security, *, logged: bool) -> str:
@@ -278,23 +284,3 @@ def _only(found: list[Address], name: str) -> Address:
     if len(found) > 1:
         raise NotNowError(f"{len(found)} are called {name!r}; say which: {', '.join(map(format_address, found))}")
     return found[0]
-
-
-def describe(seen: events.Seen) -> str:
-    """A neighbour as the payload of SEEN (client 4.2)."""
-    seconds = "" if seen.seconds is None else seen.seconds
-    known_as = f"|{printable_name(seen.known_as)}" if seen.known_as else ""
-    return f"{printable_name(seen.name)}|{format_address(seen.peer)}|{seen.source}|{seconds}{known_as}"
-
-
-def _name(peer: Address, name: str) -> str:
-    """A peer's name as a field of a line, or its address where no name is known."""
-    return printable_name(name) or format_address(peer)
-
-
-def _reads_as_address(name: str) -> bool:
-    try:
-        parse_address(printable_name(name), DAEMON_PORT)
-    except AddressError:
-        return False
-    return True

@@ -259,6 +259,8 @@ def _prompt(call: Call, now: float, *, anew: bool) -> None:
 
 def _end(call: Call, why: Why) -> None:
     key = call.expected.key if call.expected else None
+    if call.closes:  # of which nobody was told
+        return
     call.own.outlet.append(CallOver(call.peer, call.name, why, key, call.quiet))
 
 

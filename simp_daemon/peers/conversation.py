@@ -50,6 +50,9 @@ class Conversation:
         """What our person was told last of who else answers there."""
         self._means = means
         self._outlet = outlet
+        self.secured: Security | None = None
+        """What our person was told last of that, for the chat."""
+        self._silent = False  # our person has left long before this session
         self._slow = False
         self._notices = Notices(pin, means, outlet)
         self._asked_at = self._resumed = 0.0
@@ -103,7 +106,7 @@ class Conversation:
 
     def begin(self, established: Established, now: float, *, wanted: bool) -> None:
         """A session is on, in the place of any earlier one (spec 5.5); if it isn't wanted any more, to say so."""
-        left = not (wanted or self.ledger.open)
+        left = self._silent = not (wanted or self.ledger.open)
         if not self.ledger.open:
             self.consent(True)
         if not self.chatting:
@@ -127,7 +130,7 @@ class Conversation:
     def engage(self, security: Security, now: float) -> None:
         """Our person takes it up."""
         assert self.session
-        self.pin.taken, self._notices.peer = True, self.session.peer
+        self.pin.taken, self._notices.peer, self.secured = True, self.session.peer, security
         logged = self._means.logs_keys
         self._outlet.append(events.Connected(self.peer, self.pin.name, self.session.here, security, logged=logged))
         self._pump(now)
@@ -156,7 +159,7 @@ class Conversation:
         self._pump(now)
 
     def refused(self, now: float) -> None:
-        """Our quiet call has come to nothing: anybody may have said so, and there is another later (spec 4.7)."""
+        """A call has come to nothing: anybody may have said so, and there is a quiet one later (spec 4.7)."""
         self._resume_at, self._pause = now + self._pause, min(2 * self._pause, MAX_QUIET_PAUSE)
 
     def hold(self, held: bool, now: float) -> bool:
@@ -253,7 +256,9 @@ class Conversation:
         self._outlet.append(Commit(About(self.pin.key, fact)))
 
     def tell(self, news: News) -> None:
-        """What our person is to know."""
+        """What our person is to know; nothing of a session that only says that there is none."""
+        if self._silent:
+            return
         self._notices.tell(news)
         if isinstance(news, link_news.Left):
             self._give_up()

@@ -16,7 +16,6 @@ from simp_daemon.peers.policy import Sealed
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
 from simp_proto.datagram import name_of
-from simp_proto.errors import NotNowError
 from simp_proto.sealed.frames import State
 from simp_proto.sealed.key_log import SessionKeys, build_line
 from simp_proto.sealed.payloads import session_of
@@ -104,21 +103,6 @@ class Conversations:
         conversation = self._all.get(key)
         return conversation.state() if conversation else state_of(Ledger())
 
-    def security(self, pin: Pin) -> Security:
-        """How a chat with that contact is secured: whoever has another's name isn't to be taken for that one, unless
-        words were compared.
-        """
-        namesake = len(self._pins.named(pin.name)) > 1
-        return Security.CLAIMED if namesake and pin.security is Security.ENCRYPTED else pin.security
-
-    def meant(self, peer: Address, name: str) -> Pin | None:
-        """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
-        named, there = self._pins.named(name) if name else [], self._pins.at(peer)
-        named = [each for each in named if each.trust is not Trust.BLOCKED] or named
-        if len(named) > 1 and there not in named:
-            raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
-        return named[0] if len(named) == 1 else there
-
     # -- what happens to them
 
     def know(self, contact: Contact, ledger: Ledger) -> Conversation:
@@ -150,7 +134,7 @@ class Conversations:
         self._calling, self._chat = None, conversation
         if not conversation.live:  # the peer's first STATE may have been a fault (spec 7.8)
             return
-        conversation.engage(self.security(conversation.pin), now)
+        conversation.engage(self._pins.security(conversation.pin), now)
         self.file(conversation)
 
     def bar(self, conversation: Conversation, now: float) -> None:
@@ -160,6 +144,13 @@ class Conversations:
             self.cancel(calling[0])
         conversation.bar(now)
         self.file(conversation)
+
+    def mark(self) -> None:
+        """Our person hears how the chat is secured, if that has changed: by a command, or by another name."""
+        chat = self.chat
+        if chat and (security := self._pins.security(chat.pin)) is not chat.secured:
+            chat.secured = security
+            self._outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
 
     def leave(self, conversation: Conversation, now: float) -> None:
         """Our person leaves it."""
@@ -178,14 +169,14 @@ class Conversations:
                 self.file(self._all[contact])
             case call_news.Requested(peer, name, contact, claims):
                 pin = self._pins.get(contact) if contact else None
-                security = self.security(pin) if pin else Security.CLAIMED if claims else None
+                security = self._pins.security(pin) if pin else Security.CLAIMED if claims else None
                 self._outlet.append(events.RequestReceived(peer, name, security))
             case call_news.CallOver(peer, name, why, contact, quiet):
                 if not quiet:
                     self._over(peer, name, why, contact)
-                elif contact:
-                    self._all[contact].refused(now)
-                    self.file(self._all[contact])
+                if conversation := self._all.get(contact or b""):
+                    conversation.refused(now)
+                    self.file(conversation)
             case call_news.KeyChanged(peer, contact, key, hello, quiet):
                 other = Pinned(key, hello.signing_key, name_of(hello.name), peer)
                 self._key_changed(peer, self._all[contact], other, now, quiet=quiet)
@@ -218,7 +209,8 @@ class Conversations:
         if wanted:
             self.engage(conversation, now)
         elif conversation.live and not conversation.chatting:
-            self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self.security(pin)))
+            self._outlet.append(events.RequestReceived(conversation.peer, pin.name, self._pins.security(pin)))
+        self.mark()
         self.file(conversation)
 
     def _key_changed(self, peer: Address, whose: Conversation, other: Pinned, now: float, *, quiet: bool) -> None:
@@ -227,9 +219,9 @@ class Conversations:
         """
         pin, known = whose.pin, self._pins.get(other.key)
         if known and known is not pin and not known.barred:
-            self._pins.reach(known, peer)
-            if pin.address == peer:
-                pin.address = None  # where it isn't asked for any more
+            if not quiet:  # as our person knows now
+                self._pins.reach(known, peer)
+                pin.address = None if pin.address == peer else pin.address  # where it isn't asked for any more
             words = f"{known.name} is now where {pin.name} was: nothing was said; call {known.name}, if you mean them"
             if known.name.lower() == pin.name.lower():
                 one = f"simp trust {pin.identity} {known.identity}"
@@ -254,8 +246,7 @@ class Conversations:
             whose.warned = words
             self._outlet.append(events.ErrorReceived(whose.peer, pin.name, words))
 
-    def cancel(self, peer: Address) -> None:
-        """Our person doesn't call there any more, whatever became of the call."""
+    def cancel(self, peer: Address) -> None:  # by our person, whatever became of the call
         if self._calling and self._calling[0] == peer:
             contact = self._calling[1]
             conversation = self._all.get(contact) if contact else None
@@ -268,8 +259,8 @@ class Conversations:
         calling = self._calling
         if calling and (calling[0] == peer or (contact and contact == calling[1])):
             peer, self._calling = calling[0], None
-        if not (self.chat and self.chat.peer == peer):  # which goes on, whatever other call there was
-            self._outlet.append(events.Ended(peer, name, why))
+        request = self.chat is not None and self.chat.peer == peer  # the chat goes on, whatever other call there was
+        self._outlet.append(events.Ended(peer, name, why, request=request))
 
     # -- time
 
@@ -277,7 +268,8 @@ class Conversations:
         """Does what is due; which contacts are to be called quietly (spec 4.7). Early or repeated calls do nothing."""
         missed = []
         for key in self._timers.due(now):
-            missed += [key] * self._all[key].handle_timer(now)
+            if self._all[key].handle_timer(now):
+                missed.append(key)
             self.file(self._all[key])
         return missed
 

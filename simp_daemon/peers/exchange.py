@@ -148,7 +148,7 @@ class Exchange:
 
     def call(self, peer: Address, now: float, name: str = "", *, listed: bool = False) -> None:
         """Whoever is called by a contact's name, or a `listed` one, must be that contact (spec 4.4)."""
-        pin = self._conversations.meant(peer, name)
+        pin = self.pins.meant(peer, name)
         waiting = self._conversations.by_address(peer)
         clear = peer in dict(self._endpoint.requests) or self.framing_of(peer) is Framing.TRAILER
         if waiting:
@@ -165,9 +165,10 @@ class Exchange:
         self._follow(now)
 
     def expects_another(self, peer: Address, name: str) -> bool:
-        return peer in dict(self._endpoint.requests) and self._conversations.meant(peer, name) is not None
+        return peer in dict(self._endpoint.requests) and self.pins.meant(peer, name) is not None
 
     def accept(self, peer: Address, now: float) -> None:
+        """The call that rings, before a conversation that goes on: whoever calls waits for an answer (spec 4.5)."""
         if peer not in dict(self.requests):
             raise NotNowError(f"{format_address(peer)} has no waiting request")
         sealed = dict(self._board.requests)
@@ -183,17 +184,17 @@ class Exchange:
         if displaced := self._policy.calling:
             self._endpoint.quit(displaced.record.peer, now)
         self._policy.check()
-        if waiting:
-            self._conversations.engage(waiting, now)
-        else:
+        if peer in sealed:
             self._conversations.call(peer, None, sealed[peer] or format_address(peer))
             self._board.accept(peer, now)
+        elif waiting:
+            self._conversations.engage(waiting, now)
         self._follow(now)
 
     def quit(self, peer: Address, now: float, *, request: bool = False) -> None:
-        """A `request` that waits at the address of the chat is declined without that."""
+        """A `request` is declined without whatever else is on at its address."""
         conversation = self._conversations.by_address(peer, request=request)
-        if request and not conversation and peer in dict(self._board.requests):
+        if request and peer in dict(self._board.requests):
             self._board.decline(peer, now)
         elif conversation:
             self._conversations.leave(conversation, now)
@@ -254,16 +255,13 @@ class Exchange:
 
     def reload(self, contacts: Sequence[tuple[Contact, Ledger]], now: float) -> None:
         """Commands have changed what is known of contacts; nothing goes on with those that are barred now."""
-        chat = self._conversations.chat
-        before = self._conversations.security(chat.pin) if chat else None
         for contact, ledger in contacts:
             conversation = self._conversations.know(contact, ledger)
             if conversation.pin.barred:
                 self._board.cancel(None, conversation.pin, now)
                 self._follow(now)
                 self._conversations.bar(conversation, now)
-        if chat and chat.chatting and (security := self._conversations.security(chat.pin)) is not before:
-            self.outlet.append(events.Secured(chat.peer, chat.pin.name, security, self._means.logs_keys))
+        self._conversations.mark()
         self._follow(now)
 
     # -- what comes of it

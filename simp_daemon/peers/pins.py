@@ -8,6 +8,7 @@ from simp_daemon.contacts import ADDRESSES, HOUR, Contact, Trust, announced_as, 
 from simp_daemon.events import Security
 from simp_proto.address import Address
 from simp_proto.datagram import name_of
+from simp_proto.errors import NotNowError
 from simp_proto.noise import KeyPair
 from simp_proto.printable import printable_name
 from simp_proto.sealed.offer import Offer, ring_key, ring_proof
@@ -142,6 +143,21 @@ class Pins:
     def named(self, name: str) -> list[Pin]:
         """The contacts that call themselves so, without regard to case."""
         return list(self._named.get(name.lower(), ()))
+
+    def security(self, pin: Pin) -> Security:
+        """How a chat with that contact is secured: whoever has another's name isn't to be taken for that one, unless
+        words were compared.
+        """
+        namesake = len(self.named(pin.name)) > 1
+        return Security.CLAIMED if namesake and pin.security is Security.ENCRYPTED else pin.security
+
+    def meant(self, peer: Address, name: str) -> Pin | None:
+        """The contact whom our person means, by that name or there, if it is one; raises `NotNowError`."""
+        named, there = self.named(name) if name else [], self.at(peer)
+        named = [each for each in named if each.trust is not Trust.BLOCKED] or named
+        if len(named) > 1 and there not in named:
+            raise NotNowError(f"several of your contacts are called {name!r}: call the one you mean by address")
+        return named[0] if len(named) == 1 else there
 
     def recognise(self, identity: str) -> Pin | None:
         """The contact whose daemon may be announced so, at about this hour (discovery 2.5)."""

@@ -143,7 +143,8 @@ class Switchboard:
 
     def has(self, peer: Address, *also: State) -> bool:
         """Whether a call of our person's to that peer, or a request of its, is going on, or is in another state."""
-        return any(call.peer == peer and not call.quiet for call in self._calls.all(*CALLING, *CALLED, *also))
+        calls = self._calls.all(*CALLING, *CALLED, *also)
+        return any(call.peer == peer and not (call.quiet or call.closes) for call in calls)
 
     def concerns(self, peer: Address) -> bool:
         """Whether a datagram of that peer may be an answer to a call, whatever it looks like."""

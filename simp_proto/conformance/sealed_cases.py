@@ -454,7 +454,7 @@ def answer_with_another_key(peer: Peer) -> None:
 
 @_when_called("4.4")
 def answer_of_simp_1(peer: Peer) -> None:
-    """If a contact was called, it is ignored and counted"""
+    """If a contact was called, it is ignored and noted"""
     call = peer.be_called()
     for operation, payload in ((ACK, RINGING), (Control.SYN_ACK, b""), (FIN, b"")):
         peer.send(peer.tester.make(operation, 0, payload, framing=Framing.HEADER))
@@ -569,9 +569,6 @@ def crossed_by_a_higher_key(peer: Peer) -> None:
     peer.accept(call)
 
 
-# -- 5: keys
-
-
 @_in_a_chat("4.7", TYPE, SEE)
 def quiet_call_over(peer: Peer) -> None:
     """An OVER, or an ANSWER with another key, MUST NOT change anything but the quiet call"""
@@ -588,6 +585,9 @@ def quiet_call_over(peer: Peer) -> None:
     peer.take(heard.pieces)
     peer.settle(heard)
     peer.say(b"here I am")
+
+
+# -- 5: keys
 
 
 @_case("5.3", ACCEPT)
