@@ -23,6 +23,7 @@ from simp_proto.constants import (
     RINGING,
     STRANGER_BURST,
     Chat,
+    CloseReason,
     Control,
     Framing,
     Operation,
@@ -31,7 +32,7 @@ from simp_proto.constants import (
 from simp_proto.datagram import Datagram, build, parse
 from simp_proto.errors import DatagramError
 from simp_proto.noise import KeyPair
-from simp_proto.sealed.frames import Piece, read_frames
+from simp_proto.sealed.frames import Close, Piece, read_frames
 from simp_proto.sealed.key_log import read_line
 from simp_proto.sealed.offer import Offer, build_offer, read_offer, tag_of
 from simp_proto.sealed.opening import open_record
@@ -685,7 +686,9 @@ def test_a_contact_that_answers_a_quiet_call_in_another_s_place_moves_nobody(tow
     bob.on = False
     del town.homes[bob.address]
     mallory.crash()
-    mallory.move(bob.address)
+    mallory.address = bob.address
+    town.homes[bob.address] = mallory
+    mallory.start()
     exchange = mallory.core._exchange
     assert exchange
     pin = next(iter(exchange.pins))
@@ -1471,6 +1474,103 @@ def test_a_verified_contact_is_so_by_the_name_it_had(town: Town) -> None:
         meet(town, bob, alice)
         marks.append([line for line in alice.hear() if line.startswith("SECURED")][-1])
     assert [mark.rpartition("|")[2] for mark in marks] == ["verified", "encrypted", "verified"]
+
+
+def test_a_chat_is_marked_anew_when_its_partner_takes_another_name(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.store.commit([Trusted(key(bob), Trust.NEW, Trust.VERIFIED)])
+    alice.reread()
+    alice.hear()
+    bob.core._endpoint.user = "victor"
+    bob.core._exchange._board.resume(key(alice), town.now)  # type: ignore[union-attr]
+    bob.handle(TimerFired())
+    town.run(1)
+    assert alice.hear() == [f"SECURED|{at(bob)}|encrypted"]
+
+
+def test_whoever_rings_is_answered_before_a_conversation_that_goes_on(town: Town) -> None:
+    """Whose session is dead: bob has left, and nobody has heard it."""
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    alice.crash()
+    alice.start()
+    alice.attach()
+    town.run(1)
+    town.lose = lambda sender, datagram: True
+    bob.say("QUIT|alice")
+    town.run(120)
+    town.lose = lambda sender, datagram: False
+    bob.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    bob.hear()
+    alice.say("CONNECTED|bob")
+    town.run(5)
+    alice.say("CHAT|here I am")
+    town.run(5)
+    assert bob.hear()[-1] == "CHAT|alice|here I am"
+
+
+@pytest.mark.parametrize("word", ["QUIT", "CONNECTED"])
+def test_whoever_rings_at_the_address_of_a_conversation_is_meant_by_their_name(town: Town, word: str) -> None:
+    alice, bob, carol = town.home("alice"), town.home("bob"), town.home("carol")
+    meet(town, alice, bob)
+    alice.crash()
+    bob.crash()
+    alice.start()
+    alice.attach()
+    town.run(1)
+    bob.start()
+    town.run(10)
+    bob.crash()
+    carol.move(bob.address)
+    carol.say(f"CONNECTING|{one_line(alice)}")
+    town.run(1)
+    alice.hear()
+    alice.say(f"{word}|carol")
+    town.run(1)
+    (his,) = [each for each in alice.core._exchange.pins if each.key == key(bob)]  # type: ignore[union-attr]
+    assert his.open
+    heard = carol.hear()[-1]
+    assert heard.startswith("QUIT|" if word == "QUIT" else "SECURED|alice")
+
+
+def test_a_session_that_only_says_that_it_is_over_says_nothing_else(town: Town) -> None:
+    """simp2 4.7"""
+    alice, mallory = town.home("alice"), town.home("mallory")
+    meet(town, alice, mallory)
+    mallory.crash()
+    alice.say("QUIT|mallory")
+    town.run(100)
+    alice.hear()
+    mallory.start()
+    conversation = mallory.core._exchange._conversations._all[key(alice)]  # type: ignore[union-attr]
+    town.lose = lambda sender, datagram: sender == alice.address and read_record(datagram.data) is not None
+    town.run(5)
+    assert conversation.session
+    conversation.session.send([Close(CloseReason.FAULT, b"type: simp trust")])
+    mallory.handle(TimerFired())
+    town.run(60)
+    assert alice.hear() == []
+
+
+def test_a_conversation_is_called_quietly_again_after_a_call_that_was_lost(town: Town) -> None:
+    alice, bob = town.home("alice"), town.home("bob")
+    meet(town, alice, bob)
+    town.lose = lambda sender, datagram: True
+    alice.say("CHAT|for later")
+    town.run(1)
+    alice.crash()
+    alice.start()
+    alice.attach()
+    alice.say(f"CONNECTING|{one_line(bob)}")
+    town.run(120)
+    assert "QUIT|bob" in alice.hear()
+    town.lose = lambda sender, datagram: False
+    town.run(400)
+    alice.say("CONNECTED|bob")
+    town.run(5)
+    assert "CHAT|alice|for later" in bob.hear()
 
 
 def test_a_namesake_is_marked_also_while_the_other_is_barred(town: Town) -> None:
