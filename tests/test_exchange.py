@@ -1564,10 +1564,10 @@ def test_a_conversation_is_called_quietly_again_after_a_call_that_was_lost(town:
     alice.start()
     alice.attach()
     alice.say(f"CONNECTING|{one_line(bob)}")
-    town.run(120)
+    town.run(60)
     assert "QUIT|bob" in alice.hear()
     town.lose = lambda sender, datagram: False
-    town.run(400)
+    town.run(40)  # bob's daemon has no reason yet to call
     alice.say("CONNECTED|bob")
     town.run(5)
     assert "CHAT|alice|for later" in bob.hear()
