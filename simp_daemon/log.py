@@ -110,9 +110,7 @@ class EventLog:
         self._failed: set[Address] = set()
 
     def failed(self, peer: Address, why: str, now: float) -> None:
-        """Nothing gets there, which is a line for each peer until something comes from there, as far as that is no
-        flood.
-        """
+        """Nothing gets there, which is a line for each peer until something comes from there, unless in a flood."""
         told = peer not in self._failed and self._failures.left(now)
         self._failures.spend(told)
         log.log(logging.INFO if told else logging.DEBUG, "%s", why)

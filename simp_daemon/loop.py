@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _GOODBYE: Final = 1.0
 """Seconds that partners have to acknowledge our FIN when the daemon ends (spec 4.7)."""
 _AGAIN: Final = 1.0
-"""Seconds until it is looked again whether the disk takes anything, or whether a command has decided (simp2 9.7)."""
+"""Seconds between checks whether the disk takes anything again, and whether a command has decided (simp2 9.7)."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where clients connect to a daemon on all addresses (client 1.1)."""
 
@@ -194,7 +194,9 @@ class Daemon:
                 self._note(occurrence)
                 self._core.handle(occurrence, self._now)
                 if isinstance(occurrence, occurrences.ClientSaid) and self._disk and self._disk.failing:
-                    self._not_stored(self._disk.failing, occurrence.client)  # or else it would wait for an answer
+                    self._not_stored(
+                        self._disk.failing, occurrence.client
+                    )  # or else the client would wait for an answer
         finally:
             self._handling = False
         self._arm()
@@ -270,7 +272,7 @@ class Daemon:
 
     def _arm(self) -> None:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
-        timers = self._core.get_timer(), self._loop.time() + _AGAIN if self._core.sealed else None
+        timers = self._core.get_timer(), (self._loop.time() + _AGAIN if self._core.sealed else None)
         at = min((timer for timer in timers if timer is not None), default=None)
         if at is None or (self._timer and self._timer.when() <= at):
             return

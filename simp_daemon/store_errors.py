@@ -63,4 +63,4 @@ def explain(error: Exception, path: Path) -> StoreError:
             return BusyError(f"another process has kept {path} to itself for {BUSY:g} s: end that one, and try again")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return DamagedError(f"{path} is damaged ({error})")
-    return StoreError(f"{path} can't be used, and nothing was stored: {why}; look after {where}, or {elsewhere}")
+    return StoreError(f"{path} can't be used, and nothing was stored: {why}; check {where}, or {elsewhere}")

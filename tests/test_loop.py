@@ -144,7 +144,7 @@ def test_whoever_comes_while_the_disk_takes_nothing_is_told(tmp_path: Path, monk
 
 
 @pytest.mark.slow
-def test_in_a_call_it_is_looked_each_second_what_commands_have_decided(
+def test_in_a_call_what_commands_have_decided_is_checked_each_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:

@@ -111,7 +111,7 @@ class Pins:
         self._reached.pop(address, None)
         self._reached[address] = pin
         earlier = [each for each, other in self._reached.items() if other is pin]
-        for each in earlier[:-ADDRESSES]:  # its own, so that no contact makes another's forgotten
+        for each in earlier[:-ADDRESSES]:  # its own, so that no contact can push out another's
             del self._reached[each]
 
     def sort(self, contacts: Iterable[Contact]) -> None:
