@@ -4,16 +4,17 @@ import asyncio
 import random
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from zeroconf import NonUniqueNameException, RecordUpdate, const, current_time_millis
+from zeroconf import IPVersion, NonUniqueNameException, RecordUpdate, const, current_time_millis
 from zeroconf._dns import DNSAddress, DNSNsec, DNSPointer, DNSRecord, DNSService, DNSText
 from zeroconf._protocol.outgoing import DNSOutgoing
-from zeroconf.asyncio import AsyncServiceInfo
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from simp_daemon import discovery
 from simp_daemon.announcement import Announcement
@@ -495,3 +496,28 @@ def test_who_is_there_is_asked_again_without_those_who_are_known(monkeypatch: py
                     await asyncio.sleep(0.1)
 
     run_in_time(run())
+
+
+@pytest.mark.slow
+def test_no_host_keeps_others_records_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """discovery 1.8"""
+
+    async def scenario() -> None:
+        found = Discovery(Announcement(lambda: "aaaaaaaa"), ("127.0.0.1", 7777), lambda _: None)
+        found._zeroconf = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+        await found._zeroconf.zeroconf.async_wait_for_start()
+
+        async def resolves(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(found, "_resolve", resolves)
+        for source, number in (("192.0.2.9", 20), ("192.0.2.2", 1)):
+            found._gate.source = source
+            for each in "abcdefghijklmnopqrst"[:number]:
+                found._look_up(f"{each}{each}aaaaaa", f"{source} {each}{each}aaaaaa.{SERVICE}")
+        assert Counter(each.get_name() for each in found._resolving.values()) == {"192.0.2.9": 8, "192.0.2.2": 1}
+        for each in found._resolving.values():
+            each.cancel()
+        await found._zeroconf.async_close()
+
+    asyncio.run(scenario())
