@@ -516,8 +516,8 @@ def test_no_host_keeps_others_records_waiting(monkeypatch: pytest.MonkeyPatch) -
             for each in "abcdefghijklmnopqrst"[:number]:
                 found._look_up(f"{each}{each}aaaaaa", f"{source} {each}{each}aaaaaa.{SERVICE}")
         assert Counter(each.get_name() for each in found._resolving.values()) == {"192.0.2.9": 8, "192.0.2.2": 1}
-        for each in found._resolving.values():
-            each.cancel()
+        for task in found._resolving.values():
+            task.cancel()
         await found._zeroconf.async_close()
 
     asyncio.run(scenario())
