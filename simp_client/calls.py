@@ -261,10 +261,8 @@ class Calls:
                 if how in _HOW:
                     why = f" {view.doctor(self.attachment.people.known(other))}." if how is How.NOBODY else ""
                     if was is Phase.ACCEPTING and not (other.secured or "").startswith("clear"):
-                        why = (
-                            " If they didn't take it back, their daemon knows another key of yours: tell them, but not"
-                        )
-                        why += " in a chat, the id that simp identity shows."
+                        why = " If they didn't take it back, their daemon knows another key of yours"
+                        why += ": tell them, but not in a chat, the id that simp identity shows."
                     self.notice(f"{self.who(other)} {_HOW[how]}.{why}")
                 elif not other.address:
                     self._suggest(other.name)

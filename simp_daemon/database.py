@@ -70,7 +70,6 @@ class Database:
                 yield
                 self.run("COMMIT")
                 self._log = self._log or _identity(self._log_path)
-                self._written = self._written or self.path.stat().st_size > 0
             except BaseException:
                 if self._connection and self._connection.in_transaction:  # or else SQLite has ended it
                     with suppress(sqlite3.Error):
@@ -90,11 +89,13 @@ class Database:
     def _require_files(self) -> None:
         """Whoever deletes, empties or replaces an open file leaves SQLite with one that nobody finds again."""
         gone = self._file not in (None, _identity(self.path)) or self._log not in (None, _identity(self._log_path))
-        if self._connection and (gone or (self._written and not self.path.stat().st_size)):
+        emptied = not gone and not self.path.stat().st_size
+        if self._connection and (gone or (emptied and self._written)):
             raise StoreError(
                 f"somebody has deleted or replaced {self.path}, or its log, while it was in use: nothing more is stored"
                 ". End the daemon, put back what belongs there, or a copy by simp restore, and start it again"
             )
+        self._written = self._written or not emptied
 
     def changed(self) -> bool:
         """Whether another process has committed something since this was last asked."""

@@ -194,9 +194,8 @@ class Daemon:
                 self._note(occurrence)
                 self._core.handle(occurrence, self._now)
                 if isinstance(occurrence, occurrences.ClientSaid) and self._disk and self._disk.failing:
-                    self._not_stored(
-                        self._disk.failing, occurrence.client
-                    )  # or else the client would wait for an answer
+                    # Or else the client would wait for an answer.
+                    self._not_stored(self._disk.failing, occurrence.client)
         finally:
             self._handling = False
         self._arm()

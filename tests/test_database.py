@@ -451,7 +451,7 @@ def test_the_application_s_number_is_its_name() -> None:
 # -- files that go, or come, while they are used
 
 
-@pytest.mark.parametrize("attack", ["delete", "delete the log", "replace", "move the directory"])
+@pytest.mark.parametrize("attack", ["delete", "delete the log", "empty", "replace", "move the directory"])
 def test_nothing_is_committed_to_a_file_that_nobody_finds_again(tmp_path: Path, attack: str) -> None:
     directory = tmp_path / "profile"
     with closing(Store(directory, daemon=True)) as store:
@@ -461,6 +461,8 @@ def test_nothing_is_committed_to_a_file_that_nobody_finds_again(tmp_path: Path, 
                 (directory / "store.db").unlink()
             case "delete the log":
                 (directory / "store.db-wal").unlink()
+            case "empty":
+                os.truncate(directory / "store.db", 0)
             case "replace":
                 (directory / "store.db").rename(directory / "moved")
                 (directory / "store.db").write_bytes((directory / "moved").read_bytes())
