@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EACCES, ECONNREFUSED
 from ipaddress import ip_address
@@ -72,8 +73,8 @@ class Datagrams:
             sock.close()
             self._sockets = {host: udp.bind((host, port)) for host in udp.addresses_here(sock.family)}
         self._first = next(iter(self._sockets.values()))
-        self._queues: OrderedDict[Address, socket.socket] = OrderedDict()
-        self._ears: dict[socket.socket, str | None] = {}  # the addresses of those
+        self._queues: OrderedDict[Address, tuple[socket.socket, str | None]] = OrderedDict()
+        """Those of their own, each with the address of ours that it is at."""
         for here, each in self._sockets.items():
             each.setblocking(False)
             udp.enlarge(each)
@@ -99,20 +100,19 @@ class Datagrams:
             self._queues.move_to_end(peer)
             return
         with suppress(OSError):  # else it stays in the queue with all others
-            self._queues[peer] = own = udp.beside(self._first, peer, here)
+            own = udp.beside(self._first, peer, here)
+            self._queues[peer] = own, here
             own.setblocking(False)
             udp.hear_refusals(own)
-            self._ears[own] = here
-            self._loop.add_reader(own, self._read_one, own, here)
+            self._loop.add_reader(own, self._read_one, own, here, peer)
         if len(self._queues) > _QUEUES:
-            _, oldest = self._queues.popitem(last=False)
-            del self._ears[oldest]
+            _, (oldest, _) = self._queues.popitem(last=False)
             self._loop.remove_reader(oldest)
             oldest.close()
 
     def close(self) -> None:
         self._closed = True
-        for each in (*self._sockets.values(), *self._queues.values()):
+        for each in (*self._sockets.values(), *(own for own, _ in self._queues.values())):
             self._loop.remove_reader(each)
             self._loop.remove_writer(each)
             each.close()
@@ -128,10 +128,10 @@ class Datagrams:
             except BlockingIOError:
                 self._expected, self._alone = 1, _ALONE
                 if not number:  # we were woken for something else
-                    self._failed(sock, here)
+                    self._failed(sock, self._read, here)
                 return
             except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
-                self._failed(sock, here)
+                self._failed(sock, self._read, here)
                 continue
             # Its answer waits for no other.
             self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
@@ -140,29 +140,27 @@ class Datagrams:
         else:
             self._expected = min(2 * self._expected, _BATCH)
 
-    def _read_one(self, sock: socket.socket, here: str | None) -> None:
+    def _read_one(self, own: socket.socket, here: str | None, peer: Address) -> None:
         try:
-            data, sender = sock.recvfrom(udp.LARGEST)
+            data = own.recv(udp.LARGEST)
         except OSError:
-            self._failed(sock, here)
+            self._failed(own, self._read_one, here, peer)
         else:
-            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
+            self._handle(occurrences.DatagramReceived(data, peer, here))
 
     def gather(self) -> None:
         """Reads what partners have sent meanwhile: whoever asks is about to keep them waiting."""
-        for own, here in list(self._ears.items()):
+        for peer, (own, here) in list(self._queues.items()):
             with suppress(OSError):  # there is nothing more, or what has failed is reported as ever
                 for _ in range(_BATCH):
-                    data, sender = own.recvfrom(udp.LARGEST)
-                    self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
+                    self._handle(occurrences.DatagramReceived(own.recv(udp.LARGEST), peer, here))
 
-    def _failed(self, sock: socket.socket, here: str | None) -> None:
+    def _failed(self, sock: socket.socket, read: Callable[..., None], *known: str | Address | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
         self._report_failures(sock)
         if not isinstance(self._loop, asyncio.SelectorEventLoop):
             self._loop.remove_reader(sock)
-            read = self._read if sock in self._sockets.values() else self._read_one
-            self._loop.add_reader(sock, read, sock, here)
+            self._loop.add_reader(sock, read, sock, *known)
 
     def _report_failures(self, sock: socket.socket) -> bool:
         """Whether there were any."""
@@ -191,6 +189,14 @@ class Datagrams:
 
     def _sent(self, datagram: Send) -> bool:
         """Whether the system has taken it, or refused it for good."""
+        own, at = self._queues.get(datagram.peer, (None, None))
+        if own and at == datagram.here:
+            try:
+                own.send(datagram.data)  # it has a way there, which the others look for each time
+            except OSError:  # it may have none any more, or no room, or tell of an earlier one
+                self._report_failures(own)
+            else:
+                return True
         for _ in range(2):  # the first time the system may tell of an earlier one instead
             sock = self._first
             try:

@@ -100,7 +100,12 @@ def test_its_case_finds_a_fault(fault: Fault) -> None:
 def met(framing: Framing | None) -> dict[str, list[Passage]]:
     """What a fault's conditions would be asked about, by case, at a daemon that is right."""
     passages: list[Passage] = []
-    judge = tester.Tester(SimulatedWire(Rule(When(passages.append))), framing)  # it holds for nothing
+
+    def noted(passage: Passage) -> bool:
+        passages.append(passage)
+        return False
+
+    judge = tester.Tester(SimulatedWire(Rule(When(noted))), framing)
     judge.meet()
     by_case = {}
     for result in run(judge, CASES):

@@ -235,7 +235,7 @@ def test_a_partner_has_a_queue_of_its_own() -> None:
                 alice.say("CONNECTED|bob")
                 bob.send(packet(Control.ACK))
                 await alice.hear(f"CONNECTED|bob|{format_address(bob.getsockname())}")
-                (own,) = anywhere._datagrams._queues.values()
+                ((own, _),) = anywhere._datagrams._queues.values()
                 assert own.getsockname()[0] == "127.0.0.9"
 
     run(scenario)

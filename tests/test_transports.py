@@ -288,6 +288,32 @@ def test_what_partners_have_sent_is_gathered_without_a_turn_of_the_loop() -> Non
     run(scenario)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_a_partner_s_datagrams_leave_by_its_queue_if_that_is_at_the_address_wanted_and_else_by_the_others() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(("0.0.0.0", 0), heard)
+        port = datagrams.port
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as partner:
+            partner.bind(("127.0.0.1", 0))
+            partner.settimeout(5)
+            peer: Address = partner.getsockname()
+            datagrams.reserve_queue(peer, "127.0.0.9")
+            own, _ = datagrams._queues[peer]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(datagrams, "_first", None)
+                datagrams.send(Send(b"by its own", peer, "127.0.0.9"))
+            assert partner.recvfrom(99) == (b"by its own", ("127.0.0.9", port))
+            datagrams.send(Send(b"from elsewhere", peer, "127.0.0.8"))
+            assert partner.recvfrom(99) == (b"from elsewhere", ("127.0.0.8", port))
+            own.shutdown(socket.SHUT_WR)
+            datagrams.send(Send(b"all the same", peer, "127.0.0.9"))
+            assert partner.recvfrom(99) == (b"all the same", ("127.0.0.9", port))
+        datagrams.close()
+
+    run(scenario)
+
+
 class Gone:
     """A transport of a connection that ended before it was told of: uvloop has no addresses for it then."""
 
