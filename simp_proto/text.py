@@ -65,7 +65,11 @@ _LONG: Final = {short: character for character, short in _SHORT.items()}
 
 def escape(text: str) -> str:
     """`\\\\`, `\\n`, `\\r`, `\\t`, and `\\xHH` for the other control characters (client 3)."""
-    return _ESCAPED.sub(lambda match: "\\" + _SHORT.get(match[0], f"x{ord(match[0]):02x}"), text)
+    return _ESCAPED.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "\\" + _SHORT.get(match[0], f"x{ord(match[0]):02x}")
 
 
 def unescape(text: str) -> str:

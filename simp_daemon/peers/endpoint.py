@@ -87,7 +87,7 @@ class Endpoint:
         if not admitted and not self._presence.expects(peer, now):
             self.refuse(peer, now)  # before anything is built: it is what a flood costs
             return
-        datagram = self._parsed(data, peer, now, admitted=admitted)
+        datagram = self._parsed(data, peer, session, now, admitted=admitted)
         if datagram is None or (datagram.payload and self._presence.tells(datagram, peer, now)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
@@ -118,8 +118,9 @@ class Endpoint:
             answers = sum(isinstance(each, Send) for each in self.outlet[before:])
             self._strangers.charge(peer, max(answers, 1), friend=friend)
 
-    def _parsed(self, data: bytes, peer: Address, now: float, *, admitted: bool) -> Datagram | None:
-        session = self._sessions.by_address.get(peer)
+    def _parsed(
+        self, data: bytes, peer: Address, session: Session | None, now: float, *, admitted: bool
+    ) -> Datagram | None:
         try:
             return parse(data, reading_order(session.record.framing if session else Framing.BARE))
         except DatagramError as error:
