@@ -1,5 +1,6 @@
 """What holds for every test: the same examples in every run of CI, and children that Ctrl-C reaches."""
 
+import gc
 import os
 import signal
 import sys
@@ -53,9 +54,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     cores = os.cpu_count() or 1
     if config.args != config.getini("testpaths"):
         return 0
-    return cores if "not slow" in config.option.markexpr else 2 * cores + 1
+    return cores if "not slow" in config.option.markexpr else 3 * cores + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first, so that nobody waits for them alone at the end."""
-    items.sort(key=lambda item: "slow" not in item.keywords)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each worker begins with an equal part of the items, and takes from the ends of others' when it is done. So the
+    slow ones come first in each part, and those with real daemons, which mostly wait, among those that compute.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow = [item for item in items if "slow" in item.keywords]
+    waiting = [item for item in slow if item.path.stem.endswith("_live")]
+    computing = [item for item in slow if item not in waiting]
+    quick = [item for item in items if item not in slow]
+    items.clear()
+    for worker in range(workers):
+        some = slice(worker, None, workers)
+        kinds = (waiting[some], 0.7), (_part(computing, worker, workers), 1.0)
+        places = {item: end * place / len(kind) for kind, end in kinds for place, item in enumerate(kind)}
+        items += [*sorted(places, key=places.__getitem__), *_part(quick, worker, workers)]
+
+
+def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item]:
+    """Neighbours stay together: they share what is made once."""
+    return items[len(items) * number // parts : len(items) * (number + 1) // parts]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of items stay to the end: whoever collects garbage needn't look through them each time."""
+    gc.freeze()

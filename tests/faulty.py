@@ -147,8 +147,10 @@ def octets(values: dict[int, int]) -> Callable[[bytes], bool]:
 
 
 def _passes(way: Way, operations: tuple[object, ...], having: dict[str, Any]) -> When:
+    wanted_ones = set(map(id, operations))  # members of different enumerations may be equal
+
     def holds(passage: Passage) -> bool:
-        if passage.way is not way or (operations and not any(passage.operation is each for each in operations)):
+        if passage.way is not way or (operations and id(passage.operation) not in wanted_ones):
             return False
         return all(_meets(passage, name, wanted) for name, wanted in having.items())
 
