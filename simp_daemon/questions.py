@@ -97,17 +97,21 @@ class Questions:
 
     def _serve(self, now: float) -> None:
         while self._waiting and now >= self._next:
-            peer = min(self._waiting, key=self._order)
+            first: dict[tuple[int, str], Address] = {}  # of each host, the one that has waited longest
+            for peer in self._waiting:
+                first.setdefault(self._rank(peer), peer)
+            rank = min(first, key=self._order)
+            peer = first[rank]
             del self._waiting[peer]
-            self._note_turn(*self._rank(peer))
+            self._note_turn(*rank)
             self._next = max(self._next, now - (_BURST - 1) * _PAUSE) + _PAUSE
             self._asked[peer] = self._asked.get(peer, 0) + 1
             self._timers.set(peer, now + PRESENCE_INTERVAL)
             self._ask(peer)
 
-    def _order(self, peer: Address) -> tuple[int, int, int]:
+    def _order(self, rank: tuple[int, str]) -> tuple[int, int, int]:
         """The lowest goes first, and of two the one that has waited longer."""
-        kind, host = self._rank(peer)
+        kind, host = rank
         return self._turns.get(kind, 0), kind, self._turns.get((kind, host), 0)
 
     def _note_turn(self, kind: int, host: str) -> None:

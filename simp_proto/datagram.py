@@ -327,13 +327,13 @@ def _build(datagram: Datagram) -> bytes:
 
 
 def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
-    refused: DatagramError | None = None
-    for framing in _fitting(data, framings):
+    fitting = _fitting(data, framings)
+    for framing in fitting:
         try:
             return _datagram(_COMPILED[framing].parsefunc(BytesIO(data), None), framing)
-        except (_FieldError, KeyError):  # the declaration itself says in words what is wrong
-            refused = refused or _refusal(data, framing)
-    raise refused or _refusal(data, framings[0])
+        except (_FieldError, KeyError):
+            continue
+    raise _refusal(data, (fitting or framings)[0])  # in words, which the declaration itself finds
 
 
 # Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.

@@ -6,7 +6,7 @@ No bytes raise anything but `SealedError`.
 import base64
 import hmac
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, Final
@@ -55,7 +55,7 @@ class Offer:
     @property
     def text(self) -> bytes:
         """What prologue and ring proof bind: everything before the proof (simp2 2.1)."""
-        text: bytes = _TEXT.build(asdict(self))
+        text: bytes = _TEXT.build({"before": self.before, "key": self.key, "after": self.after})
         return text
 
 
@@ -111,19 +111,23 @@ def _spelled(value: bytes) -> bytes:
 
 
 _TOKENS: Final = re.compile(rb"(?: [!-?A-~]+)*")
-_TEXT: Final = Struct(
+_BOUND: Final = (
     Const(OFFER),
     "before" / _Tokens(until=b" SIMP/2 "),
     Const(b" SIMP/2 "),
     "key" / _Base64("key", 1 + KEY_SIZE),
     "after" / _Tokens(until=b" @"),
 )
-_OFFER: Final = Struct(*_TEXT.subcons, Const(b" @"), "proof" / _Base64("proof", COOKIE_SIZE + PROOF_SIZE), Terminated)
+_PROOF: Final = "proof" / _Base64("proof", COOKIE_SIZE + PROOF_SIZE)
+# Anybody can send one: compiled, they take half as long to read.
+_TEXT: Final = Struct(*_BOUND).compile()
+_OFFER: Final = Struct(*_BOUND, Const(b" @"), _PROOF, Terminated).compile()
 
 
 def build_offer(offer: Offer) -> bytes:
     """The payload of a SYN; raises `SealedError` for values that it would not be read as."""
-    payload: bytes = _OFFER.build(asdict(offer))
+    fields = {"before": offer.before, "key": offer.key, "after": offer.after, "proof": offer.proof}
+    payload: bytes = _OFFER.build(fields)
     if (read := read_offer(payload)) != offer:
         raise SealedError("token", len(OFFER), repr(offer.before), repr(read.before), section="2.1")
     return payload
