@@ -67,6 +67,8 @@ class Endpoint(endpoint.Endpoint):
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         """Takes the datagrams out."""
+        if not self.outlet:
+            return []
         sent = [each for each in self.outlet if isinstance(each, Send)]
         self.outlet[:] = [each for each in self.outlet if not isinstance(each, Send)]
         return [(each.data, each.peer) for each in sent]

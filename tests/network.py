@@ -37,7 +37,7 @@ class Link:
     loss: float = 0.0
     duplication: float = 0.0
     reorders: bool = False
-    drop: Callable[[int, Datagram], bool] = lambda number, datagram: False
+    drop: Callable[[int, Datagram], bool] | None = None
     sent: int = 0
     dropped: int = 0
     last_arrival: float = 0.0
@@ -133,7 +133,7 @@ class Network:
         link = self.links.setdefault((source, destination), Link())
         number = link.sent
         link.sent += 1
-        lost = link.drop(number, parse(data)) or self.random.random() < link.loss
+        lost = bool(link.drop and link.drop(number, parse(data))) or self.random.random() < link.loss
         twice = self.random.random() < link.duplication
         link.dropped += lost
         self.wire.append((self.now, source, destination, data, "lost" if lost else "twice" if twice else ""))
