@@ -142,8 +142,8 @@ class ErrorReceived:
     peer: Address
     name: str
     text: str
-    theirs: int = 0
-    """So many characters of that are the peer's, which may imitate ours."""
+    said: str = ""
+    """The peer's own words, which come before that and may imitate ours."""
 
 
 @unique

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simp_daemon.events import Event
+from simp_daemon.events import ErrorReceived, Event
 from simp_proto.address import Address, parse_address
 from simp_proto.constants import Framing
 from tests.driven import Endpoint
@@ -80,8 +80,10 @@ def described(event: Event) -> str:
     details = {}
     for field in fields(event):
         value = getattr(event, field.name)
-        if field.name not in ("peer", "detail", "here", "security", "logged", "theirs", "request"):
+        if field.name not in ("peer", "detail", "here", "security", "logged", "said", "request"):
             details[field.name] = value.name if isinstance(value, Enum) else value
+    if isinstance(event, ErrorReceived):
+        details["text"] = event.said + event.text
     return f"{type(event).__name__} {sorted(details.items())}"
 
 

@@ -14,7 +14,7 @@ VALUES: dict[str, Any] = {
     "peer": PEER,
     "name": "bo\x1b{peer}b",
     "text": "a secret",
-    "theirs": 8,
+    "said": "another secret",
     "request": False,
     "here": "192.0.2.1",
     "known_as": "mu\x1bm",

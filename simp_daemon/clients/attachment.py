@@ -225,9 +225,9 @@ class Attachment:
                 self._write(Word.UNANSWERED, f"{self._called(peer, name)}|{seconds}")
             case events.Silent(peer, name, seconds):
                 self._write(Word.SILENT, f"{self._called(peer, name)}|{seconds}")
-            case events.ErrorReceived(peer, name, text, theirs):  # whose words they are has to be seen
-                said = f"{self._called(peer, name)}'s daemon says: {quoted(text[:theirs])}" if theirs else ""
-                self._write(Word.ERROR, said + text[theirs:])
+            case events.ErrorReceived(peer, name, text, said):  # whose words they are has to be seen
+                says = f"{self._called(peer, name)}'s daemon says: {quoted(said)}" if said else ""
+                self._write(Word.ERROR, says + text)
             case events.Ended():
                 self._end(event)
 

@@ -135,11 +135,11 @@ def report(record: Record, happening: Happening) -> None:
     datagram = happening.heard
     record.learn_name(datagram)
     most = constants.ERROR_SIZE
-    text = datagram.text if len(datagram.text) <= most else f"{datagram.text[:most]}..."
-    theirs = 0 if text == constants.BUSY else len(text)
+    said = datagram.text if len(datagram.text) <= most else f"{datagram.text[:most]}..."
+    text, said = (said, "") if said == constants.BUSY else ("", said)
     if datagram.framing is Framing.TRAILER and record.framing is not Framing.TRAILER:
         text += _TRAILER_HINT
-    record.outlet.append(events.ErrorReceived(record.peer, record.name, text, theirs))
+    record.outlet.append(events.ErrorReceived(record.peer, record.name, text, said))
 
 
 def probe(record: Record, happening: Happening) -> None:

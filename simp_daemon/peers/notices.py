@@ -60,7 +60,7 @@ class Notices:
                 self._missing += pieces
             case link_news.Left(reason, text) if reason:
                 ours = _REASONS.get(reason, f"{name}'s daemon can't go on: reason {reason}")
-                self._warn(text or ours, len(text))
+                self._warn("" if text else ours, text)
 
     def catch_up(self) -> None:
         """Somebody is there now."""
@@ -84,8 +84,8 @@ class Notices:
         """For our person it is over."""
         self._outlet.append(events.Ended(self.peer, self._pin.name, why, request=not self._pin.taken))
 
-    def _warn(self, text: str, theirs: int = 0) -> None:
-        self._outlet.append(events.ErrorReceived(self.peer, self._pin.name, text, theirs))
+    def _warn(self, text: str, said: str = "") -> None:
+        self._outlet.append(events.ErrorReceived(self.peer, self._pin.name, text, said))
 
 
 def _shown(message: bytes) -> str:
