@@ -74,7 +74,7 @@ class Datagrams:
             self._sockets = {host: udp.bind((host, port)) for host in udp.addresses_here(sock.family)}
         self._first = next(iter(self._sockets.values()))
         self._queues: OrderedDict[Address, tuple[socket.socket, str | None]] = OrderedDict()
-        """Those of their own, each with the address of ours that it is at."""
+        """Each partner's own socket, and the address of ours that it is bound to."""
         for here, each in self._sockets.items():
             each.setblocking(False)
             udp.enlarge(each)
@@ -96,19 +96,25 @@ class Datagrams:
 
     def reserve_queue(self, peer: Address, here: str | None) -> None:
         """Gives a peer that reaches us there a queue of its own, which strangers can't fill (spec 8.2), if possible."""
-        if peer in self._queues:
-            self._queues.move_to_end(peer)
+        own, at = self._queues.pop(peer, (None, None))
+        if own and at == here:
+            self._queues[peer] = own, here
             return
+        if own:  # it reaches us elsewhere now
+            self._forget(own)
         with suppress(OSError):  # else it stays in the queue with all others
             own = udp.beside(self._first, peer, here)
             self._queues[peer] = own, here
             own.setblocking(False)
             udp.hear_refusals(own)
-            self._loop.add_reader(own, self._read_one, own, here, peer)
+            self._loop.add_reader(own, self._read_one, own, here)
         if len(self._queues) > _QUEUES:
             _, (oldest, _) = self._queues.popitem(last=False)
-            self._loop.remove_reader(oldest)
-            oldest.close()
+            self._forget(oldest)
+
+    def _forget(self, own: socket.socket) -> None:
+        self._loop.remove_reader(own)
+        own.close()
 
     def close(self) -> None:
         self._closed = True
@@ -140,27 +146,28 @@ class Datagrams:
         else:
             self._expected = min(2 * self._expected, _BATCH)
 
-    def _read_one(self, own: socket.socket, here: str | None, peer: Address) -> None:
+    def _read_one(self, own: socket.socket, here: str | None) -> None:
         try:
-            data = own.recv(udp.LARGEST)
+            data, sender = own.recvfrom(udp.LARGEST)  # a stranger's may have come before it was connected
         except OSError:
-            self._failed(own, self._read_one, here, peer)
+            self._failed(own, self._read_one, here)
         else:
-            self._handle(occurrences.DatagramReceived(data, peer, here))
+            self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
     def gather(self) -> None:
         """Reads what partners have sent meanwhile: whoever asks is about to keep them waiting."""
-        for peer, (own, here) in list(self._queues.items()):
+        for own, here in list(self._queues.values()):
             with suppress(OSError):  # there is nothing more, or what has failed is reported as ever
                 for _ in range(_BATCH):
-                    self._handle(occurrences.DatagramReceived(own.recv(udp.LARGEST), peer, here))
+                    data, sender = own.recvfrom(udp.LARGEST)
+                    self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
-    def _failed(self, sock: socket.socket, read: Callable[..., None], *known: str | Address | None) -> None:
+    def _failed(self, sock: socket.socket, read: Callable[[socket.socket, str | None], None], here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
         self._report_failures(sock)
         if not isinstance(self._loop, asyncio.SelectorEventLoop):
             self._loop.remove_reader(sock)
-            self._loop.add_reader(sock, read, sock, *known)
+            self._loop.add_reader(sock, read, sock, here)
 
     def _report_failures(self, sock: socket.socket) -> bool:
         """Whether there were any."""

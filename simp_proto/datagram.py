@@ -317,7 +317,6 @@ def _build(datagram: Datagram) -> bytes:
             "sequence": datagram.sequence,
             "user": datagram.user,
             "length": len(datagram.payload),
-            "checksum": None,
             "payload": datagram.payload,
         },
         built,

@@ -9,7 +9,7 @@ from simp_daemon.effects import Send
 from simp_daemon.events import Reason
 from simp_daemon.peers import actions
 from simp_daemon.peers.states import TABLE, Input, State, render
-from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing, Operation, Type
+from simp_proto.constants import BUSY, OFFER, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import NotNowError
 from tests.driven import Session
@@ -203,7 +203,7 @@ def apply(session: Session, what: Input) -> Reason | None:
         case Input.UNREACHABLE:
             return None if session.fail("nothing listens there", 1.0) else Reason.OUT_OF_PLACE
         case _:
-            return session.receive(datagram(*DATAGRAMS[what]), 1.0, busy=what is Input.BUSY_SYN)
+            return session.receive(datagram(*DATAGRAMS[what]), 1.0, refusal=BUSY if what is Input.BUSY_SYN else "")
     return None
 
 

@@ -11,6 +11,7 @@ import pytest
 from simp_daemon.effects import Send
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
 from simp_daemon.transports import _BATCH, _QUEUES, _UNSENT, ClientConnection, Datagrams, new_loop
+from simp_proto import udp
 from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
 
@@ -309,6 +310,57 @@ def test_a_partner_s_datagrams_leave_by_its_queue_if_that_is_at_the_address_want
             own.shutdown(socket.SHUT_WR)
             datagrams.send(Send(b"all the same", peer, "127.0.0.9"))
             assert partner.recvfrom(99) == (b"all the same", ("127.0.0.9", port))
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+@pytest.mark.parametrize("gathers", [False, True])
+def test_what_a_stranger_sends_while_a_queue_is_made_is_the_stranger_s(
+    gathers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its bind and its connect, it is anybody's."""
+
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(free_address(), heard)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            source: Address = stranger.getsockname()
+            peer = free_address()
+            resolved = udp.resolved
+
+            def late(address: Address) -> tuple[Any, ...]:
+                if address == peer:
+                    stranger.sendto(b"I am your partner", datagrams._first.getsockname())
+                return resolved(address)
+
+            monkeypatch.setattr(udp, "resolved", late)
+            datagrams.reserve_queue(peer, None)
+            if gathers:
+                datagrams.gather()
+            await heard.until(1)
+            assert heard.wakes[0] == (DatagramReceived(b"I am your partner", source),)
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_a_partner_that_reaches_us_elsewhere_has_its_queue_there() -> None:
+    async def scenario() -> None:
+        heard = Heard()
+        datagrams = Datagrams(("0.0.0.0", 0), heard)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as partner:
+            partner.bind(("127.0.0.1", 0))
+            peer: Address = partner.getsockname()
+            for here in ("127.0.0.8", "127.0.0.9", "127.0.0.9"):
+                datagrams.reserve_queue(peer, here)
+            own, at = datagrams._queues[peer]
+            assert (own.getsockname()[0], at) == ("127.0.0.9", "127.0.0.9")
+            partner.sendto(b"here", ("127.0.0.9", datagrams.port))
+            assert own.recv(99) == b"here"
         datagrams.close()
 
     run(scenario)

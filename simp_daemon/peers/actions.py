@@ -26,6 +26,8 @@ class Happening(NamedTuple):
     """What the datagram acknowledges."""
     words: tuple[int, str] | None = None
     """What our person says, with its identity; or why no datagram gets to the peer."""
+    refusal: str = ""
+    """What the peer is told whose call may not ring (spec 4.6)."""
 
     @property
     def heard(self) -> Datagram:
@@ -71,7 +73,7 @@ def refuse(record: Record, happening: Happening) -> None:
     syn = happening.heard
     record.speak(record.answer_framing(syn))
     record.outlet.append(events.Refused(record.peer, syn.name))
-    record.send(Control.ERR, syn.sequence, record.refusal.encode("ascii"))
+    record.send(Control.ERR, syn.sequence, happening.refusal.encode("ascii"))
     record.send(Control.FIN, syn.sequence)
 
 

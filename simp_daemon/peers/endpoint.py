@@ -105,8 +105,8 @@ class Endpoint:
         if calls and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
             ignored: Reason | None = Reason.CROWDED
         else:
-            session.record.refusal = self._policy.refusal if busy else ""
-            ignored = session.receive(datagram, now, busy=busy, slow=peer in self._sessions.held)
+            refusal = self._policy.refusal if busy else ""
+            ignored = session.receive(datagram, now, refusal=refusal, slow=peer in self._sessions.held)
             self._sessions.file(session)
         if ignored:
             self.outlet.append(Ignored(peer, ignored))

@@ -6,7 +6,7 @@ from simp_daemon.effects import Send
 from simp_daemon.events import Event, MessageUndelivered
 from simp_daemon.peers.delivery import Delivery
 from simp_proto.address import Address
-from simp_proto.constants import BUSY, HANDSHAKE_SEQUENCE, OFFER, Chat, Control, Framing, Operation, Type
+from simp_proto.constants import HANDSHAKE_SEQUENCE, OFFER, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build
 from simp_proto.printable import names_person
 
@@ -43,8 +43,6 @@ class Record:
         """Who was named to our person as perhaps answering its call (spec 4.11)."""
         self.agreed = False
         """Both know the framing, so that another one is somebody else's."""
-        self.refusal = BUSY
-        """What the peer is told whose call may not ring (spec 4.6)."""
         self.syn_sequence = HANDSHAKE_SEQUENCE
         """The number of the request's SYN."""
         self.here: str | None = None

@@ -37,10 +37,11 @@ class Session:
 
     # -- what happens to it: a wish of our person raises `NotNowError` where it can't be now
 
-    def receive(self, datagram: Datagram, now: float, *, busy: bool = False, slow: bool = False) -> Reason | None:
+    def receive(self, datagram: Datagram, now: float, *, refusal: str = "", slow: bool = False) -> Reason | None:
         """A datagram of the peer. Returns why it was ignored, if it was.
 
-        `busy` says that no call of this peer may ring now, `slow` that no message can be taken.
+        `refusal` is what the peer is told if no call of its may ring now (spec 4.6), `slow` says that no message can be
+        taken.
         """
         is_syn = datagram.operation is Control.SYN
         if self.record.agreed and datagram.framing is not self.record.framing and not is_syn:
@@ -59,9 +60,9 @@ class Session:
         elif datagram.type is Type.CHAT:
             what = Input.CHAT
         else:
-            what = Input.BUSY_SYN if busy and is_syn else _INPUTS[datagram.operation]
+            what = Input.BUSY_SYN if refusal and is_syn else _INPUTS[datagram.operation]
         done = answer if isinstance(answer, Transmission) else None
-        if not self._input(what, Happening(now, datagram, done)):
+        if not self._input(what, Happening(now, datagram, done, refusal=refusal)):
             return Reason.STRANGER if self.state is State.IDLE else Reason.OUT_OF_PLACE
         self.record.heard = now
         return None
