@@ -18,9 +18,9 @@ import click
 
 from simp_client.api import Client, Event, connect
 from simp_client.events import Ended, Requested, Said, Seen
+from simp_daemon.datagrams import new_loop
 from simp_daemon.loop import Daemon
 from simp_daemon.profile import Profile
-from simp_daemon.transports import new_loop
 from simp_proto.address import Address, format_address
 from simp_proto.cli.parameters import Number, discovery_option
 from simp_proto.constants import PRESENCE_ANSWER, Framing

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from simp_daemon.datagrams import new_loop
 from simp_daemon.log import log_complaints, unblocked_log
 from simp_daemon.loop import Daemon, StartError
 from simp_daemon.profile import Profile, hosts_file, state_directory
-from simp_daemon.transports import new_loop
 from simp_proto.cli.parameters import PORT, address, client_port_option, discovery_option, framing_option
 from simp_proto.constants import DAEMON_PORT, Framing
 

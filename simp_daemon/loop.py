@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from simp_daemon import occurrences
 from simp_daemon.announcement import Announcement
+from simp_daemon.client_connection import ClientConnection
 from simp_daemon.core import Core
+from simp_daemon.datagrams import Datagrams
 from simp_daemon.effects import Announce, Client, Close, Commit, Effect, LogKeys, Remember, Send, Throttle, Write
 from simp_daemon.events import Connected, Source
 from simp_daemon.files import StateError
 from simp_daemon.log import EventLog, log, log_datagram
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.profile import Profile
-from simp_daemon.transports import ClientConnection, Datagrams
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Framing
 from simp_proto.errors import SimpError

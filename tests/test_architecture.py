@@ -113,11 +113,12 @@ TABLE = {
         "",
         "asyncio logging os threading",
     ),
-    "simp_daemon.transports": Row(
-        "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences log peers.strangers",
+    "simp_daemon.datagrams": Row(
+        "simp_proto.address simp_proto.interfaces simp_proto.udp effects occurrences peers.strangers",
         "uvloop",
-        "asyncio os select socket",
+        "asyncio os socket",
     ),
+    "simp_daemon.client_connection": Row("log occurrences", "", "asyncio select socket"),
     "simp_daemon.profile": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
         "platformdirs",
@@ -148,12 +149,12 @@ TABLE = {
     ),
     "simp_daemon.loop": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.udp announcement core discovery disk "
-        "effects events files log occurrences profile transports",
+        "client_connection datagrams effects events files log occurrences profile",
         "",
         "asyncio pathlib",
     ),
     "simp_daemon.command": Row(
-        "simp_proto.constants simp_proto.cli log loop profile transports", "click", "asyncio logging pathlib signal"
+        "simp_proto.constants simp_proto.cli datagrams log loop profile", "click", "asyncio logging pathlib signal"
     ),
     # the client
     "simp_client": Row("simp_proto.errors api events link", "", "importlib.import_module"),
@@ -224,7 +225,7 @@ TABLE = {
     "simp_client.doctor.command": Row("simp_proto.cli", "click", "sys"),
     "simp_client.demo": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.cli.parameters simp_proto.toolkit.ladder "
-        "simp_daemon.loop simp_daemon.profile simp_daemon.transports api events",
+        "simp_daemon.loop simp_daemon.datagrams simp_daemon.profile api events",
         "click",
         "asyncio logging pathlib socket sys tempfile time",
     ),
@@ -244,7 +245,7 @@ ORDER = [
     "< simp_daemon.core < simp_daemon.loop < simp_daemon.command",
     "simp_daemon.facts < simp_daemon.peers",
     "simp_daemon.peers < simp_daemon.questions simp_daemon.neighbour < simp_daemon.neighbours < simp_daemon.clients",
-    "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.transports < simp_daemon.loop",
+    "simp_daemon.effects < simp_daemon.occurrences < simp_daemon.datagrams < simp_daemon.loop",
     "simp_daemon.facts < simp_daemon.contacts < simp_daemon.core simp_daemon.store < simp_daemon.loop",
     "simp_daemon.files simp_daemon.schema < simp_daemon.database < simp_daemon.ledgers < simp_daemon.store",
 ]

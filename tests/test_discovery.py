@@ -19,13 +19,13 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from simp_daemon import discovery
 from simp_daemon.announcement import Announcement
 from simp_daemon.contacts import announced_as
+from simp_daemon.datagrams import new_loop
 from simp_daemon.discovery import Discovery
 from simp_daemon.identity import read_identity
 from simp_daemon.links import networks
 from simp_daemon.loop import Daemon
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
-from simp_daemon.transports import new_loop
 from simp_proto.constants import SERVICE, Framing
 from simp_proto.interfaces import Network
 from tests.test_discovery_live import MULTICAST, packets_of, records_of

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "simp_proto.conformance.kinds": ("test_conformance", "cases, their judge and their run show by planted faults"),
     "simp_proto.constants": ("test_vectors", "names of numbers, which the golden files have too"),
     "simp_proto.errors": ("test_datagram", "what an error says is a law of what raises it"),
-    "simp_proto.udp": ("test_transports", "what it gives is a socket, and what its errors are called"),
+    "simp_proto.udp": ("test_datagrams", "what it gives is a socket, and what its errors are called"),
     "simp_proto.cli.roff": ("test_manual", "its marks mean something on a page"),
     "simp_proto.sealed.layout": ("test_sealed", "what it reads and builds is what is declared on it"),
     "simp_proto.sealed.offer": ("test_sealed", "one golden file has all that SIMP/2 puts into datagrams"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from simp_daemon.datagrams import _BATCH, _QUEUES, _UNSENT, Datagrams, new_loop
 from simp_daemon.effects import Send
 from simp_daemon.occurrences import DatagramReceived, Occurrence, SendingFailed
-from simp_daemon.transports import _BATCH, _QUEUES, _UNSENT, ClientConnection, Datagrams, new_loop
 from simp_proto import udp
 from simp_proto.address import Address, format_address
 from tests.test_loop import free_address
@@ -364,48 +364,3 @@ def test_a_partner_that_reaches_us_elsewhere_has_its_queue_there() -> None:
         datagrams.close()
 
     run(scenario)
-
-
-class Gone:
-    """A transport of a connection that ended before it was told of: uvloop has no addresses for it then."""
-
-    aborted = False
-
-    def get_extra_info(self, _: str) -> None:
-        return None
-
-    def set_write_buffer_limits(self, _: int) -> None:
-        pass
-
-    def abort(self) -> None:
-        self.aborted = True
-
-
-def test_a_connection_that_has_ended_already_is_none() -> None:
-    heard, transport = Heard(), Gone()
-    connection = ClientConnection(heard, remote=False)
-    connection.connection_made(transport)  # type: ignore[arg-type]
-    connection.connection_lost(None)
-    assert transport.aborted
-    assert heard.wakes == []
-
-
-class Cut(Gone):
-    """A transport whose client has just cut the connection, as a kill does where something is unread."""
-
-    def is_closing(self) -> bool:
-        return False
-
-    def resume_reading(self) -> None:
-        pass
-
-    def write_eof(self) -> None:
-        raise OSError(107, "Transport endpoint is not connected")
-
-
-def test_a_connection_that_its_client_cuts_meanwhile_ends_all_the_same() -> None:
-    connection, transport = ClientConnection(Heard(), remote=False), Cut()
-    connection.connection_made(transport)  # type: ignore[arg-type]
-    transport.aborted = False
-    connection.close()
-    assert transport.aborted
