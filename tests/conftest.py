@@ -63,14 +63,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow ones come first in each part, and those with real daemons, which mostly wait, among those that compute.
     """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    slow = [item for item in items if "slow" in item.keywords]
-    waiting = [item for item in slow if item.path.stem.endswith("_live")]
-    computing = [item for item in slow if item not in waiting]
-    quick = [item for item in items if item not in slow]
+    waiting: list[pytest.Item] = []
+    computing: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
+    for item in items:
+        waits = waiting if item.path.stem.endswith("_live") else computing
+        (waits if "slow" in item.keywords else quick).append(item)
     items.clear()
     for worker in range(workers):
         some = slice(worker, None, workers)
-        kinds = (waiting[some], 0.7), (_part(computing, worker, workers), 1.0)
+        kinds = (waiting[some], 0.7), (_part(computing, worker, workers), 1.0)  # some wait for most of a minute
         places = {item: end * place / len(kind) for kind, end in kinds for place, item in enumerate(kind)}
         items += [*sorted(places, key=places.__getitem__), *_part(quick, worker, workers)]
 

@@ -30,7 +30,14 @@ IMPURE = {
     "threading", "time", "urllib", "uuid",
 }  # fmt: skip
 """Examples of that."""
+CALLS = {
+    "__import__", "breakpoint", "date.today", "datetime.now", "datetime.utcnow", "eval", "exec", "input", "open",
+    "print",
+}  # fmt: skip
+"""What acts on the world without an import that would show it."""
 MAIN = "simp_proto.cli.main"
+CATALOGUES = {"simp_proto.conformance.cases", "simp_proto.conformance.sealed_cases"}
+"""Lists, which are as long as there are cases."""
 
 
 class Row(NamedTuple):
@@ -371,6 +378,23 @@ def test_a_library_or_an_impurity_that_is_not_in_the_table_is_found() -> None:
         allowed = {each for row in rows_of(name) for each in f"{TABLE[row].foreign} {TABLE[row].impure}".split()}
         for each in {*IMPURE, "click", "construct", "cryptography", "prompt_toolkit", "requests"} - allowed:
             assert faults(name, [each]) != [], f"{name} might import {each}"
+
+
+def impure_calls(tree: ast.Module) -> list[str]:
+    called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in called if call in CALLS]
+
+
+def test_a_pure_module_calls_nothing_that_acts_on_the_world() -> None:
+    pure = [name for name in trees() if not any(TABLE[row].impure for row in rows_of(name))]
+    assert [(name, call) for name in pure for call in impure_calls(trees()[name])] == []
+    assert impure_calls(ast.parse("def _late():\n    return open('x'), datetime.now()")) == ["open", "datetime.now"]
+
+
+def test_a_module_is_read_in_one_sitting() -> None:
+    for name, path in zip(trees(), MODULES, strict=True):
+        most = 300 if covers("simp_daemon", name) else 400
+        assert name in CATALOGUES or len(path.read_text("utf-8").splitlines()) <= most, name
 
 
 def test_the_map_names_each_module_once() -> None:

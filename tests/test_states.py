@@ -8,11 +8,12 @@ import pytest
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
 from simp_daemon.peers import actions
-from simp_daemon.peers.states import TABLE, Input, State, render
+from simp_daemon.peers.states import TABLE, Input, State
 from simp_proto.constants import BUSY, OFFER, RINGING, Chat, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, parse, reading_order
 from simp_proto.errors import NotNowError
 from tests.driven import Session
+from tests.states_page import render
 
 PEER = ("127.0.0.2", 7777)
 
@@ -261,4 +262,4 @@ def test_every_action_is_used_and_named_in_the_specification() -> None:
 
 def test_states_md_is_current() -> None:
     current = (Path(__file__).parent.parent / "spec" / "states.md").read_text("utf-8")
-    assert current == "\n".join(render()) + "\n", "run: python -m simp_daemon.peers.states > spec/states.md"
+    assert current == "\n".join(render()) + "\n", "run: python -m tests.states_page > spec/states.md"

@@ -1,7 +1,7 @@
 """The states of a call of SIMP/2, as one table (simp2 4).
 
 `TABLE[state][input]` is what is done, step by step, and the state that the call is in then. An input that a state does
-not have changes nothing. `spec/states.md` is generated from it by `python -m simp_daemon.peers.states`.
+not have changes nothing. `spec/states.md` is generated from it by `python -m tests.states_page`.
 """
 
 from collections.abc import Callable

@@ -2,12 +2,12 @@
 
 `TABLE[state][input]` is what the session does, step by step, and the state that it is in then. An input that a state
 does not have changes nothing: a datagram is ignored, a person is told that it can't be done now.
-`spec/states.md` is generated from this table by `python -m simp_daemon.peers.states`.
+`spec/states.md` is generated from this table by `python -m tests.states_page`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from enum import Enum, unique
-from typing import Any, Final
+from typing import Final
 
 from simp_daemon.peers import actions as do
 from simp_daemon.peers.actions import Happening
@@ -36,7 +36,7 @@ class Input(Enum):
 
     # the peer's datagrams
     SYN = "SYN"
-    BUSY_SYN = "SYN, while a chat with another peer is on"
+    BUSY_SYN = "SYN of a call that may not ring (4.6)"
     RING = "ACK that says that our call rings"
     SYN_ACK = "SYN+ACK"
     ACK = "ACK of our outstanding SYN+ACK or chat"
@@ -162,70 +162,3 @@ TABLE: Final[dict[State, dict[Input, Cell]]] = {
         Input.GIVE_UP_FIN: _cell(State.IDLE, do.forget),
     },
 }
-
-
-def render() -> Iterator[str]:
-    """The lines of `spec/states.md`."""
-    from simp_daemon.peers import call, call_states  # noqa: PLC0415  # above, help would wait for cryptography
-
-    yield "# The states of a conversation"
-    yield ""
-    yield "Generated from the daemon's own table by `python -m simp_daemon.peers.states`; section 7 of"
-    yield "[`simp.md`](simp.md) says what each action is. A dot: nothing changes; a datagram is ignored, a person"
-    yield "is told."
-    yield from _rendered(TABLE, State, Input)
-    yield ""
-    yield "## The states of a call of SIMP/2"
-    yield ""
-    yield "Section 4 of [`simp2.md`](simp2.md) says when each input is one. A *first* SYN is one whose `e` is of no"
-    yield "call that is on or remembered."
-    yield from _rendered(call_states.TABLE, call.State, call_states.Input)
-    yield ""
-    yield "| action | does |"
-    yield "|---|---|"
-    used = {
-        action.__name__: action.__doc__
-        for row in call_states.TABLE.values()
-        for cell in row.values()
-        for action in cell[0]
-    }
-    for name, does in used.items():
-        yield f"| {name.replace('_', ' ')} | {does} |"
-
-
-def _rendered(table: Mapping[Any, Mapping[Any, Any]], states: type[Enum], inputs: type[Enum]) -> Iterator[str]:
-    """A table, and its picture."""
-    yield ""
-    yield "| state | meaning |"
-    yield "|---|---|"
-    for state in states:
-        yield f"| {state.name} | {state.value} |"
-    yield ""
-    yield "| input | " + " | ".join(state.name for state in states) + " |"
-    yield "|---|" + "---|" * len(states)
-    for what in inputs:
-        cells = []
-        for state in states:
-            cells.append(_described(*table[state][what]) if what in table[state] else "·")
-        yield f"| {what.value} | " + " | ".join(cells) + " |"
-    yield ""
-    yield "```mermaid"
-    yield "stateDiagram-v2"
-    yield "    [*] --> IDLE"
-    arrows: dict[tuple[Enum, Enum], list[str]] = {}
-    for state, row in table.items():
-        for what, (_, then) in row.items():
-            if state is not then:
-                arrows.setdefault((state, then), []).append(what.name)
-    for (state, then), whats in arrows.items():
-        yield f"    {state.name} --> {then.name}: {', '.join(whats)}"
-    yield "```"
-
-
-def _described(actions: Iterable[Callable[..., None]], then: Enum) -> str:
-    named = ", ".join(action.__name__.replace("_", " ") for action in actions)
-    return f"{named} → {then.name}".strip()
-
-
-if __name__ == "__main__":
-    print("\n".join(render()))
