@@ -98,10 +98,10 @@ class Datagrams:
             self._forget(own)
         with suppress(OSError):  # else it stays in the queue with all others
             own = udp.beside(self._first, peer, here)
-            self._queues[peer] = own, here
             own.setblocking(False)
             udp.hear_refusals(own)
             self._loop.add_reader(own, self._read_one, own, here)
+            self._queues[peer] = own, here
         if len(self._queues) > _QUEUES:
             _, (oldest, _) = self._queues.popitem(last=False)
             self._forget(oldest)
@@ -191,7 +191,8 @@ class Datagrams:
     def _sent(self, datagram: Send) -> bool:
         """Whether the system has taken it, or refused it for good."""
         own, at = self._queues.get(datagram.peer, (None, None))
-        if own and at == datagram.here:
+        # By IPv6, it would go on sending from an address that is ours no longer.
+        if own and at == datagram.here and not (at and ":" in at):
             try:
                 own.send(datagram.data)  # it has a way there, which the others look for each time
             except OSError:  # it may have none any more, or no room, or tell of an earlier one

@@ -112,7 +112,12 @@ class Disk:
         """Commits what waits, and performs what rests on it."""
         self._due = None
         if self._waiting and not self._performing:
-            self._gather()
+            try:
+                self._gather()
+            finally:  # whatever that meets, what waits is not forgotten
+                self._release()
+
+    def _release(self) -> None:
         while self._waiting and not self._performing:
             changes = [each.change for each in self._waiting if isinstance(each, Commit)]
             if changes and not self._committed(changes):

@@ -80,7 +80,8 @@ class Daemon:
         self._asks = discovery
         self._hidden = hidden
         self._discovery: Discovery | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._log = EventLog()
         self._connections: set[ClientConnection] = set()
         self._occurred: deque[Occurrence] = deque()
@@ -274,16 +275,19 @@ class Daemon:
         """Sets the timer; one that is set already and comes early does no harm, and spares a new one for each ACK."""
         timers = self._core.get_timer(), (self._loop.time() + _AGAIN if self._core.sealed else None)
         at = min((timer for timer in timers if timer is not None), default=None)
-        if at is None or (self._timer and self._timer.when() <= at):
+        if at is None or (self._timer and self._timer_at <= at):
             return
         if self._timer:
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._due)
+        self._set_timer(at)
+
+    def _set_timer(self, at: float) -> None:
+        self._timer, self._timer_at = self._loop.call_at(at, self._due), at  # not each of uvloop's says when it is due
 
     def _due(self) -> None:
         self._timer = None
         if self._disk and self._disk.failing:
-            self._timer = self._loop.call_later(_AGAIN, self._due)
+            self._set_timer(self._loop.time() + _AGAIN)
         else:
             self.handle(occurrences.TimerFired())
 

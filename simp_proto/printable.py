@@ -1,7 +1,6 @@
 """What peers' text may look like on a terminal or in a log."""
 
 import re
-from functools import lru_cache
 from typing import Final
 from unicodedata import category
 
@@ -74,11 +73,12 @@ def names_person(user: str) -> bool:
 _BLANKS: Final = re.compile(r"^ | $|(?<= ) |[^\S ]")
 
 
-@lru_cache(maxsize=256)
 def printable_name(name: str) -> str:
     """A peer's name as one field of a line: printable, without a `|` that would end the field, and with single blanks
     inside alone, since others look like the end of a column. Again, it changes nothing.
     """
+    if name.isascii() and name.isalnum():  # as most are
+        return name
     return _BLANKS.sub(lambda blank: _code(blank[0]), printable(name)).replace("|", "\\x7c")
 
 

@@ -316,6 +316,25 @@ def test_a_partner_s_datagrams_leave_by_its_queue_if_that_is_at_the_address_want
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
+def test_by_ipv6_the_system_looks_each_time_whether_an_address_is_still_ours() -> None:
+    async def scenario() -> None:
+        datagrams = Datagrams(("::", 0), Heard())
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as partner:
+            partner.bind(("::1", 0))
+            peer: Address = partner.getsockname()[:2]
+            datagrams.reserve_queue(peer, "::1")
+        assert peer in datagrams._queues
+        sent: list[Send] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(udp, "send_from", lambda _, data, there, here: sent.append(Send(data, there, here)))
+            datagrams.send(Send(b"hello", peer, "::1"))
+        assert sent == [Send(b"hello", peer, "::1")]
+        datagrams.close()
+
+    run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a datagram to the socket that fits best")
 @pytest.mark.parametrize("gathers", [False, True])
 def test_what_a_stranger_sends_while_a_queue_is_made_is_the_stranger_s(
     gathers: bool, monkeypatch: pytest.MonkeyPatch

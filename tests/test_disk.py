@@ -122,6 +122,16 @@ def test_what_has_come_meanwhile_is_in_the_same_commit(desk: Desk) -> None:
     assert desk.done == ["commit 2", "one", "two"]
 
 
+def test_what_waits_goes_out_whatever_is_met_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.put(Commit(BOB), send("one"))
+    monkeypatch.setattr(desk, "put", None)  # a fault of ours
+    with pytest.raises(TypeError):
+        desk.loop.run()
+    assert desk.done == ["commit 1", "one"]
+    desk.disk.put(send("two"))
+    assert desk.done[-1] == "two"
+
+
 def test_what_may_be_late_holds_nothing_up_and_comes_in_its_order(desk: Desk) -> None:
     desk.put(Commit(BOB), send("one"))
     desk.loop.run()
