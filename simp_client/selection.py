@@ -31,7 +31,7 @@ _ACCEPTED: Final = 8
 
 def profile_options(command: _Command) -> _Command:
     """`--daemon` and `--state`, for `profile`."""
-    told = "Whose daemon runs there (IP or IP:port, as it was started); needed if this user has several."
+    told = "Whose daemon runs there (IP or IP:port, as it was started); needed if several of this user's run."
     option = click.option("--daemon", "ip", metavar="IP", help=told)
     path = click.Path(file_okay=False, path_type=Path)
     return option(click.option("--state", type=path, metavar="DIR", help="The directory that daemon keeps.")(command))
@@ -42,25 +42,44 @@ def profile(ip: str | None, state: Path | None, *, restored: bool = False, keys:
 
     Without `keys`, one that was restored will do, before its daemon has started.
     """
-    from simp_daemon.profile import profiles, state_directory
+    from simp_daemon.profile import has_daemon, profiles, state_directory
 
     if ip and state:
         raise click.UsageError("read --daemon and --state, expected one of them: either says which profile is meant")
     known = profiles()
     directory = state_directory(address(ip, name="--daemon")) if ip else state
     if not directory and len(known) > 1:
-        raise click.UsageError("there are several profiles; say which one:" + _choices(known))
+        running = [each for each in known if has_daemon(each)]
+        if len(running) != 1:
+            several = (
+                "several of your daemons run" if running else "there are several profiles, and none has a daemon now"
+            )
+            raise click.UsageError(f"{several}; say which one you mean:{_choices(running or known)}")
+        directory = running[0]
     directory = directory or (known[0] if known else state_directory(("0.0.0.0", DAEMON_PORT)))
     there = exists(directory / "identity.key") or (not keys and exists(directory / "store.db"))
     if not restored and not there:
         raise click.ClickException(
-            f"nobody has a profile in {directory} yet: the daemon makes it when it starts" + _choices(known)
+            f"there is no profile in {directory} yet: its daemon makes it when it starts"
+            + (f"; there is:{_choices(known)}" if known else "")
         )
     return directory
 
 
 def _choices(known: list[Path]) -> str:
-    return "".join(f"\n  --state {each}" for each in known)
+    """The options that choose each."""
+    from simp_daemon.profile import state_directory
+
+    lines = []
+    for each in known:
+        host, _, port = each.name.rpartition("-")
+        try:
+            named = state_directory(address(f"{host}:{port}", name="--daemon")) == each
+        except click.ClickException:  # by IPv6, or a name of the person's own
+            named = False
+        shown = host if port == str(DAEMON_PORT) else f"{host}:{port}"
+        lines.append(f"\n  --daemon {shown}" if named else f"\n  --state {each}")
+    return "".join(lines)
 
 
 @contextmanager
@@ -120,7 +139,7 @@ def whom(store: "Store", text: str, *, but: Callable[["Contact"], bool] = lambda
     if len(meant) > 1:
         meant = [contact for contact in meant if not but(contact)] or meant
     if not meant:
-        raise click.ClickException(f"no contact has the name or the id {text!r}: simp contacts shows all of them")
+        raise click.ClickException(f"no contact has the name or the id {text!r}; simp contacts lists them")
     if len(meant) > 1:
         rows = "".join(
             f"\n  {contact_id(each)}  {shown(each)}{'' if _is_meant(each, text) else ', called so before'}"

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from platformdirs import user_config_path, user_state_path
 
+from simp_daemon.files import HeldError, Lock
 from simp_daemon.log import log
 from simp_proto.address import Address, format_address, parse_address
 from simp_proto.constants import DAEMON_PORT, IDENTITY, KNOWN_PEERS, Framing
@@ -51,6 +52,18 @@ def state_directory(address: Address) -> Path:
 def profiles() -> list[Path]:
     """Those that daemons of this user have made where `state_directory` says, and that have keys."""
     return sorted(key.parent for key in user_state_path("simp").glob("*/identity.key"))
+
+
+def has_daemon(profile: Path) -> bool:
+    """Whether one that runs has it."""
+    try:
+        if (lock := profile / "lock").exists():
+            Lock(lock).release()
+    except HeldError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def hosts_file() -> Path:

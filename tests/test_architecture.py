@@ -127,7 +127,7 @@ TABLE = {
     ),
     "simp_daemon.client_connection": Row("log occurrences", "", "asyncio select socket"),
     "simp_daemon.profile": Row(
-        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text log",
+        "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.printable simp_proto.text files log",
         "platformdirs",
         "os pathlib secrets",
     ),

@@ -26,6 +26,7 @@ from simp_client.selection import whom
 from simp_daemon import words
 from simp_daemon.contacts import Change, Contact, KeyChanged, Reached, Trust, Trusted, id_of
 from simp_daemon.facts import Pinned
+from simp_daemon.files import Lock
 from simp_daemon.identity import Identity, read_identity
 from simp_daemon.profile import state_directory
 from simp_daemon.store import Store
@@ -146,11 +147,29 @@ def test_the_only_profile_is_taken_and_of_several_one_must_be_named(home: Path) 
     assert simp("identity").stdout == only  # nobody has keys there
     read_identity(other)
     told = simp("identity", status=2).stderr
-    assert f"--state {home}\n  --state {other}" in told
+    assert "there are several profiles, and none has a daemon now" in told
+    assert "\n  --daemon 0.0.0.0\n  --daemon 127.0.0.2\n" in told
     assert simp("identity", "--daemon", "0.0.0.0").stdout == simp("identity", "--state", home).stdout == only
     second = simp("identity", "--daemon", "127.0.0.2:7777").stdout
     assert second == simp("identity", "--state", other).stdout != only
     assert "expected one of them" in simp("identity", "--state", other, "--daemon", "127.0.0.2", status=2).stderr
+    running = Lock(other / "lock")
+    assert simp("identity").stdout == second
+    another = Lock(home / "lock")
+    told = simp("identity", status=2).stderr
+    assert "several of your daemons run" in told
+    running.release()
+    assert simp("identity").stdout == only
+    another.release()
+
+
+def test_a_profile_that_no_address_names_is_told_by_its_directory(home: Path) -> None:
+    for name in ("-1-7777", "mine", "127.0.0.2-8888", "192.0.2.1-7777"):
+        read_identity(home.parent / name)
+    told = simp("identity", status=2).stderr
+    rows = [f"--state {home.parent / '-1-7777'}", "--daemon 0.0.0.0", "--daemon 127.0.0.2:8888"]
+    rows += [f"--state {home.parent / name}" for name in ("192.0.2.1-7777", "mine")]
+    assert [row.strip() for row in told.splitlines() if row.startswith("  --")] == rows
 
 
 @pytest.mark.parametrize("name", COMMANDS[:-1])
@@ -158,8 +177,8 @@ def test_where_nobody_has_a_profile_none_is_made(name: str, home: Path, tmp_path
     arguments = {"identity": [], "contacts": [], "trust": ["bob", "a" * 16], "backup": [str(tmp_path / "copy")]}
     for option in (["--daemon", "127.0.0.3"], ["--state", str(tmp_path / "none")]):
         told = simp(name, *arguments.get(name, ["bob"]), *option, status=1).stderr
-        assert "nobody has a profile in" in told
-        assert f"--state {home}" in told
+        assert "there is no profile in" in told
+        assert "there is:\n  --daemon 0.0.0.0" in told
     assert not (tmp_path / "none").exists()
     assert not (tmp_path / "copy").exists()
 
@@ -443,7 +462,7 @@ def test_a_new_machine_is_told_that_it_has_no_keys(home: Path, tmp_path: Path, m
     listed = simp("contacts", "--json").stdout
     assert [json.loads(line)["id"] for line in listed.splitlines()] == [id_of_(BOB)]
     for arguments in (["verify", "bob"], ["identity"]):
-        assert "nobody has a profile in" in simp(*arguments, status=1).stderr
+        assert "there is no profile in" in simp(*arguments, status=1).stderr
     assert not (there / "identity.key").exists()
     os.link(home / "identity.key", there / "identity.key")
     assert [json.loads(line)["id"] for line in simp("contacts", "--json").stdout.splitlines()] == [id_of_(BOB)]
