@@ -51,7 +51,8 @@ def demo(pause: float, discovery: str) -> None:
     """Watch two people find each other and chat, datagram by datagram.
 
     Starts two daemons on two loopback addresses, lets Alice call Bob, and draws each datagram from the bytes
-    that were sent. Needs no other program, and ends by itself.
+    that were sent: by SIMP/1, so that you can read them, while your own chats are encrypted. Needs no other
+    program, and ends by itself.
 
     Exit status: 1 when the two daemons didn't reach each other.
 

@@ -127,7 +127,7 @@ def list_people(attachment: Attachment, user: str) -> tuple[list[str], tuple[Oth
     if people:
         lines.append("Call by number, name or IP address, or wait to be called. Enter lists again.")
     elif attachment.looks:
-        lines.append(f"Nobody was found. Wait, or call {whom}; `simp doctor` finds out why.")
+        lines.append(f"Nobody else is here yet. Wait, or call {whom}; `simp doctor` looks for what is in the way.")
     else:
         lines += [view.OFF, view.ON_AGAIN, f"Call {whom}, or wait to be called."]
     return lines, tuple(people[:LISTED])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = 32
 """Columns of a name that are shown."""
+_ANSWERS: Final = {b"y": True, b"yes": True, b"n": False, b"no": False}
 _MARKS: Final = {"new": "encrypted", "verified": "verified", "changed": "CHANGED KEY", "blocked": "blocked"}
 """How a contact's chats are marked (spec 9.2), and why there are none."""
 
@@ -199,10 +200,12 @@ def _show_words(own: tuple[bytes, bytes], contact: "Contact") -> None:
 
 
 def _agreed(question: str) -> bool | None:
-    """`None` for whoever says neither."""
-    click.echo(f"{question} [y/N] ", nl=False)
-    answer = sys.stdin.buffer.readline() if sys.stdin else b""
-    return {b"y": True, b"yes": True, b"n": False, b"no": False}.get(answer.strip().lower())
+    """`None` for whoever says nothing; whoever says something else is asked again."""
+    while True:
+        click.echo(f"{question} [y/N] ", nl=False)
+        answer = (sys.stdin.buffer.readline() if sys.stdin else b"").strip().lower()
+        if not answer or answer in _ANSWERS:
+            return _ANSWERS.get(answer)
 
 
 def _not_verified(contact: "Contact", *, was: bool, differ: bool) -> str:
@@ -219,7 +222,7 @@ def _not_verified(contact: "Contact", *, was: bool, differ: bool) -> str:
 @click.argument("key_id", metavar="ID")
 @profile_options
 def trust(name: str, key_id: str, ip: str | None, state: Path | None) -> None:
-    """Say which key NAME has, a contact's name or id, where another one than before has answered or called.
+    """Say which key is NAME's, a contact's name or id, if somebody with a different key has answered or called.
 
     ID is what simp identity shows at NAME's: ask NAME for it, on the telephone or side by side. If somebody with that
     key has answered in NAME's place, or is another contact, it is NAME's key from now on, and words are to be compared

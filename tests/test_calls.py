@@ -177,7 +177,7 @@ def test_a_partner_whose_daemon_has_died_is_told_with_the_message_it_took_along(
         "! bob stopped answering",
         "* bob (127.0.0.2:7777) is gone; the chat is over.",
         "* Known, but not here now: bob",
-        "* Nobody was found. Wait, or call a name or an IP address; `simp doctor` finds out why.",
+        "* Nobody else is here yet. Wait, or call a name or an IP address; `simp doctor` looks for what is in the way.",
         "Call whom?",
     ]
 

@@ -94,9 +94,9 @@ def _closing() -> Desk:
 
 
 REQUEST = f"CONNECTING|bob|{BOB}"
-NOBODY = ["* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."]
+NOBODY = ["* Nobody else is here yet. Wait, or call an IP address; `simp doctor` looks for what is in the way."]
 LIST = re.compile(
-    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody was found|This daemon|To see who|Call (?:by|somebody|an?) )"
+    r"\* (?:Here now:|[ \d]{4} |Known, but|Nobody else is|This daemon|To see who|Call (?:by|somebody|an?) )"
 )
 """The lines of a list at the menu."""
 BOTH = [f"SEEN|carol|{CAROL}|announced|3", f"SEEN|bob|{BOB}|announced|3"]

@@ -41,7 +41,7 @@ def test_read_lines(tmp_path: Path, data: bytes, lines: list[str]) -> None:
         os.close(descriptor)
 
 
-NOBODY = "* Nobody was found. Wait, or call an IP address; `simp doctor` finds out why."
+NOBODY = "* Nobody else is here yet. Wait, or call an IP address; `simp doctor` looks for what is in the way."
 
 
 class Client:

@@ -283,6 +283,12 @@ def test_whoever_says_so_has(home: Path, answer: bytes) -> None:
     assert contacts(home)[BOB.key].trust is Trust.VERIFIED
 
 
+def test_whoever_says_something_else_is_asked_again(home: Path) -> None:
+    commit(home, BOB)
+    assert simp("verify", "bob", stdin=b"maybe\nyes, I think\ny\n").stdout.count("[y/N]") == 3
+    assert contacts(home)[BOB.key].trust is Trust.VERIFIED
+
+
 def test_a_script_isn_t_asked(home: Path) -> None:
     commit(home, BOB)
     assert simp("verify", "bob", "--yes").stdout == "bob is verified.\n"

@@ -26,8 +26,8 @@ def doctor(whom: str | None, ip: str | None, client_port: int, port: int, as_jso
     """Find out why nobody is found, or why NAME or ADDRESS can't be reached.
 
     Each line is a check: ok, warn, fail or unknown, what was seen, and the one next thing to do. With NAME or ADDRESS
-    the last line is a sentence for whoever looks after the network. It needs no special rights and some 10 seconds, or
-    a minute where a machine has just vanished, and sends nothing to a daemon that might not understand it.
+    the last line is a sentence for whoever looks after the network. It needs no special rights, takes about 10
+    seconds, or a minute where a machine has just vanished, and sends nothing to a daemon that might not understand it.
 
     In JSON, the keys are `checks`, a list of objects with `check`, `verdict`, `seen` and `next` (empty where nothing is
     to be done), and `conclusion` (null without NAME or ADDRESS).

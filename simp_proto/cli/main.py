@@ -32,7 +32,7 @@ _COMMANDS: Final = {
     "manual": ("simp_proto.cli.manual", "Print manual pages."),
     "probe": ("simp_proto.conformance.probe", "Find out how a daemon behaves."),
     "proxy": ("simp_proto.toolkit.proxy", "Simulate a bad network between two daemons."),
-    "restore": ("simp_client.copies", "Put a copy of them back."),
+    "restore": ("simp_client.copies", "Put a backup back."),
     "trust": ("simp_client.trust", "Say which key a contact has, after a change."),
     "vectors": ("simp_proto.toolkit.vectors", "Print golden packets and conversations, and a Kaitai description."),
     "verify": ("simp_client.trust", "Compare words with a contact."),

@@ -73,7 +73,7 @@ def decode(
     would explain it. --compare
     takes exactly two datagrams, each HEX being one, and shows the fields that differ, A's bytes above B's.
 
-    Of SIMP/2 everything is named that isn't sealed. --key-log opens the rest: FILE has the keys of one's own sessions,
+    In SIMP/2, everything that isn't sealed is named. --key-log opens the rest: FILE has the keys of one's own sessions,
     one a line (spec/simp2.md, 10.2). To open a handshake, its SYN must come before it.
 
     Exit status: 1 when a datagram was refused, a file couldn't be read to its end, a line of a key log is wrong, or a
