@@ -35,7 +35,7 @@ class Datagram:
     checksum: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if OPERATIONS[self.type].get(int(self.operation)) is not self.operation:
+        if OPERATIONS[self.type].get(self.operation) is not self.operation:
             raise self._refusal("operation", repr(self.operation), f"an operation of {self.type!r}")
         if self.sequence not in _SEQUENCES[self.framing]:
             raise self._refusal("sequence", str(self.sequence), _listed(_SEQUENCES[self.framing]))
@@ -273,7 +273,20 @@ def payload_length(data: bytes | bytearray) -> int:
 
 def build(datagram: Datagram) -> bytes:
     """The datagram's bytes in its framing, with the checksum computed (spec 2)."""
-    return _build(datagram) if datagram.payload else _build_again(datagram)
+    built = BytesIO()
+    _COMPILED[datagram.framing].buildfunc(
+        {
+            "type": datagram.type,
+            "operation": datagram.operation,
+            "sequence": datagram.sequence,
+            "user": datagram.user,
+            "length": len(datagram.payload),
+            "payload": datagram.payload,
+        },
+        built,
+        None,
+    )
+    return built.getvalue()
 
 
 def parse(data: bytes, framings: tuple[Framing, ...] = tuple(Framing)) -> Datagram:
@@ -308,42 +321,30 @@ def with_checksum(data: bytes, framing: Framing) -> bytes:
     return data[:at] + _CHECKSUMS[framing].computed(data, at) + data[at + CHECKSUM_SIZE :]
 
 
-def _build(datagram: Datagram) -> bytes:
-    built = BytesIO()
-    _COMPILED[datagram.framing].buildfunc(
-        {
-            "type": datagram.type,
-            "operation": datagram.operation,
-            "sequence": datagram.sequence,
-            "user": datagram.user,
-            "length": len(datagram.payload),
-            "payload": datagram.payload,
-        },
-        built,
-        None,
-    )
-    return built.getvalue()
-
-
 def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
-    fitting = _fitting(data, framings)
-    for framing in fitting:
+    extra = _extra(data)
+    for framing in framings:
+        if extra != CHECKSUM_SIZES[framing]:
+            continue
         try:
             return _datagram(_COMPILED[framing].parsefunc(BytesIO(data), None), framing)
         except (_FieldError, KeyError):
             continue
-    raise _refusal(data, (fitting or framings)[0])  # in words, which the declaration itself finds
+    raise _refusal(data, (_fitting(data, framings) or framings)[0])  # in words, which the declaration itself finds
 
 
 # Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
-_build_again = lru_cache(maxsize=256)(_build)
 _parse_again = lru_cache(maxsize=256)(_parse)
 
 
 def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
-    extra = len(data) - HEAD_SIZE - payload_length(data)
-    return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
+    return [framing for framing in framings if CHECKSUM_SIZES[framing] == _extra(data)]
+
+
+def _extra(data: bytes) -> int:
+    """How many bytes it has besides the head and as many of payload as its length asks for."""
+    return len(data) - HEAD_SIZE - payload_length(data)
 
 
 def _datagram(read: dict[str, Any], framing: Framing) -> Datagram:

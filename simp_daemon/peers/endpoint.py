@@ -88,13 +88,13 @@ class Endpoint:
             self.refuse(peer, now)  # before anything is built: it is what a flood costs
             return
         datagram = self._parsed(data, peer, session, now, admitted=admitted)
-        if datagram is None or (datagram.payload and self._presence.tells(datagram, peer, now)):
+        if datagram is None or (datagram.operation is Control.ACK and self._presence.tells(datagram, peer, now)):
             return
         repeats = state is State.ACCEPTING and datagram.operation is Control.SYN
         if not admitted or (repeats and not self._strangers.admits(peer, now, friend=friend)):
             self.refuse(peer, now)
             return
-        if datagram.payload and self._presence.asks(datagram, peer, here):
+        if datagram.operation is Control.ACK and self._presence.asks(datagram, peer, here):
             self._strangers.charge(peer, int(state in _UNVERIFIED), friend=friend)
             return
         session = session or self._session(peer, datagram.framing)

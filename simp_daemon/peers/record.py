@@ -1,6 +1,7 @@
 """What is remembered of one peer, and how one speaks to it. No clock, no socket."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Event, MessageUndelivered
@@ -76,11 +77,10 @@ class Record:
             self.name = datagram.name
 
     def send(self, operation: Operation, sequence: int, payload: bytes = b"") -> None:
-        kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
         if self.framing is not Framing.BARE:
             sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
-        datagram = Datagram(kind, operation, sequence, self.user, payload, self.framing)
-        self.outlet.append(Send(build(datagram), self.peer, self.here))
+        data = (_built if payload else _built_again)(operation, sequence, self.user, payload, self.framing)
+        self.outlet.append(Send(data, self.peer, self.here))
 
     def pump(self, now: float) -> None:
         for transmission, number in self.delivery.due(now):
@@ -90,3 +90,12 @@ class Record:
         """Drops what is not acknowledged yet, and reports it."""
         for message in self.delivery.abandon():
             self.outlet.append(MessageUndelivered(self.peer, message))
+
+
+def _built(operation: Operation, sequence: int, user: bytes, payload: bytes, framing: Framing) -> bytes:
+    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+    return build(Datagram(kind, operation, sequence, user, payload, framing))
+
+
+# Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
+_built_again = lru_cache(maxsize=256)(_built)
