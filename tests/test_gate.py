@@ -51,6 +51,15 @@ def test_no_number_of_hosts_costs_memory() -> None:
     assert len(door._hosts) <= 1024
 
 
+def test_whoever_goes_on_asking_is_not_forgotten_for_all_the_others() -> None:
+    door = gate()
+    admitted = 0
+    for number in range(5_000):
+        admitted += door.admits(QUESTION, "192.0.2.9", 0.0)
+        door.admits(QUESTION, f"2001:db8::{number:x}", 0.0)
+    assert admitted == 50
+
+
 class Listener(asyncio.DatagramProtocol):
     """What is let through, each time with the host that the gate says it has come from."""
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from simp_daemon import questions
 from simp_daemon.events import Gone, Seen, Source, Why
 from simp_daemon.neighbours import Neighbours
 from simp_daemon.occurrences import Announced, HostsRead, Known, Withdrawn
-from simp_daemon.questions import Ask
+from simp_daemon.questions import Ask, Questions, Rounds
 from simp_proto.address import Address
-from simp_proto.constants import Framing
+from simp_proto.constants import DAEMON_PORT, Framing
 
 BOB, BOB_TOO, CAROL = ("192.0.2.2", 7777), ("198.51.100.2", 7777), ("192.0.2.3", 7777)
 ID, OTHER_ID = "k3v7q2xa", "aaaaaaaa"
@@ -739,3 +740,31 @@ def test_a_hidden_stranger_of_the_next_hour_is_at_the_same_place() -> None:
     world.wait(20.0)
     assert list(world.neighbours._identities) == [OTHER_ID]
     assert world.neighbours._places[BOB].neighbour.announced
+
+
+# -- whose turn it is
+
+
+def test_the_turns_that_are_longest_ago_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "_REMEMBERED", 4)  # one kind, and three hosts
+    asked: list[Address] = []
+    turns = Questions(asked.append, lambda peer: (0, peer[0]))
+    for number, host in enumerate("abcade"):
+        turns.put((host, number), float(number))
+    for number in range(3):
+        turns.put(("d", number), 5.0)
+    assert "".join(host for host, _ in asked) == "abcadeddd"
+    for host in "ab":  # whom the rate lets wait
+        turns.put((host, 9), 5.0)
+    assert list(turns.due(5.5)) == []
+    assert asked[9:11] == [("b", 9), ("a", 9)]  # before those that are asked once more
+
+
+@pytest.mark.parametrize(("port", "itself"), [(DAEMON_PORT, False), (DAEMON_PORT, True), (9, False), (9, True)])
+def test_a_host_that_answers_may_be_asked_as_often_as_before(port: int, itself: bool) -> None:
+    rounds = Rounds()
+    while rounds.spend(("192.0.2.2", port), 0.0, itself=itself):
+        pass
+    assert not rounds.spend(("192.0.2.2", port), 0.0, itself=itself)
+    rounds.forget("192.0.2.2")
+    assert rounds.spend(("192.0.2.2", port), 0.0, itself=itself)
