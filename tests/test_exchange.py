@@ -503,8 +503,17 @@ def test_a_day_brings_new_keys_and_nothing_else(town: Town) -> None:
     assert conversation.session
     before = conversation.session.id
     alice.hear()
+    callers = set()
+
+    def noted(sender: Address, datagram: Send) -> bool:
+        if parse(datagram.data).operation is Control.SYN:
+            callers.add(sender)
+        return False
+
+    town.lose = noted
     town.run(25 * 3600)
     assert conversation.session.id != before
+    assert callers == {alice.address}  # who called before (simp2 5.5)
     alice.say("CHAT|good morning")
     town.run(1)
     assert (alice.hear(), bob.hear()[-1]) == (["ACK|1"], "CHAT|alice|good morning")
