@@ -27,8 +27,8 @@ from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_SRV, _TY
 
 from simp_daemon.announcement import Announcement
 from simp_daemon.gate import Gate
-from simp_daemon.links import came_from_link, networks, reachable
 from simp_daemon.log import log
+from simp_daemon.networks import came_from_link, networks, reachable
 from simp_daemon.occurrences import Announced, Handle, Withdrawn
 from simp_proto.address import Address, with_interface
 from simp_proto.constants import IDENTITY, SERVICE

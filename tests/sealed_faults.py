@@ -20,7 +20,7 @@ from simp_daemon.peers.call import Call, State
 from simp_daemon.peers.call_states import TABLE, Cell, Input
 from simp_daemon.peers.calls import CALLING, Calls
 from simp_daemon.peers.conversation import Conversation
-from simp_daemon.peers.doorkeeper import Doorkeeper
+from simp_daemon.peers.cookies import Cookies
 from simp_daemon.peers.exchange import Exchange
 from simp_daemon.peers.link import Link
 from simp_daemon.peers.outlet import Arrived
@@ -521,18 +521,18 @@ FAULTS: Final = [
     breaks(
         "4.2",
         "cookie-of-another-address",
-        given(Doorkeeper, "_cookie", lambda self, peer, offer, minute: (self, ("", peer[1]), offer, minute)),
+        given(Cookies, "_cookie", lambda self, peer, offer, minute: (self, ("", peer[1]), offer, minute)),
     ),
     breaks(
         "4.2",
         "cookie-of-another-port",
-        given(Doorkeeper, "_cookie", lambda self, peer, offer, minute: (self, (peer[0], 0), offer, minute)),
+        given(Cookies, "_cookie", lambda self, peer, offer, minute: (self, (peer[0], 0), offer, minute)),
     ),
     breaks(
         "4.2",
         "cookie-of-another-call",
         given(
-            Doorkeeper,
+            Cookies,
             "_cookie",
             lambda self, peer, offer, minute: (self, peer, replace(offer, key=bytes(33)), minute),
         ),
@@ -653,6 +653,6 @@ FAULTS: Final = [
     breaks("7.9", "closed-unanswered", before(Link, "receive", answer_closed)),
     breaks("7.10", "numbers-passed-over", constant(Conversation, "_give_up", lambda self: None)),
     # -- 8 and 9: robustness and trust
-    breaks("8.2", "challenges-limited", constant(Doorkeeper, "admits", lambda *_: True)),
+    breaks("8.2", "challenges-limited", constant(Cookies, "admits", lambda *_: True)),
     breaks("9.1", "other-signing-key", unless(Call, "is_right", is_known, True)),
 ]

@@ -142,7 +142,7 @@ TABLE = {
     ),
     "simp_daemon.announcement": Row(),
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
-    "simp_daemon.links": Row("simp_proto.address simp_proto.interfaces"),
+    "simp_daemon.networks": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
         "simp_proto.noise announcement contacts effects facts files identity log peers.means store store_errors",
         "",
@@ -150,7 +150,7 @@ TABLE = {
     ),
     "simp_daemon.discovery": Row(
         "simp_proto.address simp_proto.constants simp_proto.errors simp_proto.interfaces simp_proto.printable "
-        "simp_proto.text announcement gate links log occurrences",
+        "simp_proto.text announcement gate log networks occurrences",
         "zeroconf",
         "asyncio logging",
     ),

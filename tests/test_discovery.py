@@ -22,8 +22,8 @@ from simp_daemon.contacts import announced_as
 from simp_daemon.datagrams import new_loop
 from simp_daemon.discovery import Discovery
 from simp_daemon.identity import read_identity
-from simp_daemon.links import networks
 from simp_daemon.loop import Daemon
+from simp_daemon.networks import networks
 from simp_daemon.occurrences import Announced, Occurrence, Withdrawn
 from simp_daemon.profile import Profile
 from simp_proto.constants import SERVICE, Framing

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from simp_daemon.gate import Gate
-from simp_daemon.links import came_from_link
+from simp_daemon.networks import came_from_link
 from simp_proto.interfaces import Network
 
 LAB = [Network("192.0.2.1", ip_network("192.0.2.0/24"), 2), Network("2001:db8::1", ip_network("2001:db8::/64"), 2)]

@@ -16,7 +16,7 @@ from simp_daemon.peers.call import Own, State
 from simp_daemon.peers.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.clear import Clear
 from simp_daemon.peers.conversations import Conversations
-from simp_daemon.peers.doorkeeper import offers
+from simp_daemon.peers.cookies import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
 from simp_daemon.peers.means import Means
 from simp_daemon.peers.notices import Outlet

@@ -12,7 +12,7 @@ from simp_daemon.peers.call import Call, Own, State
 from simp_daemon.peers.call_actions import Happening
 from simp_daemon.peers.call_states import Input
 from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
-from simp_daemon.peers.doorkeeper import Doorkeeper
+from simp_daemon.peers.cookies import Cookies
 from simp_daemon.peers.pins import Pin
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
@@ -39,7 +39,7 @@ class Switchboard:
 
     def __init__(self, own: Own, strangers: Strangers) -> None:
         self._own = own
-        self._door = Doorkeeper(own.pins, strangers, own.random)
+        self._cookies = Cookies(own.pins, strangers, own.random)
         self._calls = Calls(own)
         self.handle_timer, self.get_timer = self._calls.handle_timer, self._calls.get_timer
 
@@ -68,7 +68,7 @@ class Switchboard:
 
     def turns_away(self, data: bytes, peer: Address, now: float) -> bool:
         """Whether a datagram of SIMP/2 is ignored, before it is parsed, since strangers have had their share."""
-        return self._door.turns_away(data, peer, now, self._calls.goes_on)
+        return self._cookies.turns_away(data, peer, now, self._calls.goes_on)
 
     def fail(self, peer: Address, why: str, now: float) -> bool:
         """The system says why no datagram gets to a peer; whether that ends a call of ours (S1 4.10)."""
@@ -166,17 +166,17 @@ class Switchboard:
         if known is not None:
             if known.peer != peer or known.ephemeral is not None:
                 return Reason.OUT_OF_PLACE
-            if known.state in ENDED and not self._door.admits(peer, user, offer, now):
+            if known.state in ENDED and not self._cookies.admits(peer, user, offer, now):
                 return Reason.RATE
             known.here = here
             return self._calls.input(known, Input.SYN, Happening(now))
-        good = self._door.knows(peer, offer, now)
-        if not (good or self._door.admits(peer, user, offer, now)):
+        good = self._cookies.knows(peer, offer, now)
+        if not (good or self._cookies.admits(peer, user, offer, now)):
             return Reason.RATE
         new = Call(self._own, peer, user, offer, None, now)
         new.here = here
         if not good:
-            return self._calls.input(new, Input.STRANGE_SYN, Happening(now, self._door.cookie(peer, offer, now)))
+            return self._calls.input(new, Input.STRANGE_SYN, Happening(now, self._cookies.cookie(peer, offer, now)))
         new.expected = pin = self._own.pins.prover(user, offer)
         if pin and pin.barred:
             return Reason.BARRED

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.peers.doorkeeper import Doorkeeper
+from simp_daemon.peers.cookies import Cookies
 from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_proto.address import Address
@@ -20,9 +20,9 @@ PEER = ("10.0.0.1", 7777)
 OFFER = Offer(b"\0" + b"e" * 32, bytes(32))
 
 
-def keeper(seed: int = 0) -> tuple[Doorkeeper, Pins]:
+def keeper(seed: int = 0) -> tuple[Cookies, Pins]:
     pins = Pins(Toy(b"bob".ljust(32)))
-    return Doorkeeper(pins, Strangers(), Random(seed).randbytes), pins
+    return Cookies(pins, Strangers(), Random(seed).randbytes), pins
 
 
 @given(st.floats(-200, 1e7), st.floats(0, 200))
@@ -58,9 +58,9 @@ class Spent(Strangers):
         return False
 
 
-def exhausted() -> tuple[Doorkeeper, Pins]:
+def exhausted() -> tuple[Cookies, Pins]:
     pins = Pins(Toy(b"bob".ljust(32)))
-    return Doorkeeper(pins, Spent(), Random(0).randbytes), pins
+    return Cookies(pins, Spent(), Random(0).randbytes), pins
 
 
 def proved(pins: Pins, number: int) -> Offer:

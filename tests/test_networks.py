@@ -4,8 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from simp_daemon import links
-from simp_daemon.links import networks, reachable
+from simp_daemon.networks import networks, reachable
 from simp_proto.address import Address
 from simp_proto.interfaces import Network
 
@@ -80,7 +79,7 @@ def test_an_interface_that_is_down_is_not_used(monkeypatch: pytest.MonkeyPatch) 
         for number, name in enumerate(kinds)
     ]
     here.append(Network("127.0.0.1", ip_network("127.0.0.0/8"), 3, "lo"))
-    monkeypatch.setattr(links, "own_networks", lambda: iter(here))
-    monkeypatch.setattr(links, "is_up", kinds.__getitem__)
+    monkeypatch.setattr("simp_daemon.networks.own_networks", lambda: iter(here))
+    monkeypatch.setattr("simp_daemon.networks.is_up", kinds.__getitem__)
     assert [each.host for each in networks("0.0.0.0")] == ["192.0.0.1", "192.0.2.1"]
     assert [each.host for each in networks("192.0.1.1")] == ["192.0.1.1"]  # the one that has it, whatever it is

@@ -30,7 +30,7 @@ _PROOF_SIZE: Final = 43
 """Characters of an offer's key, and of its proof, with which it ends (simp2 2.1)."""
 
 
-class Doorkeeper:
+class Cookies:
     """It keeps nothing for strangers, except for what `Strangers` does."""
 
     def __init__(self, pins: Pins, strangers: Strangers, random: Callable[[int], bytes]) -> None:
