@@ -22,7 +22,7 @@ from simp_proto.printable import printable_name
 if TYPE_CHECKING:
     from simp_daemon.messages import Peers
     from simp_daemon.peers.exchange import Exchange
-    from simp_daemon.peers.means import Means
+    from simp_daemon.peers.sealed.means import Means
 
 
 Hidden = TypeVar("Hidden", Announced, Withdrawn)

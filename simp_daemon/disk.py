@@ -18,7 +18,7 @@ from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.files import StateError, append
 from simp_daemon.identity import read_identity
 from simp_daemon.log import log
-from simp_daemon.peers.means import Means
+from simp_daemon.peers.sealed.means import Means
 from simp_daemon.store import OvertakenError, Store
 from simp_daemon.store_errors import StoreError
 from simp_proto.noise import KeyPair

@@ -5,9 +5,9 @@ from simp_daemon.effects import Effect, Send
 from simp_daemon.events import Event
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers import endpoint, session
-from simp_daemon.peers.means import Means
 from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.record import Record
+from simp_daemon.peers.sealed.means import Means
 from simp_daemon.peers.stop_and_wait import StopAndWait
 from simp_proto.address import Address
 from simp_proto.constants import Framing

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from simp_daemon.peers import sealed_session
-from simp_daemon.peers.link import IN_FLIGHT, Flight, Link
+from simp_daemon.peers.sealed import sealed_session
+from simp_daemon.peers.sealed.link import IN_FLIGHT, Flight, Link
 from tests.disasters import Network, World
 from tests.machine import ADDRESSES
 

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Why
-from simp_daemon.peers import call, calls
-from simp_daemon.peers.call import Call, Own
-from simp_daemon.peers.call_news import CallNews, CallOver, Consent, Established, KeyChanged, Requested
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed import call, calls
+from simp_daemon.peers.sealed.call import Call, Own
+from simp_daemon.peers.sealed.call_news import CallNews, CallOver, Consent, Established, KeyChanged, Requested
+from simp_daemon.peers.sealed.pins import Pins
+from simp_daemon.peers.sealed.switchboard import Switchboard
 from simp_daemon.peers.strangers import Strangers
-from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address
 from simp_proto.datagram import parse
 from simp_proto.noise import KeyPair

@@ -14,20 +14,20 @@ from simp_daemon import facts
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
 from simp_daemon.facts import NOTHING, Ledger, Received
-from simp_daemon.peers import call, call_actions, link, notices, reassembly, seal, switchboard
-from simp_daemon.peers import call_actions as do
-from simp_daemon.peers.call import Call, State
-from simp_daemon.peers.call_states import TABLE, Cell, Input
-from simp_daemon.peers.calls import CALLING, Calls
-from simp_daemon.peers.conversation import Conversation
-from simp_daemon.peers.cookies import Cookies
 from simp_daemon.peers.exchange import Exchange
-from simp_daemon.peers.link import Link
-from simp_daemon.peers.outlet import Arrived
-from simp_daemon.peers.pins import Pins
-from simp_daemon.peers.seal import Fault as Malformed
-from simp_daemon.peers.seal import Opened, Seal
-from simp_daemon.peers.switchboard import Switchboard
+from simp_daemon.peers.sealed import call, call_actions, link, notices, reassembly, seal, switchboard
+from simp_daemon.peers.sealed import call_actions as do
+from simp_daemon.peers.sealed.call import Call, State
+from simp_daemon.peers.sealed.call_states import TABLE, Cell, Input
+from simp_daemon.peers.sealed.calls import CALLING, Calls
+from simp_daemon.peers.sealed.conversation import Conversation
+from simp_daemon.peers.sealed.cookies import Cookies
+from simp_daemon.peers.sealed.link import Link
+from simp_daemon.peers.sealed.outlet import Arrived
+from simp_daemon.peers.sealed.pins import Pins
+from simp_daemon.peers.sealed.seal import Fault as Malformed
+from simp_daemon.peers.sealed.seal import Opened, Seal
+from simp_daemon.peers.sealed.switchboard import Switchboard
 from simp_proto.constants import CloseReason, Control, PayloadKind
 from simp_proto.datagram import build
 from simp_proto.errors import SealedError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from simp_daemon.contacts import About, Change, Contact, KeyChanged, Reached, Trust
 from simp_daemon.facts import Ledger, Pinned
 from simp_daemon.occurrences import Started
-from simp_daemon.peers.means import Means
+from simp_daemon.peers.sealed.means import Means
 from simp_daemon.peers.states import State
 from simp_proto.address import format_address
 from simp_proto.conformance.wire import Request, Side

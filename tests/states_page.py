@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from simp_daemon.peers import call, call_states, states
+from simp_daemon.peers import states
+from simp_daemon.peers.sealed import call, call_states
 
 
 def render() -> Iterator[str]:

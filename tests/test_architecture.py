@@ -99,9 +99,12 @@ TABLE = {
     "simp_daemon.facts": Row("simp_proto.address simp_proto.constants simp_proto.sealed"),
     "simp_daemon.contacts": Row("simp_proto.address facts"),
     "simp_daemon.schema": Row(),
-    "simp_daemon.peers": Row(f"{WIRE} simp_proto.noise simp_proto.sealed contacts events effects facts"),
+    "simp_daemon.peers": Row(f"{WIRE} events effects"),
     "simp_daemon.peers.presence": Row("simp_proto.presence"),
-    "simp_daemon.peers.seal": Row("", "cryptography"),
+    "simp_daemon.peers.clear": Row("contacts"),
+    "simp_daemon.peers.exchange": Row("simp_proto.sealed contacts facts"),
+    "simp_daemon.peers.sealed": Row("simp_proto.noise simp_proto.sealed contacts facts"),
+    "simp_daemon.peers.sealed.seal": Row("", "cryptography"),
     "simp_daemon.messages": Row("simp_proto.address events peers.endpoint peers.exchange"),
     "simp_daemon.questions": Row("simp_proto.address simp_proto.constants peers.strangers peers.timers"),
     "simp_daemon.neighbour": Row("simp_proto.address events"),
@@ -112,7 +115,7 @@ TABLE = {
     ),
     "simp_daemon.core": Row(
         "simp_proto.address simp_proto.constants simp_proto.printable effects events neighbours occurrences "
-        "messages peers.endpoint peers.exchange peers.means questions clients"
+        "messages peers.endpoint peers.exchange peers.sealed.means questions clients"
     ),
     "simp_daemon.log": Row(
         "simp_proto.address simp_proto.constants simp_proto.datagram simp_proto.errors simp_proto.printable events "
@@ -144,7 +147,7 @@ TABLE = {
     "simp_daemon.gate": Row("peers.strangers", "", "asyncio"),
     "simp_daemon.networks": Row("simp_proto.address simp_proto.interfaces"),
     "simp_daemon.disk": Row(
-        "simp_proto.noise announcement contacts effects facts files identity log peers.means store store_errors",
+        "simp_proto.noise announcement contacts effects facts files identity log peers.sealed.means store store_errors",
         "",
         "asyncio pathlib secrets time",
     ),

@@ -7,10 +7,10 @@ import pytest
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
-from simp_daemon.peers import call_actions
-from simp_daemon.peers.call import Call, State
-from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_states import TABLE, Input
+from simp_daemon.peers.sealed import call_actions
+from simp_daemon.peers.sealed.call import Call, State
+from simp_daemon.peers.sealed.call_actions import Happening
+from simp_daemon.peers.sealed.call_states import TABLE, Input
 from simp_proto.datagram import parse
 from simp_proto.sealed.offer import Offer
 from simp_proto.sealed.payloads import Confirm, read_payload

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simp_daemon.peers.cookies import Cookies
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed.cookies import Cookies
+from simp_daemon.peers.sealed.pins import Pins
 from simp_daemon.peers.strangers import Strangers
 from simp_proto.address import Address
 from simp_proto.constants import STRANGER_BURST, Chat, Framing, Type

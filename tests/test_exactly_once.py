@@ -18,7 +18,7 @@ from simp_daemon.contacts import About, Contact
 from simp_daemon.disk import Disk
 from simp_daemon.effects import Commit, Effect, Send
 from simp_daemon.facts import Fact, Ledger, Pinned, Received, Said
-from simp_daemon.peers.link import Link
+from simp_daemon.peers.sealed.link import Link
 from simp_daemon.store import Store
 from simp_proto.sealed.frames import Acked, Piece, State, chained
 from tests import machine

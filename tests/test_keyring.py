@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simp_daemon.peers.seal import Seal
+from simp_daemon.peers.sealed.seal import Seal
 from simp_proto.constants import Control, Framing, Type
 from simp_proto.datagram import Datagram, build, with_checksum
 from simp_proto.noise import HandshakeState, KeyPair

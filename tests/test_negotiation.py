@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from simp_daemon.peers import call_actions as do
-from simp_daemon.peers.call import Call, State
-from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_states import TABLE, Cell, Input
+from simp_daemon.peers.sealed import call_actions as do
+from simp_daemon.peers.sealed.call import Call, State
+from simp_daemon.peers.sealed.call_actions import Happening
+from simp_daemon.peers.sealed.call_states import TABLE, Cell, Input
 from tests.negotiation import SCENARIOS, Toy, ToyCurve, World, explore
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_daemon.facts import Acknowledged, Fact, GivenUp, Jumped, Ledger, Opened, Received, Renumbered, Said
-from simp_daemon.peers.link import IN_FLIGHT, Link
-from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, News
-from simp_daemon.peers.round_trip import RoundTrip
+from simp_daemon.peers.sealed.link import IN_FLIGHT, Link
+from simp_daemon.peers.sealed.outlet import Arrived, Delivered, Doubtful, Left, Missing, News
+from simp_daemon.peers.sealed.round_trip import RoundTrip
 from simp_proto.sealed.frames import (
     FIRST,
     LAST,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from simp_daemon.contacts import ADDRESSES, Contact, Trust
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed.pins import Pins
 from simp_proto.errors import LowOrderError
 from simp_proto.noise import KeyPair
 from simp_proto.sealed.offer import Offer, ring_proof

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simp_daemon.events import Reason
-from simp_daemon.peers.seal import Fault, Opened, Seal
+from simp_daemon.peers.sealed.seal import Fault, Opened, Seal
 from simp_proto.constants import CloseReason, Operation, PayloadKind
 from simp_proto.datagram import parse
 from simp_proto.errors import DatagramError, SealedError

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Rang, Reason, Unanswered, Why
-from simp_daemon.peers import call as call_module
-from simp_daemon.peers.call import Call, Own, State
-from simp_daemon.peers.call_news import (
+from simp_daemon.peers.sealed import call as call_module
+from simp_daemon.peers.sealed.call import Call, Own, State
+from simp_daemon.peers.sealed.call_news import (
     CallOver,
     ClearAnswers,
     Consent,
@@ -23,9 +23,9 @@ from simp_daemon.peers.call_news import (
     KeyChanged,
     Requested,
 )
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed.pins import Pins
+from simp_daemon.peers.sealed.switchboard import Switchboard
 from simp_daemon.peers.strangers import Strangers
-from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Control, Framing, Operation, Type
 from simp_proto.datagram import Datagram, build, parse, with_checksum

@@ -24,7 +24,7 @@ from simp_daemon.occurrences import (
     Stopped,
     TimerFired,
 )
-from simp_daemon.peers.means import Means
+from simp_daemon.peers.sealed.means import Means
 from simp_daemon.store import Store
 from simp_proto.address import Address
 from simp_proto.noise import KeyPair

@@ -4,8 +4,8 @@ from simp_daemon import events
 from simp_daemon.contacts import ClearReceived, ClearSaid, ClearSettled, Fate
 from simp_daemon.effects import Commit, Send
 from simp_daemon.events import Event, Security
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.pins import Pins
 from simp_proto.address import Address
 
 

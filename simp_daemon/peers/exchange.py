@@ -12,18 +12,18 @@ from simp_daemon.contacts import Contact
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.facts import Ledger
-from simp_daemon.peers.call import Own, State
-from simp_daemon.peers.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.clear import Clear
-from simp_daemon.peers.conversations import Conversations
-from simp_daemon.peers.cookies import offers
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.notices import Outlet
-from simp_daemon.peers.pins import Pins
 from simp_daemon.peers.policy import OneChat
+from simp_daemon.peers.sealed.call import Own, State
+from simp_daemon.peers.sealed.call_news import CallNews, Established, InTheClear
+from simp_daemon.peers.sealed.conversations import Conversations
+from simp_daemon.peers.sealed.cookies import offers
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.notices import Outlet
+from simp_daemon.peers.sealed.pins import Pins
+from simp_daemon.peers.sealed.switchboard import Switchboard
 from simp_daemon.peers.strangers import Strangers
-from simp_daemon.peers.switchboard import Switchboard
 from simp_proto.address import Address, format_address
 from simp_proto.constants import Control, Framing, Operation, Type
 from simp_proto.datagram import parse

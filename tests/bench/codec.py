@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from simp_daemon.peers.seal import Opened, Seal
+from simp_daemon.peers.sealed.seal import Opened, Seal
 from simp_proto.constants import MAX_DATAGRAM_SIZE, OPERATIONS, Chat, Framing, Type
 from simp_proto.datagram import CHECKSUM_SIZE, HEAD_SIZE, Datagram, build, parse
 from simp_proto.sealed.frames import TEXT as TEXT_KIND

@@ -14,12 +14,12 @@ from simp_daemon.core import Core
 from simp_daemon.effects import Effect, Send
 from simp_daemon.facts import NOTHING
 from simp_daemon.occurrences import ClientConnected, ClientSaid, DatagramReceived, TimerFired
-from simp_daemon.peers.call_news import Established
-from simp_daemon.peers.conversation import Conversation
 from simp_daemon.peers.exchange import Exchange
-from simp_daemon.peers.link import IN_FLIGHT
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.seal import Seal
+from simp_daemon.peers.sealed.call_news import Established
+from simp_daemon.peers.sealed.conversation import Conversation
+from simp_daemon.peers.sealed.link import IN_FLIGHT
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.seal import Seal
 from simp_proto.noise import HandshakeState, KeyPair
 from simp_proto.sealed.frames import TEXT as TEXT_KIND
 from simp_proto.sealed.frames import Hello, Message, Piece, State, build_message

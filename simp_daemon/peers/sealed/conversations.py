@@ -5,14 +5,14 @@ from simp_daemon.contacts import Contact, KeyChanged, Reached, Trust
 from simp_daemon.effects import Commit, LogKeys
 from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
-from simp_daemon.peers import call_news
-from simp_daemon.peers.call_news import CallNews, Established
-from simp_daemon.peers.conversation import Conversation
-from simp_daemon.peers.link import state_of
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.notices import Outlet
-from simp_daemon.peers.pins import Pin, Pins
 from simp_daemon.peers.policy import Sealed
+from simp_daemon.peers.sealed import call_news
+from simp_daemon.peers.sealed.call_news import CallNews, Established
+from simp_daemon.peers.sealed.conversation import Conversation
+from simp_daemon.peers.sealed.link import state_of
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.notices import Outlet
+from simp_daemon.peers.sealed.pins import Pin, Pins
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address
 from simp_proto.datagram import name_of

@@ -3,10 +3,10 @@
 from typing import Final
 
 from simp_daemon.events import Reason
-from simp_daemon.peers.call import Call, Own, State
-from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_states import TABLE, Input
-from simp_daemon.peers.pins import Pin
+from simp_daemon.peers.sealed.call import Call, Own, State
+from simp_daemon.peers.sealed.call_actions import Happening
+from simp_daemon.peers.sealed.call_states import TABLE, Input
+from simp_daemon.peers.sealed.pins import Pin
 from simp_daemon.peers.timers import Timers
 from simp_proto.address import Address, format_address
 from simp_proto.constants import KEY_SIZE, Framing

@@ -6,10 +6,10 @@ from typing import Final
 from simp_daemon import events
 from simp_daemon.effects import Commit, LogKeys, Send
 from simp_daemon.events import Event, Why
-from simp_daemon.peers import outlet as link_news
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.outlet import News
-from simp_daemon.peers.pins import Pin
+from simp_daemon.peers.sealed import outlet as link_news
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.outlet import News
+from simp_daemon.peers.sealed.pins import Pin
 from simp_proto.address import Address
 from simp_proto.constants import CloseReason
 from simp_proto.datagram import text_of

@@ -11,15 +11,15 @@ from simp_daemon.contacts import About
 from simp_daemon.effects import Commit, Send
 from simp_daemon.events import Reason, Security, Why
 from simp_daemon.facts import Fact, Ledger, Opened
-from simp_daemon.peers import outlet as link_news
-from simp_daemon.peers.call import MAX_QUIET_PAUSE
-from simp_daemon.peers.call_news import Established
-from simp_daemon.peers.link import state_of
-from simp_daemon.peers.means import Means
-from simp_daemon.peers.notices import Notices, Outlet
-from simp_daemon.peers.outlet import News
-from simp_daemon.peers.pins import Pin
-from simp_daemon.peers.sealed_session import SealedSession
+from simp_daemon.peers.sealed import outlet as link_news
+from simp_daemon.peers.sealed.call import MAX_QUIET_PAUSE
+from simp_daemon.peers.sealed.call_news import Established
+from simp_daemon.peers.sealed.link import state_of
+from simp_daemon.peers.sealed.means import Means
+from simp_daemon.peers.sealed.notices import Notices, Outlet
+from simp_daemon.peers.sealed.outlet import News
+from simp_daemon.peers.sealed.pins import Pin
+from simp_daemon.peers.sealed.sealed_session import SealedSession
 from simp_proto.address import Address
 from simp_proto.constants import (
     GONE,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-from simp_daemon.peers.pins import Pins
+from simp_daemon.peers.sealed.pins import Pins
 from simp_daemon.peers.strangers import Allowance, Strangers
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, TAG_SIZE, USER_SIZE, Control, Framing, PayloadKind, Type

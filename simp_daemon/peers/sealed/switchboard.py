@@ -8,12 +8,12 @@ Records aren't for this, nor is the allowance of S1 8.2 to be asked before it: i
 from typing import Final
 
 from simp_daemon.events import Ignored, Reason
-from simp_daemon.peers.call import Call, Own, State
-from simp_daemon.peers.call_actions import Happening
-from simp_daemon.peers.call_states import Input
-from simp_daemon.peers.calls import CALLED, CALLING, ENDED, Calls
-from simp_daemon.peers.cookies import Cookies
-from simp_daemon.peers.pins import Pin
+from simp_daemon.peers.sealed.call import Call, Own, State
+from simp_daemon.peers.sealed.call_actions import Happening
+from simp_daemon.peers.sealed.call_states import Input
+from simp_daemon.peers.sealed.calls import CALLED, CALLING, ENDED, Calls
+from simp_daemon.peers.sealed.cookies import Cookies
+from simp_daemon.peers.sealed.pins import Pin
 from simp_daemon.peers.session import rings
 from simp_daemon.peers.strangers import Strangers, displaced_by
 from simp_proto import constants

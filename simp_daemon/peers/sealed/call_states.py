@@ -8,9 +8,9 @@ from collections.abc import Callable
 from enum import Enum, unique
 from typing import Final
 
-from simp_daemon.peers import call_actions as do
-from simp_daemon.peers.call import Call, State
-from simp_daemon.peers.call_actions import Happening
+from simp_daemon.peers.sealed import call_actions as do
+from simp_daemon.peers.sealed.call import Call, State
+from simp_daemon.peers.sealed.call_actions import Happening
 
 
 @unique

@@ -6,10 +6,10 @@ from typing import Protocol
 from simp_daemon.effects import Send
 from simp_daemon.events import Reason
 from simp_daemon.facts import Fact, Ledger
-from simp_daemon.peers.call_news import Established
-from simp_daemon.peers.link import Link
-from simp_daemon.peers.outlet import News
-from simp_daemon.peers.seal import Fault, Seal
+from simp_daemon.peers.sealed.call_news import Established
+from simp_daemon.peers.sealed.link import Link
+from simp_daemon.peers.sealed.outlet import News
+from simp_daemon.peers.sealed.seal import Fault, Seal
 from simp_proto.constants import Operation
 from simp_proto.sealed.frames import Frame
 from simp_proto.sealed.payloads import Record

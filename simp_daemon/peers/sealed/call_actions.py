@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from simp_daemon.events import ErrorReceived, Rang, Why
-from simp_daemon.peers.call import FIRST_PAUSE, Call, Reading
-from simp_daemon.peers.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
+from simp_daemon.peers.sealed.call import FIRST_PAUSE, Call, Reading
+from simp_daemon.peers.sealed.call_news import CallOver, Consent, Established, InTheClear, KeyChanged, Requested
 from simp_proto.constants import (
     GONE,
     REQUEST_LIFETIME,

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from simp_daemon.effects import Send
 from simp_daemon.events import Unanswered
-from simp_daemon.peers.call_news import CallNews, ClearAnswers
-from simp_daemon.peers.pins import Pin, Pins
+from simp_daemon.peers.sealed.call_news import CallNews, ClearAnswers
+from simp_daemon.peers.sealed.pins import Pin, Pins
 from simp_daemon.peers.strangers import Allowance
 from simp_proto.address import Address
 from simp_proto.constants import (

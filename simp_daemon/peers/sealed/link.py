@@ -8,9 +8,9 @@ from math import inf
 from typing import Final, NamedTuple
 
 from simp_daemon.facts import Acknowledged, Fact, Jumped, Ledger, Opened, Renumbered
-from simp_daemon.peers.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
-from simp_daemon.peers.reassembly import EARLY, Reassembly
-from simp_daemon.peers.round_trip import PATIENCE, RoundTrip
+from simp_daemon.peers.sealed.outlet import Arrived, Delivered, Doubtful, Left, Missing, Outlet
+from simp_daemon.peers.sealed.reassembly import EARLY, Reassembly
+from simp_daemon.peers.sealed.round_trip import PATIENCE, RoundTrip
 from simp_proto.constants import GONE, MAX_NEXT, TRIES, CloseReason
 from simp_proto.datagram import text_of
 from simp_proto.sealed.frames import Acked, Close, Closed, Frame, Piece, Ping, State
