@@ -905,3 +905,13 @@ def test_whoever_is_asked_again_and_again_keeps_nobody_else_in_memory() -> None:
         endpoint.ask(BOB, number / 20)
         endpoint.ask((f"10.0.{number >> 8}.{number & 255}", 7777), number / 20)
     assert len(endpoint._presence._asked) <= 62
+
+
+def test_a_message_without_a_word_is_no_error() -> None:
+    """Both have the number 1, among the operations of their types."""
+    endpoint = chatting()
+    record = endpoint._sessions.by_address[BOB].record
+    record.send(Control.ERR, 0)
+    record.send(Chat.MESSAGE, 0)
+    sent = [parse(data) for data, _ in endpoint.datagrams_to_send()]
+    assert [(each.type, each.operation) for each in sent] == [(Type.CONTROL, Control.ERR), (Type.CHAT, Chat.MESSAGE)]

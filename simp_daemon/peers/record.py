@@ -77,9 +77,10 @@ class Record:
             self.name = datagram.name
 
     def send(self, operation: Operation, sequence: int, payload: bytes = b"") -> None:
+        kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
         if self.framing is not Framing.BARE:
             sequence &= 1  # an echo of a `bare` number that this framing has no room for (spec 2.3)
-        data = (_built if payload else _built_again)(operation, sequence, self.user, payload, self.framing)
+        data = (_built if payload else _built_again)(kind, operation, sequence, self.user, payload, self.framing)
         self.outlet.append(Send(data, self.peer, self.here))
 
     def pump(self, now: float) -> None:
@@ -92,8 +93,7 @@ class Record:
             self.outlet.append(MessageUndelivered(self.peer, message))
 
 
-def _built(operation: Operation, sequence: int, user: bytes, payload: bytes, framing: Framing) -> bytes:
-    kind = Type.CHAT if operation is Chat.MESSAGE else Type.CONTROL
+def _built(kind: Type, operation: Operation, sequence: int, user: bytes, payload: bytes, framing: Framing) -> bytes:
     return build(Datagram(kind, operation, sequence, user, payload, framing))
 
 
