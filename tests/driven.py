@@ -5,7 +5,7 @@ from simp_daemon.effects import Effect, Send
 from simp_daemon.events import Event
 from simp_daemon.occurrences import Occurrence
 from simp_daemon.peers import endpoint, session
-from simp_daemon.peers.policy import OneChat
+from simp_daemon.peers.busy import OneChat
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.sealed.means import Means
 from simp_daemon.peers.stop_and_wait import StopAndWait

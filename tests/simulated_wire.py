@@ -8,8 +8,8 @@ from random import Random
 from simp_daemon.contacts import Change
 from simp_daemon.effects import Close, Commit, Send, Write
 from simp_daemon.occurrences import ClientClosed, ClientConnected, ClientSaid, DatagramReceived, Occurrence, TimerFired
+from simp_daemon.peers.busy import OneChat
 from simp_daemon.peers.endpoint import Endpoint
-from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.states import State
 from simp_proto.address import Address, format_address
 from simp_proto.conformance.wire import Request, Side

@@ -14,7 +14,7 @@ from simp_daemon.occurrences import (
     Occurrence,
     TimerFired,
 )
-from simp_daemon.peers.policy import OneChat
+from simp_daemon.peers.busy import OneChat
 from simp_daemon.peers.session import Session
 from simp_proto.address import Address
 from simp_proto.constants import OFFER, RINGING, Chat, Control, Framing

@@ -15,7 +15,7 @@ ELSEWHERE = {
     "simp_proto.conformance.cases": ("test_conformance", "cases, their judge and their run show by planted faults"),
     "simp_proto.conformance.tester": ("test_conformance", "cases, their judge and their run show by planted faults"),
     "simp_proto.conformance.run": ("test_conformance", "cases, their judge and their run show by planted faults"),
-    "simp_daemon.clients.wording": ("test_attachment", "a client's lines say it"),
+    "simp_daemon.clients.naming": ("test_attachment", "a client's lines say it"),
     "simp_daemon.store_errors": ("test_database", "what goes wrong there is told in its words"),
     "simp_proto.cli.main": ("test_help", "all that it does is to gather commands, and to say so"),
     "simp_proto.conformance.sealed_cases": ("test_conformance_sealed", "each case shows by a planted fault"),

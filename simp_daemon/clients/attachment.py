@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simp_daemon import events
-from simp_daemon.clients.wording import describe, name_or_address, reads_as_address
+from simp_daemon.clients.naming import describe, name_or_address, reads_as_address
 from simp_daemon.effects import Client, Write
 from simp_daemon.events import Event, Security, Why
 from simp_daemon.messages import Outbox, Peers

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from simp_daemon.clients.attachment import Attachment
-from simp_daemon.clients.wording import describe
+from simp_daemon.clients.naming import describe
 from simp_daemon.effects import Announce, Client, Close, Throttle, Write
 from simp_daemon.events import Ended, Event, RequestReceived, Why
 from simp_daemon.messages import Outbox, Peers

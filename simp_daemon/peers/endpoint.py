@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from simp_daemon.effects import Send
 from simp_daemon.events import AnsweredElsewhere, Event, Ignored, Reason
-from simp_daemon.peers.policy import OneChat, Policy
+from simp_daemon.peers.busy import OneChat, Policy
 from simp_daemon.peers.presence import Presence
 from simp_daemon.peers.record import Record
 from simp_daemon.peers.session import Session, answers_a_call

@@ -12,9 +12,9 @@ from simp_daemon.contacts import Contact
 from simp_daemon.effects import Send
 from simp_daemon.events import Ignored, Reason
 from simp_daemon.facts import Ledger
+from simp_daemon.peers.busy import OneChat
 from simp_daemon.peers.clear import Clear
 from simp_daemon.peers.endpoint import ITSELF, Endpoint
-from simp_daemon.peers.policy import OneChat
 from simp_daemon.peers.sealed.call import Own, State
 from simp_daemon.peers.sealed.call_news import CallNews, Established, InTheClear
 from simp_daemon.peers.sealed.conversations import Conversations

@@ -5,7 +5,7 @@ from simp_daemon.contacts import Contact, KeyChanged, Reached, Trust
 from simp_daemon.effects import Commit, LogKeys
 from simp_daemon.events import Security, Why
 from simp_daemon.facts import Ledger, Pinned
-from simp_daemon.peers.policy import Sealed
+from simp_daemon.peers.busy import Sealed
 from simp_daemon.peers.sealed import call_news
 from simp_daemon.peers.sealed.call_news import CallNews, Established
 from simp_daemon.peers.sealed.conversation import Conversation

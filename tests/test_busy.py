@@ -2,7 +2,7 @@
 
 import pytest
 
-from simp_daemon.peers.policy import OneChat
+from simp_daemon.peers.busy import OneChat
 from simp_daemon.peers.states import State
 from simp_proto.constants import Framing
 from simp_proto.errors import NotNowError

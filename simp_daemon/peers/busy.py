@@ -1,4 +1,4 @@
-"""How many calls and chats there may be at a time: what an endpoint asks, and SIMP/1's answer."""
+"""Whether our person is busy: how many calls and chats there may be at a time, which an endpoint asks (spec 4.6)."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
