@@ -73,12 +73,12 @@ def _choices(known: list[Path]) -> str:
     lines = []
     for each in known:
         host, _, port = each.name.rpartition("-")
+        ip = f"{host}:{port}".removesuffix(f":{DAEMON_PORT}")
         try:
-            named = state_directory(address(f"{host}:{port}", name="--daemon")) == each
+            named = state_directory(address(ip, name="--daemon")) == each
         except click.ClickException:  # by IPv6, or a name of the person's own
             named = False
-        shown = host if port == str(DAEMON_PORT) else f"{host}:{port}"
-        lines.append(f"\n  --daemon {shown}" if named else f"\n  --state {each}")
+        lines.append(f"\n  --daemon {ip}" if named else f"\n  --state {each}")
     return "".join(lines)
 
 

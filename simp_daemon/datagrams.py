@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from contextlib import suppress
 from errno import EACCES, ECONNREFUSED
 from ipaddress import ip_address
@@ -128,10 +127,10 @@ class Datagrams:
             except BlockingIOError:
                 self._expected, self._alone = 1, _ALONE
                 if not number:  # we were woken for something else
-                    self._failed(sock, self._read, here)
+                    self._failed(sock, here)
                 return
             except OSError:  # what was sent earlier got nowhere; it is no reason to read no further
-                self._failed(sock, self._read, here)
+                self._failed(sock, here)
                 continue
             # Its answer waits for no other.
             self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
@@ -144,7 +143,7 @@ class Datagrams:
         try:
             data, sender = own.recvfrom(udp.LARGEST)  # a stranger's may have come before it was connected
         except OSError:
-            self._failed(own, self._read_one, here)
+            self._failed(own, here)
         else:
             self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
@@ -156,11 +155,12 @@ class Datagrams:
                     data, sender = own.recvfrom(udp.LARGEST)
                     self._handle(occurrences.DatagramReceived(data, udp.address_of(sender), here))
 
-    def _failed(self, sock: socket.socket, read: Callable[[socket.socket, str | None], None], here: str | None) -> None:
+    def _failed(self, sock: socket.socket, here: str | None) -> None:
         """Reports failures, and goes on reading: uvloop stops at an error, and says so to nobody."""
         self._report_failures(sock)
         if not isinstance(self._loop, asyncio.SelectorEventLoop):
             self._loop.remove_reader(sock)
+            read = self._read if sock in self._sockets.values() else self._read_one
             self._loop.add_reader(sock, read, sock, here)
 
     def _report_failures(self, sock: socket.socket) -> bool:

@@ -322,15 +322,13 @@ def with_checksum(data: bytes, framing: Framing) -> bytes:
 
 
 def _parse(data: bytes, framings: tuple[Framing, ...]) -> Datagram:
-    extra = _extra(data)
-    for framing in framings:
-        if extra != CHECKSUM_SIZES[framing]:
-            continue
+    fitting = _fitting(data, framings)
+    for framing in fitting:
         try:
             return _datagram(_COMPILED[framing].parsefunc(BytesIO(data), None), framing)
         except (_FieldError, KeyError):
             continue
-    raise _refusal(data, (_fitting(data, framings) or framings)[0])  # in words, which the declaration itself finds
+    raise _refusal(data, (fitting or framings)[0])  # in words, which the declaration itself finds
 
 
 # Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
@@ -339,12 +337,8 @@ _parse_again = lru_cache(maxsize=256)(_parse)
 
 def _fitting(data: bytes, framings: tuple[Framing, ...]) -> list[Framing]:
     """Those framings in which the datagram has exactly the size that its length asks for (spec 2.6)."""
-    return [framing for framing in framings if CHECKSUM_SIZES[framing] == _extra(data)]
-
-
-def _extra(data: bytes) -> int:
-    """How many bytes it has besides the head and as many of payload as its length asks for."""
-    return len(data) - HEAD_SIZE - payload_length(data)
+    extra = len(data) - HEAD_SIZE - payload_length(data)
+    return [framing for framing in framings if extra == CHECKSUM_SIZES[framing]]
 
 
 def _datagram(read: dict[str, Any], framing: Framing) -> Datagram:

@@ -101,11 +101,10 @@ class Endpoint:
         session.record.here = here
         before = len(self.outlet)
         calls = datagram.operation is Control.SYN
-        busy = calls and not self._policy.may_ring(session)
-        if calls and not busy and state in _BEFORE_A_REQUEST and not self._has_room(peer):
+        refusal = self._policy.refusal if calls and not self._policy.may_ring(session) else ""
+        if calls and not refusal and state in _BEFORE_A_REQUEST and not self._has_room(peer):
             ignored: Reason | None = Reason.CROWDED
         else:
-            refusal = self._policy.refusal if busy else ""
             ignored = session.receive(datagram, now, refusal=refusal, slow=peer in self._sessions.held)
             self._sessions.file(session)
         if ignored:

@@ -97,5 +97,5 @@ def _built(kind: Type, operation: Operation, sequence: int, user: bytes, payload
     return build(Datagram(kind, operation, sequence, user, payload, framing))
 
 
-# Half of a chat's datagrams are ACKs, the same few bytes again and again, so they are looked up.
+# As those that come are (`parse`): ACKs are the same few bytes again and again.
 _built_again = lru_cache(maxsize=256)(_built)
