@@ -85,10 +85,10 @@ class Lock:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, str(os.getpid()).encode())
         except OSError as error:
-            holder = path.read_bytes()[:20].decode("ascii", "replace")
             os.close(self._descriptor)
             if error.errno not in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
                 raise
+            holder = path.read_bytes()[:20].decode("ascii", "replace")
             process = f", process {holder}," if holder.isdecimal() else ""
             raise HeldError(
                 f"a daemon{process} has the profile {path.parent}: end it first, or take another profile by --state DIR"

@@ -50,6 +50,16 @@ def test_a_lock_that_is_refused_costs_the_holder_nothing(tmp_path: Path) -> None
     Lock(tmp_path / "lock").release()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such files")
+def test_what_is_no_file_is_no_lock_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    for name in ("fifo", "directory"):
+        with pytest.raises(OSError, match=r"Invalid argument|Is a directory") as refused:
+            Lock(tmp_path / name)
+        assert not isinstance(refused.value, HeldError)
+
+
 def test_children_don_t_hold_a_lock(tmp_path: Path) -> None:
     held = Lock(tmp_path / "lock")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
